@@ -1,0 +1,143 @@
+"""From EC2's answers, as botocore gives them, to our models.
+
+Refuses to trust that anything optional is there: real AMIs lack names, descriptions, dates and root devices.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from amicopy.models import (
+    BlockDevice,
+    Image,
+    ImageState,
+    Principal,
+    PrincipalKind,
+    Region,
+    Snapshot,
+)
+
+Answer = Mapping[str, Any]
+
+# What CopyImage carries unchanged and nobody can alter afterwards. Kernel and RAM disk are regional, so left out;
+# Platform is modelled as Windows and comes as windows.
+_CARRIED = (
+    "Architecture",
+    "VirtualizationType",
+    "RootDeviceName",
+    "RootDeviceType",
+    "BootMode",
+    "EnaSupport",
+    "SriovNetSupport",
+    "TpmSupport",
+    "ImdsSupport",
+    "Platform",
+)
+_PRINCIPAL_MEMBERS = (
+    ("UserId", PrincipalKind.ACCOUNT),
+    ("Group", PrincipalKind.GROUP),
+    ("OrganizationArn", PrincipalKind.ORGANIZATION),
+    ("OrganizationalUnitArn", PrincipalKind.ORGANIZATIONAL_UNIT),
+)
+_MEMBER_OF = {kind: member for member, kind in _PRINCIPAL_MEMBERS}
+
+
+def image_from(answer: Answer, region: str) -> Image:
+    """Return the image of one item of DescribeImages."""
+    reason = answer.get("StateReason", {})
+    return Image(
+        image_id=answer["ImageId"],
+        region=region,
+        state=_state(answer.get("State", "")),
+        state_reason=": ".join(filter(None, [reason.get("Code"), reason.get("Message")])),
+        name=answer.get("Name", ""),
+        description=answer.get("Description", ""),
+        owner_id=answer.get("OwnerId", ""),
+        owner_alias=answer.get("ImageOwnerAlias", ""),
+        created_at=answer.get("CreationDate", ""),
+        tags=tags_from(answer),
+        devices=tuple(_device(item) for item in answer.get("BlockDeviceMappings", ())),
+        attributes={name: str(answer[name]).lower() for name in _CARRIED if answer.get(name)},
+        deprecate_at=_moment(answer.get("DeprecationTime", "")),
+        protection=answer.get("DeregistrationProtection", ""),
+        source_region=answer.get("SourceImageRegion", ""),
+        source_image_id=answer.get("SourceImageId", ""),
+        source_instance_id=answer.get("SourceInstanceId", ""),
+    )
+
+
+def _state(text: str) -> ImageState:
+    try:
+        return ImageState(text)
+    except ValueError:
+        return ImageState.UNKNOWN
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _device(item: Answer) -> BlockDevice:
+    ebs = item.get("Ebs")
+    values = ebs or {}
+    return BlockDevice(
+        device=item.get("DeviceName", ""),
+        ebs=ebs is not None,
+        snapshot_id=values.get("SnapshotId", ""),
+        volume_gib=values.get("VolumeSize"),
+        volume_type=values.get("VolumeType", ""),
+        delete_on_termination=values.get("DeleteOnTermination"),
+        encrypted=values.get("Encrypted"),
+        iops=values.get("Iops"),
+        throughput=values.get("Throughput"),
+        virtual_name=item.get("VirtualName", ""),
+        no_device="NoDevice" in item,
+    )
+
+
+def snapshot_from(answer: Answer, region: str) -> Snapshot:
+    """Return the snapshot of one item of DescribeSnapshots; its permissions are another call's to read."""
+    progress = str(answer.get("Progress", "")).rstrip("%")
+    return Snapshot(
+        snapshot_id=answer["SnapshotId"],
+        region=region,
+        state=answer.get("State", ""),
+        state_message=answer.get("StateMessage", ""),
+        progress_percent=int(progress) if progress.isdigit() else None,
+        volume_gib=answer.get("VolumeSize", 0),
+        full_bytes=answer.get("FullSnapshotSizeInBytes"),
+        encrypted=answer.get("Encrypted", False),
+        kms_key_id=answer.get("KmsKeyId", ""),
+        description=answer.get("Description", ""),
+        tags=tags_from(answer),
+    )
+
+
+def region_from(answer: Answer) -> Region:
+    """Return the region of one item of DescribeRegions."""
+    return Region(name=answer["RegionName"], enabled=answer.get("OptInStatus") != "not-opted-in")
+
+
+def tags_from(answer: Answer) -> dict[str, str]:
+    """Return the tags of any resource; an empty value is a value."""
+    return {tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", ())}
+
+
+def tags_for(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as EC2 takes them, in a settled order: EC2 compares what comes with a repeated client token."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def principals_from(items: Iterable[Answer]) -> frozenset[Principal]:
+    """Return the principals of LaunchPermissions or CreateVolumePermissions."""
+    return frozenset(
+        Principal(kind, item[member]) for item in items for member, kind in _PRINCIPAL_MEMBERS if item.get(member)
+    )
+
+
+def principals_for(principals: Iterable[Principal]) -> list[dict[str, str]]:
+    """Return principals as EC2 takes them."""
+    return [{_MEMBER_OF[principal.kind]: principal.value} for principal in principals]

@@ -1,0 +1,129 @@
+"""``amicopy copy``: its options.
+
+Refuses to import what needs botocore before the options are known to be right.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from amicopy.cli.options import (
+    DescriptionTemplate,
+    Duration,
+    NameList,
+    NameTemplate,
+    PrincipalOption,
+    TagOption,
+    connection_options,
+    image_ids,
+    option,
+    output_options,
+    source_options,
+)
+from amicopy.cli.runtime import Runtime
+from amicopy.rules import tags_problem
+
+EXIT_CODES = """\b
+Exit codes:
+  0 every destination is as asked     1 nothing succeeded, or refused and nothing started
+  2 usage                             3 some destinations done, some not
+  4 --dry-run --exit-code: work to do 5 still copying; the same command goes on
+  6 credentials, permissions, region not enabled
+  130, 143 interrupted; the copies go on
+"""
+
+
+@click.command("copy", epilog=EXIT_CODES)
+@image_ids
+@option(
+    "--to",
+    multiple=True,
+    required=True,
+    type=NameList(),
+    help="Destination regions: a comma list, repeatable; 'all', or patterns such as 'eu-*'.",
+)
+@option("--exclude", multiple=True, type=NameList(), help="Regions or patterns to leave out of --to.")
+@option(
+    "--best-effort",
+    multiple=True,
+    type=NameList(),
+    help="Destinations whose failure is reported and does not count.",
+)
+@source_options
+@option("--name", type=NameTemplate(), help="Name of the copies; a template, see below. Default: the source's.")
+@option(
+    "--description",
+    type=DescriptionTemplate(),
+    help="Description of the copies; a template. Default: says where it was copied from.",
+)
+@option(
+    "--tag",
+    "tags",
+    multiple=True,
+    type=TagOption(),
+    help="One more tag for the copies and their snapshots; repeatable. It wins over the source's.",
+)
+@option("--no-tags", is_flag=True, help="Leave the source's tags behind; --tag ones are put on.")
+@option(
+    "--share",
+    multiple=True,
+    type=PrincipalOption(),
+    help="Let exactly these launch the copies, instead of those the source is shared with: an account id, "
+    "the ARN of an organization or organizational unit, or public; repeatable.",
+)
+@option("--no-permissions", is_flag=True, help="Leave the copies private.")
+@option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
+@option(
+    "--exit-code", is_flag=True, help="With --dry-run: exit 4 when there is work. With --no-wait: 5 while work is left."
+)
+@option("--no-wait", is_flag=True, help="Start, complete and replace what can be, then leave; EC2 goes on.")
+@option(
+    "--timeout",
+    type=Duration(),
+    default="4h",
+    show_default=True,
+    help="Stop waiting after this; the copies go on, and the same command joins them.",
+)
+@connection_options
+@output_options("text", "table", "json", "jsonl")
+@click.pass_obj
+def command(runtime: Runtime, /, **options: Any) -> int:
+    """Copy AMIs to other regions, faithfully and exactly once.
+
+    Leaves in every destination one available AMI with the source's tags, its snapshots' tags, launch permissions,
+    snapshot permissions and deprecation date. The same command again joins, completes and repairs; where all is as
+    asked it writes nothing.
+
+    Templates may hold {name} {source_id} {source_region} {region} {date}.
+
+    \b
+    Examples:
+      amicopy copy ami-0abcdef1234567890 --to us-west-2,eu-west-1
+      amicopy copy ami-0abcdef1234567890 --to 'eu-*' --exclude eu-south-1 --dry-run
+      amicopy copy ami-0abcdef1234567890 --to all --share 111122223333 --output json
+      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
+    """
+    _refuse_contradictions(options)
+    from amicopy.cli.copying import copy
+
+    return copy(runtime, **options)
+
+
+def _refuse_contradictions(options: dict[str, Any]) -> None:
+    if options["share"] and options["no_permissions"]:
+        raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
+    if options["sandbox"] and options["endpoint_url"]:
+        raise click.UsageError("--sandbox and --endpoint-url contradict each other: each names an EC2 to call.")
+    if options["sandbox"] and options["profile"]:
+        raise click.UsageError("--sandbox and --profile contradict each other: the sandbox takes no real credentials.")
+    if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
+        raise click.UsageError("--exit-code goes with --dry-run or --no-wait.")
+    if options["dry_run"] and options["no_wait"]:
+        raise click.UsageError("--dry-run and --no-wait contradict each other: the one starts nothing.")
+    keys = [key for key, _ in options["tags"]]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise click.UsageError(f"--tag gives {', '.join(map(repr, twice))} more than once.")
+    if problem := tags_problem(dict(options["tags"])):
+        raise click.UsageError(f"--tag: {problem}.")
+    options["timeout"] = min(options["timeout"], timedelta(days=3650))

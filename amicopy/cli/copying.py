@@ -1,0 +1,225 @@
+"""``amicopy copy``: survey, plan, execute, report.
+
+Refuses to do any of the four itself.
+"""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from amicopy.cli.connecting import connected, log_calls, source_region_of
+from amicopy.cli.regions import NamedRegions
+from amicopy.cli.runtime import Runtime
+from amicopy.cli.signals import stopping_on_signals
+from amicopy.cli.telling import exit_code_of, say, tell_failure, to_stdout
+from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, TimedOut
+from amicopy.gateway import Calls, Gateways
+from amicopy.lane import Lane
+from amicopy.making import Terms
+from amicopy.models import Image, Region
+from amicopy.parallel import all_at_once
+from amicopy.plan import Plan, plan_copies, rows_by_region
+from amicopy.render.document import event_document, plan_document, report_document
+from amicopy.render.ending import ending_lines, refusal_lines
+from amicopy.render.plain import PlainView
+from amicopy.render.plan import plan_lines
+from amicopy.render.results import write_json, write_json_line, write_table, write_text
+from amicopy.report import Report
+from amicopy.request import CopyRequest
+from amicopy.session import Session
+from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
+
+SOURCE_POLL_SECONDS = 15.0
+LIVE_PROGRESS_SECONDS = 5.0
+PLAIN_PROGRESS_SECONDS = 60.0
+
+
+def copy(runtime: Runtime, **options: Any) -> int:
+    """Run ``amicopy copy`` with its parsed options; return the exit code."""
+    if options["verbose"]:
+        log_calls()
+    with contextlib.ExitStack() as stack:
+        if runtime.handle_signals:
+            stack.enter_context(stopping_on_signals(runtime.stop))
+        try:
+            session = stack.enter_context(
+                connected(
+                    profile=options["profile"],
+                    endpoint_url=options["endpoint_url"],
+                    sandbox=options["sandbox"],
+                    clock=runtime.clock,
+                )
+            )
+            return _Run(runtime, session, options).run()
+        except AmicopyError as error:
+            return tell_failure("copy", error, exit_code_of(error, runtime.stop), options["output"])
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(self, runtime: Runtime, session: Session, options: Mapping[str, Any]) -> None:
+        self._runtime = runtime
+        self._clock = runtime.clock
+        self._options = options
+        self._calls = Calls()
+        self._gateways = Gateways(session, self._calls)
+        self._started_at = self._clock.now()
+        self._deadline = self._started_at + options["timeout"]
+        self._named = NamedRegions(
+            session,
+            source_region_of(session, options["source_region"]),
+            {"--to": options["to"], "--exclude": options["exclude"], "--best-effort": options["best_effort"]},
+        )
+        self._named.destinations()  # what is empty or contradictory without asking AWS is said without asking it
+
+    def run(self) -> int:
+        """Survey, plan, then show the plan or execute it."""
+        plan = self._plan()
+        if self._options["dry_run"]:
+            return self._show(plan)
+        if not self._options["quiet"]:
+            say(plan_lines(plan))
+        report = Report(plan=plan, started_at=self._started_at, refused=bool(plan.refused))
+        if not report.refused:
+            self._execute(report)
+        return self._tell(report)
+
+    def _plan(self) -> Plan:
+        sources, regions, notes = self._survey_sources()
+        options = self._options
+        request = CopyRequest(
+            source_region=self._named.home,
+            image_ids=tuple(source.image_id for source in sources),
+            destinations=self._named.destinations(self._named.enabled(regions)),
+            best_effort=frozenset(self._named["--best-effort"]),
+            name=options["name"] or "",
+            description=options["description"],
+            tags=dict(options["tags"]),
+            carry_tags=not options["no_tags"],
+            carry_permissions=not options["no_permissions"],
+            share=frozenset(options["share"]) or None,
+        )
+        survey = survey_destinations(request, sources, self._gateways, regions, self._clock, self._runtime.stop, notes)
+        return plan_copies(request, survey)
+
+    def _survey_sources(self) -> tuple[tuple[Image, ...], dict[str, Region] | None, tuple[str, ...]]:
+        """Return the sources, waited for where they are pending, and what EC2 says of its regions."""
+        gateway = self._gateways[self._named.home]
+        stop = self._runtime.stop
+        image_ids = tuple(dict.fromkeys(self._options["image_ids"]))
+
+        def sources() -> tuple[Image, ...] | ImageNotFound:
+            try:
+                return survey_sources(image_ids, gateway, stop)
+            except ImageNotFound as error:
+                return error
+
+        looked: dict[str, Any] = all_at_once({"sources": sources, "regions": lambda: survey_regions(gateway)}, stop)
+        regions, notes = looked["regions"]
+        found = looked["sources"]
+        if isinstance(found, ImageNotFound):
+            elsewhere = [region for region in self._named.enabled(regions) if region != self._named.home]
+            raise located(found, {region: self._gateways[region] for region in elsewhere}, stop)
+        if not self._options["dry_run"] and not self._options["no_wait"]:
+            found = self._once_available(found)
+        return found, regions, notes
+
+    def _once_available(self, sources: tuple[Image, ...]) -> tuple[Image, ...]:
+        """Wait for sources that are still pending: a pipeline's next step often comes too early."""
+        gateway, stop = self._gateways[self._named.home], self._runtime.stop
+        while waiting := [source.image_id for source in sources if source.state.in_progress]:
+            if self._clock.now() >= self._deadline:
+                raise TimedOut(
+                    f"{', '.join(waiting)} is still pending in {self._named.home}, so nothing was started.",
+                    why="EC2 copies an AMI only once it is available.",
+                    next_step=f"Run the same command again: {self._runtime.same_command}",
+                )
+            if not self._options["quiet"]:
+                say([f"waiting for {', '.join(waiting)}, which is still pending in {self._named.home}"])
+            self._clock.sleep(SOURCE_POLL_SECONDS, until=stop)
+            stop.check()
+            sources = survey_sources([source.image_id for source in sources], gateway, stop)
+        return sources
+
+    def _show(self, plan: Plan) -> int:
+        """Print the plan as the result."""
+        code = plan.refusal().exit_code if plan.refused else ExitCode.OK
+        if code is ExitCode.OK and plan.has_work and self._options["exit_code"]:
+            code = ExitCode.DRIFT
+        document = plan_document(plan, code, self._calls.count())
+        match self._options["output"]:
+            case "json":
+                to_stdout(lambda: write_json(document))
+            case "jsonl":
+                to_stdout(lambda: write_json_line({**document, "type": "plan"}))
+            case _:
+                to_stdout(lambda: print("\n".join(plan_lines(plan))))  # noqa: T201 - a dry run's result is its plan
+        if plan.refused:
+            say(refusal_lines(plan))
+        return int(code)
+
+    def _execute(self, report: Report) -> None:
+        terms = Terms(
+            deadline=self._deadline, wait=not self._options["no_wait"], progress_seconds=self._progress_seconds()
+        )
+        lanes = [
+            Lane(rows, self._gateways[region], self._clock, terms)
+            for region, rows in rows_by_region(report.plan).items()
+        ]
+        if not lanes:
+            return
+        lines = self._options["output"] == "jsonl"
+        with contextlib.closing(self._view(report)) as view:
+            for event in self._runtime.events(lanes):
+                if event is None:
+                    view.glance()
+                    continue
+                outcome = report.add(event)
+                view.event(event, outcome)
+                if lines:
+                    to_stdout(partial(write_json_line, event_document(event)))
+        report.signal = self._runtime.stop.signal_number
+
+    def _tell(self, report: Report) -> int:
+        """Write the result to stdout, then what a person has to know, errors last, to stderr."""
+        code = report.exit_code()
+        if code is ExitCode.OK and self._options["exit_code"] and report.left_behind:
+            code = ExitCode.TIME_OUT
+        document = report_document(report, code, self._clock.now(), self._calls.count())
+        match self._options["output"]:
+            case "json":
+                to_stdout(lambda: write_json(document))
+            case "jsonl":
+                to_stdout(lambda: write_json_line({**document, "type": "result"}))
+            case "table":
+                to_stdout(lambda: write_table(report))
+            case _:
+                to_stdout(lambda: write_text(report.rows))
+        if report.refused:
+            say(refusal_lines(report.plan))
+        else:
+            say(ending_lines(report, self._runtime.same_command, quiet=self._options["quiet"]))
+        return int(code)
+
+    @property
+    def _is_live(self) -> bool:
+        return sys.stderr.isatty() and not self._options["verbose"] and not self._options["quiet"]
+
+    def _progress_seconds(self) -> float | None:
+        if self._options["quiet"]:
+            return None
+        return LIVE_PROGRESS_SECONDS if self._is_live else PLAIN_PROGRESS_SECONDS
+
+    def _view(self, report: Report) -> Any:
+        if self._options["quiet"]:
+            from amicopy.render.quiet import QuietView
+
+            return QuietView()
+        if self._is_live:
+            from amicopy.render.live import LiveView
+
+            return LiveView(report, self._clock)
+        return PlainView(report, self._clock)

@@ -1,0 +1,132 @@
+"""The ``amicopy`` command: commands by name, and the one place where an error becomes text and an exit code.
+
+Refuses to import a command before it is called: `--help` stays quick.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from amicopy import __version__
+from amicopy.cli.runtime import Runtime
+from amicopy.errors import AmicopyError, ExitCode, Interrupted
+
+ISSUES = "https://github.com/amicopy/amicopy/issues"
+
+# Name: module and first line of its help. A test holds the lines to the commands' own.
+COMMANDS = {
+    "copy": ("amicopy.cli.copy", "Copy AMIs to other regions, faithfully and exactly once."),
+    "status": ("amicopy.cli.status", "Show every copy of AMIs: where, in which state, what is missing."),
+    "cancel": ("amicopy.cli.cancel", "Stop copies: deregister them and delete their snapshots."),
+    "sandbox": ("amicopy.cli.sandbox", "Serve a local EC2 to rehearse against: no account, no cost."),
+}
+
+EPILOG = "Every option can be set by a variable: --to by AMICOPY_TO. Exit codes: README, or amicopy COMMAND --help."
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name and imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names, in the order in which a person meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name; of a mistyped one, name the nearest."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are: {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command {name!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, prog_name="amicopy")
+def amicopy() -> None:
+    """Copy Amazon EC2 machine images (AMIs) to other regions.
+
+    \b
+      amicopy copy ami-0abcdef1234567890 --to us-west-2,eu-west-1
+      amicopy copy ami-0abcdef1234567890 --to all --dry-run
+      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
+
+    The same command again is the resume: it joins what is pending, completes what is incomplete, and where all is
+    in place writes nothing.
+    """
+
+
+def main(argv: Sequence[str], runtime: Runtime) -> int:
+    """Run the command line ``argv``; return the exit code, having told why it is not 0."""
+    runtime.argv = tuple(argv)
+    try:
+        code = amicopy.main(args=list(argv), prog_name="amicopy", obj=runtime, standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.UsageError as error:
+        return _usage(error)
+    except click.Abort:
+        return _tell(Interrupted("Interrupted."), ExitCode.INTERRUPTED)
+    except AmicopyError as error:
+        return _tell(error, error.exit_code)
+    except BrokenPipeError:
+        return _without_stdout(ExitCode.OK)
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.write(
+            f"error: This is a bug in amicopy {__version__}. Please report it with the lines above: {ISSUES}\n"
+        )
+        return ExitCode.BUG
+    return int(code or ExitCode.OK)
+
+
+def _usage(error: click.UsageError) -> int:
+    from amicopy.errors import UsageError
+
+    ours = UsageError(
+        error.format_message(),
+        next_step=f"See: {error.ctx.command_path} --help" if error.ctx else "See: amicopy --help",
+    )
+    if error.ctx and error.ctx.params.get("output") in {"json", "jsonl"}:
+        from amicopy.cli.telling import tell_failure
+
+        return tell_failure(error.ctx.info_name or "", ours, ExitCode.USAGE, str(error.ctx.params["output"]))
+    return _tell(ours, ExitCode.USAGE)
+
+
+def _tell(error: AmicopyError, code: ExitCode) -> int:
+    from amicopy.render.words import error_lines
+
+    sys.stderr.write("\n".join(error_lines(error)) + "\n")
+    return int(code)
+
+
+def _without_stdout(code: ExitCode) -> int:
+    """Leave quietly when whoever read stdout has gone: nothing more can be said there."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(code)

@@ -1,0 +1,183 @@
+"""Options that commands share, and what their values may be. Every one can be set by an ``AMICOPY_…`` variable.
+
+Refuses to read AWS or configuration: a value is right or wrong by itself.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+
+from amicopy.models import Principal
+from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem
+from amicopy.templates import check_template
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
+
+
+class ImageId(click.ParamType[str]):
+    """An AMI id."""
+
+    name = "ami"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id, or fail with what one looks like."""
+        try:
+            check_image_id(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return str(value)
+
+
+class Duration(click.ParamType[timedelta]):
+    """A length of time such as 90s, 45m, 4h or 1d12h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time, or fail with what one looks like."""
+        if isinstance(value, timedelta):
+            return value
+        match = _DURATION.fullmatch(value.strip()) if value.strip() else None
+        parts = {unit: int(number) for unit, number in match.groupdict().items() if number} if match else {}
+        try:
+            length = timedelta(**parts)
+        except OverflowError:
+            length = timedelta(0)
+        if not length:
+            self.fail(f"{value!r} is no duration: write 90s, 45m, 4h or 1d12h.", param, ctx)
+        return length
+
+
+class TagOption(click.ParamType[tuple[str, str]]):
+    """A tag as KEY=VALUE; the value may be empty and may hold further = signs."""
+
+    name = "key=value"
+    envvar_list_splitter = "\n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return key and value, or fail with EC2's rule."""
+        if isinstance(value, tuple):
+            return value
+        key, sign, text = value.partition("=")
+        if not sign:
+            self.fail(f"{value!r} is no tag: write KEY=VALUE.", param, ctx)
+        if problem := tag_problem(key, text):
+            self.fail(f"{problem}.", param, ctx)
+        return key, text
+
+
+class PrincipalOption(click.ParamType[Principal]):
+    """An account, an organization, an organizational unit, or ``public``."""
+
+    name = "principal"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Principal:
+        """Return the principal, or fail with what one looks like."""
+        if isinstance(value, Principal):
+            return value
+        try:
+            return Principal.parse(value.strip())
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class NameTemplate(click.ParamType[str]):
+    """An AMI name, in which {name} {source_id} {source_region} {region} {date} are replaced."""
+
+    name = "template"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the template, or fail with what is wrong with it."""
+        _check(self, value, name_problem, param, ctx)
+        return str(value)
+
+
+class DescriptionTemplate(click.ParamType[str]):
+    """A description, in which the same fields are replaced."""
+
+    name = "template"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the template, or fail with what is wrong with it."""
+        _check(self, value, description_problem, param, ctx)
+        return str(value)
+
+
+def _check(
+    kind: click.ParamType[str],
+    value: str,
+    problem_of: Callable[[str], str],
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> None:
+    try:
+        check_template(value)
+    except ValueError as error:
+        kind.fail(f"{error}.", param, ctx)
+    # Without fields it is the name itself; with them EC2's rules are checked once they are filled in.
+    if "{" not in value and (problem := problem_of(value)):
+        kind.fail(f"{problem}.", param, ctx)
+
+
+class NameList(click.ParamType[str]):
+    """A comma-separated list, as it was written."""
+
+    name = "region,…"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; what it names is checked where the regions are known."""
+        return str(value)
+
+
+def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
+    """Return click's option, which its ``AMICOPY_…`` variable sets as well."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "AMICOPY_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
+
+
+def stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return one decorator that does what these do, the first one outermost."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+image_ids = click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId())
+
+source_options = stacked(
+    option("--from", "source_region", metavar="REGION", help="Region of the AMIs. Default: the configured one."),
+)
+
+connection_options = stacked(
+    option("--profile", metavar="NAME", help="Profile of the AWS configuration to use."),
+    option("--endpoint-url", metavar="URL", help="Call EC2 there instead, in every region."),
+    option("--sandbox", is_flag=True, help="Start a local EC2 for this run: no account, no cost."),
+)
+
+
+def output_options(*formats: str) -> Callable[[Command], Command]:
+    """Return the options for what is printed, with these formats."""
+    return stacked(
+        option(
+            "--output",
+            type=click.Choice(formats),
+            default=formats[0],
+            show_default=True,
+            is_eager=True,  # known before any other value is found wrong, so that this can be said in JSON too
+            help="Format of the result on stdout.",
+        ),
+        option("-q", "--quiet", is_flag=True, help="No plan and no progress on stderr; errors stay."),
+        option("-v", "--verbose", is_flag=True, help="One line per AWS call on stderr."),
+    )

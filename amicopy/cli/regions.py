@@ -1,0 +1,55 @@
+"""The regions that options name: checked before AWS is asked, resolved once the enabled ones are known.
+
+Refuses to ask AWS.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from amicopy.destinations import check_regions, choose_regions, is_pattern, split_names
+from amicopy.errors import UsageError
+from amicopy.models import Region
+from amicopy.session import Session
+
+
+class NamedRegions:
+    """What a command line says about regions.
+
+    Raises UsageError where a region does not exist, lies in another partition, or where nothing is left.
+    """
+
+    def __init__(self, session: Session, home: str, named: Mapping[str, Sequence[str]]) -> None:
+        """Check the regions that each option (``--to``) names; ``home`` is where the sources are."""
+        everywhere = session.known_regions()
+        check_regions([home], everywhere, "--from")
+        partition = session.partition(home)
+        self.home = home
+        self.known = tuple(region for region in everywhere if session.partition(region) == partition)
+        self._named = {option: split_names(texts) for option, texts in named.items()}
+        for option, names in self._named.items():
+            check_regions(names, everywhere, option)
+            for name in names:
+                if not is_pattern(name) and session.partition(name) != partition:
+                    raise UsageError(
+                        f"{option} {name} is in another partition than {home}.",
+                        why="EC2 copies no AMI from one partition to another.",
+                        next_step="Store it in S3 and restore it there: aws ec2 create-store-image-task",
+                    )
+
+    def __getitem__(self, option: str) -> tuple[str, ...]:
+        return self._named[option]
+
+    def enabled(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
+        """Return the regions that the account has enabled; all that are known where EC2 could not be asked."""
+        if regions is None:
+            return self.known
+        return tuple(name for name, region in regions.items() if region.enabled)
+
+    def destinations(self, enabled: Sequence[str] | None = None) -> tuple[str, ...]:
+        """Return what ``--to`` without ``--exclude`` means, given the enabled regions."""
+        return choose_regions(
+            self["--to"],
+            exclude=self["--exclude"],
+            source=self.home,
+            known=self.known,
+            enabled=self.known if enabled is None else enabled,
+        )

@@ -1,0 +1,35 @@
+"""Time, as an argument: everything that waits or compares dates is handed a clock.
+
+Refuses to know what anybody waits for.
+"""
+
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What amicopy needs of time."""
+
+    def now(self) -> datetime:
+        """Return the present moment, in UTC and aware of it."""
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Return after ``seconds``, or at once when ``until`` is set."""
+
+
+class SystemClock:
+    """The machine's own clock; durations are immune to somebody setting it."""
+
+    def __init__(self) -> None:
+        self._started = datetime.now(UTC)
+        self._monotonic = time.monotonic()
+
+    def now(self) -> datetime:
+        """Return the present moment in UTC; it never runs backwards within one process."""
+        return datetime.fromtimestamp(self._started.timestamp() + time.monotonic() - self._monotonic, UTC)
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Block this thread for ``seconds``, or until the event is set."""
+        (until or threading.Event()).wait(max(0.0, seconds))

@@ -1,0 +1,183 @@
+"""``differences(wanted, copy)``: what separates a copy from its source, typed, ordered, printable.
+
+Refuses to read or write anything. The plan decides by it, settling writes what it names, checking reports it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from amicopy.models import BlockDevice, Image, Principal, Snapshot
+from amicopy.wanted import Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagsDiffer:
+    """Tags that the image or one snapshot lacks, or has with another value."""
+
+    resource_id: str
+    device: str  # empty for the image itself
+    missing: Mapping[str, str]
+    repairable = True
+
+    def __str__(self) -> str:
+        return f"{_subject(self.resource_id, self.device)} lacks tags {', '.join(sorted(self.missing))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DescriptionDiffers:
+    """The description was asked for and is another."""
+
+    image_id: str
+    wanted: str
+    found: str
+    repairable = True
+
+    def __str__(self) -> str:
+        return f"{self.image_id} has another description"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeprecationDiffers:
+    """The date from which EC2 is to call the image deprecated."""
+
+    image_id: str
+    wanted: datetime
+    found: datetime | None
+    repairable = True
+
+    def __str__(self) -> str:
+        found = f"is deprecated from {self.found:%Y-%m-%d}" if self.found else "has no deprecation date"
+        return f"{self.image_id} {found} instead of {self.wanted:%Y-%m-%d}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingLacks:
+    """Principals that the image (to launch) or one snapshot (to create volumes) is not shared with."""
+
+    resource_id: str
+    device: str  # empty for the image itself
+    missing: tuple[Principal, ...]
+    repairable = True
+
+    def __str__(self) -> str:
+        return f"{_subject(self.resource_id, self.device)} is not shared with {', '.join(map(str, self.missing))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StructureDiffers:
+    """Something that EC2 carries itself and nobody can change afterwards: only a new copy mends it."""
+
+    image_id: str
+    aspect: str
+    wanted: str
+    found: str
+    repairable = False
+
+    def __str__(self) -> str:
+        return f"{self.image_id} has {self.aspect} {self.found or 'none'} instead of {self.wanted or 'none'}"
+
+
+Difference = TagsDiffer | DescriptionDiffers | DeprecationDiffers | SharingLacks | StructureDiffers
+
+
+def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
+    """Return what ``copy`` lacks, in the order in which it has to be written: launch permissions come last.
+
+    What the copy has beyond ``wanted`` is not a difference: others may have put it there.
+    """
+    snapshots = copy.snapshots_by_device
+    return (
+        *_name(wanted, copy),
+        *_structure(wanted.source, copy),
+        *_tags(wanted, copy, snapshots),
+        *_description(wanted, copy),
+        *_deprecation(wanted, copy),
+        *_volume_permissions(wanted, snapshots),
+        *_launch_permissions(wanted, copy),
+    )
+
+
+def _tags(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+    if missing := _missing(wanted.tags, copy.tags):
+        yield TagsDiffer(resource_id=copy.image_id, device="", missing=missing)
+    for device, tags in wanted.snapshot_tags.items():
+        snapshot = snapshots.get(device)
+        if snapshot and (missing := _missing(tags, snapshot.tags)):
+            yield TagsDiffer(resource_id=snapshot.snapshot_id, device=device, missing=missing)
+
+
+def _missing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in wanted.items() if found.get(key) != value}
+
+
+def _description(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+    if wanted.description_was_asked and copy.description != wanted.description:
+        yield DescriptionDiffers(image_id=copy.image_id, wanted=wanted.description, found=copy.description)
+
+
+def _deprecation(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+    # EC2 rounds to the minute (botocore's model, EnableImageDeprecationRequest.DeprecateAt).
+    if wanted.deprecate_at and _minutes_apart(wanted.deprecate_at, copy.deprecate_at) > 1:
+        yield DeprecationDiffers(image_id=copy.image_id, wanted=wanted.deprecate_at, found=copy.deprecate_at)
+
+
+def _minutes_apart(one: datetime, other: datetime | None) -> float:
+    return abs((one - (other or datetime.min.replace(tzinfo=UTC))).total_seconds()) / 60
+
+
+def _volume_permissions(wanted: Wanted, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+    for device, principals in wanted.volume_permissions.items():
+        snapshot = snapshots.get(device)
+        if snapshot and (missing := principals - (snapshot.volume_permissions or frozenset())):
+            yield SharingLacks(resource_id=snapshot.snapshot_id, device=device, missing=tuple(sorted(missing)))
+
+
+def _launch_permissions(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+    if missing := wanted.launch_permissions - (copy.launch_permissions or frozenset()):
+        yield SharingLacks(resource_id=copy.image_id, device="", missing=tuple(sorted(missing)))
+
+
+def _name(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+    if wanted.name_was_asked and copy.name != wanted.name:  # EC2 cannot rename an AMI
+        yield StructureDiffers(image_id=copy.image_id, aspect="name", wanted=repr(wanted.name), found=repr(copy.name))
+
+
+def _structure(source: Image, copy: Image) -> Iterator[Difference]:
+    for aspect in sorted(source.attributes.keys() | copy.attributes.keys()):
+        expected, found = source.attributes.get(aspect, ""), copy.attributes.get(aspect, "")
+        if expected != found:
+            yield StructureDiffers(image_id=copy.image_id, aspect=aspect, wanted=expected, found=found)
+    expected_devices = {device.device: device for device in source.devices}
+    found_devices = {device.device: device for device in copy.devices}
+    for name in sorted(expected_devices.keys() | found_devices.keys()):
+        wanted, has = _shape(expected_devices.get(name)), _shape(found_devices.get(name))
+        if wanted != has:
+            yield StructureDiffers(image_id=copy.image_id, aspect=f"device {name}", wanted=wanted, found=has)
+        elif _loses_encryption(expected_devices[name], found_devices[name]):
+            yield StructureDiffers(image_id=copy.image_id, aspect=f"encryption of {name}", wanted="on", found="off")
+
+
+def _shape(device: BlockDevice | None) -> str:
+    """Return all of a device that a copy keeps, as words; snapshot and encryption are the copy's own."""
+    if device is None:
+        return "absent"
+    parts = {
+        "GiB": device.volume_gib,
+        "type": device.volume_type or None,
+        "IOPS": device.iops,
+        "MiB/s": device.throughput,
+        "delete on termination": device.delete_on_termination,
+        "instance store": device.virtual_name or None,
+        "suppressed": device.no_device or None,
+        "blank": True if device.ebs and not device.snapshot_id else None,
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)
+
+
+def _loses_encryption(source: BlockDevice, copy: BlockDevice) -> bool:
+    return bool(source.encrypted) and not copy.encrypted
+
+
+def _subject(resource_id: str, device: str) -> str:
+    return f"{resource_id} ({device})" if device else resource_id

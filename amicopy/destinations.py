@@ -1,0 +1,82 @@
+"""From what a user writes after ``--to`` to regions: lists, ``all``, globs, exclusions.
+
+Refuses to ask AWS; it is handed the names that exist and those that the account has enabled.
+"""
+
+import difflib
+import fnmatch
+from collections.abc import Collection, Iterable, Sequence
+
+from amicopy.errors import UsageError
+
+ALL = "all"
+
+
+def split_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in several comma-separated lists, each once, in the order written."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return tuple(dict.fromkeys(name for name in names if name))
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether ``name`` stands for several regions."""
+    return name == ALL or any(sign in name for sign in "*?[")
+
+
+def check_regions(names: Iterable[str], known: Collection[str], option: str) -> None:
+    """Check that every name that is no pattern is a region, and every pattern matches one.
+
+    Raises:
+        UsageError: one is not; the error names the nearest ones.
+    """
+    for name in names:
+        if is_pattern(name):
+            if name != ALL and not fnmatch.filter(known, name):
+                raise UsageError(
+                    f"{option}: no region matches {name!r}.",
+                    why=f"The regions are: {', '.join(sorted(known))}.",
+                    next_step="Quote patterns for the shell: --to 'eu-*'",
+                )
+        elif name not in known:
+            near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+            raise UsageError(
+                f"{option}: there is no region {name!r}.",
+                why=f"Near to it: {', '.join(near)}." if near else f"The regions are: {', '.join(sorted(known))}.",
+                next_step="A region newer than the installed botocore is known after: pip install --upgrade botocore",
+            )
+
+
+def choose_regions(
+    wanted: Sequence[str], *, exclude: Sequence[str], source: str, known: Sequence[str], enabled: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the destinations, each once, in the order asked; patterns stand for enabled regions but the source's.
+
+    Raises:
+        UsageError: the source's own region is named, or nothing is left.
+    """
+    chosen: list[str] = []
+    for name in wanted:
+        if is_pattern(name):
+            matching = enabled if name == ALL else fnmatch.filter(enabled, name)
+            chosen += [region for region in sorted(matching) if region != source]
+        elif name == source:
+            raise UsageError(
+                f"--to names {source}, where the source is.",
+                why="A copy beside its source is a second AMI of the same content.",
+                next_step="Name other regions, or the source's region with --from.",
+            )
+        else:
+            chosen.append(name)
+    left_out = {region for name in exclude for region in _matching(name, known)}
+    regions = tuple(region for region in dict.fromkeys(chosen) if region not in left_out)
+    if not regions:
+        raise UsageError(
+            "No destination is left.",
+            why=f"--to {','.join(wanted)} without {source} and --exclude {','.join(exclude) or 'nothing'} is empty.",
+            next_step="Name a region with --to that --exclude does not take away.",
+        )
+    return regions
+
+
+def _matching(name: str, known: Sequence[str]) -> Iterable[str]:
+    return known if name == ALL else fnmatch.filter(known, name)

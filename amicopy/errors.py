@@ -1,0 +1,210 @@
+"""Every way to fail that a user can do something about: what happened, why, what to do next.
+
+Refuses to print, to decide what an exit code means to a command, and to know AWS's error codes.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells the shell; DRIFT and TIME_OUT are no failures of amicopy's."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    PARTIAL = 3
+    DRIFT = 4
+    TIME_OUT = 5
+    ACCESS = 6
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class AmicopyError(Exception):
+    """Something that a person has to know: what, why, and the next step, each a sentence or empty.
+
+    ``slug`` names the kind for programs and never changes; there is one class per thing that the user
+    would do differently, not one per AWS error code.
+    """
+
+    slug: ClassVar[str] = "failed"
+    exit_code: ExitCode = ExitCode.FAILED
+
+    def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.next_step = next_step
+
+
+class UsageError(AmicopyError):
+    """The command line asks for something that cannot be; AWS was not asked for anything."""
+
+    slug = "usage"
+    exit_code = ExitCode.USAGE
+
+
+class PlanRefused(AmicopyError):
+    """A destination needs a person's choice, so nothing was started anywhere."""
+
+    slug = "refused"
+
+
+class ImageNotFound(AmicopyError):
+    """The AMI is not in its region, or not visible to these credentials; ``image_ids`` are those looked for."""
+
+    slug = "image-not-found"
+
+    def __init__(self, what: str, *, image_ids: tuple[str, ...] = (), why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.image_ids = image_ids
+
+
+class ImageUnavailable(AmicopyError):
+    """EC2 does not let the AMI be used at the moment: it is pending, flapping or deregistered."""
+
+    slug = "image-unavailable"
+
+
+class SnapshotInUse(AmicopyError):
+    """An AMI still uses the snapshot, so EC2 keeps it."""
+
+    slug = "snapshot-in-use"
+
+
+class SnapshotNotFound(AmicopyError):
+    """The snapshot is gone, or not visible to these credentials."""
+
+    slug = "snapshot-not-found"
+
+
+class StorageNotShared(AmicopyError):
+    """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
+
+    slug = "storage-not-shared"
+
+
+class CopyFailed(AmicopyError):
+    """EC2 gave up on a copy, for a reason that it states."""
+
+    slug = "copy-failed"
+
+
+class CopyVanished(AmicopyError):
+    """A copy that was under way is no longer there: somebody deregistered it."""
+
+    slug = "copy-vanished"
+
+
+class NotFaithful(AmicopyError):
+    """A copy still differs from its source after everything was written."""
+
+    slug = "not-faithful"
+
+
+class OperationNotPermitted(AmicopyError):
+    """An account setting forbids it: deregistration protection, block public access, a tag policy."""
+
+    slug = "not-permitted"
+
+
+class TokenMismatch(AmicopyError):
+    """EC2 has seen this client token with other parameters: an earlier run asked for this copy."""
+
+    slug = "client-token-mismatch"
+
+
+class RequestRefused(AmicopyError):
+    """EC2 refuses the request for a reason of its own; ``code`` is EC2's name for it."""
+
+    slug = "request-refused"
+
+    def __init__(self, what: str, *, code: str, why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.code = code
+
+
+class NoRoom(AmicopyError):
+    """As many copies are in progress as EC2 allows; worth repeating once some have ended."""
+
+    slug = "too-many-copies-in-progress"
+
+
+class Throttled(AmicopyError):
+    """The account's API rate is used up, after botocore's own retries; worth repeating later."""
+
+    slug = "throttled"
+
+
+class Unreachable(AmicopyError):
+    """No proper answer came back: a network fault, a time-out, a 5xx; the call may have taken effect."""
+
+    slug = "unreachable"
+
+
+class AccessDenied(AmicopyError):
+    """IAM, or an SCP, forbids one action; ``action`` is the one to allow."""
+
+    slug = "access-denied"
+    exit_code = ExitCode.ACCESS
+
+    def __init__(self, what: str, *, action: str, why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.action = action
+
+
+class NotOwner(AmicopyError):
+    """Only the AMI's or snapshot's owner may do this, and that is another account."""
+
+    slug = "not-owner"
+    exit_code = ExitCode.ACCESS
+
+
+class CredentialsMissing(AmicopyError):
+    """There are no credentials, or their configuration is broken."""
+
+    slug = "no-credentials"
+    exit_code = ExitCode.ACCESS
+
+
+class CredentialsRejected(AmicopyError):
+    """AWS does not accept the credentials; in a region that is not enabled it says the same."""
+
+    slug = "credentials-rejected"
+    exit_code = ExitCode.ACCESS
+
+
+class CredentialsExpired(AmicopyError):
+    """The credentials were good and have expired."""
+
+    slug = "credentials-expired"
+    exit_code = ExitCode.ACCESS
+
+
+class RegionNotEnabled(AmicopyError):
+    """The region exists and the account has not enabled it."""
+
+    slug = "region-not-enabled"
+    exit_code = ExitCode.ACCESS
+
+
+class TimedOut(AmicopyError):
+    """The time was up before anything could be started."""
+
+    slug = "time-out"
+    exit_code = ExitCode.TIME_OUT
+
+
+class SandboxUnavailable(AmicopyError):
+    """The sandbox cannot start: moto is not installed, or its port is taken."""
+
+    slug = "sandbox-unavailable"
+
+
+class Interrupted(AmicopyError):
+    """A signal asked the run to end."""
+
+    slug = "interrupted"
+    exit_code = ExitCode.INTERRUPTED

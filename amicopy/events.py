@@ -1,0 +1,110 @@
+"""What happens in a run: one frozen class per happening, the only thing that leaves the executor.
+
+Refuses to print. Renderers, the report, JSON lines and the exit code are folds over one stream of these.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from amicopy.errors import AmicopyError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something about one source (``REGION/AMI``) in one destination; ``image_id`` is the copy's, once known."""
+
+    at: datetime
+    source: str
+    region: str
+    image_id: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The plan's row that this is about."""
+        return self.source, self.region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRequested(Event):
+    """CopyImage is about to be called: from here on there may be a copy, whatever becomes of the answer."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyStarted(Event):
+    """EC2 has named the new AMI."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyJoined(Event):
+    """An earlier or another run's copy is waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyQueued(Event):
+    """EC2 has no room for another copy at the moment; it is asked again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyProgressed(Event):
+    """How far the snapshots are, for display only."""
+
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyAvailable(Event):
+    """EC2 has finished copying; what CopyImage leaves behind comes next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled(Event):
+    """One thing that the copy lacked was written."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptRemoved(Event):
+    """A failed attempt of ours was deregistered; ``what`` says what became of its snapshots."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyDone(Event):
+    """The copy is available and faithful."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowFailed(Event):
+    """This destination is given up; others go on."""
+
+    error: AmicopyError
+
+
+class LeftBecause(StrEnum):
+    """Why a run ends before its copies do."""
+
+    NO_WAIT = "no-wait"
+    TIME_OUT = "time-out"
+    EXPIRED = "credentials-expired"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowLeft(Event):
+    """The copy goes on inside EC2 (or is still to be started) without this run."""
+
+    because: LeftBecause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noted(Event):
+    """Something that a person should know and that changes nothing."""
+
+    text: str

@@ -1,0 +1,335 @@
+"""EC2 in one region: a method for each call that amicopy makes, models in and out, our errors only.
+
+Refuses to wait, to decide, and to let anything of botocore's through.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from botocore import xform_name
+
+from amicopy.answers import (
+    image_from,
+    principals_for,
+    principals_from,
+    region_from,
+    snapshot_from,
+    tags_for,
+)
+from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
+from amicopy.refusals import our_error
+from amicopy.session import Session
+
+log = logging.getLogger("amicopy.calls")
+
+_Item = TypeVar("_Item")
+
+_FILTER_VALUES = 200  # a filter takes no more (EC2 API reference, DescribeImages)
+_PAGE = 1000
+_CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
+
+
+class Calls:
+    """How many calls were made, by operation; shared by all regions of a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count: Counter[str] = Counter()
+
+    def add(self, operation: str) -> None:
+        """Count one more."""
+        with self._lock:
+            self._count[operation] += 1
+
+    def count(self) -> dict[str, int]:
+        """Return the number of calls of each operation so far; botocore's own retries are not in it."""
+        with self._lock:
+            return dict(sorted(self._count.items()))
+
+
+class Gateway:
+    """EC2 in one region, for one set of credentials.
+
+    Every method may raise, beside what it names: AccessDenied, CredentialsMissing, CredentialsRejected,
+    CredentialsExpired, Throttled, Unreachable, RequestRefused.
+    """
+
+    def __init__(self, session: Session, region: str, calls: Calls) -> None:
+        self.region = region
+        self._ec2 = session.client("ec2", region)
+        self._calls = calls
+
+    def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.
+
+        Asked by filter: by ImageIds one unknown id would fail the whole call.
+
+        AWS: EC2 DescribeImages.
+        """
+        return self._images("image-id", image_ids)
+
+    def describe_own_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Return those of the AMIs that this account owns, by id, disabled ones included; for polling.
+
+        AWS: EC2 DescribeImages.
+        """
+        return self._images("image-id", image_ids, Owners=["self"])
+
+    def find_tagged_copies(self, references: Sequence[str]) -> dict[str, Image]:
+        """Return this account's AMIs that bear our tag with one of these sources (``REGION/AMI``).
+
+        AWS: EC2 DescribeImages.
+        """
+        return self._images(f"tag:{SOURCE_TAG}", references, Owners=["self"])
+
+    def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
+        """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
+
+        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage.
+
+        AWS: EC2 DescribeImages.
+        """
+        place = {"Name": "source-image-region", "Values": [source_region]}
+        return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
+
+    def _images(
+        self, name: str, values: Sequence[str], also: Sequence[Mapping[str, Any]] = (), **parameters: Any
+    ) -> dict[str, Image]:
+        answers = self._described(
+            "DescribeImages", "Images", name, values, also, IncludeDeprecated=True, IncludeDisabled=True, **parameters
+        )
+        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
+
+    def describe_snapshots(self, snapshot_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Return those of the snapshots that these credentials may see, by id.
+
+        AWS: EC2 DescribeSnapshots.
+        """
+        return self._snapshots("snapshot-id", snapshot_ids)
+
+    def find_tagged_snapshots(self, references: Sequence[str]) -> dict[str, Snapshot]:
+        """Return this account's snapshots that bear our tag with one of these sources (``REGION/AMI``).
+
+        AWS: EC2 DescribeSnapshots.
+        """
+        return self._snapshots(f"tag:{SOURCE_TAG}", references, OwnerIds=["self"])
+
+    def find_snapshots_of_copies(self, image_ids: Sequence[str]) -> dict[str, Snapshot]:
+        """Return the snapshots that EC2 describes as made for these AMIs, while the AMI itself may not list them.
+
+        The description is no documented contract (flatcar/mantle relies on it since 2017): good for finding more,
+        never for concluding that there is nothing.
+
+        AWS: EC2 DescribeSnapshots.
+        """
+        texts = [f"Copied for DestinationAmi {image_id}*" for image_id in image_ids]
+        return self._snapshots("description", texts, OwnerIds=["self"])
+
+    def _snapshots(self, name: str, values: Sequence[str], **parameters: Any) -> dict[str, Snapshot]:
+        answers = self._described("DescribeSnapshots", "Snapshots", name, values, **parameters)
+        return {
+            snapshot.snapshot_id: snapshot for snapshot in (snapshot_from(answer, self.region) for answer in answers)
+        }
+
+    def describe_regions(self) -> dict[str, Region]:
+        """Return every region of this partition, by name, and whether the account has it enabled.
+
+        AWS: EC2 DescribeRegions with AllRegions.
+        """
+        answer = self._call("DescribeRegions", AllRegions=True)
+        regions = (region_from(item) for item in answer.get("Regions", ()))
+        return {region.name: region for region in regions}
+
+    def launch_permissions(self, image_id: str) -> frozenset[Principal]:
+        """Return who may launch the AMI.
+
+        Raises:
+            NotOwner: only its owner may ask.
+            ImageNotFound, ImageUnavailable: it is not there, or not any more.
+
+        AWS: EC2 DescribeImageAttribute.
+        """
+        answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
+        return principals_from(answer.get("LaunchPermissions", ()))
+
+    def volume_permissions(self, snapshot_id: str) -> frozenset[Principal]:
+        """Return who may create volumes from the snapshot.
+
+        Raises:
+            NotOwner: only its owner may ask.
+            SnapshotNotFound: it is not there.
+
+        AWS: EC2 DescribeSnapshotAttribute.
+        """
+        answer = self._call("DescribeSnapshotAttribute", SnapshotId=snapshot_id, Attribute="createVolumePermission")
+        return principals_from(answer.get("CreateVolumePermissions", ()))
+
+    def copy_image(
+        self,
+        source: Image,
+        *,
+        name: str,
+        description: str,
+        image_tags: Mapping[str, str],
+        snapshot_tags: Mapping[str, str],
+        client_token: str,
+    ) -> str:
+        """Start copying ``source`` into this region; return the new image's id at once.
+
+        The copy itself runs inside AWS for minutes to hours. Safe to repeat: with the same token a second call
+        returns the first call's image, not a twin, even when that image has been deregistered meanwhile.
+
+        Raises:
+            ImageNotFound: the source is not in its region, or not shared with us.
+            ImageUnavailable: the source's storage is not ready yet.
+            StorageNotShared: its snapshots are not shared with us.
+            TokenMismatch: this token was used with other parameters.
+            NoRoom: too many copies are in progress; worth repeating later.
+
+        AWS: EC2 CopyImage, called in the destination region.
+        """
+        specifications = [
+            {"ResourceType": kind, "Tags": tags_for(tags)}
+            for kind, tags in (("image", image_tags), ("snapshot", snapshot_tags))
+            if tags
+        ]
+        parameters: dict[str, Any] = {
+            "SourceRegion": source.region,
+            "SourceImageId": source.image_id,
+            "Name": name,
+            "ClientToken": client_token,
+        }
+        if description:
+            parameters["Description"] = description
+        if specifications:
+            parameters["TagSpecifications"] = specifications
+        image_id: str = self._call("CopyImage", **parameters)["ImageId"]
+        return image_id
+
+    def create_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Put tags on an AMI or a snapshot; a key that is there gets the new value.
+
+        AWS: EC2 CreateTags.
+        """
+        self._call("CreateTags", Resources=[resource_id], Tags=tags_for(tags))
+
+    def describe_as(self, image_id: str, description: str) -> None:
+        """Give the AMI another description.
+
+        AWS: EC2 ModifyImageAttribute.
+        """
+        self._call("ModifyImageAttribute", ImageId=image_id, Description={"Value": description})
+
+    def share_image(self, image_id: str, principals: Sequence[Principal]) -> None:
+        """Let these launch the AMI as well; those who may already still may.
+
+        Raises:
+            ImageUnavailable: it is pending, or its state flaps; worth repeating.
+            OperationNotPermitted: block public access is on.
+
+        AWS: EC2 ModifyImageAttribute.
+        """
+        self._call("ModifyImageAttribute", ImageId=image_id, LaunchPermission={"Add": principals_for(principals)})
+
+    def share_snapshot(self, snapshot_id: str, principals: Sequence[Principal]) -> None:
+        """Let these create volumes from the snapshot as well.
+
+        AWS: EC2 ModifySnapshotAttribute.
+        """
+        for some in _chunks(principals, _CHANGES_PER_CALL):
+            self._call(
+                "ModifySnapshotAttribute",
+                SnapshotId=snapshot_id,
+                CreateVolumePermission={"Add": principals_for(some)},
+            )
+
+    def deprecate_image(self, image_id: str, at: datetime) -> None:
+        """Let EC2 call the AMI deprecated from ``at`` on, which has to be in the future.
+
+        AWS: EC2 EnableImageDeprecation.
+        """
+        self._call("EnableImageDeprecation", ImageId=image_id, DeprecateAt=at)
+
+    def deregister_image(self, image_id: str) -> dict[str, str]:
+        """Deregister the AMI, which also stops a copy, and delete the snapshots that EC2 lists as its own.
+
+        Returns EC2's verdict by snapshot: success, skipped (in use by another AMI), missing-permissions, …; the
+        AMI is gone whatever became of them.
+
+        Raises:
+            ImageNotFound, ImageUnavailable: it is not there, or gone already.
+            OperationNotPermitted: deregistration protection is on.
+
+        AWS: EC2 DeregisterImage with DeleteAssociatedSnapshots.
+        """
+        answer = self._call("DeregisterImage", ImageId=image_id, DeleteAssociatedSnapshots=True)
+        return {item["SnapshotId"]: item.get("ReturnCode", "") for item in answer.get("DeleteSnapshotResults", ())}
+
+    def delete_snapshot(self, snapshot_id: str) -> None:
+        """Delete a snapshot, a pending one included.
+
+        Raises:
+            SnapshotInUse: an AMI still uses it.
+            SnapshotNotFound: it is gone already.
+
+        AWS: EC2 DeleteSnapshot.
+        """
+        self._call("DeleteSnapshot", SnapshotId=snapshot_id)
+
+    def _described(
+        self,
+        operation: str,
+        member: str,
+        name: str,
+        values: Sequence[str],
+        also: Sequence[Mapping[str, Any]] = (),
+        **parameters: Any,
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield every item that a filter finds, over as many pages and calls as that takes."""
+        for some in _chunks(values, _FILTER_VALUES):
+            filters = [{"Name": name, "Values": list(some)}, *also]
+            page = self._call(operation, Filters=filters, MaxResults=_PAGE, **parameters)
+            yield from page.get(member, ())
+            while token := page.get("NextToken"):
+                page = self._call(operation, Filters=filters, MaxResults=_PAGE, NextToken=token, **parameters)
+                yield from page.get(member, ())
+
+    def _call(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        started = time.perf_counter()
+        self._calls.add(operation)
+        try:
+            answer: Mapping[str, Any] = getattr(self._ec2, xform_name(operation))(**parameters)
+        except Exception as error:
+            ours = our_error(error, operation, self.region)
+            if ours is None:
+                raise
+            raise ours from error
+        finally:
+            log.info("%s %s %.0f ms", operation, self.region, (time.perf_counter() - started) * 1000)
+        return answer
+
+
+class Gateways:
+    """The gateways of one run by region, each made at its first asking; ask in one thread (see `Session`)."""
+
+    def __init__(self, session: Session, calls: Calls) -> None:
+        self._session = session
+        self._calls = calls
+        self._made: dict[str, Gateway] = {}
+
+    def __getitem__(self, region: str) -> Gateway:
+        if region not in self._made:
+            self._made[region] = Gateway(self._session, region, self._calls)
+        return self._made[region]
+
+
+def _chunks(values: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    rest = iter(values)
+    while some := list(islice(rest, size)):
+        yield some

@@ -1,0 +1,295 @@
+"""The work on one copy, as sequential code: ask for it, wait until it is available, make it faithful.
+
+Refuses to share anything with other copies; its lane looks for all of them at once.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from amicopy.clock import Clock
+from amicopy.details import with_details
+from amicopy.errors import (
+    AmicopyError,
+    CopyFailed,
+    CopyVanished,
+    CredentialsExpired,
+    ImageUnavailable,
+    NoRoom,
+    Throttled,
+    TokenMismatch,
+)
+from amicopy.events import (
+    AttemptRemoved,
+    CopyAvailable,
+    CopyDone,
+    CopyJoined,
+    CopyQueued,
+    CopyRequested,
+    CopyStarted,
+    Event,
+    LeftBecause,
+    RowFailed,
+    RowLeft,
+)
+from amicopy.gateway import Gateway
+from amicopy.models import Image, ImageState, Snapshot
+from amicopy.plan import Action, Row
+from amicopy.recognise import copies_of
+from amicopy.removal import remove_image
+from amicopy.retries import (
+    GONE_AFTER,
+    VISIBLE_WITHIN,
+    flapping,
+    no_room,
+    not_answered,
+    not_visible_yet,
+    pending,
+    persist,
+)
+from amicopy.settle import settle
+from amicopy.steps import Look, Sleep, Work
+
+# A token can hand back images that were deregistered since; each is one more dead attempt.
+_MOST_ATTEMPTS = 20
+_NO_WAIT_PATIENCE = timedelta(seconds=30)
+_LOOK_AGAIN_SECONDS = 5.0
+# Before this an absent AMI is simply new; after it, EC2 is asked whether it is a dead one.
+_PROBE_AFTER = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """Under which conditions a run works."""
+
+    deadline: datetime | None = None  # no copy is waited for after it
+    wait: bool = True  # False: start, settle and replace what can be, then leave
+    progress_seconds: float | None = None  # how often snapshots are asked how far they are; None: never
+
+
+class Making:
+    """One row of the plan, being executed in one region."""
+
+    def __init__(self, row: Row, gateway: Gateway, clock: Clock, terms: Terms) -> None:
+        self.row = row
+        self._gateway = gateway
+        self._clock = clock
+        self._terms = terms
+        self.image_id = row.copy.image_id if row.copy else ""
+
+    def run(self) -> Work[None]:
+        """Yield what happens to this copy; ends with exactly one of CopyDone, RowFailed, RowLeft."""
+        try:
+            copy = yield from self._obtain()
+            if copy is not None:
+                yield from settle(self.row, copy, self._gateway, self._clock)
+                yield from self._remove_failed()
+                yield self._event(CopyDone)
+        except (NoRoom, Throttled) as error:
+            yield self.leave(LeftBecause.NO_WAIT) if not self._terms.wait else self._failed(error)
+        except CredentialsExpired:
+            yield self.leave(LeftBecause.EXPIRED)
+        except AmicopyError as error:
+            yield self._failed(error)
+
+    def leave(self, because: LeftBecause) -> RowLeft:
+        """Return the event that says that this copy goes on without us."""
+        return RowLeft(**self._about(), because=because)
+
+    def _failed(self, error: AmicopyError) -> RowFailed:
+        return RowFailed(**self._about(), error=error)
+
+    def _obtain(self) -> Work[Image | None]:
+        """Return the available copy with all that a comparison needs; None where it was left pending."""
+        match self.row.action:
+            case Action.SETTLE:
+                assert self.row.copy is not None  # the plan settles what is there
+                return self.row.copy
+            case Action.JOIN:
+                yield self._event(CopyJoined)
+                return (yield from self._joined())
+            case _:
+                return (yield from self._copied())
+
+    def _joined(self) -> Work[Image | None]:
+        if not self._terms.wait:
+            yield self.leave(LeftBecause.NO_WAIT)
+            return None
+        copy = yield from self._available(VISIBLE_WITHIN)
+        if copy is None:
+            raise self._vanished()
+        [detailed] = with_details(self._gateway, [(copy, self.row.wanted)])
+        return detailed
+
+    def _copied(self) -> Work[Image | None]:
+        for attempt in range(self.row.attempt, self.row.attempt + _MOST_ATTEMPTS):
+            yield CopyRequested(**self._about(), name=self.row.wanted.name)
+            try:
+                self.image_id = yield from persist(
+                    no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
+                    partial(self._ask, attempt),
+                )
+            except TokenMismatch:
+                if (yield from self._earlier_request()):
+                    yield self._event(CopyJoined)
+                    return (yield from self._joined())
+                continue
+            yield self._event(CopyStarted)
+            if not self._terms.wait:
+                yield self.leave(LeftBecause.NO_WAIT)
+                return None
+            copy = yield from self._available(VISIBLE_WITHIN)
+            if copy is not None:
+                return self._as_created(copy)
+        raise self._vanished()
+
+    def _ask(self, attempt: int) -> Work[str]:
+        return (yield from persist(not_answered(self._clock), partial(self._copy_image, attempt)))
+
+    def _copy_image(self, attempt: int) -> Work[str]:
+        row = self.row
+        try:
+            return self._gateway.copy_image(
+                row.source,
+                name=row.wanted.name,
+                description=row.wanted.description,
+                image_tags=row.wanted.tags,
+                snapshot_tags=row.wanted.creation_snapshot_tags,
+                client_token=client_token(row.source, row.region, attempt),
+            )
+        except NoRoom as error:
+            yield CopyQueued(**self._about(), reason=error.why or error.what)
+            raise
+
+    def _earlier_request(self) -> Work[bool]:
+        """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
+        source = self.row.source
+        patience = VISIBLE_WITHIN if self._terms.wait else _NO_WAIT_PATIENCE
+        give_up = self._clock.now() + patience
+        while True:
+            found = {
+                **self._gateway.find_tagged_copies([source.reference]),
+                **self._gateway.find_lineage_copies(source.region, [source.image_id]),
+            }
+            copies = copies_of(source, found.values())
+            if alive := (*copies.available, *copies.in_progress):
+                self.image_id = alive[0].image_id
+                return True
+            if self._clock.now() >= give_up:
+                return False
+            yield Sleep(_LOOK_AGAIN_SECONDS)
+
+    def _available(self, visible_within: timedelta) -> Work[Image | None]:
+        """Return the image once it is available; None where it never became visible, so is a dead one.
+
+        Raises:
+            CopyFailed: EC2 gave up on it.
+            CopyVanished: it was there and is no more.
+        """
+        seen = False
+        asked = self._clock.now()
+
+        def look() -> Work[Image | None]:
+            sighting = yield Look(self.image_id)
+            if sighting is None and not seen and self._clock.now() - asked >= _PROBE_AFTER:
+                self._raise_if_dead()
+            return sighting
+
+        def look_until_visible() -> Work[Image | None]:
+            nonlocal seen
+            patience = GONE_AFTER if seen else visible_within
+            sighting = yield from persist(not_visible_yet(self._clock, patience), look)
+            seen = seen or sighting is not None
+            return sighting
+
+        try:
+            copy = yield from persist(pending(self._clock), look_until_visible)
+        except _Dead:
+            return None
+        if copy is None:
+            if seen:
+                raise self._vanished()
+            return None
+        if copy.state is not ImageState.AVAILABLE:
+            raise self._why_it_failed(copy)
+        yield self._event(CopyAvailable)
+        return copy
+
+    def _raise_if_dead(self) -> None:
+        """Tell an AMI that a person deregistered, and a token handed back, from one that is only new.
+
+        Both are absent from DescribeImages; of the dead one EC2 says that it "is no longer available".
+        """
+        try:
+            self._gateway.launch_permissions(self.image_id)
+        except ImageUnavailable as error:
+            if "no longer available" in error.why:
+                raise _Dead(error.what) from error
+        except AmicopyError:
+            return
+
+    def _as_created(self, copy: Image) -> Image:
+        """Return the fresh copy with what needs no reading: its snapshots' tags were in the request, nobody has it."""
+        tags = self.row.wanted.creation_snapshot_tags
+        snapshots = tuple(
+            Snapshot(snapshot_id=snapshot_id, region=copy.region, tags=tags, volume_permissions=frozenset())
+            for snapshot_id in copy.snapshot_ids
+        )
+        return replace(copy, launch_permissions=frozenset(), snapshots=snapshots)
+
+    def _why_it_failed(self, copy: Image) -> CopyFailed:
+        reasons = [copy.state_reason or f"EC2 gives no reason; its state is {copy.state}"]
+        try:
+            snapshots = self._gateway.find_snapshots_of_copies([copy.image_id])
+        except AmicopyError:
+            snapshots = {}
+        reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
+        return CopyFailed(
+            f"The copy {copy.image_id} in {self.row.region} is {copy.state}.",
+            why="; ".join(reasons),
+            next_step="Run the same command again: it makes a new copy and removes this one once that is available.",
+        )
+
+    def _vanished(self) -> CopyVanished:
+        return CopyVanished(
+            f"The copy {self.image_id} in {self.row.region} is no longer there.",
+            why="Somebody has deregistered it while it was being copied, or EC2 never made it.",
+            next_step="Run the same command again to make a new one.",
+        )
+
+    def _remove_failed(self) -> Work[None]:
+        for image in self.row.failed:
+            removal = yield from persist(flapping(self._clock), partial(self._remove, image))
+            yield AttemptRemoved(**self._about(), what=f"{image.image_id} {removal}")
+
+    def _remove(self, failed: Image) -> Work[str]:
+        yield from ()
+        return str(remove_image(self._gateway, failed.image_id, failed.snapshot_ids))
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "at": self._clock.now(),
+            "source": self.row.source.reference,
+            "region": self.row.region,
+            "image_id": self.image_id,
+        }
+
+    def _event(self, kind: type[Event]) -> Event:
+        return kind(**self._about())
+
+
+class _Dead(Exception):
+    """The image that a client token handed back was deregistered long ago."""
+
+
+def client_token(source: Image, region: str, attempt: int) -> str:
+    """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
+
+    It names the copy, not the request: where an earlier run asked for the same copy with another name or other
+    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
+    (docs/adr/0004).
+    """
+    text = "\n".join(["amicopy", source.region, source.image_id, region, str(attempt)])
+    return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"

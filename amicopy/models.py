@@ -1,0 +1,187 @@
+"""What EC2 has, as values: images, block devices, snapshots, principals, regions.
+
+Refuses to know how any of it was read; AWS's spelling is folded into these names in the gateway.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+SOURCE_TAG = "amicopy:source"
+"""The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
+
+
+class ImageState(StrEnum):
+    """States of an AMI (botocore's model, ImageState); ``UNKNOWN`` for one that it does not list yet."""
+
+    PENDING = "pending"
+    AVAILABLE = "available"
+    INVALID = "invalid"
+    DEREGISTERED = "deregistered"
+    TRANSIENT = "transient"
+    FAILED = "failed"
+    ERROR = "error"
+    DISABLED = "disabled"
+    UNKNOWN = "unknown"
+
+    @property
+    def in_progress(self) -> bool:
+        """EC2 is still working on it."""
+        return self in {ImageState.PENDING, ImageState.TRANSIENT, ImageState.UNKNOWN}
+
+    @property
+    def is_dead(self) -> bool:
+        """Waiting for it is pointless: it never becomes available by itself."""
+        return not self.in_progress and self is not ImageState.AVAILABLE
+
+
+class PrincipalKind(StrEnum):
+    """Who an AMI or a snapshot can be shared with (EC2's LaunchPermission, CreateVolumePermission)."""
+
+    ACCOUNT = "account"
+    GROUP = "group"
+    ORGANIZATION = "organization"
+    ORGANIZATIONAL_UNIT = "organizational-unit"
+
+
+_ARN = r"arn:(?:aws|aws-cn|aws-us-gov|aws-iso[a-z-]*|aws-eusc):organizations::\d{12}:"
+_PRINCIPALS = (
+    (PrincipalKind.ACCOUNT, re.compile(r"\d{12}")),
+    (PrincipalKind.ORGANIZATION, re.compile(_ARN + r"organization/o-[a-z0-9]{10,32}")),
+    (PrincipalKind.ORGANIZATIONAL_UNIT, re.compile(_ARN + r"ou/o-[a-z0-9]{10,32}/ou-[a-z0-9-]{6,68}")),
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Principal:
+    """One account, organization, organizational unit, or everybody (``group`` ``all``)."""
+
+    kind: PrincipalKind
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Principal":
+        """Return the principal that a user wrote: an account id, an ARN, or ``public``.
+
+        Raises:
+            ValueError: it is none of these; the message says what would be one.
+        """
+        if text in {"public", "all"}:
+            return cls(PrincipalKind.GROUP, "all")
+        for kind, pattern in _PRINCIPALS:
+            if pattern.fullmatch(text):
+                return cls(kind, text)
+        raise ValueError(
+            f"{text!r} is no principal: give a 12-digit account id, the full ARN of an organization "
+            "(arn:aws:organizations::111122223333:organization/o-…) or of an organizational unit "
+            "(arn:aws:organizations::111122223333:ou/o-…/ou-…), or the word public"
+        )
+
+    @property
+    def is_public(self) -> bool:
+        """Everybody."""
+        return self.kind is PrincipalKind.GROUP
+
+    def __str__(self) -> str:
+        return "public" if self.is_public else self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One EBS snapshot, as it was when it was last described."""
+
+    snapshot_id: str
+    region: str
+    state: str = "completed"
+    state_message: str = ""
+    progress_percent: int | None = None
+    volume_gib: int = 0
+    full_bytes: int | None = None
+    encrypted: bool = False
+    kms_key_id: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    volume_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockDevice:
+    """One row of an AMI's block device mapping; without ``ebs`` it is an instance store or suppressed device."""
+
+    device: str
+    ebs: bool = True
+    snapshot_id: str = ""  # a blank volume has none, and so may a copy that is still pending
+    volume_gib: int | None = None
+    volume_type: str = ""
+    delete_on_termination: bool | None = None
+    encrypted: bool | None = None
+    iops: int | None = None
+    throughput: int | None = None
+    virtual_name: str = ""
+    no_device: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One AMI in one region, as it was when it was last described.
+
+    Real AMIs lack names, descriptions, creation dates and root devices: those are empty then.
+    """
+
+    image_id: str
+    region: str
+    state: ImageState = ImageState.AVAILABLE
+    state_reason: str = ""
+    name: str = ""
+    description: str = ""
+    owner_id: str = ""
+    owner_alias: str = ""
+    created_at: str = ""  # as EC2 writes it: ISO 8601 in UTC, so that text order is time order
+    tags: Mapping[str, str] = field(default_factory=dict)
+    devices: tuple[BlockDevice, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict)  # what CopyImage carries, by EC2's member names
+    deprecate_at: datetime | None = None
+    protection: str = ""
+    source_region: str = ""
+    source_image_id: str = ""
+    source_instance_id: str = ""
+    launch_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
+    snapshots: tuple[Snapshot, ...] = ()  # those that could be described, in the devices' order
+
+    @property
+    def reference(self) -> str:
+        """``REGION/AMI``, the value of our tag."""
+        return f"{self.region}/{self.image_id}"
+
+    @property
+    def snapshot_ids(self) -> tuple[str, ...]:
+        """The snapshots that back it, in the devices' order."""
+        return tuple(device.snapshot_id for device in self.devices if device.snapshot_id)
+
+    @property
+    def snapshots_by_device(self) -> dict[str, Snapshot]:
+        """The described snapshots under the device that each backs."""
+        described = {snapshot.snapshot_id: snapshot for snapshot in self.snapshots}
+        return {
+            device.device: described[device.snapshot_id] for device in self.devices if device.snapshot_id in described
+        }
+
+    @property
+    def volume_gib(self) -> int:
+        """GiB of all volumes that a copy has to transfer at most."""
+        return sum(device.volume_gib or 0 for device in self.devices if device.snapshot_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """A region and whether the account may use it (EC2 DescribeRegions)."""
+
+    name: str
+    enabled: bool
+
+
+def user_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that a user may set: without ``aws:`` ones, which EC2 reserves and refuses."""
+    return {key: value for key, value in tags.items() if not key.lower().startswith("aws:")}

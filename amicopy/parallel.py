@@ -1,0 +1,106 @@
+"""Doing several blocking things at once, and ending promptly when a person says so.
+
+Refuses to know what is done. Threads are daemons: none that hangs on a socket keeps the process alive.
+"""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Generic, TypeVar
+
+from amicopy.errors import Interrupted
+
+_Key = TypeVar("_Key")
+_Result = TypeVar("_Result")
+_Item = TypeVar("_Item")
+
+# How long a wait may go on before the stop flag is looked at; nobody waits for it otherwise.
+_GLANCE_SECONDS = 0.2
+
+
+class Stop(threading.Event):
+    """Set once, when a signal asks the run to end; ``signal_number`` is the one that did."""
+
+    signal_number = 0
+
+    def check(self) -> None:
+        """Raise Interrupted if it is set."""
+        if self.is_set():
+            raise Interrupted("Interrupted.")
+
+
+class Merged(Generic[_Item]):
+    """What several threads produce, in the order in which it comes."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[_Item | None, BaseException | None]] = queue.SimpleQueue()
+        self._running = 0
+
+    def start(self, produce: Callable[[Callable[[_Item], None]], None]) -> None:
+        """Run ``produce`` in a thread; it is handed the function that takes each item."""
+
+        def run() -> None:
+            try:
+                produce(lambda item: self._queue.put((item, None)))
+            except BaseException as error:
+                self._queue.put((None, error))
+            else:
+                self._queue.put((None, None))
+
+        self._running += 1
+        threading.Thread(target=run, daemon=True).start()
+
+    def next(self) -> _Item | None:
+        """Return the next item; None when there is none at the moment, or a thread has just ended.
+
+        Raises whatever a thread ended with.
+        """
+        try:
+            item, error = self._queue.get(timeout=_GLANCE_SECONDS)
+        except queue.Empty:
+            return None
+        if item is None:
+            self._running -= 1
+            if error is not None:
+                raise error
+        return item
+
+    @property
+    def running(self) -> bool:
+        """Some thread has not ended, or its items have not been taken."""
+        return self._running > 0
+
+
+def all_at_once(tasks: Mapping[_Key, Callable[[], _Result]], stop: Stop, *, most: int = 40) -> dict[_Key, _Result]:
+    """Return the result of every task, by its key, having run up to ``most`` of them at a time.
+
+    Raises the first error that a task raises, and Interrupted as soon as ``stop`` is set.
+    """
+    results: dict[_Key, _Result] = {}
+    waiting = queue.SimpleQueue[tuple[_Key, Callable[[], _Result]]]()
+    for item in tasks.items():
+        waiting.put(item)
+    merged: Merged[tuple[_Key, _Result]] = Merged()
+
+    def work(put: Callable[[tuple[_Key, _Result]], None]) -> None:
+        while not stop.is_set():
+            try:
+                key, task = waiting.get_nowait()
+            except queue.Empty:
+                return
+            put((key, task()))
+
+    for _ in range(min(most, len(tasks))):
+        merged.start(work)
+    while merged.running:
+        stop.check()
+        if (done := merged.next()) is not None:
+            results[done[0]] = done[1]
+    stop.check()
+    return {key: results[key] for key in tasks}
+
+
+def each(items: Iterable[_Item], do: Callable[[_Item], _Result], stop: Stop) -> Sequence[_Result]:
+    """Return ``do(item)`` for every item, in order, done at once."""
+    return list(all_at_once({n: partial(do, item) for n, item in enumerate(items)}, stop).values())

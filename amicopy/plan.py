@@ -1,0 +1,225 @@
+"""``plan_copies(request, survey)``: the decision, one row per source and destination, each with its reason.
+
+Refuses to read or write AWS. The dry run prints the plan, the run executes it, JSON serialises it: one value.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from amicopy.compare import Difference, differences
+from amicopy.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
+from amicopy.models import Image, ImageState
+from amicopy.recognise import Copies, copies_of, is_ours
+from amicopy.request import CopyRequest
+from amicopy.surveyed import Destination, Survey
+from amicopy.wanted import Wanted, wanted_copy
+
+
+class Action(StrEnum):
+    """What is to be done for one source in one destination."""
+
+    COPY = "copy"
+    JOIN = "join"
+    SETTLE = "settle"
+    KEEP = "keep"
+    REPLACE = "replace"
+    REFUSE = "refuse"
+
+    @property
+    def starts_a_copy(self) -> bool:
+        """CopyImage will be called."""
+        return self in {Action.COPY, Action.REPLACE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One copy to make, to complete, or to leave as it is."""
+
+    source: Image
+    region: str
+    action: Action
+    reason: str
+    wanted: Wanted
+    copy: Image | None = None  # the one that is there and will be used
+    differences: tuple[Difference, ...] = ()
+    failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
+    attempt: int = 0  # dead attempts seen: part of the client token
+    best_effort: bool = False
+    problem: AmicopyError | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What every event of this row is known by: the source's reference and the destination."""
+        return self.source.reference, self.region
+
+    @property
+    def writes(self) -> bool:
+        """Executing it changes something in EC2."""
+        return self.action in {Action.COPY, Action.REPLACE, Action.SETTLE, Action.JOIN}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Every row, in the order asked: sources outside, destinations inside."""
+
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> tuple[Row, ...]:
+        """The rows for which a person has to choose, best-effort ones left out: with any, nothing is started."""
+        return tuple(row for row in self.rows if row.action is Action.REFUSE and not row.best_effort)
+
+    @property
+    def has_work(self) -> bool:
+        """Something is to be written or waited for."""
+        return any(row.writes for row in self.rows)
+
+    def refusal(self) -> PlanRefused:
+        """Return the error that says that nothing was started; each row carries its own reason."""
+        count = len(self.refused)
+        refused = PlanRefused(
+            f"{count} of {len(self.rows)} {'copy is' if count == 1 else 'copies are'} refused, so nothing was started.",
+            why="; ".join(dict.fromkeys(str(row.problem.what) for row in self.refused if row.problem)),
+            next_step="Mend what is named above, or leave the region out with --exclude, or name it in --best-effort.",
+        )
+        codes = {row.problem.exit_code for row in self.refused if row.problem}
+        if len(codes) == 1:  # all for lack of access, say: then that is what the exit code tells
+            refused.exit_code = codes.pop()
+        return refused
+
+
+def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
+    """Return what has to be done so that every destination holds one faithful copy of every source."""
+    rows = tuple(
+        _plan_row(request, survey, source, survey.destinations[region])
+        for source in survey.sources
+        for region in request.destinations
+    )
+    return Plan(rows=rows, notes=survey.notes)
+
+
+def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination) -> Row:
+    wanted = wanted_copy(source, request, region=destination.region, now=survey.at)
+    copies = copies_of(source, destination.copies)
+    action, reason, copy, problem = _decide(source, wanted, copies, destination)
+    found = copies.available if action in {Action.KEEP, Action.SETTLE, Action.REFUSE} else copies.in_progress
+    others = [image for image in (*found, *copies.in_progress) if copy is not None and image is not copy]
+    ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
+    return Row(
+        source=source,
+        region=destination.region,
+        action=Action.SETTLE if action is Action.KEEP and ours_failed else action,
+        reason=f"{reason}; a failed attempt is still to be removed"
+        if action is Action.KEEP and ours_failed
+        else reason,
+        wanted=wanted,
+        copy=copy,
+        differences=differences(wanted, copy) if copy and action in {Action.KEEP, Action.SETTLE} else (),
+        failed=ours_failed,
+        attempt=len(copies.failed),
+        best_effort=destination.region in request.best_effort,
+        problem=problem,
+        notes=(*wanted.notes, *_notes(wanted, copy, others, copies, ours_failed)),
+    )
+
+
+def _decide(
+    source: Image, wanted: Wanted, copies: Copies, destination: Destination
+) -> tuple[Action, str, Image | None, AmicopyError | None]:
+    problem = destination.problem or _source_problem(source) or _wanted_problem(wanted, destination.region)
+    if problem:
+        return Action.REFUSE, problem.what, None, problem
+    if copies.available:
+        return _decide_available(wanted, copies.available[0], destination.region)
+    if copies.in_progress:
+        copy = copies.in_progress[0]
+        return Action.JOIN, f"{copy.image_id} is being copied already", copy, None
+    if copies.disabled:
+        copy = copies.disabled[0]
+        refusal = ImageUnavailable(
+            f"The copy {copy.image_id} in {destination.region} is disabled.",
+            why="Somebody took it out of use (DisableImage); amicopy neither undoes that nor makes another beside it.",
+            next_step="Enable it (aws ec2 enable-image), or deregister it, then run the same command again.",
+        )
+        return Action.REFUSE, refusal.what, copy, refusal
+    if copies.failed:
+        failed = copies.failed[0]
+        return Action.REPLACE, f"{failed.image_id} failed: {failed.state_reason or 'EC2 gives no reason'}", None, None
+    return Action.COPY, "there is no copy", None, None
+
+
+def _decide_available(
+    wanted: Wanted, copy: Image, region: str
+) -> tuple[Action, str, Image | None, AmicopyError | None]:
+    found = differences(wanted, copy)
+    if lasting := [difference for difference in found if not difference.repairable]:
+        problem = NotFaithful(
+            f"The copy {copy.image_id} in {region} is not like its source, and only a new copy can be.",
+            why="; ".join(map(str, lasting)),
+            next_step=f"Remove it, then run the same command again: amicopy cancel {wanted.source.image_id} "
+            f"--in {region} --available",
+        )
+        return Action.REFUSE, problem.what, copy, problem
+    if found:
+        return Action.SETTLE, f"{copy.image_id} is available; {'; '.join(map(str, found))}", copy, None
+    return Action.KEEP, f"{copy.image_id} is as asked", copy, None
+
+
+def _source_problem(source: Image) -> AmicopyError | None:
+    if source.state is ImageState.AVAILABLE:
+        return None
+    reason = f": {source.state_reason}" if source.state_reason else ""
+    if source.state.in_progress:
+        return ImageUnavailable(
+            f"The source {source.image_id} in {source.region} is still {source.state}.",
+            why="EC2 copies an AMI only once it is available.",
+            next_step="Run the same command again later, or without --no-wait and --dry-run: then it waits.",
+        )
+    return ImageUnavailable(
+        f"The source {source.image_id} in {source.region} is {source.state}{reason}.",
+        why="Only an available AMI can be copied.",
+        next_step="Enable it first (aws ec2 enable-image), or name another."
+        if source.state is ImageState.DISABLED
+        else "Name another source.",
+    )
+
+
+def _wanted_problem(wanted: Wanted, region: str) -> AmicopyError | None:
+    if not wanted.problems:
+        return None
+    return CopyFailed(
+        f"EC2 would refuse the copy of {wanted.source.image_id} to {region}.",
+        why="; ".join(wanted.problems),
+        next_step="Choose another --name, --description or fewer --tag, or leave tags behind with --no-tags.",
+    )
+
+
+def _notes(
+    wanted: Wanted, copy: Image | None, others: list[Image], copies: Copies, ours_failed: tuple[Image, ...]
+) -> list[str]:
+    notes = []
+    source = wanted.source.image_id
+    if copy is not None and others:
+        ids = ", ".join(image.image_id for image in others)
+        notes.append(f"there are other copies of {source}: {ids}; the newest available, {copy.image_id}, is used")
+    if copy is not None and not wanted.name_was_asked and copy.name != wanted.name:
+        notes.append(f"{copy.image_id} is named {copy.name!r}, the source {wanted.name!r}")
+    notes += [
+        f"{image.image_id} failed and was not made by amicopy; it is left alone"
+        for image in copies.failed
+        if image not in ours_failed
+    ]
+    return notes
+
+
+def rows_by_region(plan: Plan) -> Mapping[str, tuple[Row, ...]]:
+    """Return the rows of each destination that are to be executed, in the plan's order."""
+    regions: dict[str, list[Row]] = {}
+    for row in plan.rows:
+        regions.setdefault(row.region, [])
+        if row.writes:
+            regions[row.region].append(row)
+    return {region: tuple(rows) for region, rows in regions.items() if rows}

@@ -1,0 +1,192 @@
+"""From what EC2 and botocore raise to our errors: the one place that knows AWS's error codes.
+
+Refuses to read EC2's messages for meaning where a code says it; it shows them.
+"""
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
+from botocore.parsers import ResponseParserError
+
+from amicopy.errors import (
+    AccessDenied,
+    AmicopyError,
+    CredentialsExpired,
+    CredentialsMissing,
+    CredentialsRejected,
+    ImageNotFound,
+    ImageUnavailable,
+    NoRoom,
+    NotOwner,
+    OperationNotPermitted,
+    RequestRefused,
+    SnapshotInUse,
+    SnapshotNotFound,
+    StorageNotShared,
+    Throttled,
+    TokenMismatch,
+    Unreachable,
+)
+from amicopy.session import configuration_error
+
+_THROTTLING = {
+    "RequestLimitExceeded",
+    "EC2ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "TooManyRequestsException",
+    "ConcurrentTagAccess",
+}
+_DENIED = {"UnauthorizedOperation", "AccessDenied", "AccessDeniedException"}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+_REJECTED = {
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "MissingAuthenticationToken",
+    "OptInRequired",
+    "Blocked",
+    "PendingVerification",
+}
+_OUR_REGION_OR_KEYS = "AuthFailure"
+_SERVER = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"}
+_NO_CREDENTIALS = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    SSOError,
+    TokenRetrievalError,
+)
+_ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
+
+
+def our_error(error: Exception, operation: str, region: str) -> AmicopyError | None:
+    """Return our error for one of botocore's; None for what is a bug of ours."""
+    match error:
+        case ClientError():
+            facts = error.response.get("Error", {})
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+            return _refusal(
+                operation=operation,
+                service="ec2",
+                region=region,
+                code=str(facts.get("Code", "")),
+                message=str(facts.get("Message", "")),
+                status=int(status),
+            )
+        case ParamValidationError():
+            return RequestRefused(f"{operation} in {region} cannot be sent.", code="ParamValidation", why=str(error))
+        case ResponseParserError():
+            return Unreachable(
+                f"The answer to {operation} from {region} is not EC2's.",
+                why="It is no XML that can be read: a proxy's page, or cut off on its way.",
+                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+            )
+        case HTTPClientError():
+            return Unreachable(
+                f"EC2 in {region} does not answer.",
+                why=str(error),
+                next_step="Check the network and the region's health, then run the same command again.",
+            )
+        case _ if isinstance(error, _NO_CREDENTIALS):
+            return CredentialsMissing(
+                "There are no AWS credentials that can be used.",
+                why=str(error),
+                next_step="Log in (aws sso login), name a profile with --profile or AWS_PROFILE, or set "
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To try amicopy without AWS: --sandbox.",
+            )
+        case BotoCoreError():
+            return configuration_error(error)
+    return None
+
+
+def _refusal(*, operation: str, service: str, region: str, code: str, message: str, status: int) -> AmicopyError:
+    """Return our error for one of AWS's: EC2's own words stay in ``why``.
+
+    Codes: EC2 API reference, "Error codes"; for texts see the issues named at each.
+    """
+    what = f"{operation} in {region} was refused: {code}."
+    if code in _THROTTLING:
+        return Throttled(f"The account's API rate in {region} is used up.", why=message)
+    if code in _DENIED:
+        return _denied(operation, service, region, message)
+    if code == _OUR_REGION_OR_KEYS:
+        return _auth_failure(operation, region, message)
+    if code in _EXPIRED:
+        return CredentialsExpired(
+            "The AWS credentials have expired.",
+            why=message,
+            next_step="Renew them (aws sso login, or a new role session), then run the same command again.",
+        )
+    if code in _REJECTED:
+        return CredentialsRejected(
+            f"AWS does not accept the credentials in {region}.",
+            why=message,
+            next_step="Check them with: aws sts get-caller-identity",
+        )
+    if code in _SERVER or status >= 500:
+        return Unreachable(f"EC2 in {region} failed to answer {operation}.", why=f"{code}: {message}")
+    match code:
+        case "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed":
+            return ImageNotFound(what, why=message)
+        case "InvalidAMIID.Unavailable":
+            return ImageUnavailable(what, why=message)
+        case "InvalidSnapshot.NotFound":
+            return SnapshotNotFound(what, why=message)
+        case "InvalidSnapshot.InUse":
+            return SnapshotInUse(what, why=message)
+        case "IdempotentParameterMismatch":
+            return TokenMismatch(what, why=message)
+        case "ResourceLimitExceeded" if operation == "CopyImage":
+            # The wording for too many copies is not known; any limit on CopyImage means: queue and repeat.
+            return NoRoom(f"EC2 takes no further copy into {region} at the moment.", why=message)
+        case "OperationNotPermitted" | "TagPolicyViolation":
+            return OperationNotPermitted(what, why=message, next_step="It is a setting of the account; ask its owner.")
+        case "InvalidRequest" if "permission to access the storage" in message:
+            # hashicorp/packer#3344 and others: the AMI is shared, its snapshots are not.
+            return StorageNotShared(
+                what,
+                why=message,
+                next_step="Its owner has to share each of its snapshots with this account "
+                "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+            )
+        case "InvalidRequest" if "storage for the ami is not available" in message:
+            return ImageUnavailable(what, why=message)
+    return RequestRefused(what, code=code, why=message)
+
+
+def _denied(operation: str, service: str, region: str, message: str) -> AccessDenied:
+    named = _ACTION.search(message)
+    action = named.group(1) if named else f"{service}:{operation}"
+    return AccessDenied(
+        f"These credentials may not call {action} in {region}.",
+        action=action,
+        why=message,
+        next_step=f"Allow {action} in their IAM policy (or in the service control policy that forbids it).",
+    )
+
+
+def _auth_failure(operation: str, region: str, message: str) -> AmicopyError:
+    # AuthFailure is two things: "Not authorized for image:ami-…" for what belongs to another account, and "AWS was
+    # not able to validate the provided access credentials", which a region that is not enabled answers as well.
+    if operation.endswith("Attribute") or message.startswith("Not authorized"):
+        return NotOwner(f"{operation} in {region} is for the owner only.", why=message)
+    return CredentialsRejected(
+        f"AWS does not accept the credentials in {region}.",
+        why=message,
+        next_step="Check that the region is enabled for the account (aws account list-regions), "
+        "and the credentials: aws sts get-caller-identity",
+    )

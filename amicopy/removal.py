@@ -1,0 +1,81 @@
+"""Removing one AMI and its snapshots, with a verdict for each: shared by cancelling and by replacing a failed copy.
+
+Refuses to judge whether it may be removed.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from amicopy.errors import AmicopyError, ImageNotFound, ImageUnavailable, SnapshotInUse, SnapshotNotFound
+from amicopy.gateway import Gateway
+
+DELETED = "deleted"
+KEPT = "kept"
+
+# DeregisterImage's codes (botocore's model, SnapshotReturnCodes) in our words.
+_VERDICTS = {
+    "success": DELETED,
+    "skipped": f"{KEPT}: another AMI uses it",
+    "missing-permissions": f"{KEPT}: these credentials may not call ec2:DeleteSnapshot",
+    "internal-error": f"{KEPT}: EC2 failed to delete it",
+    "client-error": f"{KEPT}: EC2 refused to delete it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """What became of an AMI and of each of its snapshots."""
+
+    image_id: str
+    was_gone: bool = False
+    snapshots: Mapping[str, str] = field(default_factory=dict)  # by id: deleted, or kept and why
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """The snapshots that are still there and cost money."""
+        return {snapshot_id: verdict for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED}
+
+    def __str__(self) -> str:
+        state = "was gone already" if self.was_gone else "deregistered"
+        return "; ".join([state, *(f"{snapshot_id} {verdict}" for snapshot_id, verdict in self.snapshots.items())])
+
+
+def remove_image(gateway: Gateway, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Removal:
+    """Deregister the AMI and delete its snapshots, those included that EC2 does not list as its own yet.
+
+    ``snapshot_ids`` are further ones known to be the AMI's. A pending copy's snapshots may appear minutes after
+    CopyImage; one that appears after this is found by its tag at the next cancelling.
+
+    Raises:
+        OperationNotPermitted: deregistration protection is on; nothing was removed.
+    """
+    verdicts: dict[str, str] = {}
+    was_gone = False
+    try:
+        for snapshot_id, code in gateway.deregister_image(image_id).items():
+            verdicts[snapshot_id] = _VERDICTS.get(code, f"{KEPT}: {code}")
+    except (ImageNotFound, ImageUnavailable):
+        was_gone = True
+    for snapshot_id in {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys():
+        verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)
+    return Removal(image_id=image_id, was_gone=was_gone, snapshots=dict(sorted(verdicts.items())))
+
+
+def remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
+    """Delete one snapshot; return the verdict: deleted, or kept and why."""
+    try:
+        gateway.delete_snapshot(snapshot_id)
+    except SnapshotNotFound:
+        return DELETED
+    except SnapshotInUse:
+        return _VERDICTS["skipped"]
+    except AmicopyError as error:
+        return f"{KEPT}: {error.what} {error.why}".strip()
+    return DELETED
+
+
+def _described_as_its_own(gateway: Gateway, image_id: str) -> set[str]:
+    try:
+        return set(gateway.find_snapshots_of_copies([image_id]))
+    except AmicopyError:  # what was removed is to be reported, whatever this look-up meets
+        return set()

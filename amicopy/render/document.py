@@ -1,0 +1,127 @@
+"""Plans, results and events as JSON-ready values, for programs.
+
+Refuses to change the meaning of a field: adding one is compatible, renaming one is a new ``schema``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.events import Event
+from amicopy.plan import Plan, Row
+from amicopy.report import Outcome, Report, State
+
+SCHEMA = "amicopy/1"
+
+
+def moment(at: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC with milliseconds."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z" if at else None
+
+
+def error_document(error: AmicopyError | None) -> dict[str, Any] | None:
+    """Return an error as ``slug``, ``what``, ``why``, ``next``."""
+    if error is None:
+        return None
+    return {"slug": error.slug, "what": error.what, "why": error.why, "next": error.next_step}
+
+
+def failure_document(command: str, error: AmicopyError, exit_code: ExitCode) -> dict[str, Any]:
+    """Return the document of a run that ended before it had a plan."""
+    return {
+        "schema": SCHEMA,
+        "command": command,
+        "status": status(exit_code),
+        "exit_code": int(exit_code),
+        "error": error_document(error),
+        "copies": [],
+        "notes": [],
+    }
+
+
+def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> dict[str, Any]:
+    """Return a plan that is not executed."""
+    return {
+        "schema": SCHEMA,
+        "command": "copy",
+        "status": "planned" if exit_code is ExitCode.OK else status(exit_code),
+        "exit_code": int(exit_code),
+        "error": error_document(plan.refusal() if plan.refused else None),
+        "copies": [_row_document(row) for row in plan.rows],
+        "notes": list(plan.notes),
+        "calls": dict(calls),
+    }
+
+
+def report_document(
+    report: Report, exit_code: ExitCode, ended_at: datetime, calls: Mapping[str, int]
+) -> dict[str, Any]:
+    """Return the result of a run, in whatever state it ended."""
+    return {
+        "schema": SCHEMA,
+        "command": "copy",
+        "status": status(exit_code),
+        "exit_code": int(exit_code),
+        "started_at": moment(report.started_at),
+        "ended_at": moment(ended_at),
+        "error": error_document(report.error or (report.plan.refusal() if report.refused else None)),
+        "copies": [outcome_document(outcome) for outcome in report.rows],
+        "notes": list(report.plan.notes),
+        "calls": dict(calls),
+    }
+
+
+def status(exit_code: ExitCode) -> str:
+    """Return the exit code's name, which reads better in a pipeline's log."""
+    return exit_code.name.lower().replace("_", "-")
+
+
+def _row_document(row: Row) -> dict[str, Any]:
+    return {
+        "source_region": row.source.region,
+        "source_id": row.source.image_id,
+        "region": row.region,
+        "action": str(row.action),
+        "reason": row.reason,
+        "state": str(State.PLANNED),
+        "image_id": row.copy.image_id if row.copy else None,
+        "name": row.wanted.name,
+        "volume_gib": row.source.volume_gib,
+        "differences": [str(difference) for difference in row.differences],
+        "error": error_document(row.problem),
+        "notes": list(row.notes),
+    }
+
+
+def outcome_document(outcome: Outcome) -> dict[str, Any]:
+    """Return what became of one destination."""
+    return _row_document(outcome.row) | {
+        "state": str(outcome.state),
+        "image_id": outcome.image_id or None,
+        "left": str(outcome.left) if outcome.left else None,
+        "changes": list(outcome.changes),
+        "error": error_document(outcome.error),
+        "notes": list(outcome.notes),
+        "requested_at": moment(outcome.requested_at),
+        "available_at": moment(outcome.available_at),
+        "ended_at": moment(outcome.ended_at),
+    }
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return one event as one line of JSON lines; ``type`` is its class in kebab case."""
+    document: dict[str, Any] = {"schema": SCHEMA, "type": _kebab(type(event).__name__)}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        if isinstance(value, datetime):
+            value = moment(value)
+        elif isinstance(value, AmicopyError):
+            value = error_document(value)
+        document[field.name] = value
+    return document
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{char.lower()}" if char.isupper() else char for char in name).lstrip("-")

@@ -1,0 +1,74 @@
+"""What a run says last: a summary, each failure with its reason, and the command that goes on.
+
+Refuses to colour and to print.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from amicopy.events import LeftBecause
+from amicopy.plan import Plan
+from amicopy.render.words import counted, error_lines
+from amicopy.report import Outcome, Report, State
+
+_LEFT_WHY = {
+    LeftBecause.NO_WAIT: "",
+    LeftBecause.TIME_OUT: "The time was up",
+    LeftBecause.EXPIRED: "The credentials expired",
+    LeftBecause.INTERRUPTED: "The run was interrupted",
+    None: "The run was interrupted",
+}
+
+
+def refusal_lines(plan: Plan) -> Iterator[str]:
+    """Yield every refused row's problem once, then that nothing was started."""
+    shown = set()
+    for row in plan.rows:
+        if row.problem and (row.problem.what, row.problem.why) not in shown:
+            shown.add((row.problem.what, row.problem.why))
+            yield from error_lines(row.problem, label="refused")
+    yield from error_lines(plan.refusal())
+
+
+def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[str]:
+    """Yield the summary (unless ``quiet``), what was left to EC2, and the failures last."""
+    worked = any(outcome.state is not State.KEPT for outcome in report.rows)
+    if not quiet and worked:
+        yield summary(report)
+    left = report.left_behind
+    if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
+        yield f"EC2 goes on with {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
+    for outcome in report.rows:
+        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+            label = "error (best effort)" if outcome.row.best_effort else "error"
+            yield from error_lines(outcome.error, label=label)
+    unfinished = [outcome for outcome in left if outcome.left is not LeftBecause.NO_WAIT]
+    if unfinished:
+        why = _LEFT_WHY[unfinished[0].left]
+        yield f"{why} with {counted(len(unfinished), 'copy', 'copies')} unfinished; what EC2 copies goes on there:"
+        for outcome in unfinished:
+            yield f"  {outcome.row.region}  {_known(outcome)}  of {outcome.row.source.reference}"
+        yield f"  next   {same_command}"
+
+
+def summary(report: Report) -> str:
+    """Return how many ended how."""
+    count = Counter(outcome.state for outcome in report.rows)
+    left = len(report.left_behind)
+    parts = [
+        f"{count[State.DONE]} done",
+        *([f"{count[State.KEPT]} as asked before"] if count[State.KEPT] else []),
+        *([f"{left} unfinished"] if left else []),
+        *(
+            [f"{count[State.FAILED] + count[State.REFUSED]} failed"]
+            if count[State.FAILED] + count[State.REFUSED]
+            else []
+        ),
+    ]
+    return f"{counted(len(report.rows), 'copy', 'copies')}: {', '.join(parts)}"
+
+
+def _known(outcome: Outcome) -> str:
+    if outcome.image_id:
+        return outcome.image_id
+    return "asked for, id not known" if outcome.state is State.REQUESTED else "not started"

@@ -1,0 +1,110 @@
+"""Progress as timestamped lines: for logs, pipes and cron. One per change of state, one a minute at least.
+
+Refuses to move a cursor.
+"""
+
+import sys
+from datetime import datetime, timedelta
+
+from amicopy.clock import Clock
+from amicopy.events import (
+    AttemptRemoved,
+    CopyAvailable,
+    CopyDone,
+    CopyJoined,
+    CopyProgressed,
+    CopyQueued,
+    CopyRequested,
+    CopyStarted,
+    Event,
+    LeftBecause,
+    Noted,
+    RowFailed,
+    RowLeft,
+    Settled,
+)
+from amicopy.render.words import counted, duration, safe
+from amicopy.report import Outcome, Report, State
+
+HEARTBEAT = timedelta(minutes=1)
+
+_LEFT = {
+    LeftBecause.NO_WAIT: "left to EC2; not waited for",
+    LeftBecause.TIME_OUT: "still copying when the time was up",
+    LeftBecause.EXPIRED: "still copying when the credentials expired",
+    LeftBecause.INTERRUPTED: "still copying when interrupted",
+}
+
+
+class PlainView:
+    """Lines on stderr."""
+
+    def __init__(self, report: Report, clock: Clock) -> None:
+        self._report = report
+        self._clock = clock
+        self._last = clock.now()
+
+    def event(self, event: Event, outcome: Outcome) -> None:
+        """Write the line of one event; progress alone has none."""
+        if words := event_words(event):
+            several = len(self._report.plan.rows) > len({row.region for row in self._report.plan.rows})
+            subject = f"{event.region} {outcome.row.source.image_id}" if several else event.region
+            self.line(f"{subject}  {words}", event.at)
+
+    def glance(self) -> None:
+        """Write a sign of life when nothing has happened for a minute."""
+        if self._clock.now() - self._last >= HEARTBEAT:
+            self.line(heartbeat_words(self._report, self._clock.now()), self._clock.now())
+
+    def line(self, text: str, at: datetime) -> None:
+        """Write one line with its time."""
+        self._last = at
+        sys.stderr.write(f"{at:%H:%M:%S}Z {text}\n")
+        sys.stderr.flush()
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def event_words(event: Event) -> str:
+    """Return an event in words; empty where a line would be noise."""
+    match event:
+        case CopyRequested(name=name):
+            return f"asking for a copy named {safe(name)}"
+        case CopyStarted(image_id=image_id):
+            return f"{image_id} is being copied"
+        case CopyJoined(image_id=image_id):
+            return f"{image_id} is being copied already; waiting for it"
+        case CopyQueued(reason=reason):
+            return f"waiting for room: {safe(reason)}"
+        case CopyAvailable(image_id=image_id):
+            return f"{image_id} is available"
+        case Settled(what=what) | AttemptRemoved(what=what):
+            return safe(what)
+        case CopyDone(image_id=image_id):
+            return f"{image_id} is done"
+        case RowFailed(error=error):
+            return f"FAILED: {safe(error.what)}"
+        case RowLeft(because=because, image_id=image_id):
+            return f"{image_id or 'no copy yet'}: {_LEFT[because]}"
+        case Noted(text=text):
+            return f"note: {safe(text)}"
+        case CopyProgressed():
+            return ""
+    return ""
+
+
+def heartbeat_words(report: Report, now: datetime) -> str:
+    """Return how many are done and how far the others are."""
+    done = sum(outcome.ended for outcome in report.rows)
+    going = [outcome for outcome in report.rows if not outcome.ended]
+    shown = ", ".join(_how_far(outcome) for outcome in going[:6])
+    more = f" and {len(going) - 6} more" if len(going) > 6 else ""
+    since = duration(now - report.started_at)
+    return f"{done} of {counted(len(report.rows), 'copy', 'copies')} ended after {since}; copying: {shown}{more}"
+
+
+def _how_far(outcome: Outcome) -> str:
+    if outcome.state is State.SETTLING:
+        return f"{outcome.row.region} settling"
+    return outcome.row.region if outcome.percent is None else f"{outcome.row.region} {outcome.percent} %"

@@ -1,0 +1,94 @@
+"""The result on stdout, in the format asked for.
+
+Refuses to write anything else there: stdout is the pipeline's.
+"""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from amicopy.render.words import duration, safe
+from amicopy.report import Outcome, Report, State
+
+FORMATS = ("text", "table", "json", "jsonl")
+
+# States whose AMI id is of use to the next step.
+_USEFUL = {State.DONE, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}
+
+
+def write_json(document: Any) -> None:
+    """Write one JSON document; non-ASCII text escaped, so that no terminal or encoding stumbles over it."""
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def write_json_line(document: Any) -> None:
+    """Write one line of JSON, at once."""
+    sys.stdout.write(json.dumps(document) + "\n")
+    sys.stdout.flush()
+
+
+def write_text(outcomes: Iterable[Outcome]) -> None:
+    """Write ``REGION COPY SOURCE`` for each copy that there is."""
+    for outcome in outcomes:
+        if outcome.image_id and outcome.state in _USEFUL:
+            sys.stdout.write(f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}\n")
+    sys.stdout.flush()
+
+
+def write_table(report: Report) -> None:
+    """Write a table for people."""
+    rows = [
+        [
+            outcome.row.region,
+            outcome.image_id or "-",
+            outcome.row.source.image_id,
+            state_words(outcome),
+            _took(outcome),
+            safe(outcome.row.wanted.name),
+        ]
+        for outcome in report.rows
+    ]
+    print_table(["region", "copy", "source", "state", "took", "name"], rows)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write a table to stdout, as wide as it needs: a pipe has no width, and a terminal wraps."""
+    from rich import box
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    unlimited = console.options.update(max_width=10_000)
+    console.width = Measurement.get(console, unlimited, table).maximum
+    console.print(table)
+
+
+def state_words(outcome: Outcome) -> str:
+    """Return what became of a row in a few words."""
+    match outcome.state:
+        case State.DONE:
+            return "available"
+        case State.KEPT:
+            return "as asked before"
+        case State.COPYING:
+            return "still copying"
+        case State.REQUESTED:
+            return "requested, answer unknown"
+        case State.PLANNED:
+            return "not started" if not outcome.image_id else "still copying"
+        case State.SETTLING:
+            return "available, not settled"
+    return str(outcome.state)
+
+
+def _took(outcome: Outcome) -> str:
+    if outcome.requested_at is None or outcome.available_at is None:
+        return "-"
+    return duration(outcome.available_at - outcome.requested_at)

@@ -1,0 +1,57 @@
+"""Words for a screen: foreign text made harmless, errors in four lines, durations, counts.
+
+Refuses to colour; whoever prints does.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from amicopy.errors import AmicopyError
+
+# Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
+_UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def safe(text: str) -> str:
+    """Return ``text`` so that it can neither move a cursor, colour a terminal nor turn the reading direction."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible(char) if unicodedata.category(char) in _UNSAFE else char for char in text)
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def error_lines(error: AmicopyError, *, label: str = "error") -> list[str]:
+    """Return what happened, why, and what to do next: one line each, the last two only where known."""
+    lines = [f"{label}: {safe(error.what)} [{error.slug}]"]
+    if error.why:
+        lines.append(f"  why    {safe(error.why)}")
+    if error.next_step:
+        lines.append(f"  next   {safe(error.next_step)}")
+    return lines
+
+
+def duration(length: timedelta) -> str:
+    """Return a length of time as a person says it: ``47 s``, ``12 min 05 s``, ``3 h 07 min``."""
+    seconds = max(0, round(length.total_seconds()))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min"
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return ``1 copy``, ``2 copies``."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
+    """Yield the rows as lines with aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

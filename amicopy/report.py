@@ -1,0 +1,158 @@
+"""Events folded into what became of each destination, and into the exit code.
+
+Refuses to print and to know in which order destinations ended: it reports them in the plan's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.events import (
+    AttemptRemoved,
+    CopyAvailable,
+    CopyDone,
+    CopyJoined,
+    CopyProgressed,
+    CopyRequested,
+    CopyStarted,
+    Event,
+    LeftBecause,
+    Noted,
+    RowFailed,
+    RowLeft,
+    Settled,
+)
+from amicopy.plan import Action, Plan, Row
+
+
+class State(StrEnum):
+    """What became of one row; the words are part of the JSON."""
+
+    PLANNED = "planned"  # nothing has happened yet, or nothing was to be done in this run
+    REQUESTED = "requested"  # CopyImage was called and its answer is not known
+    COPYING = "copying"
+    SETTLING = "settling"
+    DONE = "done"
+    KEPT = "kept"  # it was as asked before
+    FAILED = "failed"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One row and what has become of it so far."""
+
+    row: Row
+    state: State
+    image_id: str = ""
+    percent: int | None = None
+    error: AmicopyError | None = None
+    left: LeftBecause | None = None
+    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    requested_at: datetime | None = None
+    available_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more happens to it in this run."""
+        return self.ended_at is not None or self.state in {State.KEPT, State.REFUSED}
+
+    @property
+    def is_well(self) -> bool:
+        """The destination is as asked."""
+        return self.state in {State.DONE, State.KEPT}
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a run has brought so far; events are added as they come, so that it can be written at any moment."""
+
+    plan: Plan
+    started_at: datetime
+    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    refused: bool = False  # nothing was started
+    signal: int = 0
+    error: AmicopyError | None = None  # what ended the run as a whole
+
+    def __post_init__(self) -> None:
+        for row in self.plan.rows:
+            self.outcomes[row.key] = Outcome(
+                row=row,
+                state=_FIRST_STATE.get(row.action, State.PLANNED),
+                image_id=row.copy.image_id if row.copy else "",
+                error=row.problem,
+                notes=row.notes,
+            )
+
+    def add(self, event: Event) -> Outcome:
+        """Take note of one event; return its row's new outcome."""
+        old = self.outcomes[event.key]
+        new = _after(old, event)
+        self.outcomes[event.key] = new
+        return new
+
+    @property
+    def rows(self) -> tuple[Outcome, ...]:
+        """Every outcome, in the plan's order."""
+        return tuple(self.outcomes.values())
+
+    @property
+    def left_behind(self) -> tuple[Outcome, ...]:
+        """Those that this run has not brought to their end."""
+        return tuple(
+            outcome
+            for outcome in self.rows
+            if not outcome.is_well and outcome.state not in {State.FAILED, State.REFUSED}
+        )
+
+    def exit_code(self) -> ExitCode:
+        """Return what the process is to tell the shell (README, "Exit codes")."""
+        if self.error is not None:
+            return self.error.exit_code
+        if self.signal:
+            return ExitCode.INTERRUPTED if self.signal == 2 else ExitCode.TERMINATED
+        counted = [outcome for outcome in self.rows if not outcome.row.best_effort]
+        lost = [outcome for outcome in counted if outcome.state in {State.FAILED, State.REFUSED}]
+        if self.refused:
+            return self.plan.refusal().exit_code
+        if lost and len(lost) == len(counted):
+            codes = {outcome.error.exit_code for outcome in lost if outcome.error}
+            return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+        if lost:
+            return ExitCode.PARTIAL
+        if any(outcome.left in {LeftBecause.TIME_OUT, LeftBecause.EXPIRED} for outcome in counted):
+            return ExitCode.TIME_OUT
+        return ExitCode.OK
+
+
+_FIRST_STATE: Mapping[Action, State] = {Action.KEEP: State.KEPT, Action.REFUSE: State.REFUSED}
+
+
+def _after(old: Outcome, event: Event) -> Outcome:
+    """Return the outcome once ``event`` has happened."""
+    new = replace(old, image_id=event.image_id or old.image_id)
+    match event:
+        case CopyRequested(at=at):
+            return replace(new, state=State.REQUESTED, requested_at=old.requested_at or at)
+        case CopyStarted() | CopyJoined():
+            return replace(new, state=State.COPYING)
+        case CopyProgressed(percent=percent):
+            return replace(new, percent=percent)
+        case CopyAvailable(at=at):
+            return replace(new, state=State.SETTLING, percent=100, available_at=at)
+        case Settled(what=what) | AttemptRemoved(what=what):
+            state = State.SETTLING if old.state is State.PLANNED else old.state
+            return replace(new, state=state, changes=(*old.changes, what))
+        case CopyDone(at=at):
+            return replace(new, state=State.DONE, ended_at=at)
+        case RowFailed(at=at, error=error):
+            return replace(new, state=State.FAILED, error=error, ended_at=at)
+        case RowLeft(at=at, because=because):
+            return replace(new, left=because, ended_at=at)
+        case Noted(text=text):
+            return replace(new, notes=(*old.notes, text))
+    return new

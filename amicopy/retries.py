@@ -1,0 +1,131 @@
+"""What is worth waiting for and how long: tenacity's policies, driven by work that asks for its sleeps.
+
+Refuses to sleep. Transport faults and short throttling are botocore's (see `session`); these come after it.
+"""
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from tenacity import (
+    DoAttempt,
+    DoSleep,
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_result,
+    wait_none,
+    wait_random_exponential,
+)
+
+from amicopy.clock import Clock
+from amicopy.errors import (
+    AmicopyError,
+    ImageNotFound,
+    ImageUnavailable,
+    NoRoom,
+    SnapshotNotFound,
+    Throttled,
+    Unreachable,
+)
+from amicopy.models import Image
+from amicopy.steps import Sleep, Work
+
+# EC2's own advice for eventual consistency is up to five minutes (EC2 developer guide, "Eventual consistency").
+VISIBLE_WITHIN = timedelta(minutes=5)
+# An AMI that was there and is absent from every answer for so long has been deregistered; describes can flap.
+GONE_AFTER = timedelta(minutes=1)
+# The state flaps after `available` for a minute or two (hashicorp/packer#2659).
+SETTLED_WITHIN = timedelta(minutes=5)
+READ_BACK_WITHIN = timedelta(minutes=2)
+UNREACHABLE_FOR = timedelta(minutes=3)
+
+_Result = TypeVar("_Result")
+
+
+def no_room(clock: Clock, lasting: timedelta | None) -> Retrying:
+    """Repeat while EC2 has no room or throttles; ``lasting`` None: until somebody stops the work."""
+    return _policy(clock, retry_if_exception_type((NoRoom, Throttled)), wait_random_exponential(2, 60), lasting)
+
+
+def not_answered(clock: Clock) -> Retrying:
+    """Repeat a call that got no proper answer, or whose source is not quite ready."""
+    return _policy(
+        clock,
+        retry_if_exception_type((Unreachable, ImageUnavailable)),
+        wait_random_exponential(1, 20),
+        UNREACHABLE_FOR,
+    )
+
+
+def not_visible_yet(clock: Clock, lasting: timedelta) -> Retrying:
+    """Look again while the AMI is absent; ends with None."""
+    return _policy(clock, retry_if_result(_is_absent), wait_none(), lasting)
+
+
+def pending(clock: Clock) -> Retrying:
+    """Look again while EC2 is at work; a copy takes as long as it takes."""
+    return _policy(clock, retry_if_result(_is_in_progress), wait_none(), None)
+
+
+def flapping(clock: Clock) -> Retrying:
+    """Repeat a write while EC2 does not yet know, or not yet again, what it is for."""
+    errors = (ImageUnavailable, ImageNotFound, SnapshotNotFound, Throttled, Unreachable)
+    return _policy(clock, retry_if_exception_type(errors), wait_random_exponential(1, 15), SETTLED_WITHIN)
+
+
+def not_read_back_yet(clock: Clock) -> Retrying:
+    """Read again while what was written is not all there; ends with what is still lacking."""
+    errors = retry_if_exception_type((Throttled, Unreachable))
+    return _policy(clock, retry_if_result(bool) | errors, wait_random_exponential(1, 10), READ_BACK_WITHIN)
+
+
+def persist(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Result]:
+    """Do ``attempt`` as often as ``policy`` says, yielding its steps and the sleeps in between.
+
+    Returns its result, or the last one where the policy gives up on results; raises its last error likewise.
+    tenacity keeps the rules; only the loop is ours, since the driver of the work sleeps (docs/adr/0005).
+    """
+    policy.begin()
+    state = RetryCallState(policy, fn=None, args=(), kwargs={})
+    while True:
+        todo = policy.iter(retry_state=state)
+        if isinstance(todo, DoAttempt):
+            try:
+                result = yield from attempt()
+            except AmicopyError:
+                state.set_exception(sys.exc_info())  # type: ignore[arg-type]
+            else:
+                state.set_result(result)
+        elif isinstance(todo, DoSleep):
+            state.prepare_for_next_attempt()
+            if todo > 0:
+                yield Sleep(float(todo))
+        else:
+            done: _Result = todo
+            return done
+
+
+def _policy(clock: Clock, retry: Any, wait: Any, lasting: timedelta | None) -> Retrying:
+    # tenacity's stop_after_delay reads the machine's clock, so giving up goes by ours.
+    deadline = clock.now() + lasting if lasting is not None else None
+    return Retrying(
+        retry=retry,
+        wait=wait,
+        stop=lambda _: deadline is not None and clock.now() >= deadline,
+        retry_error_callback=_last_outcome,
+    )
+
+
+def _last_outcome(state: RetryCallState) -> Any:
+    assert state.outcome is not None  # tenacity calls this after an attempt
+    return state.outcome.result()  # raises the last attempt's error
+
+
+def _is_absent(sighting: Image | None) -> bool:
+    return sighting is None
+
+
+def _is_in_progress(sighting: Image | None) -> bool:
+    return sighting is not None and sighting.state.in_progress

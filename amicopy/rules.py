@@ -1,0 +1,67 @@
+"""EC2's rules for what a user may write: ids, names, descriptions, tags.
+
+Refuses to ask AWS: these are the rules that can be checked from the text alone.
+"""
+
+import re
+from collections.abc import Mapping
+
+MAX_TAGS = 50
+"""Tags per resource, ``aws:`` ones not counted (EC2 User Guide, "Tag restrictions")."""
+
+MAX_PRINCIPALS = 1000
+"""Accounts, organizations and units that one AMI can be shared with (EC2 User Guide, "AMI quotas")."""
+
+NAME_LENGTHS = range(3, 129)
+MAX_DESCRIPTION = 255
+
+_IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+# CreateImage documents this alphabet, which is wider than the one in EC2's table of error codes.
+_NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]+")
+
+
+def check_image_id(text: str) -> None:
+    """Raise ValueError unless ``text`` is an AMI id: ``ami-`` and 8 or 17 hexadecimal digits."""
+    if not _IMAGE_ID.fullmatch(text):
+        raise ValueError(
+            f"{text!r} is no AMI id: one is ami- and 17 (old ones: 8) digits or letters a to f, "
+            "such as ami-0abcdef1234567890"
+        )
+
+
+def name_problem(name: str) -> str:
+    """Return what EC2 has against ``name`` as an AMI name, or nothing."""
+    if len(name) not in NAME_LENGTHS:
+        return f"an AMI name has 3 to 128 characters, and {name!r} has {len(name)}"
+    if not _NAME.fullmatch(name):
+        odd = sorted(set(_NAME.sub("", name)))
+        return f"an AMI name has no {', '.join(map(repr, odd))}: letters, digits and ( ) [ ] . / - ' @ _ and spaces"
+    return ""
+
+
+def description_problem(description: str) -> str:
+    """Return what EC2 has against ``description``, or nothing."""
+    if len(description) > MAX_DESCRIPTION:
+        return f"a description has 255 characters at most, and this one has {len(description)}"
+    return ""
+
+
+def tag_problem(key: str, value: str) -> str:
+    """Return what EC2 has against one tag, or nothing."""
+    if not 1 <= len(key) <= 128:
+        return f"a tag's key has 1 to 128 characters, and {key[:20]!r}… has {len(key)}" if key else "a tag needs a key"
+    if key.lower().startswith("aws:"):
+        return f"the tag {key!r} cannot be set: keys that begin with aws: belong to AWS"
+    if len(value) > 256:
+        return f"a tag's value has 256 characters at most, and that of {key!r} has {len(value)}"
+    return ""
+
+
+def tags_problem(tags: Mapping[str, str]) -> str:
+    """Return what EC2 has against these tags on one resource, or nothing."""
+    for key, value in tags.items():
+        if problem := tag_problem(key, value):
+            return problem
+    if len(tags) > MAX_TAGS:
+        return f"a resource has {MAX_TAGS} tags at most, and these are {len(tags)}"
+    return ""

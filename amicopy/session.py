@@ -1,0 +1,124 @@
+"""AWS sessions and clients: one session a run, one client per service and region, made where they are cheap.
+
+Refuses to call anything: the gateway does. botocore is used without boto3's layer on top (docs/adr/0003).
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ProfileNotFound
+
+from amicopy import __version__
+from amicopy.errors import CredentialsMissing, UsageError
+
+# A region that does not answer is given up within a minute: 3 attempts of one connection or one read time-out each.
+# CopyImage and the describes answer within a second or two, from the far side of the world too.
+CONNECT_SECONDS = 5
+READ_SECONDS = 15
+
+
+class Session:
+    """Where credentials, regions, endpoints, retries and proxies come from: what boto3 reads, and these options.
+
+    Clients have to be made in one thread (botocore says so of sessions); using them in others is safe.
+    """
+
+    def __init__(
+        self,
+        *,
+        profile: str | None = None,
+        endpoint_url: str | None = None,
+        credentials: tuple[str, str] | None = None,
+        region: str | None = None,
+    ) -> None:
+        self._session = botocore.session.Session(profile=profile)
+        self._endpoint_url = endpoint_url
+        self._region = region
+        if credentials:
+            self._session.set_credentials(*credentials)
+        self._config = _client_config(self._session)
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    @property
+    def region(self) -> str | None:
+        """The configured region, or None.
+
+        Raises:
+            CredentialsMissing: the named profile does not exist, or its file cannot be read.
+        """
+        if self._region:
+            return self._region
+        try:
+            region: str | None = self._session.get_config_variable("region")
+        except BotoCoreError as error:
+            raise configuration_error(error) from error
+        return region
+
+    def known_regions(self) -> tuple[str, ...]:
+        """Return the regions with EC2 that the installed botocore knows, of every partition, sorted."""
+        partitions: Sequence[str] = self._session.get_available_partitions()
+        names: set[str] = set()
+        for partition in partitions:
+            names.update(self._session.get_available_regions("ec2", partition_name=partition))
+        return tuple(sorted(names))
+
+    def partition(self, region: str) -> str:
+        """Return the partition of a known region; EC2 copies no image from one partition to another."""
+        name: str = self._session.get_partition_for_region(region)
+        return name
+
+    def client(self, service: str, region: str) -> Any:
+        """Return the client for ``service`` in ``region``, made at the first asking.
+
+        Raises:
+            CredentialsMissing: the profile or the configuration is broken.
+            UsageError: the endpoint is no URL.
+        """
+        if (service, region) not in self._clients:
+            try:
+                self._clients[service, region] = self._session.create_client(
+                    service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
+                )
+            except BotoCoreError as error:
+                raise configuration_error(error) from error
+            except ValueError as error:
+                raise UsageError(
+                    f"The endpoint {self._endpoint_url or os.environ.get('AWS_ENDPOINT_URL', '')!r} cannot be used.",
+                    why=str(error),
+                    next_step="Give a URL such as http://127.0.0.1:5000, or none: unset AWS_ENDPOINT_URL.",
+                ) from error
+        return self._clients[service, region]
+
+
+def _client_config(session: Any) -> Config:
+    """Return botocore's settings for every client.
+
+    botocore retries what never left or what EC2 asks to repeat: 3 attempts in all, ``standard`` mode, because it
+    limits retries when everything fails, where ``legacy`` hammers on. What outlasts that is the lane's to wait for.
+    """
+    retries: Mapping[str, Any] = {"mode": "standard"}
+    try:
+        chosen = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
+    except BotoCoreError as error:
+        raise configuration_error(error) from error
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries=None if chosen else retries,
+        user_agent_extra=f"amicopy/{__version__}",
+    )
+
+
+def configuration_error(error: BotoCoreError) -> CredentialsMissing:
+    """Return our error for a profile or configuration file that botocore cannot use."""
+    if isinstance(error, ProfileNotFound):
+        return CredentialsMissing(
+            f"{error}.",
+            next_step="Name one that exists with --profile or AWS_PROFILE: aws configure list-profiles",
+        )
+    return CredentialsMissing(
+        "The AWS configuration cannot be used.", why=str(error), next_step="Mend it: aws configure list"
+    )

@@ -1,0 +1,121 @@
+"""Making an available copy faithful: write what differs, in order, then read it back.
+
+Refuses to remove what the copy has beyond its source.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+from amicopy.clock import Clock
+from amicopy.compare import (
+    DeprecationDiffers,
+    DescriptionDiffers,
+    Difference,
+    SharingLacks,
+    StructureDiffers,
+    TagsDiffer,
+    differences,
+)
+from amicopy.details import with_details
+from amicopy.errors import NotFaithful
+from amicopy.events import Settled
+from amicopy.gateway import Gateway
+from amicopy.models import Image
+from amicopy.plan import Row
+from amicopy.retries import flapping, not_read_back_yet, persist
+from amicopy.steps import Work
+
+
+def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
+    """Write what ``copy`` lacks; yield one event per thing written.
+
+    Raises:
+        NotFaithful: something differs that cannot be written, or that reads back wrong.
+        OperationNotPermitted, AccessDenied, …: EC2 refuses a write.
+    """
+    found = differences(row.wanted, copy)
+    written = [difference for difference in found if difference.repairable]
+    for difference in written:
+        yield from persist(flapping(clock), partial(_write, difference, gateway))
+        yield Settled(
+            at=clock.now(),
+            source=row.source.reference,
+            region=row.region,
+            image_id=copy.image_id,
+            what=_done(difference),
+        )
+    left = [difference for difference in found if not difference.repairable]
+    if written:
+        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, gateway))
+    if left:
+        raise NotFaithful(
+            f"The copy {copy.image_id} in {row.region} differs from its source.",
+            why="; ".join(map(str, left)),
+            next_step="Look at it: amicopy status "
+            f"{row.source.image_id}. Where only a new copy helps: amicopy cancel {row.source.image_id} "
+            f"--in {row.region} --available, then copy again.",
+        )
+
+
+def _write(difference: Difference, gateway: Gateway) -> Work[None]:
+    match difference:
+        case TagsDiffer():
+            gateway.create_tags(difference.resource_id, difference.missing)
+        case DescriptionDiffers():
+            gateway.describe_as(difference.image_id, difference.wanted)
+        case DeprecationDiffers():
+            gateway.deprecate_image(difference.image_id, difference.wanted)
+        case SharingLacks(device=""):
+            gateway.share_image(difference.resource_id, difference.missing)
+        case SharingLacks():
+            gateway.share_snapshot(difference.resource_id, difference.missing)
+        case StructureDiffers():
+            raise AssertionError(difference)
+    yield from ()
+
+
+def _read_back(row: Row, copy: Image, gateway: Gateway) -> Work[list[Difference]]:
+    """Return what still differs; what these credentials may write and not read counts as written."""
+    yield from ()
+    found = gateway.describe_own_images([copy.image_id]).get(copy.image_id)
+    if found is None:
+        return list(differences(row.wanted, copy))
+    [read] = with_details(gateway, [(found, row.wanted)])
+    return list(differences(row.wanted, _trusting(row, read)))
+
+
+def _trusting(row: Row, read: Image) -> Image:
+    launch = read.launch_permissions
+    by_device = {device.device: device.snapshot_id for device in read.devices}
+    wanted = {by_device.get(device, ""): who for device, who in row.wanted.volume_permissions.items()}
+    return replace(
+        read,
+        launch_permissions=row.wanted.launch_permissions if launch is None else launch,
+        snapshots=tuple(
+            replace(snapshot, volume_permissions=wanted.get(snapshot.snapshot_id, frozenset()))
+            if snapshot.volume_permissions is None
+            else snapshot
+            for snapshot in read.snapshots
+        ),
+    )
+
+
+def _done(difference: Difference) -> str:
+    match difference:
+        case TagsDiffer():
+            return (
+                f"tagged {_subject(difference.resource_id, difference.device)}: {', '.join(sorted(difference.missing))}"
+            )
+        case DescriptionDiffers():
+            return "described as asked"
+        case DeprecationDiffers():
+            return f"deprecated from {difference.wanted:%Y-%m-%d}"
+        case SharingLacks():
+            who = ", ".join(map(str, difference.missing))
+            return f"shared {_subject(difference.resource_id, difference.device)} with {who}"
+        case StructureDiffers():
+            return str(difference)
+
+
+def _subject(resource_id: str, device: str) -> str:
+    return f"{resource_id} ({device})" if device else resource_id

@@ -1,0 +1,32 @@
+"""Names and descriptions as templates: ``{name} {source_id} {source_region} {region} {date}``.
+
+Refuses everything else that Python's format language can do: a template is data, never code.
+"""
+
+import string
+from collections.abc import Mapping
+
+FIELDS = ("name", "source_id", "source_region", "region", "date")
+
+
+def check_template(template: str) -> None:
+    """Check that ``template`` uses known fields only.
+
+    Raises:
+        ValueError: with what is wrong and which fields there are.
+    """
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise ValueError(f"{template!r} is no template: {error}; write {{{{ for a brace") from error
+    for _, field, spec, conversion in parts:
+        if field is not None and (field not in FIELDS or spec or conversion):
+            known = " ".join("{" + name + "}" for name in FIELDS)
+            raise ValueError(f"{{{field}}} in {template!r} is not known here; there is {known}")
+
+
+def fill_template(template: str, values: Mapping[str, str]) -> str:
+    """Return ``template`` with its fields replaced; what is put in is not looked at for fields again."""
+    return "".join(
+        text + (values[field] if field is not None else "") for text, field, _, _ in string.Formatter().parse(template)
+    )

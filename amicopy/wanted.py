@@ -1,0 +1,153 @@
+"""What a faithful copy of a source bears, given what was asked: the target of planning, settling and checking.
+
+Refuses to look at the copy; `compare` does.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from amicopy.models import SOURCE_TAG, Image, Principal, user_tags
+from amicopy.request import CopyRequest
+from amicopy.rules import MAX_DESCRIPTION, MAX_PRINCIPALS, MAX_TAGS, description_problem, name_problem, tags_problem
+from amicopy.templates import fill_template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """One copy as it is to be, by device where snapshots are concerned."""
+
+    source: Image
+    name: str
+    name_was_asked: bool = False
+    description: str = ""
+    description_was_asked: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    snapshot_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    launch_permissions: frozenset[Principal] = frozenset()
+    volume_permissions: Mapping[str, frozenset[Principal]] = field(default_factory=dict)
+    deprecate_at: datetime | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()  # what EC2 would refuse; a copy with any is not started
+
+    @property
+    def creation_snapshot_tags(self) -> dict[str, str]:
+        """The one set that CopyImage puts on all snapshots: what each is to have, never a tag too many.
+
+        Where snapshots differ in a value the first one's is sent, so that a tag policy finds the key; settling
+        then writes each snapshot's own.
+        """
+        sets = list(self.snapshot_tags.values())
+        return {key: value for key, value in sets[0].items() if all(key in tags for tags in sets)} if sets else {}
+
+
+def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: datetime) -> Wanted:
+    """Return what a copy of ``source`` in ``region`` is to bear."""
+    notes: list[str] = []
+    problems: list[str] = []
+    values = {
+        "name": source.name or source.image_id,
+        "source_id": source.image_id,
+        "source_region": source.region,
+        "region": region,
+        "date": now.strftime("%Y-%m-%d"),
+    }
+    if not source.name and not request.name:
+        notes.append(f"{source.image_id} has no name; its copy is named after its id")
+    name = fill_template(request.name or "{name}", values)
+    if request.description is None:
+        origin = f"[Copied {source.image_id} from {source.region}] {source.description or source.name}"
+        description = origin.strip()[:MAX_DESCRIPTION]
+    else:
+        description = fill_template(request.description, values)
+    problems += filter(None, [name_problem(name), description_problem(description)])
+
+    tags = _tags(source.reference, source.tags, request, f"image {source.image_id}", notes, problems)
+    snapshot_tags = {
+        device: _tags(source.reference, snapshot.tags, request, f"snapshot {snapshot.snapshot_id}", notes, problems)
+        for device, snapshot in source.snapshots_by_device.items()
+    }
+    for device in source.devices:  # snapshots that we may not describe still get what was asked
+        if device.snapshot_id and device.device not in snapshot_tags:
+            snapshot_tags[device.device] = _tags(source.reference, {}, request, device.snapshot_id, notes, problems)
+    launch = _launch_permissions(source, request, notes)
+    if len(launch) > MAX_PRINCIPALS:
+        problems.append(f"an AMI can be shared with {MAX_PRINCIPALS} at most, and these are {len(launch)}")
+    return Wanted(
+        source=source,
+        name=name,
+        name_was_asked=bool(request.name),
+        description=description,
+        description_was_asked=request.description is not None,
+        tags=tags,
+        snapshot_tags=snapshot_tags,
+        launch_permissions=launch,
+        volume_permissions=_volume_permissions(source, request, notes),
+        deprecate_at=_deprecation(source, now, notes),
+        notes=tuple(dict.fromkeys(notes)),
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _tags(
+    reference: str,
+    carried: Mapping[str, str],
+    request: CopyRequest,
+    subject: str,
+    notes: list[str],
+    problems: list[str],
+) -> dict[str, str]:
+    """Return the tags of one copied resource: the source's, then the asked ones, then ours where there is room."""
+    tags = user_tags(carried) if request.carry_tags else {}
+    if request.carry_tags and len(tags) < len(carried):
+        notes.append(f"tags of {subject} that begin with aws: are AWS's own and stay behind")
+    tags.pop(SOURCE_TAG, None)  # of a source that is a copy itself: it names another source
+    tags |= request.tags
+    if problem := tags_problem(tags):
+        problems.append(f"{subject}: {problem}")
+    if len(tags) < MAX_TAGS:
+        tags[SOURCE_TAG] = reference
+    else:
+        notes.append(
+            f"{subject} has {MAX_TAGS} tags, so {SOURCE_TAG} finds no room; the copy is recognised by EC2's lineage"
+        )
+    return tags
+
+
+def _launch_permissions(source: Image, request: CopyRequest, notes: list[str]) -> frozenset[Principal]:
+    if request.share is not None:
+        return request.share
+    if not request.carry_permissions:
+        return frozenset()
+    if source.launch_permissions is None:
+        notes.append(f"launch permissions of {source.image_id} cannot be read, so its copies are private")
+        return frozenset()
+    return source.launch_permissions
+
+
+def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -> dict[str, frozenset[Principal]]:
+    """Return who may use each device's snapshot: as at the source; with ``--share`` no more than the asked ones."""
+    if not request.carry_permissions:
+        return {}
+    wanted = {}
+    for device, snapshot in source.snapshots_by_device.items():
+        if snapshot.volume_permissions is None:
+            notes.append(f"permissions of {source.image_id}'s snapshots cannot be read, so its copies' are private")
+            continue
+        permitted = snapshot.volume_permissions
+        if request.share is not None:
+            permitted &= request.share
+        if permitted:
+            wanted[device] = permitted
+    return wanted
+
+
+def _deprecation(source: Image, now: datetime, notes: list[str]) -> datetime | None:
+    # EnableImageDeprecation refuses a date in the past (EC2 User Guide, "Deprecate an AMI").
+    if source.deprecate_at is not None and source.deprecate_at <= now:
+        notes.append(
+            f"{source.image_id} is deprecated since {source.deprecate_at:%Y-%m-%d}; "
+            "EC2 takes no past date, so its copies get none"
+        )
+        return None
+    return source.deprecate_at

@@ -1,0 +1,103 @@
+"""Fixtures: a sandbox whose time is the test's, commands run against it, and no way out of the machine."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from amicopy.cli.main import main
+from amicopy.cli.runtime import Runtime
+from amicopy.parallel import Stop
+from amicopy.sandbox.server import Sandbox
+from amicopy.sandbox.world import World
+from tests.support import FakeClock, one_after_another
+
+LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def _loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple) and arguments[1][0] not in LOOPBACK:
+        raise RuntimeError(f"a test tried to reach {arguments[1]}")
+
+
+sys.addaudithook(_loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials, no configuration, no home directory, no variables of the developer's."""
+    for name in os.environ:
+        if name.startswith(("AWS_", "AMICOPY_", "BOTO_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="session")
+def served() -> Iterator[Sandbox]:
+    """One server for all tests; each gets a world of its own."""
+    with Sandbox.start(clock=FakeClock(), samples=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """The test's time."""
+    return FakeClock()
+
+
+@pytest.fixture
+def sandbox(served: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The server with a fresh world, and an environment that points every AWS client at it."""
+    served.reset(clock=clock)
+    for name, value in served.environment.items():
+        monkeypatch.setenv(name, value)
+    # What botocore would retry by sleeping in real time is left to amicopy's own patience, which asks the clock.
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    return served
+
+
+@pytest.fixture
+def world(sandbox: Sandbox) -> World:
+    """The fresh world itself."""
+    return sandbox.world
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command said and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The document on stdout."""
+        return json.loads(self.out)
+
+
+class Run(Protocol):
+    """A command, run in this process."""
+
+    def __call__(self, *argv: str, stop: Stop | None = None) -> Ran:
+        """Return what ``amicopy ARGV`` said and how it ended."""
+
+
+@pytest.fixture
+def amicopy(clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command as a user does, under the test's clock, its lanes one after another."""
+
+    def run(*argv: str, stop: Stop | None = None) -> Ran:
+        capsys.readouterr()
+        runtime = Runtime(clock=clock, drive=one_after_another, stop=stop or Stop())
+        code = main(argv, runtime)
+        said = capsys.readouterr()
+        return Ran(code, said.out, said.err)
+
+    return run

@@ -1,0 +1,52 @@
+"""What the test modules share: a clock that only moves when told, and lanes run one after another under it."""
+
+import heapq
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+from amicopy.clock import Clock
+from amicopy.events import Event
+from amicopy.lane import Lane
+from amicopy.parallel import Stop
+from amicopy.steps import Sleep
+
+START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """A clock whose sleepers wake at once, having moved it forward."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self._now = now
+
+    def now(self) -> datetime:
+        """Return the moment that the clock stands at."""
+        return self._now
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Move the clock instead of waiting, unless the event is already set."""
+        if until is None or not until.is_set():
+            self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock forward."""
+        self._now += timedelta(seconds=seconds)
+
+
+def one_after_another(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
+    """Run lanes in one thread: the one that wakes first goes on, and the clock moves to that moment."""
+    waking: list[tuple[datetime, int, Iterator[Event | Sleep]]] = [
+        (clock.now(), number, lane.run()) for number, lane in enumerate(lanes)
+    ]
+    while waking and not stop.is_set():
+        wake, number, steps = heapq.heappop(waking)
+        clock.sleep(max(0.0, (wake - clock.now()).total_seconds()))
+        yield None
+        for step in steps:
+            if stop.is_set():
+                return
+            if isinstance(step, Sleep):
+                heapq.heappush(waking, (clock.now() + timedelta(seconds=step.seconds), number, steps))
+                break
+            yield step
