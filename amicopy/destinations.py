@@ -23,6 +23,13 @@ def is_pattern(name: str) -> bool:
     return name == ALL or any(sign in name for sign in "*?[")
 
 
+def expand(name: str, regions: Sequence[str]) -> list[str]:
+    """Return the regions that ``name`` stands for: itself, or those of ``regions`` that it matches, sorted."""
+    if not is_pattern(name):
+        return [name]
+    return sorted(regions if name == ALL else fnmatch.filter(regions, name))
+
+
 def check_regions(names: Iterable[str], known: Collection[str], option: str) -> None:
     """Check that every name that is no pattern is a region, and every pattern matches one.
 
@@ -57,8 +64,7 @@ def choose_regions(
     chosen: list[str] = []
     for name in wanted:
         if is_pattern(name):
-            matching = enabled if name == ALL else fnmatch.filter(enabled, name)
-            chosen += [region for region in sorted(matching) if region != source]
+            chosen += [region for region in expand(name, enabled) if region != source]
         elif name == source:
             raise UsageError(
                 f"--to names {source}, where the source is.",
@@ -67,7 +73,7 @@ def choose_regions(
             )
         else:
             chosen.append(name)
-    left_out = {region for name in exclude for region in _matching(name, known)}
+    left_out = {region for name in exclude for region in expand(name, known)}
     regions = tuple(region for region in dict.fromkeys(chosen) if region not in left_out)
     if not regions:
         raise UsageError(
@@ -76,7 +82,3 @@ def choose_regions(
             next_step="Name a region with --to that --exclude does not take away.",
         )
     return regions
-
-
-def _matching(name: str, known: Sequence[str]) -> Iterable[str]:
-    return known if name == ALL else fnmatch.filter(known, name)

@@ -23,7 +23,7 @@ from amicopy.parallel import Stop, all_at_once, each
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
-from amicopy.wanted import wanted_copy
+from amicopy.wanted import Wanted, wanted_copy
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
@@ -116,8 +116,13 @@ def survey_destinations(
     clock: Clock,
     stop: Stop,
     notes: tuple[str, ...] = (),
+    *,
+    every: bool = False,
 ) -> Survey:
-    """Return what every destination holds of these sources, all of them asked at once."""
+    """Return what every destination holds of these sources, all of them asked at once.
+
+    The details that a comparison needs are read of the newest available copy of each source; with ``every``, of all.
+    """
 
     reachable = {region: gateways[region] for region in request.destinations}
 
@@ -126,7 +131,7 @@ def survey_destinations(
         if known is not None and not known.enabled:
             return Destination(region=region, problem=_not_enabled(region))
         try:
-            return Destination(region=region, copies=_copies(request, sources, reachable[region], clock))
+            return Destination(region=region, copies=_copies(request, sources, reachable[region], clock, every=every))
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
             problem = _not_enabled(region, error.why) if regions is None else error
@@ -138,17 +143,19 @@ def survey_destinations(
     return Survey(at=clock.now(), sources=sources, destinations=found, notes=notes)
 
 
-def _copies(request: CopyRequest, sources: Sequence[Image], gateway: Gateway, clock: Clock) -> tuple[Image, ...]:
+def _copies(
+    request: CopyRequest, sources: Sequence[Image], gateway: Gateway, clock: Clock, *, every: bool
+) -> tuple[Image, ...]:
     """Return every copy of the sources in one region; two look-ups, and details of those that are compared."""
     found = {
         **gateway.find_tagged_copies([source.reference for source in sources]),
         **gateway.find_lineage_copies(request.source_region, [source.image_id for source in sources]),
     }
-    compared = []
+    compared: list[tuple[Image, Wanted]] = []
     for source in sources:
         wanted = wanted_copy(source, request, region=gateway.region, now=clock.now())
-        if newest := copies_of(source, found.values()).available[:1]:
-            compared.append((newest[0], wanted))
+        available = copies_of(source, found.values()).available
+        compared += [(copy, wanted) for copy in (available if every else available[:1])]
     found |= {image.image_id: image for image in with_details(gateway, compared)}
     return tuple(found.values())
 

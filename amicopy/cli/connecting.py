@@ -6,11 +6,39 @@ Refuses to call AWS.
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from amicopy.cli.runtime import Runtime
+from amicopy.cli.signals import stopping_on_signals
+from amicopy.cli.telling import exit_code_of, tell_failure
 from amicopy.clock import Clock
-from amicopy.errors import UsageError
+from amicopy.errors import AmicopyError, SandboxUnavailable, UsageError
 from amicopy.session import Session
+
+if TYPE_CHECKING:
+    from amicopy.sandbox.server import Sandbox
+
+
+def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Session], int]) -> int:
+    """Return the exit code of ``run``, handed the session that the options ask for; tell what ends it early."""
+    if options["verbose"]:
+        log_calls()
+    with contextlib.ExitStack() as stack:
+        if runtime.handle_signals:
+            stack.enter_context(stopping_on_signals(runtime.stop))
+        try:
+            session = stack.enter_context(
+                connected(
+                    profile=options["profile"],
+                    endpoint_url=options["endpoint_url"],
+                    sandbox=options["sandbox"],
+                    clock=runtime.clock,
+                )
+            )
+            return run(session)
+        except AmicopyError as error:
+            return tell_failure(command, error, exit_code_of(error, runtime.stop), options["output"])
 
 
 @contextlib.contextmanager
@@ -24,15 +52,33 @@ def connected(*, profile: str | None, endpoint_url: str | None, sandbox: bool, c
     if not sandbox:
         yield Session(profile=profile, endpoint_url=endpoint_url)
         return
-    from amicopy.sandbox.server import Sandbox
-
-    with Sandbox.start(clock=clock) as running:
+    with started_sandbox(clock) as running:
         keys = running.environment
         yield Session(
             endpoint_url=running.endpoint_url,
             credentials=(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]),
             region=keys["AWS_REGION"],
         )
+
+
+def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
+    """Return a running sandbox with the sample AMIs.
+
+    Raises:
+        SandboxUnavailable: its libraries are not installed, or the port is taken.
+    """
+    try:
+        from amicopy.sandbox.server import Sandbox
+    except ModuleNotFoundError as error:
+        raise SandboxUnavailable(
+            "The sandbox is not installed.",
+            why=f"There is no Python module {error.name}.",
+            next_step="Install it: pip install 'amicopy[sandbox]'",
+        ) from error
+    try:
+        return Sandbox.start(clock=clock, port=port)
+    except RuntimeError as error:
+        raise SandboxUnavailable(str(error), next_step="Choose another --port, or 0 for a free one.") from error
 
 
 def source_region_of(session: Session, asked: str | None) -> str:

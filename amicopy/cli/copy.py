@@ -19,6 +19,7 @@ from amicopy.cli.options import (
     image_ids,
     option,
     output_options,
+    refuse_two_endpoints,
     source_options,
 )
 from amicopy.cli.runtime import Runtime
@@ -104,6 +105,7 @@ def command(runtime: Runtime, /, **options: Any) -> int:
       amicopy copy ami-0abcdef1234567890 --to all --share 111122223333 --output json
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
+    refuse_two_endpoints(options)
     _refuse_contradictions(options)
     from amicopy.cli.copying import copy
 
@@ -113,10 +115,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
 def _refuse_contradictions(options: dict[str, Any]) -> None:
     if options["share"] and options["no_permissions"]:
         raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
-    if options["sandbox"] and options["endpoint_url"]:
-        raise click.UsageError("--sandbox and --endpoint-url contradict each other: each names an EC2 to call.")
-    if options["sandbox"] and options["profile"]:
-        raise click.UsageError("--sandbox and --profile contradict each other: the sandbox takes no real credentials.")
     if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
         raise click.UsageError("--exit-code goes with --dry-run or --no-wait.")
     if options["dry_run"] and options["no_wait"]:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from amicopy.cli.connecting import connected, log_calls, source_region_of
+from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
-from amicopy.cli.signals import stopping_on_signals
-from amicopy.cli.telling import exit_code_of, say, tell_failure, to_stdout
-from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, TimedOut
+from amicopy.cli.telling import say, to_stdout
+from amicopy.errors import ExitCode, ImageNotFound, TimedOut
 from amicopy.gateway import Calls, Gateways
 from amicopy.lane import Lane
 from amicopy.making import Terms
@@ -38,23 +37,7 @@ PLAIN_PROGRESS_SECONDS = 60.0
 
 def copy(runtime: Runtime, **options: Any) -> int:
     """Run ``amicopy copy`` with its parsed options; return the exit code."""
-    if options["verbose"]:
-        log_calls()
-    with contextlib.ExitStack() as stack:
-        if runtime.handle_signals:
-            stack.enter_context(stopping_on_signals(runtime.stop))
-        try:
-            session = stack.enter_context(
-                connected(
-                    profile=options["profile"],
-                    endpoint_url=options["endpoint_url"],
-                    sandbox=options["sandbox"],
-                    clock=runtime.clock,
-                )
-            )
-            return _Run(runtime, session, options).run()
-        except AmicopyError as error:
-            return tell_failure("copy", error, exit_code_of(error, runtime.stop), options["output"])
+    return run_connected("copy", runtime, options, lambda session: _Run(runtime, session, options).run())
 
 
 class _Run:

@@ -4,7 +4,7 @@ Refuses to read AWS or configuration: a value is right or wrong by itself.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -165,6 +165,14 @@ connection_options = stacked(
     option("--endpoint-url", metavar="URL", help="Call EC2 there instead, in every region."),
     option("--sandbox", is_flag=True, help="Start a local EC2 for this run: no account, no cost."),
 )
+
+
+def refuse_two_endpoints(options: Mapping[str, Any]) -> None:
+    """Raise a usage error where the connection options name two EC2s."""
+    if options["sandbox"] and options["endpoint_url"]:
+        raise click.UsageError("--sandbox and --endpoint-url contradict each other: each names an EC2 to call.")
+    if options["sandbox"] and options["profile"]:
+        raise click.UsageError("--sandbox and --profile contradict each other: the sandbox takes no real credentials.")
 
 
 def output_options(*formats: str) -> Callable[[Command], Command]:

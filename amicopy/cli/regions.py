@@ -3,9 +3,9 @@
 Refuses to ask AWS.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from amicopy.destinations import check_regions, choose_regions, is_pattern, split_names
+from amicopy.destinations import check_regions, choose_regions, expand, is_pattern, split_names
 from amicopy.errors import UsageError
 from amicopy.models import Region
 from amicopy.session import Session
@@ -43,6 +43,25 @@ class NamedRegions:
         if regions is None:
             return self.known
         return tuple(name for name, region in regions.items() if region.enabled)
+
+    def places(self, option: str, ask: Callable[[], Mapping[str, Region] | None]) -> tuple[str, ...]:
+        """Return the regions that ``option`` means; EC2 is asked for the enabled ones only where a pattern needs it.
+
+        Raises:
+            UsageError: no enabled region matches.
+        """
+        names = self[option]
+        if not any(map(is_pattern, names)):
+            return names
+        enabled = self.enabled(ask())
+        chosen = [region for name in names for region in expand(name, enabled)]
+        if not chosen:
+            raise UsageError(
+                f"{option} {','.join(names)} matches no enabled region.",
+                why=f"Enabled are: {', '.join(enabled)}.",
+                next_step="Name one of them.",
+            )
+        return tuple(dict.fromkeys(chosen))
 
     def destinations(self, enabled: Sequence[str] | None = None) -> tuple[str, ...]:
         """Return what ``--to`` without ``--exclude`` means, given the enabled regions."""

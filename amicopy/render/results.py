@@ -29,12 +29,20 @@ def write_json_line(document: Any) -> None:
     sys.stdout.flush()
 
 
+def write_lines(lines: Iterable[str]) -> None:
+    """Write lines."""
+    for line in lines:
+        sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def write_text(outcomes: Iterable[Outcome]) -> None:
     """Write ``REGION COPY SOURCE`` for each copy that there is."""
-    for outcome in outcomes:
-        if outcome.image_id and outcome.state in _USEFUL:
-            sys.stdout.write(f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}\n")
-    sys.stdout.flush()
+    write_lines(
+        f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}"
+        for outcome in outcomes
+        if outcome.image_id and outcome.state in _USEFUL
+    )
 
 
 def write_table(report: Report) -> None:

@@ -1,0 +1,174 @@
+"""Stopping copies: which images may be deregistered, doing it, and a verdict for each image and snapshot.
+
+Refuses to touch what was not made from the named source, and finished copies unless asked.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from amicopy.clock import Clock
+from amicopy.errors import AmicopyError, OperationNotPermitted
+from amicopy.gateway import Gateway
+from amicopy.models import SOURCE_TAG, Image, ImageState, Snapshot
+from amicopy.parallel import Stop
+from amicopy.progress import destination_of
+from amicopy.recognise import is_copy_of
+from amicopy.removal import Removal, remove_image, remove_snapshot
+
+# A pending copy's snapshots may appear after the copy itself was stopped: they are looked for so often.
+_LATE_LOOKS = 6
+_LATE_SECONDS = 5.0
+
+
+class Fate(StrEnum):
+    """What is to become, or became, of one image or one orphaned snapshot."""
+
+    CANCEL = "cancel"  # in a plan: it will be
+    SPARE = "spare"  # in a plan: it will not be, and ``reason`` says why
+    CANCELLED = "cancelled"
+    GONE = "gone"  # somebody else was faster
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One image, or one snapshot that no image owns, in one region."""
+
+    region: str
+    resource_id: str
+    source: str  # ``REGION/AMI``, where known
+    fate: Fate
+    reason: str
+    expected_snapshots: int = 0
+    snapshot_ids: tuple[str, ...] = ()
+    snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
+    error: AmicopyError | None = None
+
+    @property
+    def is_snapshot(self) -> bool:
+        """It is a leftover snapshot, not an image."""
+        return self.resource_id.startswith("snap-")
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Its snapshots that are still there."""
+        return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != "deleted")
+
+
+def find_targets(image_ids: Sequence[str], home: str, gateway: Gateway, *, available: bool) -> tuple[Target, ...]:
+    """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
+
+    An id is a source's (in ``home``) or a copy's own. Reads only.
+    """
+    references = [f"{home}/{image_id}" for image_id in image_ids]
+    images = {
+        **gateway.find_tagged_copies(references),
+        **gateway.find_lineage_copies(home, image_ids),
+        **gateway.describe_own_images(image_ids),
+    }
+    sources = [Image(image_id=image_id, region=home) for image_id in image_ids]
+    targets = [
+        target
+        for image in images.values()
+        if (target := _target(image, image_ids, sources, available=available)) is not None
+    ]
+    cancelled = {target.resource_id for target in targets if target.fate is Fate.CANCEL}
+    snapshots = gateway.find_tagged_snapshots(references)
+    targets = [_with_snapshots(target, snapshots) for target in targets]
+    orphans = _orphans(snapshots, images, gateway, cancelled)
+    return (*sorted(targets, key=lambda target: target.resource_id), *orphans)
+
+
+def _target(image: Image, image_ids: Sequence[str], sources: Sequence[Image], *, available: bool) -> Target | None:
+    """Return what is to become of one image; None where it has nothing to do with what was named."""
+    source = next((source for source in sources if is_copy_of(source, image)), None)
+    named = image.image_id in image_ids
+    if source is None and not named:
+        return None
+    origin = source.reference if source else image.tags.get(SOURCE_TAG) or _lineage(image)
+    fate, reason = Fate.CANCEL, f"it is {image.state}"
+    if source is None and (not origin or image.source_instance_id):
+        fate, reason = Fate.SPARE, "it is no copy: neither EC2's lineage nor our tag says what it was copied from"
+    elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
+        fate, reason = Fate.SPARE, f"it is {image.state}; finished copies are removed only with --available"
+    elif image.protection.startswith("enabled"):
+        fate, reason = Fate.SPARE, f"deregistration protection is on ({image.protection})"
+    return Target(
+        region=image.region,
+        resource_id=image.image_id,
+        source=origin,
+        fate=fate,
+        reason=reason,
+        expected_snapshots=sum(device.ebs for device in image.devices) if image.state.in_progress else 0,
+        snapshot_ids=image.snapshot_ids,
+    )
+
+
+def _lineage(image: Image) -> str:
+    return f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
+
+
+def _with_snapshots(target: Target, snapshots: Mapping[str, Snapshot]) -> Target:
+    """Return the target with the snapshots that it will own once it lists them."""
+    described = {one.snapshot_id for one in snapshots.values() if destination_of(one) == target.resource_id}
+    return replace(target, snapshot_ids=tuple(sorted({*target.snapshot_ids, *described})))
+
+
+def _orphans(
+    snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway, cancelled: Iterable[str]
+) -> Iterable[Target]:
+    """Yield the snapshots with our tag whose image is gone: leftovers of a copy that was stopped or killed."""
+    owners = {one.snapshot_id: destination_of(one) for one in snapshots.values()}
+    unknown = sorted({owner for owner in owners.values() if owner} - images.keys())
+    living = set(gateway.describe_own_images(unknown)) if unknown else set()
+    for snapshot_id, owner in sorted(owners.items()):
+        if owner and owner not in images and owner not in living and owner not in cancelled:
+            yield Target(
+                region=gateway.region,
+                resource_id=snapshot_id,
+                source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
+                fate=Fate.CANCEL,
+                reason=f"it was made for {owner}, which is gone",
+            )
+
+
+def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) -> Target:
+    """Carry out one target's fate; return it with what became of it and of its snapshots."""
+    if target.fate is not Fate.CANCEL:
+        return target
+    if target.is_snapshot:
+        verdict = remove_snapshot(gateway, target.resource_id)
+        fate = Fate.CANCELLED if verdict == "deleted" else Fate.FAILED
+        return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
+    try:
+        removal = remove_image(gateway, target.resource_id, target.snapshot_ids)
+    except OperationNotPermitted as error:
+        ours = OperationNotPermitted(
+            f"EC2 does not let {target.resource_id} in {target.region} be deregistered.",
+            why=error.why,
+            next_step="Lift its protection, if that is yours to do: aws ec2 disable-image-deregistration-protection "
+            f"--image-id {target.resource_id} --region {target.region} (with a cooldown it lasts 24 hours more).",
+        )
+        return replace(target, fate=Fate.FAILED, reason=ours.what, error=ours)
+    except AmicopyError as error:
+        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
+    snapshots = {**removal.snapshots, **_late_snapshots(target, removal, gateway, clock, stop)}
+    fate = Fate.GONE if removal.was_gone else Fate.CANCELLED
+    return replace(target, fate=fate, reason=str(fate), snapshots=dict(sorted(snapshots.items())))
+
+
+def _late_snapshots(target: Target, removal: Removal, gateway: Gateway, clock: Clock, stop: Stop) -> dict[str, str]:
+    """Delete the snapshots of a stopped copy that EC2 brings to light only after it; return the verdicts."""
+    verdicts: dict[str, str] = {}
+    for _ in range(_LATE_LOOKS):
+        if len(removal.snapshots) + len(verdicts) >= target.expected_snapshots or stop.is_set():
+            break
+        clock.sleep(_LATE_SECONDS, until=stop)
+        try:
+            found = gateway.find_snapshots_of_copies([target.resource_id])
+        except AmicopyError:
+            continue
+        for snapshot_id in found.keys() - removal.snapshots.keys() - verdicts.keys():
+            verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)
+    return verdicts

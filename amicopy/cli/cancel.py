@@ -1,0 +1,57 @@
+"""``amicopy cancel``: its options.
+
+Refuses to import what needs botocore before the options are known to be right.
+"""
+
+from typing import Any
+
+import click
+
+from amicopy.cli.options import (
+    NameList,
+    connection_options,
+    image_ids,
+    option,
+    output_options,
+    refuse_two_endpoints,
+    source_options,
+)
+from amicopy.cli.runtime import Runtime
+
+EXIT_CODES = """\b
+Exit codes:
+  0 all that was to go is gone        1 nothing could be removed
+  2 usage                             3 something was kept: protected, in use, or refused
+  6 credentials, permissions
+"""
+
+
+@click.command("cancel", epilog=EXIT_CODES)
+@image_ids
+@option("--in", "regions", multiple=True, required=True, type=NameList(), help="Where: regions, 'all', or patterns.")
+@source_options
+@option("--available", is_flag=True, help="Remove finished copies too.")
+@option("--yes", is_flag=True, help="Do not ask.")
+@option("--dry-run", is_flag=True, help="Show what would go and remove nothing.")
+@connection_options
+@output_options("text", "table", "json")
+@click.pass_obj
+def command(runtime: Runtime, /, **options: Any) -> int:
+    """Stop copies: deregister them and delete their snapshots.
+
+    AMI is a source's id (with its region in --from, by default the configured one), whose pending and failed copies
+    go, or a copy's own id. Snapshots that a stopped or killed copy left behind go too. Nothing else is touched: not
+    the source, not an image that was made from something else, and no finished copy without --available.
+
+    \b
+    Examples:
+      amicopy cancel ami-0abcdef1234567890 --in us-west-2
+      amicopy cancel ami-0abcdef1234567890 --in all --yes
+      amicopy cancel ami-0abcdef1234567890 --in eu-west-1 --available --dry-run
+    """
+    refuse_two_endpoints(options)
+    if options["dry_run"] and options["yes"]:
+        raise click.UsageError("--dry-run and --yes contradict each other: the one removes nothing.")
+    from amicopy.cli.cancelling import cancel
+
+    return cancel(runtime, **options)

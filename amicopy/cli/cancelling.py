@@ -1,0 +1,97 @@
+"""``amicopy cancel``: find, ask, remove, tell.
+
+Refuses to remove anything that a person, or --yes, has not agreed to.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import click
+
+from amicopy.cancel import Fate, Target, cancel_target, find_targets
+from amicopy.cli.connecting import run_connected, source_region_of
+from amicopy.cli.regions import NamedRegions
+from amicopy.cli.runtime import Runtime
+from amicopy.cli.telling import say, to_stdout
+from amicopy.errors import ExitCode, UsageError
+from amicopy.gateway import Calls, Gateways
+from amicopy.parallel import all_at_once
+from amicopy.render.cancelled import cancel_document, target_lines, write_targets
+from amicopy.render.results import write_json
+from amicopy.render.words import counted, error_lines
+from amicopy.session import Session
+from amicopy.survey import survey_regions
+
+
+def cancel(runtime: Runtime, **options: Any) -> int:
+    """Run ``amicopy cancel`` with its parsed options; return the exit code."""
+    return run_connected("cancel", runtime, options, lambda session: _cancel(runtime, session, options))
+
+
+def _cancel(runtime: Runtime, session: Session, options: Mapping[str, Any]) -> int:
+    home = source_region_of(session, options["source_region"])
+    named = NamedRegions(session, home, {"--in": options["regions"]})
+    gateways = Gateways(session, Calls())
+    regions = named.places("--in", partial(_regions, gateways, home))
+    look = partial(find_targets, options["image_ids"], home, available=options["available"])
+    found = all_at_once({region: partial(look, gateways[region]) for region in regions}, runtime.stop)
+    targets = [target for region in regions for target in found[region]]
+    going = [target for target in targets if target.fate is Fate.CANCEL]
+    if not options["quiet"]:
+        say(target_lines(targets))
+    if not going and not options["quiet"]:
+        say(["nothing to cancel"])
+    if going and not options["dry_run"]:
+        if not options["yes"]:
+            _ask(going)
+        do = {
+            (target.region, target.resource_id): partial(
+                cancel_target, target, gateways[target.region], runtime.clock, runtime.stop
+            )
+            for target in targets
+        }
+        targets = list(all_at_once(do, runtime.stop).values())
+    return _tell(targets, options)
+
+
+def _regions(gateways: Gateways, home: str) -> Any:
+    regions, _ = survey_regions(gateways[home])
+    return regions
+
+
+def _ask(going: Sequence[Target]) -> None:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(
+            "There is nobody to ask, so nothing was removed.",
+            why="Without a terminal cancel removes only what it was told to remove without asking.",
+            next_step="Look with --dry-run, then run it with --yes.",
+        )
+    click.confirm(f"Remove {counted(len(going), 'of them', 'of them')}?", abort=True, err=True)
+
+
+def _tell(targets: Sequence[Target], options: Mapping[str, Any]) -> int:
+    code = _exit_code(targets)
+    if options["output"] == "json":
+        to_stdout(partial(write_json, cancel_document(targets, code)))
+    else:
+        to_stdout(partial(write_targets, targets, options["output"]))
+    for target in targets:
+        if target.error:
+            say(error_lines(target.error))
+        for snapshot_id in target.kept:
+            say([f"error: {snapshot_id} in {target.region} is still there, {target.snapshots[snapshot_id]}"])
+    return int(code)
+
+
+def _exit_code(targets: Sequence[Target]) -> ExitCode:
+    lost = [target for target in targets if target.fate is Fate.FAILED or target.kept]
+    spared = [target for target in targets if target.fate is Fate.SPARE and "protection" in target.reason]
+    done = [target for target in targets if target.fate in {Fate.CANCELLED, Fate.GONE}]
+    if not lost and not spared:
+        return ExitCode.OK
+    codes = {target.error.exit_code for target in lost if target.error}
+    if not done:
+        return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+    return ExitCode.PARTIAL

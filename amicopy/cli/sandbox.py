@@ -1,0 +1,39 @@
+"""``amicopy sandbox``: serve a local EC2 until stopped.
+
+Refuses to import moto before it is asked to serve.
+"""
+
+import click
+
+from amicopy.cli.options import option
+from amicopy.cli.runtime import Runtime
+
+
+@click.command("sandbox")
+@option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
+@option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help="Something to go wrong: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
+)
+@click.pass_obj
+def command(runtime: Runtime, /, port: int, faults: tuple[str, ...]) -> int:
+    """Serve a local EC2 to rehearse against: no account, no cost.
+
+    Prints, as lines that a shell can source, what to export, the sample AMIs and a first command; then serves on
+    loopback until Ctrl-C. Every AWS client that heeds AWS_ENDPOINT_URL can talk to it: aws, boto3, Terraform.
+
+    \b
+    Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), html, truncated,
+    error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N.
+
+    \b
+    Examples:
+      amicopy sandbox
+      amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
+    """
+    from amicopy.cli.serving import serve
+
+    return serve(runtime, port=port, faults=faults)

@@ -1,0 +1,43 @@
+"""``amicopy sandbox``: start it, say how to use it, wait for the end.
+
+Refuses to serve on anything but loopback; the sandbox sees to that.
+"""
+
+import contextlib
+import shlex
+
+from amicopy.cli.connecting import started_sandbox
+from amicopy.cli.runtime import Runtime
+from amicopy.cli.signals import stopping_on_signals
+from amicopy.cli.telling import say
+from amicopy.errors import ExitCode, UsageError
+
+
+def serve(runtime: Runtime, *, port: int, faults: tuple[str, ...]) -> int:
+    """Run ``amicopy sandbox``; return when a signal ends it."""
+    with contextlib.ExitStack() as stack:
+        if runtime.handle_signals:
+            stack.enter_context(stopping_on_signals(runtime.stop))
+        sandbox = stack.enter_context(started_sandbox(runtime.clock, port=port))
+        from amicopy.sandbox.faults import parse_fault
+        from amicopy.sandbox.samples import SAMPLES
+
+        try:
+            for fault in faults:
+                sandbox.world.order(parse_fault(fault))
+        except ValueError as error:
+            raise UsageError(f"--fault: {error}", next_step="See: amicopy sandbox --help") from error
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
+        lines += ["#", "# Sample AMIs in us-east-1:"]
+        lines += [f"#   {sample.image_id}  {sample.name:22} {sample.shows}" for sample in SAMPLES]
+        lines += [
+            "#",
+            "# In another terminal, with the lines above:",
+            f"#   amicopy copy {SAMPLES[0].image_id} --to us-west-2,eu-west-1",
+            "#   aws ec2 describe-images --owners self --region us-west-2",
+        ]
+        print("\n".join(lines), flush=True)  # noqa: T201 - the command's result
+        say(["serving until Ctrl-C"])
+        while not runtime.stop.is_set():
+            runtime.stop.wait(3600)
+    return ExitCode.OK

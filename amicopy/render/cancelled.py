@@ -1,0 +1,60 @@
+"""What cancelling is going to do, and what it did, for people and programs.
+
+Refuses to colour.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amicopy.cancel import Fate, Target
+from amicopy.errors import ExitCode
+from amicopy.render.document import SCHEMA, error_document, status
+from amicopy.render.results import print_table, write_lines
+from amicopy.render.words import columns, safe
+
+
+def target_lines(targets: Sequence[Target]) -> Iterator[str]:
+    """Yield one line for each image and orphaned snapshot that was found: what is to become of it, and why."""
+    yield from columns([[str(one.fate), one.region, one.resource_id, safe(one.reason)] for one in targets])
+
+
+def write_targets(targets: Sequence[Target], output: str) -> None:
+    """Write ``REGION RESOURCE VERDICT`` for each image and each snapshot, as lines or as a table."""
+    rows = [row for target in targets for row in _verdicts(target)]
+    if output == "table":
+        print_table(["region", "resource", "verdict"], rows)
+    else:
+        write_lines(" ".join(row) for row in rows)
+
+
+def _verdicts(target: Target) -> Iterator[list[str]]:
+    words = str(target.fate)
+    if target.fate in {Fate.SPARE, Fate.FAILED}:
+        words += f": {safe(target.reason)}"
+    if not target.is_snapshot or not target.snapshots:
+        yield [target.region, target.resource_id, words]
+    for snapshot_id, verdict in target.snapshots.items():
+        yield [target.region, snapshot_id, safe(verdict)]
+
+
+def cancel_document(targets: Sequence[Target], exit_code: ExitCode) -> dict[str, Any]:
+    """Return the result as JSON-ready values."""
+    return {
+        "schema": SCHEMA,
+        "command": "cancel",
+        "status": status(exit_code),
+        "exit_code": int(exit_code),
+        "error": None,
+        "targets": [
+            {
+                "region": target.region,
+                "resource_id": target.resource_id,
+                "source": target.source or None,
+                "fate": str(target.fate),
+                "reason": target.reason,
+                "snapshots": dict(target.snapshots),
+                "error": error_document(target.error),
+            }
+            for target in targets
+        ],
+    }

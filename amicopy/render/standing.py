@@ -1,0 +1,71 @@
+"""Where copies stand, for people and programs.
+
+Refuses to colour.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from amicopy.errors import ExitCode
+from amicopy.inventory import Standing
+from amicopy.render.document import SCHEMA, error_document, status
+from amicopy.render.results import print_table, write_lines
+from amicopy.render.words import safe
+from amicopy.surveyed import Survey
+
+
+def write_standings(found: Sequence[Standing], percents: Mapping[str, int], output: str) -> None:
+    """Write one row per copy: a table, or ``REGION COPY SOURCE STATE`` lines."""
+    if output == "text":
+        write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {one.copy.state}" for one in found)
+        return
+    rows = [
+        [
+            one.copy.region,
+            one.copy.image_id,
+            one.source.image_id,
+            _state(one, percents),
+            safe("; ".join(map(str, one.missing))) or safe(one.copy.state_reason) or "-",
+        ]
+        for one in found
+    ]
+    print_table(["region", "copy", "source", "state", "missing"], rows)
+
+
+def _state(one: Standing, percents: Mapping[str, int]) -> str:
+    percent = percents.get(one.copy.image_id)
+    return f"{one.copy.state} {percent} %" if percent is not None else str(one.copy.state)
+
+
+def standing_document(
+    found: Sequence[Standing], percents: Mapping[str, int], survey: Survey, exit_code: ExitCode
+) -> dict[str, Any]:
+    """Return what is where as JSON-ready values."""
+    return {
+        "schema": SCHEMA,
+        "command": "status",
+        "status": status(exit_code),
+        "exit_code": int(exit_code),
+        "error": None,
+        "copies": [
+            {
+                "source_region": one.source.region,
+                "source_id": one.source.image_id,
+                "region": one.copy.region,
+                "image_id": one.copy.image_id,
+                "name": one.copy.name,
+                "state": str(one.copy.state),
+                "state_reason": one.copy.state_reason or None,
+                "percent": percents.get(one.copy.image_id),
+                "created_at": one.copy.created_at or None,
+                "missing": [str(difference) for difference in one.missing],
+            }
+            for one in found
+        ],
+        "unread": [
+            {"region": region, "error": error_document(destination.problem)}
+            for region, destination in survey.destinations.items()
+            if destination.problem
+        ],
+        "notes": list(survey.notes),
+    }
