@@ -1,0 +1,123 @@
+"""Account-wide settings of a region: encryption by default, public access, and the list of regions.
+
+Refuses to enforce them: copying and sharing do, where they matter.
+"""
+
+from typing import Any
+
+from amicopy.sandbox import encryption, errors
+from amicopy.sandbox.filters import keep
+from amicopy.sandbox.settings import OPT_IN, REGIONS, endpoint_of, partition_of
+from amicopy.sandbox.state import Call
+
+
+def describe_regions(call: Call) -> dict[str, Any]:
+    """DescribeRegions: those enabled for the account, or all of its partition."""
+    known = [region for region in REGIONS if partition_of(region) == partition_of(call.region)]
+    named = call.params.get("RegionNames") or []
+    for name in named:
+        if name not in known:
+            raise errors.Ec2Error("InvalidParameterValue", f"Invalid region name: [{name}]")
+    rows = [_region(call, region) for region in known if not named or region in named]
+    if not call.params.get("AllRegions") and not named:
+        rows = [row for row in rows if row["OptInStatus"] != "not-opted-in"]
+    kept = keep(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda _row: {})
+    return {"Regions": kept}
+
+
+def _region(call: Call, region: str) -> dict[str, str]:
+    enabled = call.state.settings_of(call.account, region).opted_in
+    status = "opted-in" if enabled and region in OPT_IN else "opt-in-not-required"
+    return {
+        "RegionName": region,
+        "Endpoint": endpoint_of(region),
+        "OptInStatus": status if enabled else "not-opted-in",
+    }
+
+
+_COLUMNS: dict[str, Any] = {
+    "endpoint": lambda row: [row["Endpoint"]],
+    "opt-in-status": lambda row: [row["OptInStatus"]],
+    "region-name": lambda row: [row["RegionName"]],
+}
+
+
+def get_encryption_by_default(call: Call) -> dict[str, Any]:
+    """GetEbsEncryptionByDefault."""
+    enabled = call.settings.encryption_by_default
+    return {"EbsEncryptionByDefault": enabled, "SseType": "sse-kms" if enabled else "none"}
+
+
+def enable_encryption_by_default(call: Call) -> dict[str, Any]:
+    """EnableEbsEncryptionByDefault: for what is made in this region from now on."""
+    call.settings.encryption_by_default = True
+    return {"EbsEncryptionByDefault": True}
+
+
+def disable_encryption_by_default(call: Call) -> dict[str, Any]:
+    """DisableEbsEncryptionByDefault."""
+    call.settings.encryption_by_default = False
+    return {"EbsEncryptionByDefault": False}
+
+
+def get_default_key(call: Call) -> dict[str, Any]:
+    """GetEbsDefaultKmsKeyId: the alias of the AWS-managed key, or the ARN that was set."""
+    return {"KmsKeyId": encryption.default_key(call)}
+
+
+def modify_default_key(call: Call) -> dict[str, Any]:
+    """ModifyEbsDefaultKmsKeyId."""
+    facts = encryption.key_facts(call, call.required("KmsKeyId"))
+    if facts is None or not facts.usable:
+        raise errors.invalid_value(call.params["KmsKeyId"], "KmsKeyId", "The key is not accessible.")
+    call.settings.default_kms_key = facts.arn
+    return {"KmsKeyId": facts.arn}
+
+
+def reset_default_key(call: Call) -> dict[str, Any]:
+    """ResetEbsDefaultKmsKeyId."""
+    call.settings.default_kms_key = ""
+    return get_default_key(call)
+
+
+def get_image_block(call: Call) -> dict[str, Any]:
+    """GetImageBlockPublicAccessState."""
+    return {
+        "ImageBlockPublicAccessState": call.settings.image_block_public_access,
+        "ManagedBy": call.settings.image_block_managed_by,
+    }
+
+
+def enable_image_block(call: Call) -> dict[str, Any]:
+    """EnableImageBlockPublicAccess; AWS takes up to ten minutes, this takes effect at once."""
+    state = call.required("ImageBlockPublicAccessState")
+    if state != "block-new-sharing":
+        raise errors.invalid_value(state, "ImageBlockPublicAccessState")
+    call.settings.image_block_public_access = state
+    return {"ImageBlockPublicAccessState": state}
+
+
+def disable_image_block(call: Call) -> dict[str, Any]:
+    """DisableImageBlockPublicAccess."""
+    call.settings.image_block_public_access = "unblocked"
+    return {"ImageBlockPublicAccessState": "unblocked"}
+
+
+def get_snapshot_block(call: Call) -> dict[str, Any]:
+    """GetSnapshotBlockPublicAccessState."""
+    return {"State": call.settings.snapshot_block_public_access, "ManagedBy": "account"}
+
+
+def enable_snapshot_block(call: Call) -> dict[str, Any]:
+    """EnableSnapshotBlockPublicAccess."""
+    state = call.required("State")
+    if state not in ("block-all-sharing", "block-new-sharing"):
+        raise errors.invalid_value(state, "State")
+    call.settings.snapshot_block_public_access = state
+    return {"State": state}
+
+
+def disable_snapshot_block(call: Call) -> dict[str, Any]:
+    """DisableSnapshotBlockPublicAccess."""
+    call.settings.snapshot_block_public_access = "unblocked"
+    return {"State": "unblocked"}

@@ -1,0 +1,313 @@
+"""Reading images: DescribeImages, DescribeImageAttribute, ancestry and references.
+
+Refuses to change an image.
+"""
+
+import zlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from amicopy.sandbox import errors
+from amicopy.sandbox.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.records import Device, Image
+from amicopy.sandbox.state import Call
+from amicopy.sandbox.tags import tag_set, tags_of
+
+_ALIASES = ("amazon", "aws-marketplace", "aws-backup-vault")
+
+
+def describe_images(call: Call) -> dict[str, Any]:
+    """DescribeImages: what the caller may see, by id, by owner, by permission and by filter."""
+    refuse_paging_of(call, "ImageIds")
+    _check_owners(call)
+    _tick_unseen(call)
+    rows = _by_id(call) if call.params.get("ImageIds") else _all(call)
+    rows = [image for image in rows if _listed(call, image)]
+    for parameter, chooses in (("Owners", _owned_by), ("ExecutableUsers", _executable_by)):
+        wanted = call.params.get(parameter)
+        if wanted:
+            rows = [image for image in rows if any(chooses(call, image, name) for name in wanted)]
+    shown = {image.image_id: _shown_state(image) for image in rows}
+    columns = {**_COLUMNS, "state": lambda image: [shown[image.image_id]]}
+    kept = keep(call.params.get("Filters"), rows, columns=columns, tags=lambda image: tags_of(image, call.account))
+    answer = page(call, kept, key="Images")
+    answer["Images"] = [as_answer(call, image, shown[image.image_id]) for image in answer["Images"]]
+    return answer
+
+
+def _tick_unseen(call: Call) -> None:
+    for image in call.state.images[call.region].values():
+        if image.unseen_describes and image.owner == call.account:
+            image.unseen_describes -= 1
+            if image.unseen_describes == 0:
+                image.visible_at = call.now
+
+
+def _all(call: Call) -> list[Image]:
+    return [image for image in call.state.images[call.region].values() if call.sees(image)]
+
+
+def _by_id(call: Call) -> list[Image]:
+    found, unknown = [], []
+    for image_id in dict.fromkeys(call.params["ImageIds"]):
+        try:
+            found.append(call.image(image_id))
+        except errors.Ec2Error as refusal:
+            if refusal.code == "InvalidAMIID.Malformed":
+                raise
+            # A deregistered id gives no entry and no error: boto/botocore#2194.
+            if refusal.code == "InvalidAMIID.NotFound" and not _too_new(call, image_id):
+                unknown.append(image_id)
+    if unknown:
+        raise errors.image_not_found(*unknown)
+    return found
+
+
+def _too_new(call: Call, image_id: str) -> bool:
+    """Say whether the id exists but shall read as an empty list for now."""
+    image = call.state.images[call.region].get(image_id)
+    if image is None or image.owner != call.account:
+        return False
+    answer = call.state.unconfirmed.unseen_id
+    if answer == "alternate":
+        call.state.unseen_answers += 1
+        return call.state.unseen_answers % 2 == 0
+    return answer == "empty"
+
+
+def _listed(call: Call, image: Image) -> bool:
+    mine = image.owner == call.account
+    if image.state == "disabled" and not (mine and call.params.get("IncludeDisabled")):
+        return False
+    # "If you are the AMI owner, all deprecated AMIs appear in the response regardless": the model's text.
+    deprecated = image.deprecate_at is not None and image.deprecate_at <= call.now
+    return mine or not deprecated or bool(call.params.get("IncludeDeprecated"))
+
+
+def _check_owners(call: Call) -> None:
+    for owner in call.params.get("Owners") or []:
+        if owner not in ("self", *_ALIASES) and not (owner.isdigit() and len(owner) == 12):
+            raise errors.Ec2Error("InvalidUserID.Malformed", f'Invalid user id: "{owner}"')
+
+
+def _owned_by(call: Call, image: Image, owner: str) -> bool:
+    if owner in _ALIASES:
+        return image.owner_alias == owner
+    return image.owner == (call.account if owner == "self" else owner)
+
+
+def _executable_by(call: Call, image: Image, user: str) -> bool:
+    if user == "all":
+        return image.public
+    return (call.account if user == "self" else user) in image.launch_permissions
+
+
+def _shown_state(image: Image) -> str:
+    if image.state != "available":
+        return image.state
+    if image.shown_available and image.flap_describes:
+        image.flap_describes -= 1
+        return "pending"
+    image.shown_available = True
+    return "available"
+
+
+def stamp(moment: datetime | None, *, millis: bool = True) -> str | None:
+    """Return a time as EC2 writes it into string members."""
+    if moment is None:
+        return None
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z" if millis else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def as_answer(call: Call, image: Image, state: str) -> dict[str, Any]:
+    """Return the image as DescribeImages shows it to the caller: what is empty is left out."""
+    mine = image.owner == call.account
+    tags = tags_of(image, call.account)
+    reason = image.state_reason
+    members = {
+        "Architecture": image.architecture,
+        "CreationDate": stamp(image.created_at),
+        "ImageId": image.image_id,
+        "ImageLocation": image.location or f"{image.owner}/{image.name or image.image_id}",
+        "ImageType": "machine",
+        "Public": image.public,
+        "KernelId": image.kernel_id,
+        "OwnerId": image.owner,
+        # The model says "Windows"; what EC2 sends is lower case.
+        "Platform": image.platform,
+        "PlatformDetails": image.platform_details,
+        "UsageOperation": image.usage_operation,
+        "ProductCodes": [{"ProductCodeId": code, "ProductCodeType": kind} for code, kind in image.product_codes],
+        "RamdiskId": image.ramdisk_id,
+        "State": state,
+        "BlockDeviceMappings": [device_answer(device, bare=_bare(call, image)) for device in image.devices],
+        "Description": image.description,
+        "EnaSupport": image.ena or None,
+        "Hypervisor": image.hypervisor,
+        "ImageOwnerAlias": image.owner_alias,
+        "Name": image.name,
+        "RootDeviceName": image.root_device_name,
+        "RootDeviceType": image.root_device_type,
+        "SriovNetSupport": image.sriov,
+        "StateReason": {"Code": reason[0], "Message": reason[1]} if reason else None,
+        "Tags": tag_set(tags),
+        "VirtualizationType": image.virtualization_type,
+        "BootMode": image.boot_mode,
+        "TpmSupport": image.tpm,
+        "DeprecationTime": stamp(image.deprecate_at),
+        "ImdsSupport": image.imds,
+        "SourceInstanceId": image.source_instance_id,
+        "DeregistrationProtection": image.protection if mine else None,
+        "LastLaunchedTime": stamp(image.last_launched_at, millis=False) if mine else None,
+        "SourceImageId": image.source_image_id,
+        "SourceImageRegion": image.source_image_region,
+    }
+    return {name: value for name, value in members.items() if value not in (None, "", [])}
+
+
+def _bare(call: Call, image: Image) -> bool:
+    return image.state == "pending" and call.state.unconfirmed.pending_mappings_lack_snapshots
+
+
+def device_answer(device: Device, *, bare: bool = False) -> dict[str, Any]:
+    """Return a block device mapping; ``bare`` leaves out the snapshot's id."""
+    if device.no_device:
+        return {"DeviceName": device.name, "NoDevice": ""}
+    if device.virtual_name:
+        return {"DeviceName": device.name, "VirtualName": device.virtual_name}
+    ebs = {
+        "DeleteOnTermination": device.delete_on_termination,
+        "Iops": device.iops,
+        "SnapshotId": None if bare else device.snapshot_id or None,
+        "VolumeSize": device.gib,
+        "VolumeType": device.volume_type,
+        "Throughput": device.throughput,
+        "Encrypted": device.encrypted,
+    }
+    return {
+        "DeviceName": device.name,
+        "Ebs": {name: value for name, value in ebs.items() if value is not None},
+    }
+
+
+def describe_image_attribute(call: Call) -> dict[str, Any]:
+    """DescribeImageAttribute: the owner's view of one attribute."""
+    attribute = call.required("Attribute")
+    image = call.own_image(call.required("ImageId"))
+    answer: dict[str, Any] = {"ImageId": image.image_id}
+    if attribute == "blockDeviceMapping":
+        raise errors.Ec2Error("AuthFailure", "Unauthorized attempt to access restricted resource")
+    if attribute == "launchPermission":
+        # EC2 promises no order; one that is neither that of writing nor the alphabet's keeps clients honest.
+        ordered = sorted(image.launch_permissions, key=lambda text: zlib.crc32(text.encode()))
+        answer["LaunchPermissions"] = [_permission(principal) for principal in ordered]
+    elif attribute == "productCodes":
+        answer["ProductCodes"] = [
+            {"ProductCodeId": code, "ProductCodeType": kind} for code, kind in image.product_codes
+        ]
+    elif attribute in _ATTRIBUTES:
+        member, value = _ATTRIBUTES[attribute]
+        text = value(image)
+        answer[member] = {"Value": text} if text else {}
+    else:
+        raise errors.invalid_value(attribute, "attribute", "Unknown attribute.")
+    return answer
+
+
+def _permission(principal: str) -> dict[str, str]:
+    if principal == "all":
+        return {"Group": "all"}
+    if ":organization/" in principal:
+        return {"OrganizationArn": principal}
+    return {"OrganizationalUnitArn": principal} if ":ou/" in principal else {"UserId": principal}
+
+
+_ATTRIBUTES: dict[str, tuple[str, Callable[[Image], str | None]]] = {
+    "description": ("Description", lambda image: image.description),
+    "kernel": ("KernelId", lambda image: image.kernel_id),
+    "ramdisk": ("RamdiskId", lambda image: image.ramdisk_id),
+    "sriovNetSupport": ("SriovNetSupport", lambda image: image.sriov),
+    "bootMode": ("BootMode", lambda image: image.boot_mode),
+    "tpmSupport": ("TpmSupport", lambda image: image.tpm),
+    "uefiData": ("UefiData", lambda image: image.uefi_data),
+    "lastLaunchedTime": ("LastLaunchedTime", lambda image: stamp(image.last_launched_at, millis=False)),
+    "imdsSupport": ("ImdsSupport", lambda image: image.imds),
+    "deregistrationProtection": ("DeregistrationProtection", lambda image: image.protection),
+}
+
+
+def get_image_ancestry(call: Call) -> dict[str, Any]:
+    """GetImageAncestry: the image, what it was copied from, and so on to the first."""
+    image: Image | None = call.image(call.required("ImageId"))
+    entries = []
+    while image is not None:
+        entry = {
+            "CreationDate": image.created_at,
+            "ImageId": image.image_id,
+            "ImageOwnerAlias": image.owner_alias,
+            "SourceImageId": image.source_image_id,
+            "SourceImageRegion": image.source_image_region,
+        }
+        entries.append({name: value for name, value in entry.items() if value})
+        parents = call.state.images[image.source_image_region] if image.source_image_region else {}
+        image = parents.get(image.source_image_id)
+    return {"ImageAncestryEntries": entries}
+
+
+def describe_image_references(call: Call) -> dict[str, Any]:
+    """DescribeImageReferences: what a test or a sample says that uses the images."""
+    wanted = {item.get("ResourceType") for item in call.params.get("ResourceTypes") or []}
+    if not wanted and not call.params.get("IncludeAllResourceTypes"):
+        raise errors.missing("ResourceTypes")
+    rows = [
+        {"ImageId": image_id, "ResourceType": kind, "Arn": arn}
+        for image_id in call.required("ImageIds")
+        for kind, arn in call.state.references.get(image_id, [])
+        if not wanted or kind in wanted
+    ]
+    return page(call, rows, key="ImageReferences")
+
+
+def _devices(image: Image, value: Any) -> list[str]:
+    return [text for device in image.devices if device.is_ebs and (text := value(device))]
+
+
+_COLUMNS: dict[str, Any] = {
+    "architecture": lambda image: [image.architecture],
+    "block-device-mapping.delete-on-termination": lambda image: _devices(
+        image, lambda device: truth(device.delete_on_termination)
+    ),
+    "block-device-mapping.device-name": lambda image: [device.name for device in image.devices],
+    "block-device-mapping.snapshot-id": lambda image: image.snapshot_ids,
+    "block-device-mapping.volume-size": lambda image: _devices(image, lambda device: str(device.gib or "")),
+    "block-device-mapping.volume-type": lambda image: _devices(image, lambda device: device.volume_type),
+    "block-device-mapping.encrypted": lambda image: _devices(image, lambda device: truth(device.encrypted)),
+    "creation-date": lambda image: [stamp(image.created_at) or ""],
+    "description": lambda image: [image.description or ""],
+    "ena-support": lambda image: [truth(image.ena)],
+    "free-tier-eligible": lambda _image: ["false"],
+    "hypervisor": lambda image: [image.hypervisor],
+    "image-allowed": lambda _image: ["true"],
+    "image-id": lambda image: [image.image_id],
+    "image-type": lambda _image: ["machine"],
+    "is-public": lambda image: [truth(image.public)],
+    "kernel-id": lambda image: [image.kernel_id],
+    "manifest-location": lambda image: [image.location or f"{image.owner}/{image.name or image.image_id}"],
+    "name": lambda image: [image.name or ""],
+    "owner-alias": lambda image: [image.owner_alias],
+    "owner-id": lambda image: [image.owner],
+    "platform": lambda image: [image.platform],
+    "product-code": lambda image: [code for code, _ in image.product_codes],
+    "product-code.type": lambda image: [kind for _, kind in image.product_codes],
+    "ramdisk-id": lambda image: [image.ramdisk_id],
+    "root-device-name": lambda image: [image.root_device_name],
+    "root-device-type": lambda image: [image.root_device_type],
+    "source-image-id": lambda image: [image.source_image_id],
+    "source-image-region": lambda image: [image.source_image_region],
+    "source-instance-id": lambda image: [image.source_instance_id],
+    "state-reason-code": lambda image: [image.state_reason[0]] if image.state_reason else [],
+    "state-reason-message": lambda image: [image.state_reason[1]] if image.state_reason else [],
+    "sriov-net-support": lambda image: [image.sriov],
+    "virtualization-type": lambda image: [image.virtualization_type],
+}

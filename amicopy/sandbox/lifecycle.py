@@ -1,0 +1,177 @@
+"""What an image's owner does with it: register, deregister, protect, deprecate, disable.
+
+Refuses to copy and to share: those have files of their own.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from amicopy.sandbox import copying, errors, snapshots, tags
+from amicopy.sandbox.records import Device, Image
+from amicopy.sandbox.state import Call
+
+COOLDOWN = timedelta(hours=24)
+
+
+def deregister_image(call: Call) -> dict[str, Any]:
+    """DeregisterImage: also how a pending copy is stopped; snapshots stay unless asked to go."""
+    image = call.own_image(call.required("ImageId"))
+    _check_protection(call, image)
+    del call.state.images[call.region][image.image_id]
+    image.state = "deregistered"
+    call.state.deregistered[call.region][image.image_id] = image
+    answer: dict[str, Any] = {"Return": True}
+    if call.params.get("DeleteAssociatedSnapshots"):
+        results = [_delete(call, snapshot_id) for snapshot_id in dict.fromkeys(image.snapshot_ids)]
+        answer["DeleteSnapshotResults"] = [result for result in results if result]
+    return answer
+
+
+def _delete(call: Call, snapshot_id: str) -> dict[str, str]:
+    snapshot = call.state.snapshots[call.region].get(snapshot_id)
+    # A snapshot that EC2 has not made yet is not deleted either: it appears afterwards, without an image.
+    if snapshot is None or call.now < snapshot.listed_at:
+        return {}
+    if "DeleteSnapshot" in call.denied:
+        return {"SnapshotId": snapshot_id, "ReturnCode": "missing-permissions"}
+    if snapshot.owner != call.account:
+        return {"SnapshotId": snapshot_id, "ReturnCode": "client-error"}
+    if snapshots.users(call, snapshot):
+        return {"SnapshotId": snapshot_id, "ReturnCode": "skipped"}
+    snapshots.remove(call, snapshot)
+    return {"SnapshotId": snapshot_id, "ReturnCode": "success"}
+
+
+def _check_protection(call: Call, image: Image) -> None:
+    cooling = image.protected_until is not None and call.now < image.protected_until
+    if image.protection.startswith("enabled") or cooling:
+        # EC2's wording is not on record; the code is that of its other refusals by policy.
+        raise errors.Ec2Error(
+            "OperationNotPermitted",
+            f"The image '{image.image_id}' has deregistration protection and can't be deregistered.",
+        )
+
+
+def enable_protection(call: Call) -> dict[str, Any]:
+    """EnableImageDeregistrationProtection: with a cooldown it lasts for a day after it was switched off."""
+    image = call.own_image(call.required("ImageId"))
+    cooldown = call.params.get("WithCooldown")
+    image.protection = "enabled-with-cooldown" if cooldown else "enabled-without-cooldown"
+    image.protected_until = None
+    return {"Return": image.protection}
+
+
+def disable_protection(call: Call) -> dict[str, Any]:
+    """DisableImageDeregistrationProtection."""
+    image = call.own_image(call.required("ImageId"))
+    if image.protection == "enabled-with-cooldown":
+        image.protected_until = call.now + COOLDOWN
+        image.protection = f"disabled after {image.protected_until:%Y-%m-%dT%H:%M:%S.000Z}"
+    elif image.protected_until is None:
+        image.protection = "disabled"
+    return {"Return": image.protection}
+
+
+def enable_deprecation(call: Call) -> dict[str, Any]:
+    """EnableImageDeprecation: seconds are rounded away; at most ten years ahead, and not in the past."""
+    image = call.own_image(call.required("ImageId"))
+    moment = call.required("DeprecateAt")
+    if isinstance(moment, str):
+        moment = datetime.fromisoformat(moment)
+    moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(second=0, microsecond=0)
+    # The EC2 guide: "You can't specify a date in the past"; the code is that of other bad values.
+    if moment + timedelta(minutes=1) <= call.now:
+        raise errors.invalid_value(moment.isoformat(), "DeprecateAt", "The date cannot be in the past.")
+    if moment > call.now + timedelta(days=3653):
+        raise errors.invalid_value(moment.isoformat(), "DeprecateAt", "The limit is 10 years from now.")
+    image.deprecate_at = moment
+    return {"Return": True}
+
+
+def disable_deprecation(call: Call) -> dict[str, Any]:
+    """DisableImageDeprecation."""
+    call.own_image(call.required("ImageId")).deprecate_at = None
+    return {"Return": True}
+
+
+def disable_image(call: Call) -> dict[str, Any]:
+    """DisableImage: it loses all its launch permissions, and does not get them back."""
+    image = call.own_image(call.required("ImageId"))
+    if image.state not in ("available", "disabled"):
+        raise errors.image_unavailable(image.image_id, image.state)
+    image.state = "disabled"
+    image.launch_permissions.clear()
+    return {"Return": True}
+
+
+def enable_image(call: Call) -> dict[str, Any]:
+    """EnableImage."""
+    image = call.own_image(call.required("ImageId"))
+    if image.state not in ("available", "disabled"):
+        raise errors.image_unavailable(image.image_id, image.state)
+    image.state = "available"
+    return {"Return": True}
+
+
+def register_image(call: Call) -> dict[str, Any]:
+    """RegisterImage: from snapshots of the caller's own; here names must be unique, as EC2 has it."""
+    name = copying.checked_name(call.required("Name"))
+    for other in call.state.images[call.region].values():
+        if other.owner == call.account and other.name == name:
+            raise errors.Ec2Error(
+                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {other.image_id}"
+            )
+    mappings = call.params.get("BlockDeviceMappings") or []
+    if not mappings and not call.params.get("ImageLocation"):
+        raise errors.missing("BlockDeviceMappings")
+    image = Image(
+        image_id=call.state.new_id("ami"),
+        region=call.region,
+        owner=call.account,
+        visible_at=call.now,
+        name=name,
+        description=call.params.get("Description") or None,
+        created_at=call.now,
+        architecture=call.params.get("Architecture") or "i386",
+        virtualization_type=call.params.get("VirtualizationType") or "paravirtual",
+        root_device_type="ebs" if mappings else "instance-store",
+        root_device_name=call.params.get("RootDeviceName") or "/dev/sda1",
+        devices=[_device(call, mapping) for mapping in mappings],
+        tags=tags.from_specifications(call, "image")["image"],
+        boot_mode=call.params.get("BootMode") or "",
+        ena=bool(call.params.get("EnaSupport")),
+        sriov=call.params.get("SriovNetSupport") or "",
+        tpm=call.params.get("TpmSupport") or "",
+        imds=call.params.get("ImdsSupport") or "",
+        uefi_data=call.params.get("UefiData") or "",
+        kernel_id=call.params.get("KernelId") or "",
+        ramdisk_id=call.params.get("RamdiskId") or "",
+        location=call.params.get("ImageLocation") or "",
+    )
+    for snapshot_id in image.snapshot_ids:
+        call.state.snapshots[call.region][snapshot_id].used_by.add(image.image_id)
+    call.state.images[call.region][image.image_id] = image
+    return {"ImageId": image.image_id}
+
+
+def _device(call: Call, mapping: dict[str, Any]) -> Device:
+    name, ebs = mapping.get("DeviceName") or "", mapping.get("Ebs") or {}
+    if mapping.get("VirtualName"):
+        return Device(name=name, virtual_name=mapping["VirtualName"])
+    if "NoDevice" in mapping:
+        return Device(name=name, no_device=True)
+    snapshot = call.snapshot(ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
+    if snapshot is None and not ebs.get("VolumeSize"):
+        raise errors.missing("size or snapshotId")
+    if snapshot is not None and snapshot.state != "completed":
+        raise errors.Ec2Error("IncorrectState", f"The snapshot {snapshot.snapshot_id} is not in the 'completed' state.")
+    return Device(
+        name=name,
+        snapshot_id=snapshot.snapshot_id if snapshot else "",
+        gib=ebs.get("VolumeSize") or (snapshot.gib if snapshot else None),
+        volume_type=ebs.get("VolumeType") or "standard",
+        delete_on_termination=ebs.get("DeleteOnTermination", True),
+        iops=ebs.get("Iops"),
+        throughput=ebs.get("Throughput"),
+        encrypted=snapshot.encrypted if snapshot else bool(ebs.get("Encrypted")),
+    )

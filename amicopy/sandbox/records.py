@@ -1,0 +1,158 @@
+"""What the world holds: images, their devices and snapshots, as mutable records.
+
+Refuses to know any rule of EC2: a test may put anything into any of these.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+DEFAULT_ACCOUNT = "123456789012"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFacts:
+    """What EC2 asks KMS about a key."""
+
+    arn: str
+    state: str = "Enabled"
+    usage: str = "ENCRYPT_DECRYPT"
+    spec: str = "SYMMETRIC_DEFAULT"
+    aws_managed: bool = False
+
+    @property
+    def region(self) -> str:
+        """Return the region that the key lives in."""
+        return self.arn.split(":")[3]
+
+    @property
+    def usable(self) -> bool:
+        """Say whether EBS can encrypt with it."""
+        return (self.state, self.usage, self.spec) == ("Enabled", "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One EBS device of an image that a test or a sample registers, with the snapshot behind it."""
+
+    device: str = "/dev/sda1"
+    gib: int = 8
+    tags: Mapping[str, str] = field(default_factory=dict)
+    encrypted: bool = False
+    kms_key_id: str = ""
+    shared_with: frozenset[str] = frozenset()  # accounts, or "all"
+    volume_type: str = "gp3"
+    delete_on_termination: bool = True
+    iops: int | None = None
+    throughput: int | None = None
+    snapshot_id: str = ""
+    blank: bool = False  # an EBS device without a snapshot: a new, empty volume at launch
+
+
+@dataclass(slots=True, kw_only=True)
+class Device:
+    """One block device mapping: EBS, an instance store volume (`virtual_name`), or a suppressed device."""
+
+    name: str
+    snapshot_id: str = ""
+    gib: int | None = None
+    volume_type: str = ""
+    delete_on_termination: bool = True
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool = False
+    virtual_name: str = ""
+    no_device: bool = False
+
+    @property
+    def is_ebs(self) -> bool:
+        """Say whether an EBS volume stands behind it."""
+        return not self.virtual_name and not self.no_device
+
+
+@dataclass(slots=True, kw_only=True)
+class Snapshot:
+    """One EBS snapshot."""
+
+    snapshot_id: str
+    region: str
+    owner: str
+    gib: int
+    started_at: datetime
+    listed_at: datetime
+    description: str = ""
+    state: str = "completed"
+    state_message: str = ""
+    progress: str = "100%"
+    completed_at: datetime | None = None
+    volume_id: str = "vol-ffffffff"
+    encrypted: bool = False
+    kms_key_id: str = ""
+    aws_managed_key: bool = False
+    tags: dict[str, str] = field(default_factory=dict)
+    tags_by_others: dict[str, dict[str, str]] = field(default_factory=dict)
+    shared_with: set[str] = field(default_factory=set)  # accounts, or "all"
+    used_by: set[str] = field(default_factory=set)
+    transfer_type: str = ""
+    completion_minutes: int | None = None
+    outpost_arn: str = ""
+    availability_zone: str = ""
+    deleted: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Image:
+    """One AMI."""
+
+    image_id: str
+    region: str
+    owner: str
+    visible_at: datetime
+    name: str | None = None
+    description: str | None = None
+    created_at: datetime | None = None
+    state: str = "available"
+    state_reason: tuple[str, str] | None = None  # code, message
+    architecture: str = "x86_64"
+    virtualization_type: str = "hvm"
+    hypervisor: str = "xen"
+    root_device_type: str = "ebs"
+    root_device_name: str = "/dev/sda1"
+    devices: list[Device] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    tags_by_others: dict[str, dict[str, str]] = field(default_factory=dict)
+    launch_permissions: set[str] = field(default_factory=set)  # accounts, "all", organization and OU ARNs
+    platform: str = ""
+    platform_details: str = "Linux/UNIX"
+    usage_operation: str = "RunInstances"
+    boot_mode: str = ""
+    ena: bool = True
+    sriov: str = "simple"
+    tpm: str = ""
+    imds: str = ""
+    uefi_data: str = ""
+    kernel_id: str = ""
+    ramdisk_id: str = ""
+    product_codes: list[tuple[str, str]] = field(default_factory=list)  # code, type
+    owner_alias: str = ""
+    location: str = ""
+    source_image_id: str = ""
+    source_image_region: str = ""
+    source_instance_id: str = ""
+    deprecate_at: datetime | None = None
+    protection: str = "disabled"
+    protected_until: datetime | None = None
+    last_launched_at: datetime | None = None
+    unseen_describes: int = 0  # ordered by a fault: hidden from this many more DescribeImages
+    flap_describes: int = 0  # ordered by a fault: shown as pending this many times after being available
+    shown_available: bool = False
+
+    @property
+    def snapshot_ids(self) -> list[str]:
+        """Return the snapshots behind its devices, in the order of the devices."""
+        return [device.snapshot_id for device in self.devices if device.snapshot_id]
+
+    @property
+    def public(self) -> bool:
+        """Say whether everybody may launch it."""
+        return "all" in self.launch_permissions

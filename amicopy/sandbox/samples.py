@@ -1,0 +1,125 @@
+"""A few images to try things on, with ids that stay the same.
+
+Refuses to touch any region but the one it fills.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
+
+if TYPE_CHECKING:
+    from amicopy.sandbox.world import World
+
+REGION = "us-east-1"
+SHARED_WITH = "111122223333"
+ALSO_SHARED_WITH = "444455556666"
+ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-exampleorgid"
+SOMEBODY_ELSE = "210987654321"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One sample image, as a listing presents it."""
+
+    image_id: str
+    name: str
+    shows: str
+
+
+WEB_SERVER = Sample(
+    image_id="ami-0a11ce5a3b1e00001",
+    name="web-server-2026.11",
+    shows="three volumes, each tagged in its own way; shared with two accounts and an organization",
+)
+BATCH_WORKER = Sample(image_id="ami-0a11ce5a3b1e00002", name="batch-worker", shows="one volume, private")
+WINDOWS = Sample(image_id="ami-0a11ce5a3b1e00003", name="build-worker-windows", shows="Windows, one volume")
+ENCRYPTED = Sample(
+    image_id="ami-0a11ce5a3b1e00004",
+    name="payments-encrypted",
+    shows="encrypted with the AWS-managed key, so it can never be shared",
+)
+INSTANCE_STORE = Sample(
+    image_id="ami-0a11ce5a3b1e00005", name="legacy-instance-store", shows="kept in S3, without any snapshot"
+)
+SHARED = Sample(
+    image_id="ami-0a11ce5a3b1e00006",
+    name="partner-base",
+    shows="another account's, shared together with its storage: can be copied",
+)
+SHARED_WITHOUT_STORAGE = Sample(
+    image_id="ami-0a11ce5a3b1e00007",
+    name="partner-appliance",
+    shows="another account's, shared without its storage: cannot be copied",
+)
+SAMPLES = [WEB_SERVER, BATCH_WORKER, WINDOWS, ENCRYPTED, INSTANCE_STORE, SHARED, SHARED_WITHOUT_STORAGE]
+
+
+def populate(world: "World") -> None:
+    """Put the samples into us-east-1."""
+    _web_server(world)
+    world.register(
+        REGION,
+        name=BATCH_WORKER.name,
+        image_id=BATCH_WORKER.image_id,
+        description="Nightly batch jobs",
+        architecture="arm64",
+        tags={"Name": "batch-worker", "Team": "data"},
+        volumes=[Volume(device="/dev/xvda", gib=8, tags={"Name": "batch-worker root"})],
+    )
+    world.register(
+        REGION,
+        name=WINDOWS.name,
+        image_id=WINDOWS.image_id,
+        platform="windows",
+        platform_details="Windows",
+        usage_operation="RunInstances:0002",
+        boot_mode="uefi",
+        tpm="v2.0",
+        tags={"Name": "build-worker-windows"},
+        volumes=[Volume(gib=30)],
+    )
+    world.register(
+        REGION,
+        name=ENCRYPTED.name,
+        image_id=ENCRYPTED.image_id,
+        tags={"Name": "payments", "Team": "payments"},
+        volumes=[Volume(device="/dev/xvda", gib=16, encrypted=True)],
+    )
+    world.register(
+        REGION, name=INSTANCE_STORE.name, image_id=INSTANCE_STORE.image_id, root_device_type="instance-store"
+    )
+    for sample, storage in (
+        (SHARED, frozenset({DEFAULT_ACCOUNT})),
+        (SHARED_WITHOUT_STORAGE, frozenset[str]()),
+    ):
+        world.register(
+            REGION,
+            name=sample.name,
+            image_id=sample.image_id,
+            account=SOMEBODY_ELSE,
+            tags={"Name": "not to be seen by others"},
+            launch_permissions={DEFAULT_ACCOUNT},
+            volumes=[Volume(gib=10, shared_with=storage)],
+        )
+
+
+def _web_server(world: "World") -> None:
+    shared = frozenset({SHARED_WITH})
+    devices = (("/dev/sda1", 8, "root"), ("/dev/sdf", 20, "data"), ("/dev/sdg", 30, "logs"))
+    world.register(
+        REGION,
+        name=WEB_SERVER.name,
+        image_id=WEB_SERVER.image_id,
+        description="Web server, release 2026.11",
+        imds="v2.0",
+        tags={"Name": "web-server", "Team": "web", "Release": "2026.11"},
+        launch_permissions={SHARED_WITH, ALSO_SHARED_WITH, ORGANIZATION},
+        deprecate_at=(world.clock.now() + timedelta(days=365)).replace(second=0, microsecond=0),
+        volumes=[
+            Volume(device=device, gib=gib, shared_with=shared, tags={"Name": f"web-server {role}", "Role": role})
+            for device, gib, role in devices
+        ],
+        ephemeral=["/dev/sdb"],
+    )

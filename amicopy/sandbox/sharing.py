@@ -1,0 +1,166 @@
+"""Launch permissions and the other attributes of an image that can be written.
+
+Refuses to touch snapshots' permissions: those are in `snapshots.py`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from amicopy.sandbox import errors
+from amicopy.sandbox.records import Image
+from amicopy.sandbox.state import Call
+
+_ACCOUNT = re.compile(r"\d{12}")
+_ORGANIZATION = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:organization/o-[a-z0-9]{10,32}")
+_UNIT = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
+_KINDS = {  # member of LaunchPermission, the name EC2 uses in its refusal, what it must look like
+    "UserId": ("userId", _ACCOUNT),
+    "Group": ("group", re.compile("all")),
+    "OrganizationArn": ("organizationArn", _ORGANIZATION),
+    "OrganizationalUnitArn": ("organizationalUnitArn", _UNIT),
+}
+_LISTS = {
+    "UserIds": "UserId",
+    "UserGroups": "Group",
+    "OrganizationArns": "OrganizationArn",
+    "OrganizationalUnitArns": "OrganizationalUnitArn",
+}
+
+
+def modify_image_attribute(call: Call) -> dict[str, Any]:
+    """ModifyImageAttribute: launch permissions, description or IMDS support, one of them a call."""
+    image = call.own_image(call.required("ImageId"))
+    attribute = call.params.get("Attribute")
+    named = [name for name in ("Description", "ImdsSupport", "LaunchPermission") if call.params.get(name)]
+    if len(named) > 1:
+        raise errors.combination("Fields for multiple attribute types specified")
+    if attribute in ("description", "imdsSupport") or named in (["Description"], ["ImdsSupport"]):
+        _modify_value(call, image, attribute or named[0])
+        return {}
+    if attribute not in (None, "launchPermission"):
+        raise errors.invalid_value(attribute, "attribute", "Unknown attribute.")
+    add, remove = _changes(call)
+    if not add and not remove:
+        raise errors.missing("LaunchPermission")
+    if image.state == "disabled":
+        raise errors.image_unavailable(image.image_id, "disabled")
+    settled(image)
+    check_sharing(call, image, add - image.launch_permissions)
+    image.launch_permissions |= add
+    image.launch_permissions -= remove
+    return {}
+
+
+def settled(image: Image) -> None:
+    """Refuse while the image is pending, or looks pending again for a while after having been available."""
+    if image.state == "available" and image.shown_available and image.flap_describes:
+        image.flap_describes -= 1
+        raise errors.image_unavailable(image.image_id, "pending")
+    if image.state != "available":
+        raise errors.image_unavailable(image.image_id, image.state)
+
+
+def _modify_value(call: Call, image: Image, attribute: str) -> None:
+    member = attribute[0].upper() + attribute[1:]
+    value = (call.params.get(member) or {}).get("Value", call.params.get("Value"))
+    if value is None:
+        raise errors.missing("Value")
+    settled(image)
+    if member == "Description":
+        image.description = value or None
+    elif value != "v2.0":
+        raise errors.invalid_value(value, "imdsSupport", "The only valid value is v2.0.")
+    else:
+        image.imds = value
+
+
+def _changes(call: Call) -> tuple[set[str], set[str]]:
+    given = call.params.get("LaunchPermission") or {}
+    add, remove = _principals(given.get("Add") or []), _principals(given.get("Remove") or [])
+    listed = _principals({kind: value} for name, kind in _LISTS.items() for value in call.params.get(name) or [])
+    operation = call.params.get("OperationType")
+    if listed and operation not in ("add", "remove"):
+        raise errors.missing("OperationType")
+    (add if operation == "add" else remove).update(listed)
+    return add, remove
+
+
+def _principals(items: Iterable[Mapping[str, str]]) -> set[str]:
+    found = set()
+    for item in items:
+        if len(item) != 1:
+            raise errors.combination("A launch permission must name exactly one principal.")
+        ((kind, value),) = item.items()
+        name, pattern = _KINDS[kind]
+        if not pattern.fullmatch(value):
+            raise errors.Ec2Error(
+                "InvalidAMIAttributeItemValue",
+                f'Invalid attribute item value "{value}" for {name} item type.',
+            )
+        found.add(value)
+    return found
+
+
+def check_sharing(call: Call, image: Image, added: set[str]) -> None:
+    """Refuse what may not be shared: with everybody, or at all."""
+    if not added:
+        return
+    snapshots = [
+        snapshot
+        for snapshot_id in image.snapshot_ids
+        if (snapshot := call.state.snapshots[image.region].get(snapshot_id)) is not None
+    ]
+    if "all" in added:
+        _check_public(call, image, encrypted=any(snapshot.encrypted for snapshot in snapshots))
+    if any(snapshot.aws_managed_key for snapshot in snapshots) and added - {image.owner}:
+        raise errors.Ec2Error(  # the wording of hashicorp/packer#7410, its typographic apostrophe included
+            "InvalidParameter",
+            "Snapshots encrypted with the AWS Managed CMK can’t be shared. Specify another snapshot",
+        )
+    limit = call.settings.sharing_limit
+    if len((image.launch_permissions | added) - {"all"}) > limit:
+        raise errors.Ec2Error(
+            "ResourceLimitExceeded",
+            f"You have reached your quota of {limit} entities that an AMI is shared with.",
+        )
+
+
+def _check_public(call: Call, image: Image, *, encrypted: bool) -> None:
+    if call.settings.image_block_public_access == "block-new-sharing":
+        raise errors.Ec2Error(
+            "OperationNotPermitted",
+            "You can’t publicly share this image because block public access for AMIs is enabled for this "
+            "account. To publicly share the image, you must call the DisableImageBlockPublicAccess API.",
+        )
+    if encrypted:
+        raise errors.Ec2Error("InvalidParameter", "Images with encrypted snapshots can’t be made public.")
+    if image.product_codes:
+        raise errors.Ec2Error("OperationNotPermitted", "Images with product codes cannot be made public.")
+    public = sum(1 for other in call.state.images[call.region].values() if other.owner == call.account and other.public)
+    limit = call.settings.public_images_limit
+    if public >= limit:
+        raise errors.Ec2Error(
+            "ResourceLimitExceeded",
+            f"You have reached your quota of {limit} for the number of public images allowed in this Region. "
+            "Deregister unused public images, or request an increase in your public AMIs quota.",
+        )
+
+
+def reset_image_attribute(call: Call) -> dict[str, Any]:
+    """ResetImageAttribute: launchPermission alone can be reset; the image is private afterwards."""
+    if call.required("Attribute") != "launchPermission":
+        raise errors.invalid_value(call.params["Attribute"], "attribute", "Only launchPermission can be reset.")
+    image = call.own_image(call.required("ImageId"))
+    settled(image)
+    image.launch_permissions.clear()
+    return {}
+
+
+def cancel_image_launch_permission(call: Call) -> dict[str, Any]:
+    """CancelImageLaunchPermission: the caller gives up an image that was shared with it."""
+    image = call.image(call.required("ImageId"))
+    if image.owner == call.account or call.account not in image.launch_permissions:
+        raise errors.not_authorized_for_image(image.image_id)
+    image.launch_permissions.discard(call.account)
+    return {"Return": True}

@@ -1,0 +1,192 @@
+"""EC2's query protocol, from the side of the service: requests read strictly, answers and errors written.
+
+Refuses what EC2's own model does not know, instead of passing over it. Knows no operation by name.
+"""
+
+import base64
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from xml.sax.saxutils import escape
+
+from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
+
+from amicopy.sandbox.errors import Ec2Error, invalid_value
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
+# What a request carries besides the operation's own parameters.
+_ENVELOPE = re.compile(r"Action|Version|AWSAccessKeyId|Signature(Method|Version)?|Timestamp|X-Amz-.*")
+_Tree = dict[str, Any]
+
+
+class Wire:
+    """One service model, and how its requests and answers look on the wire."""
+
+    def __init__(self, model: ServiceModel) -> None:
+        self._model = model
+
+    def operation(self, name: str) -> OperationModel:
+        """Return the operation's model.
+
+        Raises:
+            Ec2Error: there is no such action.
+        """
+        try:
+            return self._model.operation_model(name)
+        except OperationNotFoundError:
+            raise Ec2Error("InvalidAction", f"The action {name} is not valid for this web service.") from None
+
+    def read(self, name: str, form: Mapping[str, str]) -> dict[str, Any]:
+        """Return the parameters of a request in boto3's shape.
+
+        Raises:
+            Ec2Error: a parameter is unknown, or its value is not of its type.
+        """
+        shape = self.operation(name).input_shape
+        tree: _Tree = {}
+        for key, value in form.items():
+            if _ENVELOPE.fullmatch(key):
+                continue
+            at = tree
+            *parents, leaf = key.split(".")
+            for part in parents:
+                at = at.setdefault(part, {})
+                if not isinstance(at, dict):
+                    raise _unknown(key)
+            if isinstance(at.get(leaf), dict):
+                raise _unknown(key)
+            at[leaf] = value
+        if shape is None:
+            if tree:
+                raise _unknown(next(iter(tree)))
+            return {}
+        return dict(_read(shape, tree, ""))
+
+    def answer(self, name: str, answer: Mapping[str, Any], request_id: str) -> str:
+        """Return an answer as XML; members that are None are left out."""
+        shape = self.operation(name).output_shape
+        inside = f"<requestId>{request_id}</requestId>"
+        if shape is None or not shape.members:
+            inside += "<return>true</return>"
+        else:
+            inside += _members(shape, answer)
+        return f'{_DECLARATION}<{name}Response xmlns="{_NAMESPACE}">{inside}</{name}Response>'
+
+
+def error_xml(error: Ec2Error, request_id: str) -> str:
+    """Return a refusal as EC2 sends it."""
+    inside = f"<Code>{_text(error.code)}</Code><Message>{_text(error.message)}</Message>"
+    inside = f"<Errors><Error>{inside}</Error></Errors><RequestID>{request_id}</RequestID>"
+    return f"{_DECLARATION}<Response>{inside}</Response>"
+
+
+def _unknown(key: str) -> Ec2Error:
+    return Ec2Error("UnknownParameter", f"The parameter {key} is not recognized")
+
+
+def _sent_name(name: str, shape: Shape) -> str:
+    # EC2's rule: the query name, or the location name with a capital, or the member's own name.
+    if "queryName" in shape.serialization:
+        return str(shape.serialization["queryName"])
+    located = shape.serialization.get("name")
+    return f"{located[0].upper()}{located[1:]}" if located else name
+
+
+def _read(shape: Shape, value: Any, path: str) -> Any:
+    if shape.type_name == "structure":
+        return _read_structure(shape, value, path)
+    if shape.type_name == "list":
+        return _read_list(shape, value, path)
+    if isinstance(value, dict):
+        raise _unknown(f"{path}.{next(iter(value))}")
+    return _read_scalar(shape, value, path)
+
+
+def _read_structure(shape: Shape, value: Any, path: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise _unknown(path)
+    names = {_sent_name(name, member): name for name, member in shape.members.items()}
+    found = {}
+    for sent, inner in value.items():
+        where = f"{path}.{sent}" if path else sent
+        if sent not in names:
+            raise _unknown(where)
+        found[names[sent]] = _read(shape.members[names[sent]], inner, where)
+    return found
+
+
+def _read_list(shape: Shape, value: Any, path: str) -> list[Any]:
+    if not isinstance(value, dict):
+        raise _unknown(path)
+    for index in value:
+        if not index.isdigit():
+            raise _unknown(f"{path}.{index}")
+    return [_read(shape.member, value[index], f"{path}.{index}") for index in sorted(value, key=int)]
+
+
+def _read_scalar(shape: Shape, text: str, path: str) -> Any:
+    kind = shape.type_name
+    if kind == "boolean":
+        if text.lower() not in ("true", "false"):
+            raise invalid_value(text, path, "Invalid boolean value.")
+        return text.lower() == "true"
+    if kind in ("integer", "long"):
+        if not re.fullmatch(r"-?\d{1,19}", text):
+            raise invalid_value(text, path, "Invalid integer value.")
+        return int(text)
+    if kind in ("float", "double"):
+        try:
+            return float(text)
+        except ValueError:
+            raise invalid_value(text, path, "Invalid number.") from None
+    if kind == "timestamp":
+        return _read_time(text, path)
+    if kind == "blob":
+        return base64.b64decode(text)
+    allowed = getattr(shape, "enum", None)
+    if allowed and text not in allowed:
+        raise invalid_value(text, path, f"Allowed values: {', '.join(allowed)}." if len(allowed) < 20 else "")
+    return text
+
+
+def _read_time(text: str, path: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise invalid_value(text, path, "Invalid date and time.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _members(shape: Shape, value: Mapping[str, Any]) -> str:
+    return "".join(
+        _write(member, value[name], member.serialization.get("name", name))
+        for name, member in shape.members.items()
+        if value.get(name) is not None
+    )
+
+
+def _write(shape: Shape, value: Any, name: str) -> str:
+    if shape.type_name == "structure":
+        inside = _members(shape, value)
+    elif shape.type_name == "list":
+        item = shape.member.serialization.get("name", "item")
+        inside = "".join(_write(shape.member, one, item) for one in value)
+    elif shape.type_name == "boolean":
+        inside = "true" if value else "false"
+    elif shape.type_name == "timestamp":
+        inside = value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{value.microsecond // 1000:03}Z"
+    elif shape.type_name == "blob":
+        inside = base64.b64encode(value).decode()
+    else:
+        inside = _text(str(value))
+    return f"<{name}>{inside}</{name}>"
+
+
+# XML 1.0 has no way at all to write most control characters.
+_UNWRITABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _text(text: str) -> str:
+    return escape(_UNWRITABLE.sub("\ufffd", text), {"\r": "&#13;"})
