@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# Documents with tables and help texts that are written by the code itself.
+GENERATED := README.md docs/commands.md
 
 .PHONY: demo test check fix clean
 
@@ -20,11 +22,13 @@ check: $(VENV)/ready  ## what CI runs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/cog --check --diff $(GENERATED)
 	@$(MAKE) --no-print-directory test
 
-fix: $(VENV)/ready  ## let the tools mend what they can
+fix: $(VENV)/ready  ## let the tools mend what they can, and write the generated parts of the documents
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+	@$(BIN)/cog -r $(GENERATED)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis dist

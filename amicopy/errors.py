@@ -22,6 +22,21 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+EXIT_CODES = {
+    ExitCode.OK: "every destination is as asked; nothing to do included",
+    ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
+    ExitCode.USAGE: "a bad option; AWS was not asked to do anything",
+    ExitCode.PARTIAL: "some destinations done, some not",
+    ExitCode.DRIFT: "`--dry-run --exit-code` found work to do",
+    ExitCode.TIME_OUT: "still copying; run the same command again to go on",
+    ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
+    ExitCode.BUG: "a bug, with a traceback and where to report it",
+    ExitCode.INTERRUPTED: "Ctrl-C; the copies go on inside EC2",
+    ExitCode.TERMINATED: "SIGTERM or SIGHUP; the copies go on inside EC2",
+}
+"""What each code means, for the README's table."""
+
+
 class AmicopyError(Exception):
     """Something that a person has to know: what, why, and the next step, each a sentence or empty.
 

@@ -31,6 +31,7 @@ from amicopy.events import (
     CopyStarted,
     Event,
     LeftBecause,
+    Noted,
     RowFailed,
     RowLeft,
 )
@@ -143,6 +144,7 @@ class Making:
             copy = yield from self._available(VISIBLE_WITHIN)
             if copy is not None:
                 return self._as_created(copy)
+            yield Noted(**self._about(), text=f"EC2 handed back {self.image_id}, which was deregistered; asking anew")
         raise self._vanished()
 
     def _ask(self, attempt: int) -> Work[str]:

@@ -75,10 +75,7 @@ def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
             why=f"There is no Python module {error.name}.",
             next_step="Install it: pip install 'amicopy[sandbox]'",
         ) from error
-    try:
-        return Sandbox.start(clock=clock, port=port)
-    except RuntimeError as error:
-        raise SandboxUnavailable(str(error), next_step="Choose another --port, or 0 for a free one.") from error
+    return Sandbox.start(clock=clock, port=port)
 
 
 def source_region_of(session: Session, asked: str | None) -> str:
