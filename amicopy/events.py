@@ -30,6 +30,7 @@ class CopyRequested(Event):
     """CopyImage is about to be called: from here on there may be a copy, whatever becomes of the answer."""
 
     name: str
+    client_token: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,13 @@ class RowFailed(Event):
     """This destination is given up; others go on."""
 
     error: AmicopyError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyCancelled(Event):
+    """A copy that this run had started was removed again; ``what`` says what became of its snapshots."""
+
+    what: str
 
 
 class LeftBecause(StrEnum):

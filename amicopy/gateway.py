@@ -22,8 +22,10 @@ from amicopy.answers import (
     snapshot_from,
     tags_for,
 )
+from amicopy.errors import AccessDenied, AmicopyError
 from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
 from amicopy.refusals import our_error
+from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
 
 log = logging.getLogger("amicopy.calls")
@@ -211,6 +213,19 @@ class Gateway:
             parameters["TagSpecifications"] = specifications
         image_id: str = self._call("CopyImage", **parameters)["ImageId"]
         return image_id
+
+    def forbidden(self, write: Write, source: Image, now: datetime) -> AccessDenied | None:
+        """Return IAM's refusal of a kind of write in this region; None where it allows it, or does not clearly say.
+
+        AWS: the operation in question, with DryRun.
+        """
+        try:
+            self._call(str(write), DryRun=True, **rehearsal(write, source, now))
+        except AccessDenied as error:
+            return error
+        except AmicopyError:  # DryRunOperation is EC2's yes; anything else says nothing about permissions
+            return None
+        return None
 
     def create_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
         """Put tags on an AMI or a snapshot; a key that is there gets the new value.

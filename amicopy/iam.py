@@ -37,14 +37,12 @@ ACTIONS = (
     Action(
         operation="DescribeImageAttribute",
         where=Where.BOTH,
-        purpose="launch permissions; without it the copies are private",
-        optional=True,
+        purpose="launch permissions",
     ),
     Action(
         operation="DescribeSnapshotAttribute",
         where=Where.BOTH,
-        purpose="snapshots' permissions; without it the copies' are private",
-        optional=True,
+        purpose="snapshots' permissions",
     ),
     Action(
         operation="DescribeRegions",

@@ -13,6 +13,7 @@ from amicopy.events import CopyProgressed, Event, LeftBecause, RowFailed
 from amicopy.gateway import Gateway
 from amicopy.making import Making, Terms
 from amicopy.models import Image, Snapshot
+from amicopy.pace import Pace
 from amicopy.plan import Row
 from amicopy.polling import next_tick
 from amicopy.progress import percent_by_image
@@ -28,6 +29,7 @@ class _Task:
 
     making: Making
     work: Work[None]
+    begun: bool = False
     wake: datetime | None = None
     looking: bool = False
     ended: bool = False
@@ -44,27 +46,44 @@ class Lane:
         self._clock = clock
         self._terms = terms
         self._tasks = [_Task(making, making.run()) for making in (Making(row, gateway, clock, terms) for row in rows)]
+        self._pace = Pace(clock)
         self._ticks = 0
-        self._next_tick = clock.now()
+        self._next_tick = clock.now() + next_tick(0)
         self._answered = clock.now()
         self._next_progress = clock.now()
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""
-        for task in self._tasks:
-            yield from self._go_on(task, None)
-        self._next_tick = self._clock.now() + next_tick(0)
         while unfinished := [task for task in self._tasks if not task.ended]:
             if self._past_deadline():
                 yield from self._leave(unfinished, LeftBecause.TIME_OUT)
                 return
+            yield from self._begin(unfinished)
+            unfinished = [task for task in unfinished if not task.ended]
+            if not unfinished:
+                return
             yield Sleep(max(0.0, (self._next_moment(unfinished) - self._clock.now()).total_seconds()))
             now = self._clock.now()
             for task in unfinished:
-                if task.wake is not None and task.wake <= now:
+                if task.begun and task.wake is not None and task.wake <= now:
                     yield from self._go_on(task, None)
             if now >= self._next_tick:
                 yield from self._tick([task for task in unfinished if task.looking])
+
+    def _begin(self, unfinished: Sequence[_Task]) -> Iterator[Event]:
+        """Begin what may begin: no more copies at once than allowed, and no faster than EC2 takes the requests."""
+        in_flight = sum(task.begun for task in unfinished)
+        for task in unfinished:
+            if task.begun or (task.wake is not None and task.wake > self._clock.now()):
+                continue
+            if in_flight >= self._terms.most_in_flight:
+                return
+            if task.making.row.action.starts_a_copy and (wait := self._pace.take()):
+                task.wake = self._clock.now() + wait
+                return
+            task.begun = True
+            yield from self._go_on(task, None)
+            in_flight += not task.ended
 
     def _go_on(self, task: _Task, sighting: Image | None) -> Iterator[Event]:
         """Let one copy's work go on until it ends or needs something."""

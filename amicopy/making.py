@@ -37,7 +37,9 @@ from amicopy.events import (
 )
 from amicopy.gateway import Gateway
 from amicopy.models import Image, ImageState, Snapshot
+from amicopy.pace import MOST_IN_PROGRESS
 from amicopy.plan import Action, Row
+from amicopy.reasons import advice_for
 from amicopy.recognise import copies_of
 from amicopy.removal import remove_image
 from amicopy.retries import (
@@ -68,6 +70,8 @@ class Terms:
     deadline: datetime | None = None  # no copy is waited for after it
     wait: bool = True  # False: start, settle and replace what can be, then leave
     progress_seconds: float | None = None  # how often snapshots are asked how far they are; None: never
+    cancel_failed: bool = False  # remove what this run started and could not bring to its end
+    most_in_flight: int = MOST_IN_PROGRESS  # copies at once in one region
 
 
 class Making:
@@ -79,6 +83,7 @@ class Making:
         self._clock = clock
         self._terms = terms
         self.image_id = row.copy.image_id if row.copy else ""
+        self._started = False  # by this run: only that is ever removed on failure
 
     def run(self) -> Work[None]:
         """Yield what happens to this copy; ends with exactly one of CopyDone, RowFailed, RowLeft."""
@@ -93,6 +98,7 @@ class Making:
         except CredentialsExpired:
             yield self.leave(LeftBecause.EXPIRED)
         except AmicopyError as error:
+            yield from self._cancel()
             yield self._failed(error)
 
     def leave(self, because: LeftBecause) -> RowLeft:
@@ -126,17 +132,19 @@ class Making:
 
     def _copied(self) -> Work[Image | None]:
         for attempt in range(self.row.attempt, self.row.attempt + _MOST_ATTEMPTS):
-            yield CopyRequested(**self._about(), name=self.row.wanted.name)
+            token = client_token(self.row.source, self.row.region, attempt)
+            yield CopyRequested(**self._about(), name=self.row.wanted.name, client_token=token)
             try:
                 self.image_id = yield from persist(
                     no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
-                    partial(self._ask, attempt),
+                    partial(self._ask, token),
                 )
             except TokenMismatch:
                 if (yield from self._earlier_request()):
                     yield self._event(CopyJoined)
                     return (yield from self._joined())
                 continue
+            self._started = True
             yield self._event(CopyStarted)
             if not self._terms.wait:
                 yield self.leave(LeftBecause.NO_WAIT)
@@ -147,20 +155,12 @@ class Making:
             yield Noted(**self._about(), text=f"EC2 handed back {self.image_id}, which was deregistered; asking anew")
         raise self._vanished()
 
-    def _ask(self, attempt: int) -> Work[str]:
-        return (yield from persist(not_answered(self._clock), partial(self._copy_image, attempt)))
+    def _ask(self, token: str) -> Work[str]:
+        return (yield from persist(not_answered(self._clock), partial(self._copy_image, token)))
 
-    def _copy_image(self, attempt: int) -> Work[str]:
-        row = self.row
+    def _copy_image(self, token: str) -> Work[str]:
         try:
-            return self._gateway.copy_image(
-                row.source,
-                name=row.wanted.name,
-                description=row.wanted.description,
-                image_tags=row.wanted.tags,
-                snapshot_tags=row.wanted.creation_snapshot_tags,
-                client_token=client_token(row.source, row.region, attempt),
-            )
+            return ask_for_copy(self.row, self._gateway, token)
         except NoRoom as error:
             yield CopyQueued(**self._about(), reason=error.why or error.what)
             raise
@@ -248,10 +248,15 @@ class Making:
         except AmicopyError:
             snapshots = {}
         reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
+        left = ", ".join(sorted({*snapshots, *copy.snapshot_ids}))
+        why = f"EC2 says of {copy.image_id}: {'; '.join(reasons)}."
+        again = "The same command makes a new copy, and removes this one once that is available."
+        advice = advice_for(" ".join(reasons))
         return CopyFailed(
             f"The copy {copy.image_id} in {self.row.region} is {copy.state}.",
-            why="; ".join(reasons),
-            next_step="Run the same command again: it makes a new copy and removes this one once that is available.",
+            why=f"{why} {advice.why}" if advice else why,
+            next_step=f"{advice.next_step if advice else 'Run the same command again.'} {again}"
+            + (f" Its snapshots are there until then: {left}." if left else ""),
         )
 
     def _vanished(self) -> CopyVanished:
@@ -261,14 +266,26 @@ class Making:
             next_step="Run the same command again to make a new one.",
         )
 
+    def _cancel(self) -> Work[None]:
+        """Remove the copy that failed, if this run asked for it and was told to."""
+        if not (self._terms.cancel_failed and self._started and self.image_id):
+            return
+        try:
+            removed = yield from self._remove(self.image_id)
+        except AmicopyError as error:
+            removed = f"is left behind: {error.what} {error.why}"
+        yield AttemptRemoved(**self._about(), what=f"{self.image_id} {removed}")
+
     def _remove_failed(self) -> Work[None]:
         for image in self.row.failed:
-            removal = yield from persist(flapping(self._clock), partial(self._remove, image))
+            removal = yield from persist(
+                flapping(self._clock), partial(self._remove, image.image_id, image.snapshot_ids)
+            )
             yield AttemptRemoved(**self._about(), what=f"{image.image_id} {removal}")
 
-    def _remove(self, failed: Image) -> Work[str]:
+    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Work[str]:
         yield from ()
-        return str(remove_image(self._gateway, failed.image_id, failed.snapshot_ids))
+        return str(remove_image(self._gateway, image_id, snapshot_ids))
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -280,6 +297,18 @@ class Making:
 
     def _event(self, kind: type[Event]) -> Event:
         return kind(**self._about())
+
+
+def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
+    """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image."""
+    return gateway.copy_image(
+        row.source,
+        name=row.wanted.name,
+        description=row.wanted.description,
+        image_tags=row.wanted.tags,
+        snapshot_tags=row.wanted.creation_snapshot_tags,
+        client_token=token,
+    )
 
 
 class _Dead(Exception):

@@ -4,7 +4,7 @@ Refuses to read or write AWS. The dry run prints the plan, the run executes it, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from amicopy.compare import Difference, differences
@@ -213,6 +213,19 @@ def _notes(
         if image not in ours_failed
     ]
     return notes
+
+
+def with_refusals(plan: Plan, refusals: Mapping[str, AmicopyError]) -> Plan:
+    """Return the plan with every row that would write in a refused destination turned into a refusal."""
+    return replace(
+        plan,
+        rows=tuple(
+            replace(row, action=Action.REFUSE, reason=refusals[row.region].what, problem=refusals[row.region])
+            if row.writes and row.region in refusals
+            else row
+            for row in plan.rows
+        ),
+    )
 
 
 def rows_by_region(plan: Plan) -> Mapping[str, tuple[Row, ...]]:

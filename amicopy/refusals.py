@@ -37,6 +37,7 @@ from amicopy.errors import (
     TokenMismatch,
     Unreachable,
 )
+from amicopy.reasons import advice_for
 from amicopy.session import configuration_error
 
 _THROTTLING = {
@@ -139,6 +140,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
         )
     if code in _SERVER or status >= 500:
         return Unreachable(f"EC2 in {region} failed to answer {operation}.", why=f"{code}: {message}")
+    advice = advice_for(message)
     match code:
         case "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed":
             return ImageNotFound(what, why=message)
@@ -154,18 +156,17 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             # The wording for too many copies is not known; any limit on CopyImage means: queue and repeat.
             return NoRoom(f"EC2 takes no further copy into {region} at the moment.", why=message)
         case "OperationNotPermitted" | "TagPolicyViolation":
-            return OperationNotPermitted(what, why=message, next_step="It is a setting of the account; ask its owner.")
-        case "InvalidRequest" if "permission to access the storage" in message:
-            # hashicorp/packer#3344 and others: the AMI is shared, its snapshots are not.
-            return StorageNotShared(
+            return OperationNotPermitted(
                 what,
                 why=message,
-                next_step="Its owner has to share each of its snapshots with this account "
-                "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+                next_step=advice.next_step if advice else "It is a setting of the account; ask its owner.",
             )
+        case "InvalidRequest" if "permission to access the storage" in message:
+            # hashicorp/packer#3344 and others: the AMI is shared, its snapshots are not.
+            return StorageNotShared(what, why=message, next_step=advice.next_step if advice else "")
         case "InvalidRequest" if "storage for the ami is not available" in message:
             return ImageUnavailable(what, why=message)
-    return RequestRefused(what, code=code, why=message)
+    return RequestRefused(what, code=code, why=message, next_step=advice.next_step if advice else "")
 
 
 def _denied(operation: str, service: str, region: str, message: str) -> AccessDenied:

@@ -12,6 +12,7 @@ from amicopy.errors import AmicopyError, ExitCode
 from amicopy.events import (
     AttemptRemoved,
     CopyAvailable,
+    CopyCancelled,
     CopyDone,
     CopyJoined,
     CopyProgressed,
@@ -38,6 +39,7 @@ class State(StrEnum):
     KEPT = "kept"  # it was as asked before
     FAILED = "failed"
     REFUSED = "refused"
+    CANCELLED = "cancelled"  # this run had started it, and took it back when it was interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,7 @@ class Outcome:
     left: LeftBecause | None = None
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    client_token: str = ""  # of this run's own CopyImage
     requested_at: datetime | None = None
     available_at: datetime | None = None
     ended_at: datetime | None = None
@@ -106,7 +109,7 @@ class Report:
         return tuple(
             outcome
             for outcome in self.rows
-            if not outcome.is_well and outcome.state not in {State.FAILED, State.REFUSED}
+            if not outcome.is_well and outcome.state not in {State.FAILED, State.REFUSED, State.CANCELLED}
         )
 
     def exit_code(self) -> ExitCode:
@@ -136,8 +139,10 @@ def _after(old: Outcome, event: Event) -> Outcome:
     """Return the outcome once ``event`` has happened."""
     new = replace(old, image_id=event.image_id or old.image_id)
     match event:
-        case CopyRequested(at=at):
-            return replace(new, state=State.REQUESTED, requested_at=old.requested_at or at)
+        case CopyRequested(at=at, client_token=token):
+            # An image id that an earlier token brought was a dead one.
+            requested_at = old.requested_at or at
+            return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
         case CopyStarted() | CopyJoined():
             return replace(new, state=State.COPYING)
         case CopyProgressed(percent=percent):
@@ -147,6 +152,8 @@ def _after(old: Outcome, event: Event) -> Outcome:
         case Settled(what=what) | AttemptRemoved(what=what):
             state = State.SETTLING if old.state is State.PLANNED else old.state
             return replace(new, state=state, changes=(*old.changes, what))
+        case CopyCancelled(at=at, what=what):
+            return replace(new, state=State.CANCELLED, changes=(*old.changes, what), ended_at=at)
         case CopyDone(at=at):
             return replace(new, state=State.DONE, ended_at=at)
         case RowFailed(at=at, error=error):

@@ -3,22 +3,23 @@
 Refuses to judge what it finds. What IAM does not let it read becomes a note, unless nothing can go on without.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from amicopy.clock import Clock
-from amicopy.details import read_launch_permissions, read_volume_permissions, with_details
+from amicopy.details import with_details
 from amicopy.errors import (
     AccessDenied,
     AmicopyError,
     CredentialsRejected,
     ImageNotFound,
+    NotOwner,
     RegionNotEnabled,
     StorageNotShared,
 )
 from amicopy.gateway import Gateway, Gateways
-from amicopy.models import Image, ImageState, Region
+from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.parallel import Stop, all_at_once, each
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
@@ -29,12 +30,18 @@ from amicopy.wanted import Wanted, wanted_copy
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
 
 
-def survey_sources(image_ids: Sequence[str], gateway: Gateway, stop: Stop) -> tuple[Image, ...]:
-    """Return the sources with their snapshots and permissions, in the order asked.
+def survey_sources(
+    image_ids: Sequence[str], gateway: Gateway, stop: Stop, *, launch: bool = True, volumes: bool = True
+) -> tuple[Image, ...]:
+    """Return the sources with their snapshots, in the order asked.
+
+    ``launch`` and ``volumes`` say whether the launch permissions and the snapshots' permissions are of interest: each
+    is a call per image or snapshot. Of another account's AMI neither can be read.
 
     Raises:
         ImageNotFound: one is not in this region; `located` finds out where it is instead.
         StorageNotShared: another account's AMI whose snapshots these credentials may not see.
+        AccessDenied: a permission of our own AMI may not be read; its copies would silently be private.
     """
     found = gateway.describe_images(image_ids)
     if missing := tuple(image_id for image_id in image_ids if image_id not in found):
@@ -44,7 +51,50 @@ def survey_sources(image_ids: Sequence[str], gateway: Gateway, stop: Stop) -> tu
             why="It does not exist there, was deregistered, or is not shared with this account.",
             next_step="Check the id, and name its region with --from.",
         )
-    return tuple(each([found[image_id] for image_id in image_ids], lambda one: _source(gateway, one, stop), stop))
+    read = partial(_source, gateway, stop=stop, launch=launch, volumes=volumes)
+    return tuple(each([found[image_id] for image_id in image_ids], read, stop))
+
+
+def _source(gateway: Gateway, image: Image, *, stop: Stop, launch: bool, volumes: bool) -> Image:
+    if image.state is not ImageState.AVAILABLE:
+        return image
+    snapshots = gateway.describe_snapshots(image.snapshot_ids) if image.snapshot_ids else {}
+    hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
+    if hidden and image.owner_alias not in _READABLE_OWNERS:
+        raise StorageNotShared(
+            f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
+            why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
+            f"{', '.join(hidden)}. EC2 copies only what can be read.",
+            next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
+            "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+        )
+    permissions = _permissions(partial(gateway.launch_permissions, image.image_id)) if launch else None
+    tasks = {one: partial(_permissions, partial(gateway.volume_permissions, one)) for one in snapshots}
+    readable = all_at_once(tasks, stop) if volumes else {}
+    return replace(
+        image,
+        launch_permissions=permissions,
+        snapshots=tuple(
+            replace(snapshots[snapshot_id], volume_permissions=readable.get(snapshot_id))
+            for snapshot_id in image.snapshot_ids
+            if snapshot_id in snapshots
+        ),
+    )
+
+
+def _permissions(read: Callable[[], frozenset[Principal]]) -> frozenset[Principal] | None:
+    """Return what is read; None where only another account, the owner, may read it."""
+    try:
+        return read()
+    except NotOwner:
+        return None
+    except AccessDenied as error:
+        raise AccessDenied(
+            error.what,
+            action=error.action,
+            why=f"{error.why} Without it the source's permissions are unknown, and its copies would be private.",
+            next_step=f"{error.next_step} Or leave permissions behind: --no-permissions.",
+        ) from error
 
 
 def located(error: ImageNotFound, others: Mapping[str, Gateway], stop: Stop) -> ImageNotFound:
@@ -67,36 +117,6 @@ def located(error: ImageNotFound, others: Mapping[str, Gateway], stop: Stop) -> 
         image_ids=error.image_ids,
         why="; ".join(hints) + ".",
         next_step=f"Say so with --from {regions.pop()}." if len(regions) == 1 else "Name its region with --from.",
-    )
-
-
-def _source(gateway: Gateway, image: Image, stop: Stop) -> Image:
-    permissions = read_launch_permissions(gateway, image.image_id)
-    if image.state is not ImageState.AVAILABLE:
-        return replace(image, launch_permissions=permissions)
-    snapshots = gateway.describe_snapshots(image.snapshot_ids) if image.snapshot_ids else {}
-    hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
-    if hidden and permissions is None and image.owner_alias not in _READABLE_OWNERS:
-        raise StorageNotShared(
-            f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
-            why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
-            f"{', '.join(hidden)}. EC2 copies only what can be read.",
-            next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
-            "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
-        )
-    readable = (
-        {}
-        if permissions is None
-        else all_at_once({one: partial(read_volume_permissions, gateway, one) for one in snapshots}, stop)
-    )
-    return replace(
-        image,
-        launch_permissions=permissions,
-        snapshots=tuple(
-            replace(snapshots[snapshot_id], volume_permissions=readable.get(snapshot_id))
-            for snapshot_id in image.snapshot_ids
-            if snapshot_id in snapshots
-        ),
     )
 
 

@@ -79,6 +79,28 @@ Exit codes:
     "--exit-code", is_flag=True, help="With --dry-run: exit 4 when there is work. With --no-wait: 5 while work is left."
 )
 @option("--no-wait", is_flag=True, help="Start, complete and replace what can be, then leave; EC2 goes on.")
+@option("--no-preflight", is_flag=True, help="Do not ask EC2 beforehand whether the writing calls are allowed.")
+@option(
+    "--max-in-flight",
+    type=click.IntRange(1, 300),
+    default=300,
+    show_default=True,
+    help="Copies at once in one region, when many AMIs go there.",
+)
+@option(
+    "--on-failure",
+    type=click.Choice(["leave", "cancel"]),
+    default="leave",
+    show_default=True,
+    help="What to do with a copy that this run started and could not bring to its end.",
+)
+@option(
+    "--on-interrupt",
+    type=click.Choice(["leave", "cancel"]),
+    default="leave",
+    show_default=True,
+    help="On Ctrl-C or SIGTERM: let EC2 go on, or remove every copy that this run has started.",
+)
 @option(
     "--timeout",
     type=Duration(),

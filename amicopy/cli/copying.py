@@ -5,7 +5,7 @@ Refuses to do any of the four itself.
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,14 @@ from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import ExitCode, ImageNotFound, TimedOut
+from amicopy.events import Event
 from amicopy.gateway import Calls, Gateways
 from amicopy.lane import Lane
 from amicopy.making import Terms
 from amicopy.models import Image, Region
 from amicopy.parallel import all_at_once
-from amicopy.plan import Plan, plan_copies, rows_by_region
+from amicopy.plan import Plan, plan_copies, rows_by_region, with_refusals
+from amicopy.preflight import forbidden_writes
 from amicopy.render.document import event_document, plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.plain import PlainView
@@ -29,6 +31,7 @@ from amicopy.report import Report
 from amicopy.request import CopyRequest
 from amicopy.session import Session
 from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
+from amicopy.undo import undo
 
 SOURCE_POLL_SECONDS = 15.0
 LIVE_PROGRESS_SECONDS = 5.0
@@ -86,7 +89,11 @@ class _Run:
             share=frozenset(options["share"]) or None,
         )
         survey = survey_destinations(request, sources, self._gateways, regions, self._clock, self._runtime.stop, notes)
-        return plan_copies(request, survey)
+        plan = plan_copies(request, survey)
+        if options["no_preflight"] or plan.refused:
+            return plan
+        forbidden = forbidden_writes(plan, self._gateways, self._clock, self._runtime.stop)
+        return with_refusals(plan, forbidden)
 
     def _survey_sources(self) -> tuple[tuple[Image, ...], dict[str, Region] | None, tuple[str, ...]]:
         """Return the sources, waited for where they are pending, and what EC2 says of its regions."""
@@ -96,7 +103,7 @@ class _Run:
 
         def sources() -> tuple[Image, ...] | ImageNotFound:
             try:
-                return survey_sources(image_ids, gateway, stop)
+                return self._look_at(image_ids)
             except ImageNotFound as error:
                 return error
 
@@ -112,7 +119,7 @@ class _Run:
 
     def _once_available(self, sources: tuple[Image, ...]) -> tuple[Image, ...]:
         """Wait for sources that are still pending: a pipeline's next step often comes too early."""
-        gateway, stop = self._gateways[self._named.home], self._runtime.stop
+        stop = self._runtime.stop
         while waiting := [source.image_id for source in sources if source.state.in_progress]:
             if self._clock.now() >= self._deadline:
                 raise TimedOut(
@@ -124,8 +131,18 @@ class _Run:
                 say([f"waiting for {', '.join(waiting)}, which is still pending in {self._named.home}"])
             self._clock.sleep(SOURCE_POLL_SECONDS, until=stop)
             stop.check()
-            sources = survey_sources([source.image_id for source in sources], gateway, stop)
+            sources = self._look_at([source.image_id for source in sources])
         return sources
+
+    def _look_at(self, image_ids: Sequence[str]) -> tuple[Image, ...]:
+        carry = not self._options["no_permissions"]
+        return survey_sources(
+            image_ids,
+            self._gateways[self._named.home],
+            self._runtime.stop,
+            launch=carry and not self._options["share"],
+            volumes=carry,
+        )
 
     def _show(self, plan: Plan) -> int:
         """Print the plan as the result."""
@@ -146,7 +163,11 @@ class _Run:
 
     def _execute(self, report: Report) -> None:
         terms = Terms(
-            deadline=self._deadline, wait=not self._options["no_wait"], progress_seconds=self._progress_seconds()
+            deadline=self._deadline,
+            wait=not self._options["no_wait"],
+            progress_seconds=self._progress_seconds(),
+            cancel_failed=self._options["on_failure"] == "cancel",
+            most_in_flight=self._options["max_in_flight"],
         )
         lanes = [
             Lane(rows, self._gateways[region], self._clock, terms)
@@ -154,17 +175,22 @@ class _Run:
         ]
         if not lanes:
             return
-        lines = self._options["output"] == "jsonl"
         with contextlib.closing(self._view(report)) as view:
-            for event in self._runtime.events(lanes):
+            for event in self._events(report, lanes):
                 if event is None:
                     view.glance()
                     continue
                 outcome = report.add(event)
                 view.event(event, outcome)
-                if lines:
+                if self._options["output"] == "jsonl":
                     to_stdout(partial(write_json_line, event_document(event)))
+
+    def _events(self, report: Report, lanes: Sequence[Lane]) -> Iterator[Event | None]:
+        """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
+        yield from self._runtime.events(lanes)
         report.signal = self._runtime.stop.signal_number
+        if self._runtime.stop.is_set() and self._options["on_interrupt"] == "cancel":
+            yield from undo(report, self._gateways, self._clock)
 
     def _tell(self, report: Report) -> int:
         """Write the result to stdout, then what a person has to know, errors last, to stderr."""

@@ -11,7 +11,7 @@ from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import AmicopyError, ExitCode, ImageNotFound
+from amicopy.errors import AccessDenied, AmicopyError, ExitCode, ImageNotFound
 from amicopy.gateway import Calls, Gateway, Gateways
 from amicopy.inventory import Standing, standings
 from amicopy.models import Image
@@ -111,11 +111,11 @@ def _sources(image_ids: tuple[str, ...], gateway: Gateway, stop: Stop) -> tuple[
     """Return the sources; of one that is gone only what its copies are known by."""
     try:
         return survey_sources(image_ids, gateway, stop)
+    except AccessDenied:
+        return survey_sources(image_ids, gateway, stop, launch=False, volumes=False)
     except ImageNotFound as error:
-        there = {
-            source.image_id: source
-            for source in survey_sources([one for one in image_ids if one not in error.image_ids], gateway, stop)
-        }
+        found = _sources(tuple(one for one in image_ids if one not in error.image_ids), gateway, stop)
+        there = {source.image_id: source for source in found}
         gone = {image_id: Image(image_id=image_id, region=gateway.region) for image_id in error.image_ids}
         return tuple((there | gone)[image_id] for image_id in image_ids)
 

@@ -24,6 +24,7 @@ _WORDS = {
     State.KEPT: "as asked before",
     State.FAILED: "failed",
     State.REFUSED: "refused",
+    State.CANCELLED: "removed again",
 }
 
 

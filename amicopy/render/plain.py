@@ -10,6 +10,7 @@ from amicopy.clock import Clock
 from amicopy.events import (
     AttemptRemoved,
     CopyAvailable,
+    CopyCancelled,
     CopyDone,
     CopyJoined,
     CopyProgressed,
@@ -81,6 +82,8 @@ def event_words(event: Event) -> str:
             return f"{image_id} is available"
         case Settled(what=what) | AttemptRemoved(what=what):
             return safe(what)
+        case CopyCancelled(image_id=image_id, what=what):
+            return f"{image_id} was removed again; {what}".rstrip("; ")
         case CopyDone(image_id=image_id):
             return f"{image_id} is done"
         case RowFailed(error=error):

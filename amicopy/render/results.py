@@ -93,6 +93,8 @@ def state_words(outcome: Outcome) -> str:
             return "not started" if not outcome.image_id else "still copying"
         case State.SETTLING:
             return "available, not settled"
+        case State.CANCELLED:
+            return "removed again"
     return str(outcome.state)
 
 

@@ -1,0 +1,84 @@
+"""Whether IAM allows the writes that a plan will come to, asked of EC2 before the first copy starts.
+
+Refuses to write, and to refuse where EC2 does not clearly say no.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from amicopy.clock import Clock
+from amicopy.compare import DeprecationDiffers, DescriptionDiffers, Difference, SharingLacks, TagsDiffer
+from amicopy.errors import AccessDenied
+from amicopy.gateway import Gateways
+from amicopy.parallel import Stop, all_at_once
+from amicopy.plan import Action, Plan, Row, rows_by_region
+from amicopy.rehearsals import Write
+
+
+def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -> dict[str, AccessDenied]:
+    """Return, by destination, the first writing call of the plan that EC2 says is not allowed there.
+
+    Policies seldom differ by region, and every call counts against the account's rate: each kind of write is asked
+    for in one destination, and in all of them only where that one says no (docs/adr/0007). A single CopyImage is not
+    rehearsed, since it says no itself before anything else has begun.
+
+    AWS: the EC2 operations in question with DryRun, which checks permissions only.
+    """
+    needed = {
+        (region, write): row
+        for region, rows in rows_by_region(plan).items()
+        for row in rows
+        for write in writes_of(row)
+    }
+    if sum(row.action.starts_a_copy for row in plan.rows) < 2:
+        needed = {(region, write): row for (region, write), row in needed.items() if write is not Write.COPY}
+    first = {write: (region, write) for region, write in reversed(needed)}
+    denied = _ask({key: needed[key] for key in first.values()}, gateways, clock, stop)
+    if denied:
+        others = {key: row for key, row in needed.items() if key[1] in {write for _, write in denied}}
+        denied |= _ask({key: row for key, row in others.items() if key not in denied}, gateways, clock, stop)
+    return {region: error for (region, _), error in reversed(denied.items())}
+
+
+def _ask(
+    needed: Mapping[tuple[str, Write], Row], gateways: Gateways, clock: Clock, stop: Stop
+) -> dict[tuple[str, Write], AccessDenied]:
+    reached = {region: gateways[region] for region, _ in needed}
+    tasks = {
+        (region, write): partial(reached[region].forbidden, write, row.source, clock.now())
+        for (region, write), row in needed.items()
+    }
+    return {key: error for key, error in all_at_once(tasks, stop).items() if error}
+
+
+def writes_of(row: Row) -> list[Write]:
+    """Return the kinds of writing call that executing ``row`` comes to."""
+    wanted = row.wanted
+    if row.action is Action.SETTLE:
+        writes = {_write(difference) for difference in row.differences if difference.repairable}
+    else:
+        sets = [dict(tags) for tags in wanted.snapshot_tags.values()]
+        needed = {
+            Write.COPY: row.action.starts_a_copy,
+            Write.TAG: any(tags != wanted.creation_snapshot_tags for tags in sets),
+            Write.DEPRECATE: wanted.deprecate_at is not None,
+            Write.SHARE_SNAPSHOT: bool(wanted.volume_permissions),
+            Write.SHARE_IMAGE: bool(wanted.launch_permissions),
+        }
+        writes = {write for write, is_needed in needed.items() if is_needed}
+    if row.failed:
+        writes |= {Write.DEREGISTER, Write.DELETE_SNAPSHOT}
+    return [write for write in Write if write in writes]
+
+
+def _write(difference: Difference) -> Write:
+    match difference:
+        case TagsDiffer():
+            return Write.TAG
+        case DeprecationDiffers():
+            return Write.DEPRECATE
+        case SharingLacks(device=device) if device:
+            return Write.SHARE_SNAPSHOT
+        case SharingLacks() | DescriptionDiffers():
+            return Write.SHARE_IMAGE
+    raise AssertionError(difference)

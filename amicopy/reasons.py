@@ -1,0 +1,102 @@
+"""EC2's known reasons for giving up or refusing, and what to do about each.
+
+Refuses to replace EC2's words: they are shown, and this is added.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What is behind a reason, and the next step."""
+
+    why: str
+    next_step: str
+
+
+# Part of EC2's text, in lower case; the first that is found counts. Sources: the issues named, AWS's documentation.
+_KNOWN = (
+    (
+        "key id is not accessible",  # snapshot StateMessage, EBS user guide
+        Advice(
+            why="The KMS key of a snapshot cannot be used: it is missing, disabled, of another region, or its policy "
+            "does not let these credentials use it.",
+            next_step="Check the key and its policy (kms:DescribeKey, CreateGrant, Decrypt, ReEncrypt*, "
+            "GenerateDataKeyWithoutPlaintext), then run the same command again.",
+        ),
+    ),
+    (
+        "copy image failed with an internal error",  # hashicorp/packer#6599, #6737: a bad key ends like this
+        Advice(
+            why="A KMS key that is missing, disabled or not usable by these credentials ends a copy this way; so does "
+            "a fault inside EC2.",
+            next_step="Check the region's default EBS key and the key of the source's snapshots, then run the same "
+            "command again.",
+        ),
+    ),
+    (
+        "permission to access the storage",
+        Advice(
+            why="The AMI is shared with this account, its snapshots are not.",
+            next_step="Its owner has to share each of its snapshots with this account "
+            "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+        ),
+    ),
+    (
+        "failed to find matching ak",  # AKI or ARI: EC2 User Guide, "How AMI copy works", Limitations
+        Advice(
+            why="The image is paravirtual, and the destination has no kernel (AKI) or RAM disk (ARI) that matches.",
+            next_step="Boot it with PV-GRUB, or convert it to HVM, and copy that image.",
+        ),
+    ),
+    (
+        "block public access",
+        Advice(
+            why="Block public access for AMIs is on in this region; amicopy never switches it off.",
+            next_step="Leave the copy private (--no-permissions, --share ACCOUNT), or switch it off yourself: "
+            "aws ec2 disable-image-block-public-access",
+        ),
+    ),
+    (
+        "quota",
+        Advice(
+            why="A quota of the account in this region is used up.",
+            next_step="Remove what is not needed any more, or ask AWS for more (Service Quotas), then run the same "
+            "command again.",
+        ),
+    ),
+    (
+        "snapshot limit",  # hashicorp/packer#5887: a copy fails when the account's snapshot limit is hit
+        Advice(
+            why="The account has as many snapshots in this region as it may.",
+            next_step="Delete some, or ask AWS for more (Service Quotas), then run the same command again.",
+        ),
+    ),
+    (
+        "missing the tag key",  # hashicorp/packer-plugin-amazon#591
+        Advice(
+            why="A tag policy requires tags that the source does not have.",
+            next_step="Give them with --tag KEY=VALUE, then run the same command again.",
+        ),
+    ),
+    (
+        "throughput",  # EBS user guide, "Time-based copies"
+        Advice(
+            why="The region's time-based copies together ask for more throughput than the quota allows.",
+            next_step="Ask for a longer time, or let others finish first.",
+        ),
+    ),
+    (
+        "managed cmk",  # hashicorp/packer#7410, #8135
+        Advice(
+            why="Snapshots that are encrypted with the AWS-managed key can be shared with nobody.",
+            next_step="Leave the copy private with --no-permissions, or let the region encrypt with a customer key.",
+        ),
+    ),
+)
+
+
+def advice_for(reason: str) -> Advice | None:
+    """Return what is known about a reason of EC2's; None where nothing is."""
+    text = reason.lower().replace("’", "'")
+    return next((advice for part, advice in _KNOWN if part in text), None)

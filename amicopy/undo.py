@@ -1,0 +1,53 @@
+"""Taking back what an interrupted run has started, for ``--on-interrupt cancel``.
+
+Refuses to touch a copy that this run found there, or joined.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+from amicopy.cancel import Fate, Target, cancel_target
+from amicopy.clock import Clock
+from amicopy.errors import AmicopyError
+from amicopy.events import CopyCancelled, Event, RowFailed
+from amicopy.gateway import Gateways
+from amicopy.making import ask_for_copy
+from amicopy.parallel import Stop, all_at_once
+from amicopy.report import Outcome, Report
+
+
+def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
+    """Deregister every copy that this run has asked for, with its snapshots; yield what became of each.
+
+    Where the answer to CopyImage did not arrive the same request is sent again: its token makes EC2 say which image
+    it made, so that this one can be removed instead of being looked for.
+    """
+    stop = Stop()  # the run's own is set already; a second signal ends the process
+    asked = [outcome for outcome in report.rows if outcome.client_token]
+    started = {outcome.row.key: partial(_take_back, outcome, gateways, clock, stop) for outcome in asked}
+    for (source, region), target in all_at_once(started, stop).items():
+        at, image_id = clock.now(), target.resource_id
+        if target.error:
+            yield RowFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
+        else:
+            what = "; ".join(f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items())
+            yield CopyCancelled(at=at, source=source, region=region, image_id=image_id, what=what)
+
+
+def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -> Target:
+    row = outcome.row
+    gateway = gateways[row.region]
+    target = Target(
+        region=row.region,
+        resource_id=outcome.image_id,
+        source=row.source.reference,
+        fate=Fate.CANCEL,
+        reason="the run that started it was interrupted",
+        expected_snapshots=len(row.source.snapshot_ids),
+    )
+    try:
+        image_id = outcome.image_id or ask_for_copy(row, gateway, outcome.client_token)
+    except AmicopyError as error:
+        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
+    return cancel_target(replace(target, resource_id=image_id), gateway, clock, stop)
