@@ -68,22 +68,35 @@ def find_targets(image_ids: Sequence[str], home: str, gateway: Gateway, *, avail
         **gateway.describe_own_images(image_ids),
     }
     sources = [Image(image_id=image_id, region=home) for image_id in image_ids]
-    targets = [
-        target
-        for image in images.values()
-        if (target := _target(image, image_ids, sources, available=available)) is not None
-    ]
-    cancelled = {target.resource_id for target in targets if target.fate is Fate.CANCEL}
     snapshots = gateway.find_tagged_snapshots(references)
-    targets = [_with_snapshots(target, snapshots) for target in targets]
-    orphans = _orphans(snapshots, images, gateway, cancelled)
-    return (*sorted(targets, key=lambda target: target.resource_id), *orphans)
+    return _targets(images, snapshots, image_ids, sources, gateway, available=available)
 
 
-def _target(image: Image, image_ids: Sequence[str], sources: Sequence[Image], *, available: bool) -> Target | None:
+def find_all_pending(gateway: Gateway) -> tuple[Target, ...]:
+    """Return every copy in one region that bears our tag and is pending, and every orphaned snapshot. Reads only."""
+    images = gateway.find_all_pending_copies()
+    snapshots = gateway.find_all_tagged_snapshots()
+    return _targets(images, snapshots, tuple(images), (), gateway, available=False)
+
+
+def _targets(
+    images: Mapping[str, Image],
+    snapshots: Mapping[str, Snapshot],
+    named_ids: Sequence[str],
+    sources: Sequence[Image],
+    gateway: Gateway,
+    *,
+    available: bool,
+) -> tuple[Target, ...]:
+    found = (_target(image, named_ids, sources, available=available) for image in images.values())
+    targets = [_with_snapshots(target, snapshots) for target in found if target is not None]
+    return (*sorted(targets, key=lambda target: target.resource_id), *_orphans(snapshots, images, gateway))
+
+
+def _target(image: Image, named_ids: Sequence[str], sources: Sequence[Image], *, available: bool) -> Target | None:
     """Return what is to become of one image; None where it has nothing to do with what was named."""
     source = next((source for source in sources if is_copy_of(source, image)), None)
-    named = image.image_id in image_ids
+    named = image.image_id in named_ids
     if source is None and not named:
         return None
     origin = source.reference if source else image.tags.get(SOURCE_TAG) or _lineage(image)
@@ -115,15 +128,13 @@ def _with_snapshots(target: Target, snapshots: Mapping[str, Snapshot]) -> Target
     return replace(target, snapshot_ids=tuple(sorted({*target.snapshot_ids, *described})))
 
 
-def _orphans(
-    snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway, cancelled: Iterable[str]
-) -> Iterable[Target]:
+def _orphans(snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway) -> Iterable[Target]:
     """Yield the snapshots with our tag whose image is gone: leftovers of a copy that was stopped or killed."""
     owners = {one.snapshot_id: destination_of(one) for one in snapshots.values()}
     unknown = sorted({owner for owner in owners.values() if owner} - images.keys())
     living = set(gateway.describe_own_images(unknown)) if unknown else set()
     for snapshot_id, owner in sorted(owners.items()):
-        if owner and owner not in images and owner not in living and owner not in cancelled:
+        if owner and owner not in images and owner not in living:
             yield Target(
                 region=gateway.region,
                 resource_id=snapshot_id,

@@ -22,7 +22,7 @@ from amicopy.answers import (
     snapshot_from,
     tags_for,
 )
-from amicopy.errors import AccessDenied, AmicopyError
+from amicopy.errors import AccessDenied, AmicopyError, ImageNotFound, SnapshotNotFound
 from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
 from amicopy.refusals import our_error
 from amicopy.rehearsals import Write, rehearsal
@@ -34,6 +34,7 @@ _Item = TypeVar("_Item")
 
 _FILTER_VALUES = 200  # a filter takes no more (EC2 API reference, DescribeImages)
 _PAGE = 1000
+_IDS_PER_CALL = 200
 _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
 
 
@@ -70,11 +71,15 @@ class Gateway:
     def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.
 
-        Asked by filter: by ImageIds one unknown id would fail the whole call.
+        Asked by id: a filter without an owner makes EC2 go through every public AMI. One unknown id fails the whole
+        call, which is then made for each half.
 
         AWS: EC2 DescribeImages.
         """
-        return self._images("image-id", image_ids)
+        answers = self._by_id(
+            "DescribeImages", "Images", "ImageIds", image_ids, IncludeDeprecated=True, IncludeDisabled=True
+        )
+        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
 
     def describe_own_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that this account owns, by id, disabled ones included; for polling.
@@ -89,6 +94,14 @@ class Gateway:
         AWS: EC2 DescribeImages.
         """
         return self._images(f"tag:{SOURCE_TAG}", references, Owners=["self"])
+
+    def find_all_pending_copies(self) -> dict[str, Image]:
+        """Return this account's AMIs that bear our tag, whatever their source, and that EC2 is still copying.
+
+        AWS: EC2 DescribeImages.
+        """
+        state = {"Name": "state", "Values": ["pending"]}
+        return self._images("tag-key", [SOURCE_TAG], also=[state], Owners=["self"])
 
     def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
@@ -109,11 +122,12 @@ class Gateway:
         return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
 
     def describe_snapshots(self, snapshot_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return those of the snapshots that these credentials may see, by id.
+        """Return those of the snapshots that these credentials may see, by id; asked for as AMIs are.
 
         AWS: EC2 DescribeSnapshots.
         """
-        return self._snapshots("snapshot-id", snapshot_ids)
+        answers = self._by_id("DescribeSnapshots", "Snapshots", "SnapshotIds", snapshot_ids)
+        return {one.snapshot_id: one for one in (snapshot_from(answer, self.region) for answer in answers)}
 
     def find_tagged_snapshots(self, references: Sequence[str]) -> dict[str, Snapshot]:
         """Return this account's snapshots that bear our tag with one of these sources (``REGION/AMI``).
@@ -121,6 +135,13 @@ class Gateway:
         AWS: EC2 DescribeSnapshots.
         """
         return self._snapshots(f"tag:{SOURCE_TAG}", references, OwnerIds=["self"])
+
+    def find_all_tagged_snapshots(self) -> dict[str, Snapshot]:
+        """Return this account's snapshots that bear our tag, whatever their source.
+
+        AWS: EC2 DescribeSnapshots.
+        """
+        return self._snapshots("tag-key", [SOURCE_TAG], OwnerIds=["self"])
 
     def find_snapshots_of_copies(self, image_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return the snapshots that EC2 describes as made for these AMIs, while the AMI itself may not list them.
@@ -296,6 +317,21 @@ class Gateway:
         AWS: EC2 DeleteSnapshot.
         """
         self._call("DeleteSnapshot", SnapshotId=snapshot_id)
+
+    def _by_id(
+        self, operation: str, member: str, parameter: str, ids: Sequence[str], **parameters: Any
+    ) -> Iterator[Mapping[str, Any]]:
+        """Yield the items that these ids name; those that do not exist are left out."""
+        for some in _chunks(ids, _IDS_PER_CALL):
+            try:
+                page = self._call(operation, **{parameter: some}, **parameters)
+            except (ImageNotFound, SnapshotNotFound):
+                half = len(some) // 2
+                if half:
+                    yield from self._by_id(operation, member, parameter, some[:half], **parameters)
+                    yield from self._by_id(operation, member, parameter, some[half:], **parameters)
+            else:
+                yield from page.get(member, ())
 
     def _described(
         self,

@@ -1,10 +1,12 @@
-"""Which IAM actions amicopy needs, where, and for what: the source of the README's table.
+"""Which IAM actions amicopy needs, where, and for what; and the smallest policy for the options in use.
 
 Refuses to ask AWS whether they are allowed.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 
 class Where(StrEnum):
@@ -78,3 +80,62 @@ ACTIONS = (
         writes=True,
     ),
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What about a command line decides which actions it comes to."""
+
+    command: str = "copy"
+    only_look: bool = False  # a rehearsal, or a command that never writes
+    permissions: bool = True  # the source's permissions are carried
+    share: bool = False  # others are named instead
+    description: bool = False  # asked for, so to be compared and written
+    source_region: str = "*"
+    destinations: tuple[str, ...] = ("*",)
+
+
+def actions_for(needs: Needs) -> tuple[Action, ...]:
+    """Return the actions that such a run can come to, in the table's order."""
+    if needs.command == "cancel":
+        operations = {"DescribeRegions", "DescribeImages", "DescribeSnapshots", "DeregisterImage", "DeleteSnapshot"}
+    else:
+        operations = {action.operation for action in ACTIONS}
+        if not needs.permissions:
+            operations -= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute"}
+        if not needs.permissions and not needs.share:
+            operations -= {"DescribeImageAttribute"} | (set() if needs.description else {"ModifyImageAttribute"})
+    return tuple(
+        action for action in ACTIONS if action.operation in operations and not (needs.only_look and action.writes)
+    )
+
+
+def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
+    """Return the least-privilege policy document for such runs.
+
+    The describing actions take no resource, or are read in every region; the writing ones are limited to images and
+    snapshots of the destinations. CopyImage is checked against the source's image and snapshots too, since October
+    2024 (EC2 User Guide, "Grant permissions to copy AMIs").
+    """
+    actions = actions_for(needs)
+    reads = [action.name for action in actions if not action.writes]
+    copies = [action.name for action in actions if action.operation == "CopyImage"]
+    writes = [action.name for action in actions if action.writes and action.operation != "CopyImage"]
+    statements = [_statement("AmicopyLooks", reads, ["*"])]
+    if copies:
+        everywhere = _resources(partition, dict.fromkeys([needs.source_region, *needs.destinations]))
+        statements.append(_statement("AmicopyCopies", copies, everywhere))
+    if writes:
+        there = _resources(partition, needs.destinations)
+        statements.append(_statement("AmicopyCompletesCopies", writes, there))
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
+    return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
+
+
+def _resources(partition: str, regions: Iterable[str]) -> list[str]:
+    """Return the ARNs of all images and snapshots in these regions; they carry no account id."""
+    names = ["*"] if "*" in (some := list(regions)) else some
+    return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in names for kind in ("image", "snapshot")]

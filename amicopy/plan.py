@@ -3,7 +3,7 @@
 Refuses to read or write AWS. The dry run prints the plan, the run executes it, JSON serialises it: one value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -213,6 +213,11 @@ def _notes(
         if image not in ours_failed
     ]
     return notes
+
+
+def with_notes(plan: Plan, notes: Iterable[str]) -> Plan:
+    """Return the plan with more to be said about it."""
+    return replace(plan, notes=(*plan.notes, *notes))
 
 
 def with_refusals(plan: Plan, refusals: Mapping[str, AmicopyError]) -> Plan:

@@ -18,8 +18,9 @@ from amicopy.rehearsals import Write
 def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -> dict[str, AccessDenied]:
     """Return, by destination, the first writing call of the plan that EC2 says is not allowed there.
 
-    Policies seldom differ by region, and every call counts against the account's rate: each kind of write is asked
-    for in one destination, and in all of them only where that one says no (docs/adr/0007). A single CopyImage is not
+    CopyImage is asked for in every destination, since policies limit regions. Who may copy into a region may seldom
+    not do the rest there, and every call counts against the account's rate: each other kind of write is asked for in
+    one destination, and in all of them only where that one says no (docs/adr/0007). A single CopyImage is not
     rehearsed, since it says no itself before anything else has begun.
 
     AWS: the EC2 operations in question with DryRun, which checks permissions only.
@@ -33,11 +34,24 @@ def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -
     if sum(row.action.starts_a_copy for row in plan.rows) < 2:
         needed = {(region, write): row for (region, write), row in needed.items() if write is not Write.COPY}
     first = {write: (region, write) for region, write in reversed(needed)}
-    denied = _ask({key: needed[key] for key in first.values()}, gateways, clock, stop)
+    asked = {key: row for key, row in needed.items() if key[1] is Write.COPY or key in first.values()}
+    denied = _ask(asked, gateways, clock, stop)
     if denied:
-        others = {key: row for key, row in needed.items() if key[1] in {write for _, write in denied}}
-        denied |= _ask({key: row for key, row in others.items() if key not in denied}, gateways, clock, stop)
-    return {region: error for (region, _), error in reversed(denied.items())}
+        refused = {write for _, write in denied}
+        denied |= _ask(
+            {key: row for key, row in needed.items() if key[1] in refused and key not in asked}, gateways, clock, stop
+        )
+    return {region: _with_a_way_out(error) for (region, _), error in reversed(denied.items())}
+
+
+def _with_a_way_out(error: AccessDenied) -> AccessDenied:
+    return AccessDenied(
+        error.what,
+        action=error.action,
+        why=error.why,
+        next_step=f"{error.next_step} Where a policy allows it by tags that only the copies will have, a rehearsal "
+        "cannot know that: --no-preflight.",
+    )
 
 
 def _ask(

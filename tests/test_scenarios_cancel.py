@@ -220,3 +220,18 @@ def test_watching_ends_when_nothing_is_pending_any_more(amicopy: Run, clock: Fak
     assert ran.code == 0
     assert ran.out.splitlines()[0] == f"us-west-2 {copy} {source} pending"
     assert ran.out.splitlines()[-1] == f"us-west-2 {copy} {source} available"
+
+
+def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    other = world.register("us-east-1", name="other", volumes=VOLUMES).image_id
+    for one in (source, other):
+        pending_copy(amicopy, clock, one)
+    world.call(
+        "CopyImage", {"Name": "by hand", "SourceImageId": source, "SourceRegion": "us-east-1"}, region="us-west-2"
+    )
+    clock.advance(1)
+    ran = amicopy("cancel", "--all-pending", "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert [image.name for image in world.images("us-west-2")] == ["by hand"]

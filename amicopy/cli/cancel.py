@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from amicopy.cli.options import (
+    ImageId,
     NameList,
     connection_options,
-    image_ids,
     option,
     output_options,
     refuse_two_endpoints,
@@ -27,9 +27,10 @@ Exit codes:
 
 
 @click.command("cancel", epilog=EXIT_CODES)
-@image_ids
+@click.argument("image_ids", metavar="[AMI]...", nargs=-1, type=ImageId())
 @option("--in", "regions", multiple=True, required=True, type=NameList(), help="Where: regions, 'all', or patterns.")
 @source_options
+@option("--all-pending", is_flag=True, help="Every pending copy that amicopy made there, of whatever source.")
 @option("--available", is_flag=True, help="Remove finished copies too.")
 @option("--yes", is_flag=True, help="Do not ask.")
 @option("--dry-run", is_flag=True, help="Show what would go and remove nothing.")
@@ -47,11 +48,16 @@ def command(runtime: Runtime, /, **options: Any) -> int:
     Examples:
       amicopy cancel ami-0abcdef1234567890 --in us-west-2
       amicopy cancel ami-0abcdef1234567890 --in all --yes
+      amicopy cancel --all-pending --in 'eu-*' --dry-run
       amicopy cancel ami-0abcdef1234567890 --in eu-west-1 --available --dry-run
     """
     refuse_two_endpoints(options)
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes contradict each other: the one removes nothing.")
+    if options["all_pending"] and (options["image_ids"] or options["available"]):
+        raise click.UsageError("--all-pending names what goes: it takes neither AMIs nor --available.")
+    if not options["all_pending"] and not options["image_ids"]:
+        raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
     from amicopy.cli.cancelling import cancel
 
     return cancel(runtime, **options)

@@ -4,19 +4,19 @@ Refuses to remove anything that a person, or --yes, has not agreed to.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import click
 
-from amicopy.cancel import Fate, Target, cancel_target, find_targets
+from amicopy.cancel import Fate, Target, cancel_target, find_all_pending, find_targets
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import ExitCode, UsageError
-from amicopy.gateway import Calls, Gateways
+from amicopy.gateway import Calls, Gateway, Gateways
 from amicopy.parallel import all_at_once
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets
 from amicopy.render.results import write_json
@@ -35,7 +35,9 @@ def _cancel(runtime: Runtime, session: Session, options: Mapping[str, Any]) -> i
     named = NamedRegions(session, home, {"--in": options["regions"]})
     gateways = Gateways(session, Calls())
     regions = named.places("--in", partial(_regions, gateways, home))
-    look = partial(find_targets, options["image_ids"], home, available=options["available"])
+    look: Callable[[Gateway], tuple[Target, ...]] = find_all_pending
+    if not options["all_pending"]:
+        look = partial(find_targets, options["image_ids"], home, available=options["available"])
     found = all_at_once({region: partial(look, gateways[region]) for region in regions}, runtime.stop)
     targets = [target for region in regions for target in found[region]]
     going = [target for target in targets if target.fate is Fate.CANCEL]

@@ -20,7 +20,7 @@ from amicopy.lane import Lane
 from amicopy.making import Terms
 from amicopy.models import Image, Region
 from amicopy.parallel import all_at_once
-from amicopy.plan import Plan, plan_copies, rows_by_region, with_refusals
+from amicopy.plan import Plan, plan_copies, rows_by_region, with_notes, with_refusals
 from amicopy.preflight import forbidden_writes
 from amicopy.render.document import event_document, plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
@@ -93,6 +93,8 @@ class _Run:
         if options["no_preflight"] or plan.refused:
             return plan
         forbidden = forbidden_writes(plan, self._gateways, self._clock, self._runtime.stop)
+        if options["dry_run"]:  # who may only look may still see the plan
+            return with_notes(plan, [f"the run would be refused: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
 
     def _survey_sources(self) -> tuple[tuple[Image, ...], dict[str, Region] | None, tuple[str, ...]]:

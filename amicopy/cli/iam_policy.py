@@ -1,0 +1,58 @@
+"""``amicopy iam-policy``: the least-privilege policy for a command line.
+
+Refuses to ask AWS anything.
+"""
+
+import json
+from typing import Any
+
+import click
+
+from amicopy.cli.copy import command as copy_command
+from amicopy.cli.options import option
+from amicopy.destinations import is_pattern, split_names
+from amicopy.iam import Needs, policy
+
+_COMMANDS = ("copy", "status", "cancel")
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+
+
+@click.command("iam-policy")
+@option("--for", "for_command", type=click.Choice(_COMMANDS), default="copy", show_default=True, help="Which command.")
+def command(for_command: str, **options: Any) -> int:
+    """Print the smallest IAM policy for a command line.
+
+    Takes every option of copy: put iam-policy where copy stood. Regions named one by one limit the policy to them.
+
+    \b
+    Examples:
+      amicopy iam-policy > policy.json
+      amicopy iam-policy --from us-east-1 --to us-west-2,eu-west-1 --no-permissions
+      amicopy iam-policy --for status
+    """
+    named = split_names(options["to"])
+    destinations = named if named and not any(map(is_pattern, named)) else ("*",)
+    needs = Needs(
+        command=for_command,
+        only_look=for_command == "status" or options["dry_run"],
+        permissions=not options["no_permissions"],
+        share=bool(options["share"]),
+        description=options["description"] is not None,
+        source_region=options["source_region"] or "*",
+        destinations=destinations,
+    )
+    partition = next((name for prefix, name in _PARTITIONS.items() if destinations[0].startswith(prefix)), "aws")
+    click.echo(json.dumps(policy(needs, partition), indent=2))
+    return 0
+
+
+def _relaxed(parameter: click.Parameter) -> click.Parameter:
+    """Return copy's parameter as one that need not be given."""
+    relaxed = parameter.__class__.__new__(parameter.__class__)
+    relaxed.__dict__ |= parameter.__dict__ | {"required": False}
+    if isinstance(relaxed, click.Argument):
+        relaxed.metavar = "[AMI]..."
+    return relaxed
+
+
+command.params += [_relaxed(parameter) for parameter in copy_command.params]
