@@ -75,6 +75,8 @@ def choose_regions(
             chosen.append(name)
     left_out = {region for name in exclude for region in expand(name, known)}
     regions = tuple(region for region in dict.fromkeys(chosen) if region not in left_out)
+    if not wanted:
+        raise UsageError("--to names no region.", next_step="Name one or more: --to us-west-2,eu-west-1")
     if not regions:
         raise UsageError(
             "No destination is left.",

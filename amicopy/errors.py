@@ -218,6 +218,13 @@ class SandboxUnavailable(AmicopyError):
     slug = "sandbox-unavailable"
 
 
+class Bug(AmicopyError):
+    """amicopy itself went wrong."""
+
+    slug = "bug"
+    exit_code = ExitCode.BUG
+
+
 class Interrupted(AmicopyError):
     """A signal asked the run to end."""
 

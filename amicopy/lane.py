@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, CredentialsExpired, Throttled, Unreachable
+from amicopy.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
 from amicopy.events import CopyProgressed, Event, LeftBecause, RowFailed
 from amicopy.gateway import Gateway
 from amicopy.making import Making, Terms
@@ -105,7 +105,7 @@ class Lane:
         self._ticks += 1
         if looking:
             try:
-                sightings = self._gateway.describe_own_images([task.making.image_id for task in looking])
+                sightings = self._sightings(looking)
                 self._answered = self._clock.now()
                 yield from self._progress(looking, sightings)
             except CredentialsExpired:
@@ -120,6 +120,12 @@ class Lane:
                 for task in looking:
                     yield from self._go_on(task, sightings.get(task.making.image_id))
         self._next_tick = self._clock.now() + next_tick(self._ticks)
+
+    def _sightings(self, looking: Sequence[_Task]) -> dict[str, Image]:
+        try:
+            return self._gateway.describe_own_images([task.making.image_id for task in looking])
+        except ImageNotFound:  # asked by filter EC2 leaves out what it does not know; should it say so, it means that
+            return {}
 
     def _progress(self, looking: Sequence[_Task], sightings: dict[str, Image]) -> Iterator[Event]:
         """Yield how far the pending copies are; a display is not worth failing for."""

@@ -3,12 +3,12 @@
 Refuses to share anything with other copies; its lane looks for all of them at once.
 """
 
-import hashlib
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from amicopy.asking import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.clock import Clock
 from amicopy.details import with_details
 from amicopy.errors import (
@@ -16,7 +16,6 @@ from amicopy.errors import (
     CopyFailed,
     CopyVanished,
     CredentialsExpired,
-    ImageUnavailable,
     NoRoom,
     Throttled,
     TokenMismatch,
@@ -40,7 +39,6 @@ from amicopy.models import Image, ImageState, Snapshot
 from amicopy.pace import MOST_IN_PROGRESS
 from amicopy.plan import Action, Row
 from amicopy.reasons import advice_for
-from amicopy.recognise import copies_of
 from amicopy.removal import remove_image
 from amicopy.retries import (
     GONE_AFTER,
@@ -84,6 +82,7 @@ class Making:
         self._terms = terms
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
+        self._queued = False  # and said so
 
     def run(self) -> Work[None]:
         """Yield what happens to this copy; ends with exactly one of CopyDone, RowFailed, RowLeft."""
@@ -139,20 +138,22 @@ class Making:
                     no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
                     partial(self._ask, token),
                 )
+                self._started = True
+                yield self._event(CopyStarted)
+                if not self._terms.wait:
+                    check_alive(self._gateway, self.image_id)
+                    yield self.leave(LeftBecause.NO_WAIT)
+                    return None
+                copy = yield from self._available(VISIBLE_WITHIN)
+                if copy is not None:
+                    return self._as_created(copy)
             except TokenMismatch:
                 if (yield from self._earlier_request()):
                     yield self._event(CopyJoined)
                     return (yield from self._joined())
-                continue
-            self._started = True
-            yield self._event(CopyStarted)
-            if not self._terms.wait:
-                yield self.leave(LeftBecause.NO_WAIT)
-                return None
-            copy = yield from self._available(VISIBLE_WITHIN)
-            if copy is not None:
-                return self._as_created(copy)
-            yield Noted(**self._about(), text=f"EC2 handed back {self.image_id}, which was deregistered; asking anew")
+            except DeadImage:
+                pass
+            yield Noted(**self._about(), text="EC2 knows this request from a copy that was deregistered; asking anew")
         raise self._vanished()
 
     def _ask(self, token: str) -> Work[str]:
@@ -162,26 +163,24 @@ class Making:
         try:
             return ask_for_copy(self.row, self._gateway, token)
         except NoRoom as error:
-            yield CopyQueued(**self._about(), reason=error.why or error.what)
+            if not self._queued:
+                self._queued = True
+                yield CopyQueued(**self._about(), reason=error.why or error.what)
             raise
 
     def _earlier_request(self) -> Work[bool]:
         """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
-        source = self.row.source
-        patience = VISIBLE_WITHIN if self._terms.wait else _NO_WAIT_PATIENCE
-        give_up = self._clock.now() + patience
-        while True:
-            found = {
-                **self._gateway.find_tagged_copies([source.reference]),
-                **self._gateway.find_lineage_copies(source.region, [source.image_id]),
-            }
-            copies = copies_of(source, found.values())
-            if alive := (*copies.available, *copies.in_progress):
-                self.image_id = alive[0].image_id
-                return True
+        yield Noted(
+            **self._about(),
+            text="an earlier run asked for this copy with another name, description or tags; looking for that one",
+        )
+        give_up = self._clock.now() + (VISIBLE_WITHIN if self._terms.wait else _NO_WAIT_PATIENCE)
+        while not (image_id := earlier_copy(self.row.source, self._gateway)):
             if self._clock.now() >= give_up:
                 return False
             yield Sleep(_LOOK_AGAIN_SECONDS)
+        self.image_id = image_id
+        return True
 
     def _available(self, visible_within: timedelta) -> Work[Image | None]:
         """Return the image once it is available; None where it never became visible, so is a dead one.
@@ -196,7 +195,7 @@ class Making:
         def look() -> Work[Image | None]:
             sighting = yield Look(self.image_id)
             if sighting is None and not seen and self._clock.now() - asked >= _PROBE_AFTER:
-                self._raise_if_dead()
+                check_alive(self._gateway, self.image_id)
             return sighting
 
         def look_until_visible() -> Work[Image | None]:
@@ -208,7 +207,7 @@ class Making:
 
         try:
             copy = yield from persist(pending(self._clock), look_until_visible)
-        except _Dead:
+        except DeadImage:
             return None
         if copy is None:
             if seen:
@@ -218,19 +217,6 @@ class Making:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
         return copy
-
-    def _raise_if_dead(self) -> None:
-        """Tell an AMI that a person deregistered, and a token handed back, from one that is only new.
-
-        Both are absent from DescribeImages; of the dead one EC2 says that it "is no longer available".
-        """
-        try:
-            self._gateway.launch_permissions(self.image_id)
-        except ImageUnavailable as error:
-            if "no longer available" in error.why:
-                raise _Dead(error.what) from error
-        except AmicopyError:
-            return
 
     def _as_created(self, copy: Image) -> Image:
         """Return the fresh copy with what needs no reading: its snapshots' tags were in the request, nobody has it."""
@@ -252,8 +238,9 @@ class Making:
         why = f"EC2 says of {copy.image_id}: {'; '.join(reasons)}."
         again = "The same command makes a new copy, and removes this one once that is available."
         advice = advice_for(" ".join(reasons))
+        words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
         return CopyFailed(
-            f"The copy {copy.image_id} in {self.row.region} is {copy.state}.",
+            f"The copy {copy.image_id} in {self.row.region} {words}.",
             why=f"{why} {advice.why}" if advice else why,
             next_step=f"{advice.next_step if advice else 'Run the same command again.'} {again}"
             + (f" Its snapshots are there until then: {left}." if left else ""),
@@ -268,24 +255,26 @@ class Making:
 
     def _cancel(self) -> Work[None]:
         """Remove the copy that failed, if this run asked for it and was told to."""
-        if not (self._terms.cancel_failed and self._started and self.image_id):
-            return
-        try:
-            removed = yield from self._remove(self.image_id)
-        except AmicopyError as error:
-            removed = f"is left behind: {error.what} {error.why}"
-        yield AttemptRemoved(**self._about(), what=f"{self.image_id} {removed}")
+        if self._terms.cancel_failed and self._started and self.image_id:
+            yield from self._remove(self.image_id)
 
     def _remove_failed(self) -> Work[None]:
         for image in self.row.failed:
-            removal = yield from persist(
-                flapping(self._clock), partial(self._remove, image.image_id, image.snapshot_ids)
-            )
-            yield AttemptRemoved(**self._about(), what=f"{image.image_id} {removal}")
+            yield from self._remove(image.image_id, image.snapshot_ids)
 
-    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Work[str]:
-        yield from ()
-        return str(remove_image(self._gateway, image_id, snapshot_ids))
+    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Work[None]:
+        """Remove a failed attempt; that it cannot be removed fails nothing else."""
+
+        def attempt() -> Work[str]:
+            yield from ()
+            return str(remove_image(self._gateway, image_id, snapshot_ids))
+
+        try:
+            words = yield from persist(flapping(self._clock), attempt)
+        except AmicopyError as error:
+            yield Noted(**self._about(), text=f"the failed {image_id} is left behind: {error.what} {error.why}")
+        else:
+            yield AttemptRemoved(**self._about(), what=f"{image_id} {words}")
 
     def _about(self) -> dict[str, Any]:
         return {
@@ -297,30 +286,3 @@ class Making:
 
     def _event(self, kind: type[Event]) -> Event:
         return kind(**self._about())
-
-
-def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
-    """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image."""
-    return gateway.copy_image(
-        row.source,
-        name=row.wanted.name,
-        description=row.wanted.description,
-        image_tags=row.wanted.tags,
-        snapshot_tags=row.wanted.creation_snapshot_tags,
-        client_token=token,
-    )
-
-
-class _Dead(Exception):
-    """The image that a client token handed back was deregistered long ago."""
-
-
-def client_token(source: Image, region: str, attempt: int) -> str:
-    """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
-
-    It names the copy, not the request: where an earlier run asked for the same copy with another name or other
-    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
-    (docs/adr/0004).
-    """
-    text = "\n".join(["amicopy", source.region, source.image_id, region, str(attempt)])
-    return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"

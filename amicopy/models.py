@@ -46,9 +46,9 @@ class PrincipalKind(StrEnum):
     ORGANIZATIONAL_UNIT = "organizational-unit"
 
 
-_ARN = r"arn:(?:aws|aws-cn|aws-us-gov|aws-iso[a-z-]*|aws-eusc):organizations::\d{12}:"
+_ARN = r"arn:(?:aws|aws-cn|aws-us-gov|aws-iso[a-z-]*|aws-eusc):organizations::[0-9]{12}:"
 _PRINCIPALS = (
-    (PrincipalKind.ACCOUNT, re.compile(r"\d{12}")),
+    (PrincipalKind.ACCOUNT, re.compile(r"[0-9]{12}")),
     (PrincipalKind.ORGANIZATION, re.compile(_ARN + r"organization/o-[a-z0-9]{10,32}")),
     (PrincipalKind.ORGANIZATIONAL_UNIT, re.compile(_ARN + r"ou/o-[a-z0-9]{10,32}/ou-[a-z0-9-]{6,68}")),
 )
@@ -138,6 +138,7 @@ class Image:
     description: str = ""
     owner_id: str = ""
     owner_alias: str = ""
+    is_foreign: bool = False  # another account's, as far as EC2 has said so
     created_at: str = ""  # as EC2 writes it: ISO 8601 in UTC, so that text order is time order
     tags: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[BlockDevice, ...] = ()

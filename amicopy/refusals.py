@@ -16,6 +16,7 @@ from botocore.exceptions import (
     SSOError,
     TokenRetrievalError,
 )
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from amicopy.errors import (
@@ -96,7 +97,7 @@ def our_error(error: Exception, operation: str, region: str) -> AmicopyError | N
                 why="It is no XML that can be read: a proxy's page, or cut off on its way.",
                 next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
             )
-        case HTTPClientError():
+        case HTTPClientError() | BotoConnectionError():
             return Unreachable(
                 f"EC2 in {region} does not answer.",
                 why=str(error),

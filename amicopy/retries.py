@@ -30,6 +30,7 @@ from amicopy.errors import (
     Unreachable,
 )
 from amicopy.models import Image
+from amicopy.parallel import Stop
 from amicopy.steps import Sleep, Work
 
 # EC2's own advice for eventual consistency is up to five minutes (EC2 developer guide, "Eventual consistency").
@@ -40,6 +41,7 @@ GONE_AFTER = timedelta(minutes=1)
 SETTLED_WITHIN = timedelta(minutes=5)
 READ_BACK_WITHIN = timedelta(minutes=2)
 UNREACHABLE_FOR = timedelta(minutes=3)
+SURVEYED_WITHIN = timedelta(minutes=5)
 
 _Result = TypeVar("_Result")
 
@@ -47,6 +49,11 @@ _Result = TypeVar("_Result")
 def no_room(clock: Clock, lasting: timedelta | None) -> Retrying:
     """Repeat while EC2 has no room or throttles; ``lasting`` None: until somebody stops the work."""
     return _policy(clock, retry_if_exception_type((NoRoom, Throttled)), wait_random_exponential(2, 60), lasting)
+
+
+def throttled(clock: Clock) -> Retrying:
+    """Repeat a read of the survey while EC2 throttles: others use the account's rate, and will use less again."""
+    return _policy(clock, retry_if_exception_type(Throttled), wait_random_exponential(1, 20), SURVEYED_WITHIN)
 
 
 def not_answered(clock: Clock) -> Retrying:
@@ -105,6 +112,28 @@ def persist(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Res
         else:
             done: _Result = todo
             return done
+
+
+def in_place(clock: Clock, stop: Stop, policy: Retrying, call: Callable[[], _Result]) -> _Result:
+    """Do ``call`` as often as ``policy`` says, sleeping here: for reads outside of any lane.
+
+    Raises Interrupted as soon as ``stop`` is set.
+    """
+
+    def attempt() -> Work[_Result]:
+        yield from ()
+        return call()
+
+    work = persist(policy, attempt)
+    while True:
+        try:
+            step = next(work)
+        except StopIteration as ended:
+            result: _Result = ended.value
+            return result
+        if isinstance(step, Sleep):
+            clock.sleep(step.seconds, until=stop)
+        stop.check()
 
 
 def _policy(clock: Clock, retry: Any, wait: Any, lasting: timedelta | None) -> Retrying:

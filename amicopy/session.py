@@ -3,10 +3,12 @@
 Refuses to call anything: the gateway does. botocore is used without boto3's layer on top (docs/adr/0003).
 """
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
@@ -34,12 +36,21 @@ class Session:
         credentials: tuple[str, str] | None = None,
         region: str | None = None,
     ) -> None:
+        """Read the configuration.
+
+        Raises:
+            CredentialsMissing: the profile does not exist, or a file cannot be read.
+        """
         self._session = botocore.session.Session(profile=profile)
         self._endpoint_url = endpoint_url
         self._region = region
         if credentials:
             self._session.set_credentials(*credentials)
-        self._config = _client_config(self._session)
+        try:
+            self._session.register_component("data_loader", _loader(self._session.get_config_variable("data_path")))
+            self._config = _client_config(self._session)
+        except BotoCoreError as error:
+            raise configuration_error(error) from error
         self._clients: dict[tuple[str, str], Any] = {}
 
     @property
@@ -93,6 +104,12 @@ class Session:
         return self._clients[service, region]
 
 
+@functools.cache
+def _loader(data_path: str | None) -> Any:
+    """Return botocore's loader of service models, which keeps what it has read, for all sessions of a process."""
+    return botocore.loaders.create_loader(data_path)
+
+
 def _client_config(session: Any) -> Config:
     """Return botocore's settings for every client.
 
@@ -100,10 +117,7 @@ def _client_config(session: Any) -> Config:
     limits retries when everything fails, where ``legacy`` hammers on. What outlasts that is the lane's to wait for.
     """
     retries: Mapping[str, Any] = {"mode": "standard"}
-    try:
-        chosen = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
-    except BotoCoreError as error:
-        raise configuration_error(error) from error
+    chosen = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
     return Config(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,

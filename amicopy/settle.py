@@ -18,7 +18,7 @@ from amicopy.compare import (
 )
 from amicopy.details import with_details
 from amicopy.errors import NotFaithful
-from amicopy.events import Settled
+from amicopy.events import Noted, Settled
 from amicopy.gateway import Gateway
 from amicopy.models import Image
 from amicopy.plan import Row
@@ -33,6 +33,7 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
         NotFaithful: something differs that cannot be written, or that reads back wrong.
         OperationNotPermitted, AccessDenied, …: EC2 refuses a write.
     """
+    row = yield from _without_a_past_date(row, copy, clock)
     found = differences(row.wanted, copy)
     written = [difference for difference in found if difference.repairable]
     for difference in written:
@@ -55,6 +56,16 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
             f"{row.source.image_id}. Where only a new copy helps: amicopy cancel {row.source.image_id} "
             f"--in {row.region} --available, then copy again.",
         )
+
+
+def _without_a_past_date(row: Row, copy: Image, clock: Clock) -> Work[Row]:
+    """Return the row without a deprecation date that has passed while EC2 was copying: EC2 takes none such."""
+    date = row.wanted.deprecate_at
+    if date is None or date > clock.now() or copy.deprecate_at is not None:
+        return row
+    text = f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none"
+    yield Noted(at=clock.now(), source=row.source.reference, region=row.region, image_id=copy.image_id, text=text)
+    return replace(row, wanted=replace(row.wanted, deprecate_at=None))
 
 
 def _write(difference: Difference, gateway: Gateway) -> Work[None]:

@@ -23,6 +23,7 @@ from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.parallel import Stop, all_at_once, each
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
+from amicopy.retries import in_place, throttled
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 
@@ -69,11 +70,13 @@ def _source(gateway: Gateway, image: Image, *, stop: Stop, launch: bool, volumes
             "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
         )
     permissions = _permissions(partial(gateway.launch_permissions, image.image_id)) if launch else None
+    is_foreign = bool(image.owner_alias or hidden) or (launch and permissions is None)
     tasks = {one: partial(_permissions, partial(gateway.volume_permissions, one)) for one in snapshots}
     readable = all_at_once(tasks, stop) if volumes else {}
     return replace(
         image,
         launch_permissions=permissions,
+        is_foreign=is_foreign,
         snapshots=tuple(
             replace(snapshots[snapshot_id], volume_permissions=readable.get(snapshot_id))
             for snapshot_id in image.snapshot_ids
@@ -151,7 +154,8 @@ def survey_destinations(
         if known is not None and not known.enabled:
             return Destination(region=region, problem=_not_enabled(region))
         try:
-            return Destination(region=region, copies=_copies(request, sources, reachable[region], clock, every=every))
+            read = partial(_copies, request, sources, reachable[region], clock, every=every)
+            return Destination(region=region, copies=in_place(clock, stop, throttled(clock), read))
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
             problem = _not_enabled(region, error.why) if regions is None else error

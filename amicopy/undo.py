@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from amicopy.asking import DeadImage, ask_for_copy
 from amicopy.cancel import Fate, Target, cancel_target
 from amicopy.clock import Clock
 from amicopy.errors import AmicopyError
 from amicopy.events import CopyCancelled, Event, RowFailed
 from amicopy.gateway import Gateways
-from amicopy.making import ask_for_copy
 from amicopy.parallel import Stop, all_at_once
 from amicopy.report import Outcome, Report
 
@@ -48,6 +48,8 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
     )
     try:
         image_id = outcome.image_id or ask_for_copy(row, gateway, outcome.client_token)
+    except DeadImage:
+        return replace(target, fate=Fate.GONE, reason=str(Fate.GONE))
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     return cancel_target(replace(target, resource_id=image_id), gateway, clock, stop)

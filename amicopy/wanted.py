@@ -54,6 +54,8 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     }
     if not source.name and not request.name:
         notes.append(f"{source.image_id} has no name; its copy is named after its id")
+    if source.is_foreign and request.carry_tags:
+        notes.append(f"{source.image_id} belongs to account {source.owner_id}; EC2 shows nobody else its tags")
     name = fill_template(request.name or "{name}", values)
     if request.description is None:
         origin = f"[Copied {source.image_id} from {source.region}] {source.description or source.name}"

@@ -20,6 +20,7 @@ ORDER = (
     ("execute",),
     ("lane",),
     ("making",),
+    ("asking",),
     ("settle",),
     ("cancel",),
     ("removal",),

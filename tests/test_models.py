@@ -71,27 +71,21 @@ def test_only_everybody_is_public() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("state", "in_progress", "is_dead"),
-    [
-        (ImageState.PENDING, True, False),
-        (ImageState.TRANSIENT, True, False),
-        (ImageState.UNKNOWN, True, False),
-        (ImageState.AVAILABLE, False, False),
-        (ImageState.INVALID, False, True),
-        (ImageState.FAILED, False, True),
-        (ImageState.ERROR, False, True),
-        (ImageState.DEREGISTERED, False, True),
-        (ImageState.DISABLED, False, True),
-    ],
-)
-def test_every_state_is_worth_waiting_for_or_not(state: ImageState, in_progress: bool, is_dead: bool) -> None:
-    assert (state.in_progress, state.is_dead) == (in_progress, is_dead)
+STATES = {
+    ImageState.PENDING: (True, False),
+    ImageState.TRANSIENT: (True, False),
+    ImageState.UNKNOWN: (True, False),
+    ImageState.AVAILABLE: (False, False),
+    ImageState.INVALID: (False, True),
+    ImageState.FAILED: (False, True),
+    ImageState.ERROR: (False, True),
+    ImageState.DEREGISTERED: (False, True),
+    ImageState.DISABLED: (False, True),
+}
 
 
-def test_no_state_is_forgotten_here() -> None:
-    marks = getattr(test_every_state_is_worth_waiting_for_or_not, "pytestmark")  # noqa: B009
-    assert {case[0] for case in marks[0].args[1]} == set(ImageState)
+def test_every_state_is_in_progress_or_dead_or_available() -> None:
+    assert {state: (state.in_progress, state.is_dead) for state in ImageState} == STATES
 
 
 def test_an_image_knows_its_snapshots_by_device() -> None:

@@ -225,6 +225,7 @@ def test_watching_ends_when_nothing_is_pending_any_more(amicopy: Run, clock: Fak
 def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
     amicopy: Run, world: World, clock: FakeClock, source: str
 ) -> None:
+    world.state.timing = Timing(copy_seconds=60)
     other = world.register("us-east-1", name="other", volumes=VOLUMES).image_id
     for one in (source, other):
         pending_copy(amicopy, clock, one)

@@ -497,7 +497,7 @@ def test_a_failed_copy_is_reported_with_all_that_ec2_says_of_it(amicopy: Run, wo
     )
     assert (found["error"]["slug"], found["error"]["what"]) == (
         "copy-failed",
-        f"The copy {failed.image_id} in {WEST} is failed.",
+        f"The copy {failed.image_id} in {WEST} has failed.",
     )
     for fact in ("Client.InternalError: Copy image failed", failed.snapshot_ids[0], "The key is disabled"):
         assert fact in found["error"]["why"]
@@ -864,7 +864,7 @@ def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: Wo
         (["--to", "all", "--exclude", "all"], "No destination is left"),
         (["--to", "all", "--exclude", "*"], "No destination is left"),
         (["--to", f"{WEST},{EAST}", "--exclude", "us-*", "--exclude", EAST], "No destination is left"),
-        (["--to", ","], "No destination is left"),
+        (["--to", ","], "--to names no region"),
         (["--to", "us-gov-west-1"], "--to us-gov-west-1 is in another partition than us-east-1"),
         (["--to", "eu-wset-1"], "there is no region 'eu-wset-1'"),
         (["--to", "xx-*"], "no region matches 'xx-*'"),

@@ -119,7 +119,7 @@ def test_a_failed_copy_ends_its_region_at_once_and_no_other(amicopy: Run, world:
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     failed = the_copy(world, WEST)
     assert (ran.code, ran.out) == (3, line(the_copy(world, EAST), source))
-    assert f"error: The copy {failed.image_id} in {WEST} is failed. [copy-failed]" in ran.err
+    assert f"error: The copy {failed.image_id} in {WEST} has failed. [copy-failed]" in ran.err
     assert "Client.InternalError: No luck" in ran.err
     assert "09:05:02Z us-west-2  FAILED" in ran.err
     assert clock.now() - START < timedelta(seconds=610)

@@ -3,12 +3,25 @@
 Refuses to hold logic that a program would want too.
 """
 
+import os
 import sys
 
 
 def run() -> None:
     """Run the ``amicopy`` command and leave with its exit code."""
+    _open_missing_streams()
     from amicopy.cli.main import main
     from amicopy.cli.runtime import Runtime
 
     sys.exit(main(sys.argv[1:], Runtime.real()))
+
+
+def _open_missing_streams() -> None:
+    """Give a process that was started without stdin, stdout or stderr (``>&-``) ones that go nowhere."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w"))

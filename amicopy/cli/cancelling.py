@@ -76,15 +76,15 @@ def _ask(going: Sequence[Target]) -> None:
 def _tell(targets: Sequence[Target], options: Mapping[str, Any]) -> int:
     code = _exit_code(targets)
     if options["output"] == "json":
-        to_stdout(partial(write_json, cancel_document(targets, code)))
+        written = to_stdout(partial(write_json, cancel_document(targets, code)))
     else:
-        to_stdout(partial(write_targets, targets, options["output"]))
+        written = to_stdout(partial(write_targets, targets, options["output"]))
     for target in targets:
         if target.error:
             say(error_lines(target.error))
         for snapshot_id in target.kept:
             say([f"error: {snapshot_id} in {target.region} is still there, {target.snapshots[snapshot_id]}"])
-    return int(code)
+    return int(code or written)
 
 
 def _exit_code(targets: Sequence[Target]) -> ExitCode:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import stopping_on_signals
-from amicopy.cli.telling import exit_code_of, tell_failure
+from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
 from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, SandboxUnavailable, UsageError
+from amicopy.errors import AmicopyError, ExitCode, SandboxUnavailable, UsageError
 from amicopy.session import Session
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Session], int]) -> int:
     """Return the exit code of ``run``, handed the session that the options ask for; tell what ends it early."""
-    if options["verbose"]:
-        log_calls()
     with contextlib.ExitStack() as stack:
+        if options["verbose"]:
+            stack.enter_context(calls_logged())
         if runtime.handle_signals:
             stack.enter_context(stopping_on_signals(runtime.stop))
         try:
@@ -39,6 +39,8 @@ def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], ru
             return run(session)
         except AmicopyError as error:
             return tell_failure(command, error, exit_code_of(error, runtime.stop), options["output"])
+        except Exception as error:
+            return tell_failure(command, bug_report(error), ExitCode.BUG, options["output"])
 
 
 @contextlib.contextmanager
@@ -94,11 +96,16 @@ def source_region_of(session: Session, asked: str | None) -> str:
     return region
 
 
-def log_calls() -> None:
+@contextlib.contextmanager
+def calls_logged() -> Iterator[None]:
     """Write one line per AWS call to stderr, for ``-v``."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("aws    %(message)s"))
     log = logging.getLogger("amicopy.calls")
-    log.handlers[:] = [handler]
+    log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)

@@ -5,15 +5,15 @@ Refuses to do any of the four itself.
 
 import contextlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import ExitCode, ImageNotFound, TimedOut
+from amicopy.cli.telling import bug_report, say, to_stdout
+from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, TimedOut
 from amicopy.events import Event
 from amicopy.gateway import Calls, Gateways
 from amicopy.lane import Lane
@@ -26,9 +26,11 @@ from amicopy.render.document import event_document, plan_document, report_docume
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.plain import PlainView
 from amicopy.render.plan import plan_lines
-from amicopy.render.results import write_json, write_json_line, write_table, write_text
+from amicopy.render.results import write_json, write_json_line, write_lines, write_table, write_text
+from amicopy.render.words import error_lines
 from amicopy.report import Report
 from amicopy.request import CopyRequest
+from amicopy.retries import in_place, throttled
 from amicopy.session import Session
 from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
 from amicopy.undo import undo
@@ -70,7 +72,10 @@ class _Run:
             say(plan_lines(plan))
         report = Report(plan=plan, started_at=self._started_at, refused=bool(plan.refused))
         if not report.refused:
-            self._execute(report)
+            try:
+                self._execute(report)
+            except Exception as error:  # what was done until then is still to be told
+                report.error = error if isinstance(error, AmicopyError) else bug_report(error)
         return self._tell(report)
 
     def _plan(self) -> Plan:
@@ -109,7 +114,13 @@ class _Run:
             except ImageNotFound as error:
                 return error
 
-        looked: dict[str, Any] = all_at_once({"sources": sources, "regions": lambda: survey_regions(gateway)}, stop)
+        looked: dict[str, Any] = all_at_once(
+            {
+                "sources": partial(self._patiently, sources),
+                "regions": partial(self._patiently, partial(survey_regions, gateway)),
+            },
+            stop,
+        )
         regions, notes = looked["regions"]
         found = looked["sources"]
         if isinstance(found, ImageNotFound):
@@ -118,6 +129,9 @@ class _Run:
         if not self._options["dry_run"] and not self._options["no_wait"]:
             found = self._once_available(found)
         return found, regions, notes
+
+    def _patiently(self, read: Callable[[], Any]) -> Any:
+        return in_place(self._clock, self._runtime.stop, throttled(self._clock), read)
 
     def _once_available(self, sources: tuple[Image, ...]) -> tuple[Image, ...]:
         """Wait for sources that are still pending: a pipeline's next step often comes too early."""
@@ -154,14 +168,14 @@ class _Run:
         document = plan_document(plan, code, self._calls.count())
         match self._options["output"]:
             case "json":
-                to_stdout(lambda: write_json(document))
+                written = to_stdout(partial(write_json, document))
             case "jsonl":
-                to_stdout(lambda: write_json_line({**document, "type": "plan"}))
+                written = to_stdout(partial(write_json_line, {**document, "type": "plan"}))
             case _:
-                to_stdout(lambda: print("\n".join(plan_lines(plan))))  # noqa: T201 - a dry run's result is its plan
+                written = to_stdout(partial(write_lines, plan_lines(plan)))
         if plan.refused:
             say(refusal_lines(plan))
-        return int(code)
+        return int(code or written)
 
     def _execute(self, report: Report) -> None:
         terms = Terms(
@@ -202,18 +216,20 @@ class _Run:
         document = report_document(report, code, self._clock.now(), self._calls.count())
         match self._options["output"]:
             case "json":
-                to_stdout(lambda: write_json(document))
+                written = to_stdout(partial(write_json, document))
             case "jsonl":
-                to_stdout(lambda: write_json_line({**document, "type": "result"}))
+                written = to_stdout(partial(write_json_line, {**document, "type": "result"}))
             case "table":
-                to_stdout(lambda: write_table(report))
+                written = to_stdout(partial(write_table, report))
             case _:
-                to_stdout(lambda: write_text(report.rows))
+                written = to_stdout(partial(write_text, report.rows))
         if report.refused:
             say(refusal_lines(report.plan))
         else:
             say(ending_lines(report, self._runtime.same_command, quiet=self._options["quiet"]))
-        return int(code)
+        if report.error:
+            say(error_lines(report.error))
+        return int(code or written)
 
     @property
     def _is_live(self) -> bool:

@@ -5,7 +5,6 @@ Refuses to import a command before it is called: `--help` stays quick.
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib import import_module
 
@@ -13,9 +12,7 @@ import click
 
 from amicopy import __version__
 from amicopy.cli.runtime import Runtime
-from amicopy.errors import AmicopyError, ExitCode, Interrupted
-
-ISSUES = "https://github.com/amicopy/amicopy/issues"
+from amicopy.errors import AmicopyError, ExitCode, Interrupted, UsageError
 
 # Name: module and first line of its help. A test holds the lines to the commands' own.
 COMMANDS = {
@@ -90,34 +87,42 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except click.UsageError as error:
-        return _usage(error)
+        return _usage(error, argv)
     except click.Abort:
         return _tell(Interrupted("Interrupted."), ExitCode.INTERRUPTED)
     except AmicopyError as error:
         return _tell(error, error.exit_code)
-    except BrokenPipeError:
-        return _without_stdout(ExitCode.OK)
-    except Exception:
-        traceback.print_exc()
-        sys.stderr.write(
-            f"error: This is a bug in amicopy {__version__}. Please report it with the lines above: {ISSUES}\n"
-        )
-        return ExitCode.BUG
+    except OSError as error:
+        return _stdout_failed(error)
+    except Exception as error:
+        from amicopy.cli.telling import bug_report
+
+        return _tell(bug_report(error), ExitCode.BUG)
     return int(code or ExitCode.OK)
 
 
-def _usage(error: click.UsageError) -> int:
-    from amicopy.errors import UsageError
-
+def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     ours = UsageError(
         error.format_message(),
         next_step=f"See: {error.ctx.command_path} --help" if error.ctx else "See: amicopy --help",
     )
-    if error.ctx and error.ctx.params.get("output") in {"json", "jsonl"}:
+    output = _asked_output(argv)
+    if output in {"json", "jsonl"}:
         from amicopy.cli.telling import tell_failure
 
-        return tell_failure(error.ctx.info_name or "", ours, ExitCode.USAGE, str(error.ctx.params["output"]))
+        command = error.ctx.info_name if error.ctx and error.ctx.parent else ""
+        return tell_failure(command or "", ours, ExitCode.USAGE, output)
     return _tell(ours, ExitCode.USAGE)
+
+
+def _asked_output(argv: Sequence[str]) -> str:
+    """Return the format asked for, from the words themselves: click may have failed before it came to them."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        if word == "--output":
+            return following
+        if word.startswith("--output="):
+            return word.partition("=")[2]
+    return os.environ.get("AMICOPY_OUTPUT", "")
 
 
 def _tell(error: AmicopyError, code: ExitCode) -> int:
@@ -127,7 +132,11 @@ def _tell(error: AmicopyError, code: ExitCode) -> int:
     return int(code)
 
 
-def _without_stdout(code: ExitCode) -> int:
-    """Leave quietly when whoever read stdout has gone: nothing more can be said there."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return int(code)
+def _stdout_failed(error: OSError) -> int:
+    """Leave when what was to be said went nowhere; quietly where its reader has gone."""
+    from amicopy.cli.telling import to_stdout
+
+    def fail() -> None:
+        raise error
+
+    return int(to_stdout(fail))

@@ -3,13 +3,13 @@
 Refuses to know any command.
 """
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from amicopy.clock import Clock, SystemClock
 from amicopy.parallel import Stop
+from amicopy.render.words import typed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Runtime:
     @property
     def same_command(self) -> str:
         """The command line as a person would type it again."""
-        return shlex.join(["amicopy", *self.argv])
+        return typed(["amicopy", *self.argv])
 
     def events(self, lanes: Sequence[Any]) -> Iterator[Any]:
         """Yield the events of the lanes, however they are run here."""

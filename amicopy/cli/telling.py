@@ -6,13 +6,18 @@ Refuses to decide what the result is.
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterable
+from functools import partial
 
-from amicopy.errors import AmicopyError, ExitCode, Interrupted
+from amicopy import __version__
+from amicopy.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.parallel import Stop
 from amicopy.render.document import failure_document
 from amicopy.render.results import write_json, write_json_line
 from amicopy.render.words import error_lines
+
+ISSUES = "https://github.com/amicopy/amicopy/issues"
 
 
 def exit_code_of(error: AmicopyError, stop: Stop) -> ExitCode:
@@ -33,16 +38,39 @@ def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str)
     """Tell an error that ended the run before it had a plan; in JSON on stdout too where that was asked."""
     document = failure_document(command, error, code)
     if output == "json":
-        to_stdout(lambda: write_json(document))
+        to_stdout(partial(write_json, document))
     elif output == "jsonl":
-        to_stdout(lambda: write_json_line({**document, "type": "result"}))
+        to_stdout(partial(write_json_line, {**document, "type": "result"}))
     say(error_lines(error))
     return int(code)
 
 
-def to_stdout(write: Callable[[], None]) -> None:
-    """Write a result; a reader who has gone is no error of the run's."""
+def bug_report(error: Exception) -> Bug:
+    """Write the traceback of what nobody has thought of to stderr; return the error that says so."""
+    traceback.print_exception(error)
+    return Bug(
+        f"This is a bug in amicopy {__version__}: {type(error).__name__}.",
+        why="Nobody has thought of this; the lines above say where it happened.",
+        next_step=f"Please report it with them: {ISSUES}. What EC2 copies goes on there: amicopy status shows it.",
+    )
+
+
+def to_stdout(write: Callable[[], None]) -> ExitCode:
+    """Write a result; return OK, or FAILED where stdout does not take it, having said so.
+
+    A reader who has gone (``| head``) is no error of the run's.
+    """
     try:
         write()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
+    except OSError as error:
+        _give_up_stdout()
+        say([f"error: The result could not be written to stdout: {error.strerror}. [output]"])
+        return ExitCode.FAILED
+    return ExitCode.OK
+
+
+def _give_up_stdout() -> None:
+    """Let what is still to come, and what Python flushes at its end, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -45,10 +45,12 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     unfinished = [outcome for outcome in left if outcome.left is not LeftBecause.NO_WAIT]
     if unfinished:
         why = _LEFT_WHY[unfinished[0].left]
+        expired = unfinished[0].left is LeftBecause.EXPIRED
         yield f"{why} with {counted(len(unfinished), 'copy', 'copies')} unfinished; what EC2 copies goes on there:"
         for outcome in unfinished:
             yield f"  {outcome.row.region}  {_known(outcome)}  of {outcome.row.source.reference}"
-        yield f"  next   {same_command}"
+        renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
+        yield f"  next   {renew}{same_command}"
 
 
 def summary(report: Report) -> str:

@@ -21,7 +21,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
                     str(row.action),
                     row.region,
                     *([row.source.image_id] if several else []),
-                    safe(row.reason) if row.action is not Action.REFUSE else "needs a choice, see below",
+                    safe(row.reason) if row.action is not Action.REFUSE else "refused, see below",
                 ]
                 for row in plan.rows
             ]

@@ -3,6 +3,7 @@
 Refuses to write anything else there: stdout is the pipeline's.
 """
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -72,10 +73,16 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
+    # Written in one piece by us: rich ends the process when whoever reads stdout has gone.
+    paper = io.StringIO()
+    console = Console(
+        file=paper, force_terminal=sys.stdout.isatty(), markup=False, emoji=False, highlight=False, legacy_windows=False
+    )
     unlimited = console.options.update(max_width=10_000)
     console.width = Measurement.get(console, unlimited, table).maximum
     console.print(table)
+    sys.stdout.write(paper.getvalue())
+    sys.stdout.flush()
 
 
 def state_words(outcome: Outcome) -> str:

@@ -3,6 +3,7 @@
 Refuses to colour; whoever prints does.
 """
 
+import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -23,6 +24,19 @@ def safe(text: str) -> str:
 def _visible(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def typed(arguments: Sequence[str]) -> str:
+    """Return a command line as a person would type it again; what could harm a terminal is written in ``$'…'``."""
+    return " ".join(
+        shlex.quote(text) if safe(text) == text else "$'" + "".join(map(_ansi_c, text)) + "'" for text in arguments
+    )
+
+
+def _ansi_c(char: str) -> str:
+    if char in "'\\":
+        return "\\" + char
+    return _visible(char) if unicodedata.category(char) in _UNSAFE else char
 
 
 def error_lines(error: AmicopyError, *, label: str = "error") -> list[str]:

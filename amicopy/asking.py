@@ -1,0 +1,79 @@
+"""Asking EC2 for one copy so that asking twice is harmless: the client token, and images that it brings back dead.
+
+Refuses to wait; the work on the copy does.
+"""
+
+import hashlib
+
+from amicopy.errors import AmicopyError, ImageUnavailable
+from amicopy.gateway import Gateway
+from amicopy.models import Image
+from amicopy.plan import Row
+from amicopy.recognise import copies_of
+
+# What EC2 says of a deregistered AMI; of a new one that it does not show yet it says NotFound.
+_DEREGISTERED = "no longer available"
+
+
+class DeadImage(Exception):
+    """The image that a client token stands for was deregistered."""
+
+
+def client_token(source: Image, region: str, attempt: int) -> str:
+    """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
+
+    It names the copy, not the request: where an earlier run asked for the same copy with another name or other
+    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
+    (docs/adr/0004).
+    """
+    text = "\n".join(["amicopy", source.region, source.image_id, region, str(attempt)])
+    return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
+
+
+def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
+    """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image.
+
+    Raises:
+        DeadImage: EC2 says that the image of this token is no longer available.
+    """
+    try:
+        return gateway.copy_image(
+            row.source,
+            name=row.wanted.name,
+            description=row.wanted.description,
+            image_tags=row.wanted.tags,
+            snapshot_tags=row.wanted.creation_snapshot_tags,
+            client_token=token,
+        )
+    except ImageUnavailable as error:
+        # The same is said of a source that was deregistered a moment ago: then it names the source.
+        if _DEREGISTERED in error.why and row.source.image_id not in error.why:
+            raise DeadImage(error.why) from error
+        raise
+
+
+def check_alive(gateway: Gateway, image_id: str) -> None:
+    """Tell an AMI that was deregistered, and that a token handed back, from one that is only new.
+
+    DescribeImages shows neither; of the dead one DescribeImageAttribute says that it "is no longer available".
+
+    Raises:
+        DeadImage: it does. Whatever else EC2 answers proves nothing.
+    """
+    try:
+        gateway.launch_permissions(image_id)
+    except ImageUnavailable as error:
+        if _DEREGISTERED in error.why:
+            raise DeadImage(error.why) from error
+    except AmicopyError:
+        return
+
+
+def earlier_copy(source: Image, gateway: Gateway) -> str:
+    """Return the id of the copy that another run has asked for, once EC2 shows it; empty before that."""
+    found = {
+        **gateway.find_tagged_copies([source.reference]),
+        **gateway.find_lineage_copies(source.region, [source.image_id]),
+    }
+    copies = copies_of(source, found.values())
+    return next((image.image_id for image in (*copies.available, *copies.in_progress)), "")

@@ -1,0 +1,210 @@
+"""What separates a copy from its source, and what does not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from amicopy.compare import (
+    DeprecationDiffers,
+    DescriptionDiffers,
+    Difference,
+    SharingLacks,
+    StructureDiffers,
+    TagsDiffer,
+    differences,
+)
+from amicopy.models import BlockDevice, Image, Principal, Snapshot
+from amicopy.wanted import Wanted
+
+LATER = datetime(2028, 11, 23, 9, 0, tzinfo=UTC)
+SOMEBODY, OTHERS, PUBLIC = (Principal.parse(text) for text in ("111122223333", "444455556666", "public"))
+ROOT = BlockDevice(
+    device="/dev/xvda", snapshot_id="snap-1", volume_gib=8, volume_type="gp3", delete_on_termination=True
+)
+SOURCE = Image(image_id="ami-1", region="us-east-1", devices=(ROOT,), attributes={"Architecture": "x86_64"})
+COPY = Image(
+    image_id="ami-2",
+    region="us-west-2",
+    devices=(replace(ROOT, snapshot_id="snap-2"),),
+    attributes=SOURCE.attributes,
+    launch_permissions=frozenset(),
+    snapshots=(Snapshot(snapshot_id="snap-2", region="us-west-2", volume_permissions=frozenset()),),
+)
+
+
+def found(copy: Image = COPY, source: Image = SOURCE, **wanted: Any) -> tuple[Difference, ...]:
+    """Return what separates a copy from what is wanted of it."""
+    return differences(Wanted(source=source, name="web", **wanted), copy)
+
+
+def copy_with(device: BlockDevice | None = None, **snapshot: Any) -> Image:
+    """Return the copy with another device, or with another snapshot."""
+    image = COPY if device is None else replace(COPY, devices=(device,))
+    return replace(image, snapshots=tuple(replace(one, **snapshot) for one in image.snapshots))
+
+
+def test_a_faithful_copy_differs_in_nothing() -> None:
+    assert found() == ()
+
+
+def test_missing_and_other_tags_differ_further_ones_do_not() -> None:
+    copy = replace(COPY, tags={"same": "1", "other": "x", "beyond": ""})
+    [difference] = found(copy, tags={"same": "1", "other": "2", "empty": ""})
+    assert difference == TagsDiffer(resource_id="ami-2", device="", missing={"other": "2", "empty": ""})
+    assert str(difference) == "ami-2 lacks tags empty, other"
+
+
+def test_snapshots_tags_are_compared_by_device() -> None:
+    [difference] = found(copy_with(tags={"a": "1"}), snapshot_tags={"/dev/xvda": {"a": "1", "b": "2"}})
+    assert difference == TagsDiffer(resource_id="snap-2", device="/dev/xvda", missing={"b": "2"})
+    assert str(difference) == "snap-2 (/dev/xvda) lacks tags b"
+
+
+def test_a_description_differs_only_where_it_was_asked_for() -> None:
+    copy = replace(COPY, description="another")
+    assert found(copy, description="web") == ()
+    [difference] = found(copy, description="web", description_was_asked=True)
+    assert difference == DescriptionDiffers(image_id="ami-2", wanted="web", found="another")
+
+
+def test_a_name_differs_only_where_it_was_asked_for_and_nobody_can_mend_it() -> None:
+    copy = replace(COPY, name="db")
+    assert found(copy) == ()
+    [difference] = found(copy, name_was_asked=True)
+    assert difference == StructureDiffers(image_id="ami-2", aspect="name", wanted="'web'", found="'db'")
+    assert not difference.repairable
+
+
+@pytest.mark.parametrize("apart", [timedelta(0), timedelta(seconds=60), timedelta(seconds=-59)])
+def test_a_deprecation_date_within_ec2s_rounding_is_the_same(apart: timedelta) -> None:
+    assert found(replace(COPY, deprecate_at=LATER + apart), deprecate_at=LATER) == ()
+
+
+@pytest.mark.parametrize("date", [None, LATER + timedelta(seconds=61), LATER - timedelta(days=1)])
+def test_another_deprecation_date_or_none_differs(date: datetime | None) -> None:
+    [difference] = found(replace(COPY, deprecate_at=date), deprecate_at=LATER)
+    assert difference == DeprecationDiffers(image_id="ami-2", wanted=LATER, found=date)
+
+
+def test_a_deprecation_date_that_nobody_wants_is_left_alone() -> None:
+    assert found(replace(COPY, deprecate_at=LATER)) == ()
+
+
+def test_who_may_not_launch_it_yet_is_named_in_order() -> None:
+    copy = replace(COPY, launch_permissions=frozenset({OTHERS}))
+    [difference] = found(copy, launch_permissions=frozenset({SOMEBODY, OTHERS, PUBLIC}))
+    assert difference == SharingLacks(resource_id="ami-2", device="", missing=(SOMEBODY, PUBLIC))
+    assert str(difference) == "ami-2 is not shared with 111122223333, public"
+
+
+def test_who_may_not_copy_a_snapshot_yet_is_named() -> None:
+    [difference] = found(volume_permissions={"/dev/xvda": frozenset({SOMEBODY})})
+    assert difference == SharingLacks(resource_id="snap-2", device="/dev/xvda", missing=(SOMEBODY,))
+
+
+def test_whom_others_let_in_is_no_difference() -> None:
+    copy = replace(copy_with(volume_permissions=frozenset({PUBLIC})), launch_permissions=frozenset({PUBLIC}))
+    assert found(copy) == ()
+
+
+def test_permissions_that_were_not_read_are_taken_to_lack() -> None:
+    copy = replace(copy_with(volume_permissions=None), launch_permissions=None)
+    who = frozenset({SOMEBODY})
+    lacking = found(copy, launch_permissions=who, volume_permissions={"/dev/xvda": who})
+    assert [one.resource_id for one in lacking if isinstance(one, SharingLacks)] == ["snap-2", "ami-2"]
+
+
+def test_snapshots_that_cannot_be_described_are_not_judged() -> None:
+    who = {"/dev/xvda": frozenset({SOMEBODY})}
+    copy = replace(COPY, snapshots=())
+    assert found(copy, snapshot_tags={"/dev/xvda": {"a": "1"}}, volume_permissions=who) == ()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "wanted", "has"),
+    [({"Architecture": "arm64"}, "x86_64", "arm64"), ({}, "x86_64", "")],
+)
+def test_an_attribute_that_ec2_carries_and_the_copy_lacks_is_lasting(
+    attributes: dict[str, str], wanted: str, has: str
+) -> None:
+    [difference] = found(replace(COPY, attributes=attributes))
+    assert difference == StructureDiffers(image_id="ami-2", aspect="Architecture", wanted=wanted, found=has)
+    assert str(difference) == f"ami-2 has Architecture {has or 'none'} instead of x86_64"
+
+
+def test_an_attribute_that_only_the_copy_has_differs_too() -> None:
+    [difference] = found(replace(COPY, attributes={**SOURCE.attributes, "BootMode": "uefi"}))
+    assert str(difference) == "ami-2 has BootMode uefi instead of none"
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"volume_gib": 9}, "GiB 9"),
+        ({"volume_type": "gp2"}, "type gp2"),
+        ({"iops": 3000}, "IOPS 3000"),
+        ({"throughput": 250}, "MiB/s 250"),
+        ({"delete_on_termination": False}, "delete on termination False"),
+        ({"snapshot_id": ""}, "blank True"),
+        ({"ebs": False, "snapshot_id": "", "virtual_name": "ephemeral0"}, "instance store ephemeral0"),
+        ({"ebs": False, "snapshot_id": "", "no_device": True}, "suppressed True"),
+    ],
+)
+def test_a_device_of_another_shape_is_lasting(members: dict[str, Any], words: str) -> None:
+    [difference] = found(copy_with(replace(COPY.devices[0], **members)))
+    assert isinstance(difference, StructureDiffers)
+    assert difference.aspect == "device /dev/xvda"
+    assert words in difference.found
+
+
+def test_a_device_that_is_missing_or_beyond_is_lasting() -> None:
+    differing = found(copy_with(replace(COPY.devices[0], device="/dev/sda1")))
+    assert [
+        (one.aspect, one.wanted == "absent", one.found == "absent")
+        for one in differing
+        if isinstance(one, StructureDiffers)
+    ] == [
+        ("device /dev/sda1", True, False),
+        ("device /dev/xvda", False, True),
+    ]
+
+
+def test_a_copy_may_be_encrypted_where_its_source_is_not() -> None:
+    assert found(copy_with(replace(COPY.devices[0], encrypted=True))) == ()
+
+
+@pytest.mark.parametrize("encrypted", [False, None])
+def test_a_copy_may_not_be_less_encrypted_than_its_source(encrypted: bool | None) -> None:
+    source = replace(SOURCE, devices=(replace(ROOT, encrypted=True),))
+    [difference] = found(copy_with(replace(COPY.devices[0], encrypted=encrypted)), source)
+    assert str(difference) == "ami-2 has encryption of /dev/xvda off instead of on"
+    assert not difference.repairable
+
+
+def test_differences_come_in_the_order_of_writing_sharing_last() -> None:
+    who = frozenset({SOMEBODY})
+    differing = found(
+        replace(COPY, name="db", attributes={}),
+        name_was_asked=True,
+        tags={"a": "1"},
+        snapshot_tags={"/dev/xvda": {"a": "1"}},
+        description="web",
+        description_was_asked=True,
+        deprecate_at=LATER,
+        launch_permissions=who,
+        volume_permissions={"/dev/xvda": who},
+    )
+    assert [(type(one), one.repairable) for one in differing] == [
+        (StructureDiffers, False),
+        (StructureDiffers, False),
+        (TagsDiffer, True),
+        (TagsDiffer, True),
+        (DescriptionDiffers, True),
+        (DeprecationDiffers, True),
+        (SharingLacks, True),
+        (SharingLacks, True),
+    ]
+    assert isinstance(differing[-1], SharingLacks)
+    assert differing[-1].resource_id == "ami-2"

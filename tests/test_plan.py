@@ -1,0 +1,437 @@
+"""The decision: what is to be done for one source in one destination, and why; never twice, never wider."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from amicopy.errors import (
+    AccessDenied,
+    AmicopyError,
+    CopyFailed,
+    ExitCode,
+    ImageUnavailable,
+    NotFaithful,
+    RegionNotEnabled,
+    Unreachable,
+)
+from amicopy.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
+from amicopy.plan import Action, Plan, Row, plan_copies, rows_by_region, with_refusals
+from amicopy.request import CopyRequest
+from amicopy.surveyed import Destination, Survey
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+HOME, WEST, EAST = "us-east-1", "us-west-2", "eu-west-1"
+SOMEBODY, OTHERS, PUBLIC = (Principal.parse(text) for text in ("111122223333", "444455556666", "public"))
+NOBODY: frozenset[Principal] = frozenset()
+SOURCE = Image(
+    image_id="ami-1",
+    region=HOME,
+    name="web",
+    devices=(BlockDevice(device="/dev/xvda", snapshot_id="snap-1", volume_gib=8),),
+    launch_permissions=NOBODY,
+    snapshots=(Snapshot(snapshot_id="snap-1", region=HOME, volume_permissions=NOBODY),),
+)
+
+
+def a_copy(image_id: str = "ami-2", source: Image = SOURCE, **members: Any) -> Image:
+    """Return a faithful copy that amicopy made of a private source."""
+    tags = {SOURCE_TAG: source.reference}
+    region = members.get("region", WEST)
+    given = {
+        "image_id": image_id,
+        "region": region,
+        "name": source.name,
+        "tags": tags,
+        "devices": tuple(replace(device, snapshot_id=f"{device.snapshot_id}-{image_id}") for device in source.devices),
+        "launch_permissions": NOBODY,
+        "snapshots": tuple(
+            Snapshot(
+                snapshot_id=f"{device.snapshot_id}-{image_id}", region=region, tags=tags, volume_permissions=NOBODY
+            )
+            for device in source.devices
+        ),
+    }
+    return Image(**given | members)
+
+
+def planned(*copies: Image, source: Image = SOURCE, problem: AmicopyError | None = None, **asked: Any) -> Row:
+    """Return the row for one source and one destination that holds these copies."""
+    request = CopyRequest(source_region=HOME, image_ids=(source.image_id,), destinations=(WEST,), **asked)
+    found = {WEST: Destination(region=WEST, copies=copies, problem=problem)}
+    [row] = plan_copies(request, Survey(at=NOW, sources=(source,), destinations=found)).rows
+    return row
+
+
+def test_where_nothing_is_a_copy_is_made() -> None:
+    row = planned()
+    assert (row.action, row.reason, row.copy, row.attempt) == (Action.COPY, "there is no copy", None, 0)
+
+
+def test_images_of_other_sources_are_nothing() -> None:
+    assert (
+        planned(a_copy(tags={SOURCE_TAG: "us-east-1/ami-9"}), Image(image_id="ami-3", region=WEST, name="web")).action
+        is Action.COPY
+    )
+
+
+@pytest.mark.parametrize("state", [ImageState.PENDING, ImageState.TRANSIENT, ImageState.UNKNOWN])
+def test_a_copy_in_progress_is_joined(state: ImageState) -> None:
+    copy = a_copy(state=state)
+    row = planned(copy)
+    assert (row.action, row.reason, row.copy) == (Action.JOIN, "ami-2 is being copied already", copy)
+
+
+def test_a_faithful_copy_is_kept() -> None:
+    row = planned(a_copy())
+    assert (row.action, row.reason, row.differences) == (Action.KEEP, "ami-2 is as asked", ())
+    assert not row.writes
+
+
+def test_a_copy_by_another_tool_is_settled_and_not_made_again() -> None:
+    by_hand = a_copy(tags={}, source_region=HOME, source_image_id="ami-1")
+    row = planned(by_hand)
+    assert (row.action, row.copy) == (Action.SETTLE, by_hand)
+    assert row.reason == "ami-2 is available; ami-2 lacks tags amicopy:source"
+
+
+def test_what_a_copy_lacks_is_settled_and_named() -> None:
+    source = replace(SOURCE, launch_permissions=frozenset({SOMEBODY}), deprecate_at=NOW + timedelta(days=9))
+    row = planned(a_copy(), source=source)
+    assert row.action is Action.SETTLE
+    assert row.reason == (
+        "ami-2 is available; ami-2 has no deprecation date instead of 2026-12-02; ami-2 is not shared with 111122223333"
+    )
+    assert len(row.differences) == 2
+
+
+def test_a_failed_copy_is_replaced_and_remembered_for_removal() -> None:
+    failed = a_copy(state=ImageState.FAILED, state_reason="Client.InternalError: no key")
+    row = planned(failed)
+    assert (row.action, row.reason) == (Action.REPLACE, "ami-2 failed: Client.InternalError: no key")
+    assert (row.copy, row.failed, row.attempt) == (None, (failed,), 1)
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    assert planned(a_copy(state=ImageState.ERROR)).reason == "ami-2 failed: EC2 gives no reason"
+
+
+def test_another_tools_failed_copy_counts_as_an_attempt_and_is_left_alone() -> None:
+    foreign = a_copy("ami-9", tags={}, source_region=HOME, source_image_id="ami-1", state=ImageState.FAILED)
+    row = planned(foreign, a_copy(state=ImageState.FAILED))
+    assert [image.image_id for image in row.failed] == ["ami-2"]
+    assert row.attempt == 2
+    assert "ami-9 failed and was not made by amicopy; it is left alone" in row.notes
+
+
+def test_a_failed_attempt_beside_a_faithful_copy_is_still_removed() -> None:
+    failed = a_copy("ami-3", state=ImageState.FAILED)
+    row = planned(a_copy(), failed)
+    assert (row.action, row.failed) == (Action.SETTLE, (failed,))
+    assert row.reason == "ami-2 is as asked; a failed attempt is still to be removed"
+
+
+def test_an_available_copy_goes_before_one_in_progress_and_that_before_a_disabled_one() -> None:
+    pending, disabled = a_copy("ami-8", state=ImageState.PENDING), a_copy("ami-9", state=ImageState.DISABLED)
+    assert planned(a_copy(), pending, disabled).action is Action.KEEP
+    assert planned(pending, disabled).action is Action.JOIN
+
+
+def test_of_several_copies_the_newest_available_is_used_and_the_others_are_named() -> None:
+    old, new = a_copy(created_at="2026-11-01T00:00:00.000Z"), a_copy("ami-3", created_at="2026-11-02T00:00:00.000Z")
+    row = planned(old, new, a_copy("ami-4", state=ImageState.PENDING))
+    assert row.copy == new
+    assert "there are other copies of ami-1: ami-2, ami-4; the newest available, ami-3, is used" in row.notes
+
+
+def test_of_several_copies_in_progress_each_other_one_is_named_once_and_none_is_called_available() -> None:
+    row = planned(a_copy("ami-4", state=ImageState.PENDING), a_copy("ami-3", state=ImageState.PENDING))
+    [note] = [note for note in row.notes if "other copies" in note]
+    assert note.count("ami-3") == 1
+    assert "available" not in note
+
+
+def test_a_disabled_copy_is_for_a_person_to_judge() -> None:
+    row = planned(a_copy(state=ImageState.DISABLED))
+    assert row.action is Action.REFUSE
+    assert isinstance(row.problem, ImageUnavailable)
+    assert row.reason == "The copy ami-2 in us-west-2 is disabled."
+
+
+@pytest.mark.parametrize(
+    ("copy", "asked", "why"),
+    [
+        (a_copy(attributes={"BootMode": "uefi"}), {}, "ami-2 has BootMode uefi instead of none"),
+        (a_copy(), {"name": "db"}, "ami-2 has name 'web' instead of 'db'"),
+    ],
+)
+def test_a_copy_that_only_a_new_one_could_mend_is_refused(copy: Image, asked: dict[str, str], why: str) -> None:
+    row = planned(copy, **asked)
+    assert row.action is Action.REFUSE
+    assert isinstance(row.problem, NotFaithful)
+    assert row.problem.why == why
+    assert "amicopy cancel ami-1 --in us-west-2 --available" in row.problem.next_step
+
+
+def test_a_destination_that_cannot_be_read_is_refused_for_that_reason() -> None:
+    problem = RegionNotEnabled("The region us-west-2 is not enabled for this account.")
+    row = planned(problem=problem)
+    assert (row.action, row.problem, row.reason) == (Action.REFUSE, problem, problem.what)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (ImageState.PENDING, "is still pending"),
+        (ImageState.FAILED, "is failed: no key."),
+        (ImageState.DISABLED, "is disabled"),
+    ],
+)
+def test_a_source_that_is_not_available_is_refused(state: ImageState, words: str) -> None:
+    reason = "no key" if state is ImageState.FAILED else ""
+    row = planned(source=replace(SOURCE, state=state, state_reason=reason))
+    assert row.action is Action.REFUSE
+    assert isinstance(row.problem, ImageUnavailable)
+    assert words in row.reason
+
+
+def test_what_ec2_would_refuse_is_refused_before_it_is_asked() -> None:
+    row = planned(name="a:b")
+    assert row.action is Action.REFUSE
+    assert isinstance(row.problem, CopyFailed)
+    assert "has no ':'" in row.problem.why
+
+
+def test_another_name_than_the_sources_is_noted_where_none_was_asked() -> None:
+    row = planned(a_copy(name="db"))
+    assert row.action is Action.KEEP
+    assert "ami-2 is named 'db', the source 'web'" in row.notes
+
+
+def plan_of(*problems: AmicopyError | None, best_effort: frozenset[str] = frozenset()) -> Plan:
+    """Return a plan with a destination for each problem, or for none."""
+    regions = tuple(f"region-{number}" for number in range(len(problems)))
+    found = {name: Destination(region=name, problem=one) for name, one in zip(regions, problems, strict=True)}
+    request = CopyRequest(source_region=HOME, image_ids=("ami-1",), destinations=regions, best_effort=best_effort)
+    return plan_copies(request, Survey(at=NOW, sources=(SOURCE,), destinations=found))
+
+
+def test_a_refused_destination_refuses_the_plan_unless_it_was_best_effort() -> None:
+    refused = Unreachable("It does not answer.")
+    assert [row.region for row in plan_of(None, refused).refused] == ["region-1"]
+    assert plan_of(None, refused, best_effort=frozenset({"region-1"})).refused == ()
+
+
+def test_the_refusal_says_how_many_and_each_reason_once() -> None:
+    refusal = plan_of(Unreachable("No answer."), None, Unreachable("No answer."), NotFaithful("Not like it.")).refusal()
+    assert refusal.what == "3 of 4 copies are refused, so nothing was started."
+    assert refusal.why == "No answer.; Not like it."
+
+
+def test_refusals_all_for_lack_of_access_are_a_matter_of_access() -> None:
+    denied = AccessDenied("No.", action="ec2:CopyImage")
+    assert plan_of(denied, RegionNotEnabled("No.")).refusal().exit_code is ExitCode.ACCESS
+    assert plan_of(denied, NotFaithful("No.")).refusal().exit_code is ExitCode.FAILED
+    assert plan_of(NotFaithful("No."), NotFaithful("No.")).refusal().exit_code is ExitCode.FAILED
+
+
+def test_a_refusal_found_later_takes_only_the_rows_that_would_write() -> None:
+    denied = AccessDenied("Not allowed.", action="ec2:CopyImage")
+    plan = with_refusals(plan_of(None, None), {"region-1": denied})
+    assert [(row.action, row.reason) for row in plan.rows] == [
+        (Action.COPY, "there is no copy"),
+        (Action.REFUSE, "Not allowed."),
+    ]
+    kept = planned(a_copy())
+    assert with_refusals(Plan(rows=(kept,)), {WEST: denied}).rows == (kept,)
+
+
+def test_only_rows_that_write_are_executed_region_by_region() -> None:
+    copy, keep = planned(), planned(a_copy())
+    refuse = replace(copy, action=Action.REFUSE)
+    assert rows_by_region(Plan(rows=(keep, copy, refuse))) == {WEST: (copy,)}
+    assert rows_by_region(Plan(rows=(keep, refuse))) == {}
+
+
+@pytest.mark.parametrize(
+    ("action", "starts", "writes"),
+    [
+        (Action.COPY, True, True),
+        (Action.REPLACE, True, True),
+        (Action.JOIN, False, True),
+        (Action.SETTLE, False, True),
+        (Action.KEEP, False, False),
+        (Action.REFUSE, False, False),
+    ],
+)
+def test_each_action_starts_and_writes_what_it_says(action: Action, starts: bool, writes: bool) -> None:
+    row = replace(planned(), action=action)
+    assert (action.starts_a_copy, row.writes, Plan(rows=(row,)).has_work) == (starts, writes, writes)
+
+
+REGIONS = (WEST, EAST, "ap-south-1")
+WHO = st.frozensets(st.sampled_from([SOMEBODY, OTHERS, PUBLIC]))
+TAGS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xy"), max_size=3)
+
+
+@st.composite
+def sources(draw: st.DrawFn) -> tuple[Image, ...]:
+    """Draw one or two sources, shared and tagged in any way."""
+
+    def one(number: int) -> Image:
+        shared = Snapshot(
+            snapshot_id=f"snap-{number}", region=HOME, tags=draw(TAGS), volume_permissions=draw(st.none() | WHO)
+        )
+        return Image(
+            image_id=f"ami-{number}",
+            region=HOME,
+            name="web",
+            tags=draw(TAGS),
+            devices=(BlockDevice(device="/dev/xvda", snapshot_id=shared.snapshot_id, volume_gib=8),),
+            launch_permissions=draw(st.none() | WHO),
+            deprecate_at=draw(st.sampled_from([None, NOW - timedelta(days=1), NOW + timedelta(days=1)])),
+            snapshots=(shared,),
+        )
+
+    return tuple(one(number) for number in range(draw(st.integers(1, 2))))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
+    """Draw a request and what is already there, made by us or others, in any state, more or less faithful."""
+    images = draw(sources())
+    regions = tuple(draw(st.lists(st.sampled_from(REGIONS), unique=True, min_size=1)))
+    destinations = {}
+    for region in regions:
+        copies = [
+            a_copy(
+                f"ami-{region}-{number}",
+                draw(st.sampled_from(images)),
+                region=region,
+                state=draw(st.sampled_from(ImageState)),
+                created_at=draw(st.sampled_from(["", "2026-11-01", "2026-11-02"])),
+            )
+            for number in range(draw(st.integers(0, 3)))
+        ]
+        for number, copy in enumerate(copies):
+            if draw(st.booleans()):
+                home, image_id = copy.tags[SOURCE_TAG].split("/")
+                copies[number] = replace(copy, tags={}, source_region=home, source_image_id=image_id)
+        destinations[region] = Destination(region=region, copies=tuple(copies))
+    request = CopyRequest(
+        source_region=HOME,
+        image_ids=tuple(image.image_id for image in images),
+        destinations=regions,
+        tags=draw(TAGS),
+        carry_tags=draw(st.booleans()),
+        carry_permissions=draw(st.booleans()),
+        share=draw(st.none() | WHO),
+    )
+    return request, Survey(at=NOW, sources=images, destinations=destinations)
+
+
+def there(survey: Survey, row: Row) -> list[Image]:
+    """Return the copies of a row's source in its destination."""
+    made = row.source.reference
+    return [
+        copy
+        for copy in survey.destinations[row.region].copies
+        if made in {copy.tags.get(SOURCE_TAG), f"{copy.source_region}/{copy.source_image_id}"}
+    ]
+
+
+@given(cases())
+def test_rows_are_in_the_order_asked_one_for_each_source_and_destination(case: tuple[CopyRequest, Survey]) -> None:
+    request, survey = case
+    assert [row.key for row in plan_copies(request, survey).rows] == [
+        (f"{HOME}/{image_id}", region) for image_id in request.image_ids for region in request.destinations
+    ]
+
+
+@given(cases())
+def test_a_copy_is_started_only_where_none_is_alive(case: tuple[CopyRequest, Survey]) -> None:
+    for row in plan_copies(*case).rows:
+        alive = [copy for copy in there(case[1], row) if not copy.state.is_dead or copy.state is ImageState.DISABLED]
+        assert row.action.starts_a_copy == (not alive)
+
+
+@given(cases())
+def test_nobody_is_let_in_who_is_neither_at_the_source_nor_asked_for(case: tuple[CopyRequest, Survey]) -> None:
+    request, survey = case
+    for row in plan_copies(request, survey).rows:
+        [snapshot] = row.source.snapshots
+        for who in row.wanted.volume_permissions.values():
+            assert who <= (snapshot.volume_permissions or NOBODY)
+        assert row.wanted.launch_permissions <= (row.source.launch_permissions or NOBODY) | (request.share or NOBODY)
+
+
+@given(cases())
+def test_only_what_amicopy_made_and_what_failed_is_ever_removed(case: tuple[CopyRequest, Survey]) -> None:
+    for row in plan_copies(*case).rows:
+        for image in row.failed:
+            assert image.tags[SOURCE_TAG] == row.source.reference
+            assert image.state.is_dead
+            assert image.state is not ImageState.DISABLED
+
+
+@given(cases(), st.randoms(use_true_random=False))
+def test_the_order_in_which_ec2_lists_copies_changes_nothing(case: tuple[CopyRequest, Survey], random: Any) -> None:
+    request, survey = case
+    shuffled = {
+        region: replace(found, copies=tuple(random.sample(found.copies, len(found.copies))))
+        for region, found in survey.destinations.items()
+    }
+    one, other = plan_copies(request, survey), plan_copies(request, replace(survey, destinations=shuffled))
+    # Two errors of the same content are not equal; the reason says what they say.
+    assert [replace(row, problem=None) for row in one.rows] == [replace(row, problem=None) for row in other.rows]
+
+
+def executed(row: Row, copies: list[Image]) -> list[Image]:
+    """Return what a destination holds of one source once its row has been executed."""
+    kept = [copy for copy in copies if copy not in row.failed or not row.writes]
+    if row.action.starts_a_copy:
+        kept.append(a_copy(f"ami-new-{row.source.image_id}", row.source, region=row.region))
+        settled = kept[-1]
+    elif row.writes and row.copy:
+        settled = row.copy
+    else:
+        return kept
+    device, snapshot = settled.devices[0].device, settled.snapshots[0]
+    done = replace(
+        settled,
+        state=ImageState.AVAILABLE,
+        created_at="2026-11-23",
+        tags={**settled.tags, **row.wanted.tags},
+        deprecate_at=row.wanted.deprecate_at or settled.deprecate_at,
+        launch_permissions=(settled.launch_permissions or NOBODY) | row.wanted.launch_permissions,
+        snapshots=(
+            replace(
+                snapshot,
+                tags={**snapshot.tags, **row.wanted.snapshot_tags[device]},
+                volume_permissions=row.wanted.volume_permissions.get(device, NOBODY),
+            ),
+        ),
+    )
+    return [done if copy is settled else copy for copy in kept]
+
+
+@given(cases())
+@settings(max_examples=200)
+def test_after_a_plan_was_executed_the_next_one_has_nothing_to_do(case: tuple[CopyRequest, Survey]) -> None:
+    request, survey = case
+    plan = plan_copies(request, survey)
+    after = {
+        region: replace(
+            found,
+            copies=tuple(
+                image for row in plan.rows if row.region == region for image in executed(row, there(survey, row))
+            ),
+        )
+        for region, found in survey.destinations.items()
+    }
+    again = plan_copies(request, replace(survey, destinations=after))
+    assert not again.has_work
+    assert [row.key for row in again.refused] == [row.key for row in plan.refused]

@@ -1,0 +1,241 @@
+"""What a copy is to bear, from its source and from what was asked."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from amicopy.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
+from amicopy.request import CopyRequest
+from amicopy.wanted import Wanted, wanted_copy
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+HOME, WEST = "us-east-1", "us-west-2"
+REFERENCE = "us-east-1/ami-7c4aa86a"
+SOMEBODY, OTHERS, PUBLIC = (Principal.parse(text) for text in ("111122223333", "444455556666", "public"))
+NOBODY: frozenset[Principal] = frozenset()
+
+
+def snapshot(number: int, **members: Any) -> Snapshot:
+    """Return a snapshot of the source, shared with nobody."""
+    return Snapshot(**{"snapshot_id": f"snap-{number}", "region": HOME, "volume_permissions": NOBODY} | members)
+
+
+def source(*snapshots: Snapshot, **members: Any) -> Image:
+    """Return a source with a device for each snapshot, shared with nobody."""
+    devices = tuple(BlockDevice(device=f"/dev/sd{n}", snapshot_id=one.snapshot_id) for n, one in enumerate(snapshots))
+    given = {"image_id": "ami-7c4aa86a", "region": HOME, "name": "web", "launch_permissions": NOBODY}
+    return Image(**given | {"devices": devices, "snapshots": snapshots} | members)
+
+
+def wanted(image: Image, **asked: Any) -> Wanted:
+    """Return what a copy in us-west-2 is to bear."""
+    request = CopyRequest(source_region=HOME, image_ids=(image.image_id,), destinations=(WEST,), **asked)
+    return wanted_copy(image, request, region=WEST, now=NOW)
+
+
+def many_tags(number: int) -> dict[str, str]:
+    """Return so many tags."""
+    return {f"tag-{n}": "" for n in range(number)}
+
+
+def test_a_copy_is_named_after_its_source_and_says_where_it_comes_from() -> None:
+    copy = wanted(source(description="the web"))
+    assert (copy.name, copy.name_was_asked) == ("web", False)
+    assert (copy.description, copy.description_was_asked) == ("[Copied ami-7c4aa86a from us-east-1] the web", False)
+
+
+def test_without_a_description_the_name_says_what_it_is() -> None:
+    assert wanted(source()).description == "[Copied ami-7c4aa86a from us-east-1] web"
+
+
+def test_names_and_descriptions_are_templates() -> None:
+    copy = wanted(source(), name="{name} {region} {date}", description="{source_id} in {source_region}")
+    assert (copy.name, copy.name_was_asked) == ("web us-west-2 2026-11-23", True)
+    assert (copy.description, copy.description_was_asked) == ("ami-7c4aa86a in us-east-1", True)
+
+
+def test_an_empty_description_can_be_asked_for() -> None:
+    copy = wanted(source(description="the web"), description="")
+    assert (copy.description, copy.description_was_asked) == ("", True)
+
+
+def test_a_source_without_a_name_gives_its_id_and_a_note() -> None:
+    copy = wanted(source(name=""))
+    assert copy.name == "ami-7c4aa86a"
+    assert copy.notes == ("ami-7c4aa86a has no name; its copy is named after its id",)
+    assert wanted(source(name=""), name="db-{date}").notes == ()
+
+
+def test_our_own_description_is_cut_to_what_ec2_takes() -> None:
+    copy = wanted(source(description="d" * 255))
+    assert len(copy.description) == 255
+    assert copy.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "problem"),
+    [
+        ({"name": "{name}" * 50}, "an AMI name has 3 to 128 characters"),
+        ({"name": "{name}: {region}"}, "an AMI name has no ':'"),
+        ({"description": "{name}" * 90}, "a description has 255 characters at most"),
+        ({"tags": {"k": "v" * 257}}, "a tag's value has 256 characters at most"),
+    ],
+)
+def test_what_ec2_would_refuse_is_a_problem_before_anything_starts(asked: dict[str, Any], problem: str) -> None:
+    [found] = wanted(source(), **asked).problems
+    assert problem in found
+
+
+def test_tags_are_the_sources_then_those_asked_then_ours() -> None:
+    image = source(snapshot(0, tags={"of": "snapshot", "team": "b"}), tags={"of": "image", "team": "a"})
+    copy = wanted(image, tags={"team": "c"})
+    assert copy.tags == {"of": "image", "team": "c", SOURCE_TAG: REFERENCE}
+    assert copy.snapshot_tags == {"/dev/sd0": {"of": "snapshot", "team": "c", SOURCE_TAG: REFERENCE}}
+
+
+def test_tags_that_stay_behind_leave_those_asked_and_ours() -> None:
+    copy = wanted(source(snapshot(0, tags={"a": "1"}), tags={"a": "1"}), carry_tags=False, tags={"b": ""})
+    assert copy.tags == copy.snapshot_tags["/dev/sd0"] == {"b": "", SOURCE_TAG: REFERENCE}
+    assert copy.notes == ()
+
+
+def test_tags_of_awss_own_stay_behind_and_that_is_said() -> None:
+    copy = wanted(source(tags={"aws:cloudformation:stack-name": "x", "a": "1"}))
+    assert copy.tags == {"a": "1", SOURCE_TAG: REFERENCE}
+    assert copy.notes == ("tags of image ami-7c4aa86a that begin with aws: are AWS's own and stay behind",)
+
+
+def test_a_copy_of_a_copy_names_its_own_source() -> None:
+    assert wanted(source(tags={SOURCE_TAG: "eu-west-1/ami-1"})).tags == {SOURCE_TAG: REFERENCE}
+
+
+def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
+    copy = wanted(source(snapshot(0, tags=many_tags(49)), tags=many_tags(50)))
+    assert copy.tags == many_tags(50)
+    assert copy.snapshot_tags["/dev/sd0"] == {**many_tags(49), SOURCE_TAG: REFERENCE}
+    assert copy.problems == ()
+    assert [note for note in copy.notes if "finds no room" in note] == [
+        "image ami-7c4aa86a has 50 tags, so amicopy:source finds no room; the copy is recognised by EC2's lineage"
+    ]
+
+
+def test_one_asked_tag_too_many_is_a_problem_and_not_a_tag_lost() -> None:
+    [problem] = wanted(source(tags=many_tags(50)), tags={"one": "more"}).problems
+    assert problem == "image ami-7c4aa86a: a resource has 50 tags at most, and these are 51"
+
+
+def test_snapshots_that_cannot_be_described_get_what_was_asked() -> None:
+    image = replace(source(snapshot(0, tags={"a": "1"}), snapshot(1)), snapshots=())
+    assert wanted(image, tags={"b": "2"}).snapshot_tags == {
+        device: {"b": "2", SOURCE_TAG: REFERENCE} for device in ("/dev/sd0", "/dev/sd1")
+    }
+
+
+def test_all_snapshots_are_created_with_the_keys_that_all_of_them_have() -> None:
+    image = source(
+        snapshot(0, tags={"team": "a", "only": "here"}),
+        snapshot(1, tags={"team": "b"}),
+        snapshot(2, tags={"team": "c"}),
+    )
+    assert wanted(image).creation_snapshot_tags == {"team": "a", SOURCE_TAG: REFERENCE}
+
+
+def test_without_snapshots_none_are_tagged() -> None:
+    assert wanted(source()).creation_snapshot_tags == {}
+
+
+TAGS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("xy"))
+
+
+@given(st.lists(TAGS, max_size=4), TAGS)
+def test_creating_snapshots_never_puts_a_key_on_one_that_is_not_to_have_it(
+    tags: list[dict[str, str]], asked: dict[str, str]
+) -> None:
+    copy = wanted(source(*(snapshot(n, tags=one) for n, one in enumerate(tags))), tags=asked)
+    for wanted_tags in copy.snapshot_tags.values():
+        assert copy.creation_snapshot_tags.keys() <= wanted_tags.keys()
+
+
+def test_a_copy_is_shared_as_its_source_is() -> None:
+    image = source(
+        snapshot(0, volume_permissions=frozenset({SOMEBODY})),
+        snapshot(1),
+        launch_permissions=frozenset({OTHERS, PUBLIC}),
+    )
+    copy = wanted(image)
+    assert copy.launch_permissions == {OTHERS, PUBLIC}
+    assert copy.volume_permissions == {"/dev/sd0": {SOMEBODY}}
+
+
+def test_share_names_all_who_may_launch_and_narrows_who_may_copy() -> None:
+    image = source(
+        snapshot(0, volume_permissions=frozenset({SOMEBODY, PUBLIC})), launch_permissions=frozenset({SOMEBODY, PUBLIC})
+    )
+    copy = wanted(image, share=frozenset({SOMEBODY, OTHERS}))
+    assert copy.launch_permissions == {SOMEBODY, OTHERS}
+    assert copy.volume_permissions == {"/dev/sd0": {SOMEBODY}}
+
+
+def test_permissions_that_stay_behind_leave_the_copy_private() -> None:
+    image = source(snapshot(0, volume_permissions=frozenset({PUBLIC})), launch_permissions=frozenset({PUBLIC}))
+    copy = wanted(image, carry_permissions=False)
+    assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
+
+
+def test_permissions_that_cannot_be_read_leave_the_copy_private_and_that_is_said() -> None:
+    copy = wanted(source(snapshot(0, volume_permissions=None), launch_permissions=None))
+    assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
+    assert copy.notes == (
+        "launch permissions of ami-7c4aa86a cannot be read, so its copies are private",
+        "permissions of ami-7c4aa86a's snapshots cannot be read, so its copies' are private",
+    )
+
+
+def test_more_principals_than_ec2_takes_are_a_problem() -> None:
+    thousand = frozenset(Principal.parse(f"{number:012}") for number in range(1000))
+    assert wanted(source(), share=thousand).problems == ()
+    assert "these are 1001" in wanted(source(), share=thousand | {PUBLIC}).problems[0]
+
+
+def test_the_deprecation_date_is_the_sources() -> None:
+    later = NOW + timedelta(days=1)
+    copy = wanted(source(deprecate_at=later))
+    assert (copy.deprecate_at, copy.notes) == (later, ())
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(days=400)])
+def test_a_date_that_is_past_is_left_behind_and_that_is_said(ago: timedelta) -> None:
+    copy = wanted(source(deprecate_at=NOW - ago))
+    assert copy.deprecate_at is None
+    assert "EC2 takes no past date" in copy.notes[0]
+
+
+def test_notes_and_problems_are_said_once() -> None:
+    copy = wanted(source(snapshot(0, volume_permissions=None), snapshot(1, volume_permissions=None)))
+    assert len(copy.notes) == 1
+
+
+PRINCIPALS = st.frozensets(st.sampled_from([SOMEBODY, OTHERS, PUBLIC]))
+
+
+@given(
+    launch=st.none() | PRINCIPALS,
+    volumes=st.lists(st.none() | PRINCIPALS, max_size=3),
+    share=st.none() | PRINCIPALS,
+    carry=st.booleans(),
+)
+def test_nobody_is_wanted_who_is_neither_at_the_source_nor_asked_for(
+    launch: frozenset[Principal] | None,
+    volumes: list[frozenset[Principal] | None],
+    share: frozenset[Principal] | None,
+    carry: bool,
+) -> None:
+    image = source(*(snapshot(n, volume_permissions=who) for n, who in enumerate(volumes)), launch_permissions=launch)
+    copy = wanted(image, share=share, carry_permissions=carry)
+    assert copy.launch_permissions <= (launch or NOBODY if share is None else share)
+    for device, found in image.snapshots_by_device.items():
+        assert copy.volume_permissions.get(device, NOBODY) <= (found.volume_permissions or NOBODY)
