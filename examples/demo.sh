@@ -20,6 +20,6 @@ run() {
 
 run amicopy copy "$source" --to us-west-2,eu-west-1 --output table
 echo
-echo "The same command again: it looks, and writes nothing."
-run amicopy copy "$source" --to us-west-2,eu-west-1 --output table
+echo "The same command again, with each AWS call shown: it looks, and writes nothing."
+run amicopy copy "$source" --to us-west-2,eu-west-1 --output table -v
 run amicopy status "$source"
