@@ -100,3 +100,8 @@ def advice_for(reason: str) -> Advice | None:
     """Return what is known about a reason of EC2's; None where nothing is."""
     text = reason.lower().replace("’", "'")
     return next((advice for part, advice in _KNOWN if part in text), None)
+
+
+def known_reasons() -> tuple[tuple[str, Advice], ...]:
+    """Return every part of a text that is known, with what is behind it."""
+    return _KNOWN

@@ -165,10 +165,10 @@ def test_a_disabled_copy_is_for_a_person_to_judge() -> None:
     ("copy", "asked", "why"),
     [
         (a_copy(attributes={"BootMode": "uefi"}), {}, "ami-2 has BootMode uefi instead of none"),
-        (a_copy(), {"name": "db"}, "ami-2 has name 'web' instead of 'db'"),
+        (a_copy(), {"name": "database"}, "ami-2 has name 'web' instead of 'database'"),
     ],
 )
-def test_a_copy_that_only_a_new_one_could_mend_is_refused(copy: Image, asked: dict[str, str], why: str) -> None:
+def test_a_copy_that_only_a_new_one_could_mend_is_refused(copy: Image, asked: dict[str, Any], why: str) -> None:
     row = planned(copy, **asked)
     assert row.action is Action.REFUSE
     assert isinstance(row.problem, NotFaithful)

@@ -248,5 +248,5 @@ class _Run:
         if self._is_live:
             from amicopy.render.live import LiveView
 
-            return LiveView(report, self._clock)
-        return PlainView(report, self._clock)
+            return LiveView(report, self._clock, self._runtime.stop)
+        return PlainView(report, self._clock, self._runtime.stop)

@@ -6,7 +6,6 @@ Refuses to raise: an exception out of a signal could cut any line of the program
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -23,9 +22,7 @@ def stopping_on_signals(stop: Stop) -> Iterator[None]:
         if stop.is_set():
             os._exit(128 + number)
         stop.signal_number = number
-        stop.set()
-        with contextlib.suppress(OSError):
-            os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, b"\nending: a second signal ends at once\n")
+        stop.set()  # whoever shows progress says so; a write from here could land in the middle of a table
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from amicopy.clock import Clock
 from amicopy.events import Event
+from amicopy.parallel import Stop
+from amicopy.render.plain import ENDING
 from amicopy.render.words import counted, duration, safe
 from amicopy.report import Outcome, Report, State
 
@@ -31,8 +33,9 @@ _WORDS = {
 class LiveView:
     """A redrawn table on stderr."""
 
-    def __init__(self, report: Report, clock: Clock) -> None:
+    def __init__(self, report: Report, clock: Clock, stop: Stop) -> None:
         self._report = report
+        self._stop = stop
         self._clock = clock
         self._console = Console(stderr=True, markup=False, emoji=False, highlight=False)
         self._live = Live(
@@ -69,6 +72,8 @@ class LiveView:
         line = f"{done} of {counted(len(outcomes), 'copy', 'copies')} ended · {duration(now - self._report.started_at)}"
         if len(outcomes) > room:
             line += f" · {len(outcomes) - room + 1} more not shown"
+        if self._stop.is_set():
+            line += f" · {ENDING}"
         return Group(table, Text(line, style="dim"))
 
     def _took(self, outcome: Outcome) -> str:

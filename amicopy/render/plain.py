@@ -24,10 +24,13 @@ from amicopy.events import (
     RowLeft,
     Settled,
 )
+from amicopy.parallel import Stop
 from amicopy.render.words import counted, duration, safe
 from amicopy.report import Outcome, Report, State
 
 HEARTBEAT = timedelta(minutes=1)
+
+ENDING = "ending; a second Ctrl-C ends at once"
 
 _LEFT = {
     LeftBecause.NO_WAIT: "left to EC2; not waited for",
@@ -40,9 +43,11 @@ _LEFT = {
 class PlainView:
     """Lines on stderr."""
 
-    def __init__(self, report: Report, clock: Clock) -> None:
+    def __init__(self, report: Report, clock: Clock, stop: Stop) -> None:
         self._report = report
         self._clock = clock
+        self._stop = stop
+        self._ending = False
         self._last = clock.now()
 
     def event(self, event: Event, outcome: Outcome) -> None:
@@ -53,7 +58,10 @@ class PlainView:
             self.line(f"{subject}  {words}", event.at)
 
     def glance(self) -> None:
-        """Write a sign of life when nothing has happened for a minute."""
+        """Write a sign of life when nothing has happened for a minute, and that a signal was heard."""
+        if self._stop.is_set() and not self._ending:
+            self._ending = True
+            self.line(ENDING, self._clock.now())
         if self._clock.now() - self._last >= HEARTBEAT:
             self.line(heartbeat_words(self._report, self._clock.now()), self._clock.now())
 

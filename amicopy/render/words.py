@@ -4,6 +4,9 @@ Refuses to colour; whoever prints does.
 """
 
 import shlex
+import shutil
+import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -39,14 +42,36 @@ def _ansi_c(char: str) -> str:
     return _visible(char) if unicodedata.category(char) in _UNSAFE else char
 
 
-def error_lines(error: AmicopyError, *, label: str = "error") -> list[str]:
-    """Return what happened, why, and what to do next: one line each, the last two only where known."""
-    lines = [f"{label}: {safe(error.what)} [{error.slug}]"]
+def error_lines(error: AmicopyError, *, label: str = "error", width: int | None = None) -> list[str]:
+    """Return what happened, why, and what to do next: one line each, the last two only where known.
+
+    With a ``width`` long lines are folded between words; by default they are where stderr is a terminal.
+    """
+    width = width or _terminal_width()
+    lines = fold(f"{label}: {safe(error.what)} [{error.slug}]", width, indent=2)
     if error.why:
-        lines.append(f"  why    {safe(error.why)}")
+        lines += fold(f"  why    {safe(error.why)}", width, indent=9)
     if error.next_step:
-        lines.append(f"  next   {safe(error.next_step)}")
+        lines += fold(f"  next   {safe(error.next_step)}", width, indent=9)
     return lines
+
+
+def fold(line: str, width: int, *, indent: int) -> list[str]:
+    """Return the line cut between words, later pieces indented; uncut with no width. Words are never cut."""
+    if not width:
+        return [line]
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
 
 
 def duration(length: timedelta) -> str:

@@ -1,0 +1,46 @@
+"""The table of IAM actions and the gateway say the same."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from amicopy import gateway
+from amicopy.iam import ACTIONS, Where
+from amicopy.rehearsals import Write
+
+CALLING = {"_call", "_described", "_by_id"}
+READS = ("Describe", "Get", "List")
+
+
+def called() -> Iterator[str]:
+    """Yield the EC2 operation of every call in the gateway's source that names one."""
+    for node in ast.walk(ast.parse(Path(gateway.__file__).read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLING:
+            match node.args[0]:
+                case ast.Constant(value=str(operation)):
+                    yield operation
+
+
+def test_every_call_is_in_the_table_and_nothing_else_is() -> None:
+    assert sorted(action.operation for action in ACTIONS) == sorted(set(called()))
+
+
+def test_every_rehearsed_write_is_in_the_table_as_one() -> None:
+    assert {str(write) for write in Write} == {action.operation for action in ACTIONS if action.writes}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.operation))
+def test_what_does_not_begin_like_a_read_writes(action: object) -> None:
+    assert action in ACTIONS
+    [found] = [one for one in ACTIONS if one is action]
+    assert found.writes is not found.operation.startswith(READS)
+
+
+def test_nothing_is_written_where_the_source_is() -> None:
+    assert {action.where for action in ACTIONS if action.writes} == {Where.DESTINATION}
+
+
+def test_actions_are_spelt_as_iam_spells_them() -> None:
+    assert {action.name for action in ACTIONS} >= {"ec2:CopyImage", "ec2:DescribeImages"}

@@ -1,0 +1,144 @@
+"""Several blocking things at once: their results in order, their first error, and a prompt end."""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+
+from amicopy.errors import Interrupted
+from amicopy.parallel import Merged, Stop, all_at_once, each
+
+PATIENCE = 5.0  # real seconds after which a test fails rather than hangs
+
+
+def test_results_come_in_the_order_of_the_tasks_however_they_end() -> None:
+    last_has_ended = threading.Event()
+
+    def first() -> str:
+        assert last_has_ended.wait(PATIENCE)
+        return "first"
+
+    def last() -> str:
+        last_has_ended.set()
+        return "last"
+
+    assert list(all_at_once({"b": first, "a": last}, Stop()).items()) == [("b", "first"), ("a", "last")]
+
+
+def test_each_keeps_the_order_of_the_items() -> None:
+    assert each(range(100), str, Stop()) == [str(number) for number in range(100)]
+
+
+def test_nothing_to_do_is_done_at_once() -> None:
+    assert all_at_once({}, Stop()) == {}
+    assert each([], str, Stop()) == []
+
+
+def test_a_result_of_none_is_a_result() -> None:
+    assert all_at_once({"a": lambda: None}, Stop()) == {"a": None}
+
+
+def test_tasks_run_side_by_side() -> None:
+    everybody = threading.Barrier(5, timeout=PATIENCE)
+    assert sorted(all_at_once(dict.fromkeys(range(5), everybody.wait), Stop()).values()) == [0, 1, 2, 3, 4]
+
+
+def test_no_more_run_at_a_time_than_allowed_and_all_of_them_run() -> None:
+    lock = threading.Lock()
+    running = 0
+    most_seen = 0
+
+    def task() -> None:
+        nonlocal running, most_seen
+        with lock:
+            running += 1
+            most_seen = max(most_seen, running)
+        time.sleep(0)  # let others in
+        with lock:
+            running -= 1
+
+    assert len(all_at_once(dict.fromkeys(range(30), task), Stop(), most=3)) == 30
+    assert most_seen <= 3
+
+
+def failing(error: Exception) -> Callable[[], None]:
+    """Return a task that fails."""
+
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_the_first_error_is_raised_without_waiting_for_the_others() -> None:
+    never = threading.Event()
+    tasks: dict[str, Callable[[], object]] = {"hangs": never.wait, "fails": failing(ValueError("it"))}
+    with pytest.raises(ValueError, match="it"):
+        all_at_once(tasks, Stop())
+    never.set()
+
+
+def test_stop_ends_it_although_a_task_hangs() -> None:
+    never, stop = threading.Event(), Stop()
+    began = time.monotonic()
+    tasks: dict[str, Callable[[], object]] = {"hangs": never.wait, "stops": stop.set}
+    with pytest.raises(Interrupted):
+        all_at_once(tasks, stop)
+    assert time.monotonic() - began < PATIENCE
+    never.set()
+
+
+def test_a_stop_that_is_set_already_begins_nothing() -> None:
+    stop, begun = Stop(), threading.Event()
+    stop.set()
+    with pytest.raises(Interrupted):
+        all_at_once({"a": begun.set}, stop)
+    assert not begun.is_set()
+
+
+def test_a_stop_set_by_the_last_task_is_not_missed() -> None:
+    stop = Stop()
+    with pytest.raises(Interrupted):
+        all_at_once({"a": stop.set}, stop)
+
+
+def test_a_stop_says_so_only_once_it_is_set() -> None:
+    stop = Stop()
+    stop.check()
+    stop.set()
+    with pytest.raises(Interrupted):
+        stop.check()
+
+
+def test_what_one_thread_produces_comes_in_its_order() -> None:
+    merged: Merged[tuple[str, int]] = Merged()
+
+    def produce(name: str, put: Callable[[tuple[str, int]], None]) -> None:
+        for number in range(50):
+            put((name, number))
+
+    for name in "ab":
+        merged.start(partial(produce, name))
+    found = []
+    while merged.running:
+        if (item := merged.next()) is not None:
+            found.append(item)
+    assert [number for name, number in found if name == "a"] == list(range(50))
+    assert [number for name, number in found if name == "b"] == list(range(50))
+
+
+def test_items_that_a_thread_produced_before_it_failed_are_not_lost() -> None:
+    merged: Merged[int] = Merged()
+
+    def produce(put: Callable[[int], None]) -> None:
+        put(1)
+        raise ValueError("it")
+
+    merged.start(produce)
+    assert merged.next() == 1
+    assert merged.running
+    with pytest.raises(ValueError, match="it"):
+        merged.next()
+    assert not merged.running
