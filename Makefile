@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 # Documents with tables and help texts that are written by the code itself.
-GENERATED := README.md docs/commands.md
+GENERATED := README.md docs/commands.md docs/errors.md
 
 .PHONY: demo test check fix clean
 

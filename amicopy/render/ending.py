@@ -56,17 +56,14 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
 def summary(report: Report) -> str:
     """Return how many ended how."""
     count = Counter(outcome.state for outcome in report.rows)
-    left = len(report.left_behind)
-    parts = [
-        f"{count[State.DONE]} done",
-        *([f"{count[State.KEPT]} as asked before"] if count[State.KEPT] else []),
-        *([f"{left} unfinished"] if left else []),
-        *(
-            [f"{count[State.FAILED] + count[State.REFUSED]} failed"]
-            if count[State.FAILED] + count[State.REFUSED]
-            else []
-        ),
-    ]
+    numbers = {
+        "done": count[State.DONE],
+        "as asked before": count[State.KEPT],
+        "unfinished": len(report.left_behind),
+        "removed again": count[State.CANCELLED],
+        "failed": count[State.FAILED] + count[State.REFUSED],
+    }
+    parts = [f"{number} {words}" for words, number in numbers.items() if number or words == "done"]
     return f"{counted(len(report.rows), 'copy', 'copies')}: {', '.join(parts)}"
 
 
