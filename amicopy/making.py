@@ -126,6 +126,10 @@ class Making:
         copy = yield from self._available(VISIBLE_WITHIN)
         if copy is None:
             raise self._vanished()
+        return (yield from persist(flapping(self._clock), partial(self._detailed, copy)))
+
+    def _detailed(self, copy: Image) -> Work[Image]:
+        yield from ()
         [detailed] = with_details(self._gateway, [(copy, self.row.wanted)])
         return detailed
 
@@ -175,12 +179,16 @@ class Making:
             text="an earlier run asked for this copy with another name, description or tags; looking for that one",
         )
         give_up = self._clock.now() + (VISIBLE_WITHIN if self._terms.wait else _NO_WAIT_PATIENCE)
-        while not (image_id := earlier_copy(self.row.source, self._gateway)):
+        while not (image_id := (yield from persist(flapping(self._clock), self._shown))):
             if self._clock.now() >= give_up:
                 return False
             yield Sleep(_LOOK_AGAIN_SECONDS)
         self.image_id = image_id
         return True
+
+    def _shown(self) -> Work[str]:
+        yield from ()
+        return earlier_copy(self.row.source, self._gateway)
 
     def _available(self, visible_within: timedelta) -> Work[Image | None]:
         """Return the image once it is available; None where it never became visible, so is a dead one.

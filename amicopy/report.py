@@ -69,6 +69,11 @@ class Outcome:
         """The destination is as asked."""
         return self.state in {State.DONE, State.KEPT}
 
+    @property
+    def is_lost(self) -> bool:
+        """It failed, was refused, or came to no end for no reason that is known."""
+        return self.state in {State.FAILED, State.REFUSED} or not (self.is_well or self.left or self.ended)
+
 
 @dataclass(slots=True, kw_only=True)
 class Report:
@@ -118,11 +123,11 @@ class Report:
             return self.error.exit_code
         if self.signal:
             return ExitCode.INTERRUPTED if self.signal == 2 else ExitCode.TERMINATED
-        counted = [outcome for outcome in self.rows if not outcome.row.best_effort]
-        lost = [outcome for outcome in counted if outcome.state in {State.FAILED, State.REFUSED}]
         if self.refused:
             return self.plan.refusal().exit_code
-        if lost and len(lost) == len(counted):
+        counted = [outcome for outcome in self.rows if not outcome.row.best_effort]
+        lost = [outcome for outcome in counted if outcome.is_lost]
+        if lost and not any(outcome.is_well or outcome.left is LeftBecause.NO_WAIT for outcome in counted):
             codes = {outcome.error.exit_code for outcome in lost if outcome.error}
             return codes.pop() if len(codes) == 1 else ExitCode.FAILED
         if lost:

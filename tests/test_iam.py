@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from amicopy import gateway
-from amicopy.iam import ACTIONS, Where
+from amicopy.iam import ACTIONS, Action, Where
 from amicopy.rehearsals import Write
 
 CALLING = {"_call", "_described", "_by_id"}
@@ -32,10 +32,8 @@ def test_every_rehearsed_write_is_in_the_table_as_one() -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.operation))
-def test_what_does_not_begin_like_a_read_writes(action: object) -> None:
-    assert action in ACTIONS
-    [found] = [one for one in ACTIONS if one is action]
-    assert found.writes is not found.operation.startswith(READS)
+def test_what_does_not_begin_like_a_read_writes(action: Action) -> None:
+    assert action.writes is not action.operation.startswith(READS)
 
 
 def test_nothing_is_written_where_the_source_is() -> None:

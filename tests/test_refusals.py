@@ -215,6 +215,15 @@ def test_credentials_that_aws_does_not_know_are_no_matter_of_ownership(operation
     assert type(refused(operation, "AuthFailure", BAD_KEYS, 401)) is CredentialsRejected
 
 
+@pytest.mark.parametrize("message", ["", None])
+def test_where_ec2_says_nothing_nothing_is_quoted(message: str | None) -> None:
+    # An empty <Message/> comes from botocore as None.
+    response = {"Error": {"Code": "InvalidSnapshot.NotFound", "Message": message}}
+    ours = our_error(ClientError(response, "DeleteSnapshot"), "DeleteSnapshot", REGION)
+    assert ours is not None
+    assert ours.why == ""
+
+
 def test_what_to_allow_is_taken_from_ec2s_words_where_they_name_it() -> None:
     named = refused("CopyImage", "UnauthorizedOperation", "User: x is not authorized to perform: ec2:CreateTags on y")
     assert isinstance(named, AccessDenied)
