@@ -95,6 +95,24 @@ class SnapshotNotFound(AmicopyError):
     slug = "snapshot-not-found"
 
 
+class KeyNotFound(AmicopyError):
+    """There is no such KMS key in the region."""
+
+    slug = "key-not-found"
+
+
+class KeyUnusable(AmicopyError):
+    """The KMS key is there, and EC2 cannot encrypt a copy with it."""
+
+    slug = "key-unusable"
+
+
+class NotShareable(AmicopyError):
+    """The copy could not be shared as asked: its encryption, a setting or a quota of the account forbids it."""
+
+    slug = "not-shareable"
+
+
 class StorageNotShared(AmicopyError):
     """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
 

@@ -3,16 +3,10 @@
 Refuses to wait, to decide, and to let anything of botocore's through.
 """
 
-import logging
-import threading
-import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
-
-from botocore import xform_name
 
 from amicopy.answers import (
     image_from,
@@ -22,13 +16,11 @@ from amicopy.answers import (
     snapshot_from,
     tags_for,
 )
+from amicopy.caller import Caller, Calls
 from amicopy.errors import AccessDenied, AmicopyError, ImageNotFound, SnapshotNotFound
 from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
-from amicopy.refusals import our_error
 from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
-
-log = logging.getLogger("amicopy.calls")
 
 _Item = TypeVar("_Item")
 
@@ -36,24 +28,6 @@ _FILTER_VALUES = 200  # a filter takes no more (EC2 API reference, DescribeImage
 _PAGE = 1000
 _IDS_PER_CALL = 200
 _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
-
-
-class Calls:
-    """How many calls were made, by operation; shared by all regions of a run."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count: Counter[str] = Counter()
-
-    def add(self, operation: str) -> None:
-        """Count one more."""
-        with self._lock:
-            self._count[operation] += 1
-
-    def count(self) -> dict[str, int]:
-        """Return the number of calls of each operation so far; botocore's own retries are not in it."""
-        with self._lock:
-            return dict(sorted(self._count.items()))
 
 
 class Gateway:
@@ -65,8 +39,7 @@ class Gateway:
 
     def __init__(self, session: Session, region: str, calls: Calls) -> None:
         self.region = region
-        self._ec2 = session.client("ec2", region)
-        self._calls = calls
+        self._call = Caller(session, "ec2", region, calls)
 
     def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.
@@ -350,20 +323,6 @@ class Gateway:
             while token := page.get("NextToken"):
                 page = self._call(operation, Filters=filters, MaxResults=_PAGE, NextToken=token, **parameters)
                 yield from page.get(member, ())
-
-    def _call(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        started = time.perf_counter()
-        self._calls.add(operation)
-        try:
-            answer: Mapping[str, Any] = getattr(self._ec2, xform_name(operation))(**parameters)
-        except Exception as error:
-            ours = our_error(error, operation, self.region)
-            if ours is None:
-                raise
-            raise ours from error
-        finally:
-            log.info("%s %s %.0f ms", operation, self.region, (time.perf_counter() - started) * 1000)
-        return answer
 
 
 class Gateways:

@@ -75,7 +75,7 @@ _NO_CREDENTIALS = (
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
-def our_error(error: Exception, operation: str, region: str) -> AmicopyError | None:
+def our_error(error: Exception, operation: str, service: str, region: str) -> AmicopyError | None:
     """Return our error for one of botocore's; None for what is a bug of ours."""
     match error:
         case ClientError():
@@ -83,7 +83,7 @@ def our_error(error: Exception, operation: str, region: str) -> AmicopyError | N
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
             return _refusal(
                 operation=operation,
-                service="ec2",
+                service=service,
                 region=region,
                 code=str(facts.get("Code", "")),
                 message=str(facts.get("Message", "")),

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from amicopy.caller import Calls
 from amicopy.errors import (
     AmicopyError,
     ImageNotFound,
@@ -20,7 +21,7 @@ from amicopy.errors import (
     SnapshotInUse,
     SnapshotNotFound,
 )
-from amicopy.gateway import Calls, Gateway
+from amicopy.gateway import Gateway
 from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.rehearsals import Write
 from amicopy.sandbox.records import Volume

@@ -46,7 +46,7 @@ BAD_KEYS = "AWS was not able to validate the provided access credentials"
 def refused(operation: str, code: str, message: str = "EC2's own words.", status: int = 400) -> AmicopyError:
     """Return our error for one that EC2 answers with."""
     response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    ours = our_error(ClientError(response, operation), operation, REGION)
+    ours = our_error(ClientError(response, operation), operation, "ec2", REGION)
     assert ours is not None
     return ours
 
@@ -219,7 +219,7 @@ def test_credentials_that_aws_does_not_know_are_no_matter_of_ownership(operation
 def test_where_ec2_says_nothing_nothing_is_quoted(message: str | None) -> None:
     # An empty <Message/> comes from botocore as None.
     response = {"Error": {"Code": "InvalidSnapshot.NotFound", "Message": message}}
-    ours = our_error(ClientError(response, "DeleteSnapshot"), "DeleteSnapshot", REGION)
+    ours = our_error(ClientError(response, "DeleteSnapshot"), "DeleteSnapshot", "ec2", REGION)
     assert ours is not None
     assert ours.why == ""
 
@@ -246,7 +246,7 @@ def test_what_ec2_calls_it_is_kept_where_we_know_nothing_better() -> None:
 
 
 def test_an_error_without_anything_is_still_an_error_of_ours() -> None:
-    assert type(our_error(ClientError({}, "CopyImage"), "CopyImage", REGION)) is RequestRefused
+    assert type(our_error(ClientError({}, "CopyImage"), "CopyImage", "ec2", REGION)) is RequestRefused
 
 
 ENDPOINT = "https://ec2.eu-west-1.amazonaws.com/"
@@ -271,10 +271,10 @@ ENDPOINT = "https://ec2.eu-west-1.amazonaws.com/"
     ],
 )
 def test_what_botocore_raises_itself_is_one_of_our_errors(error: Exception, kind: type[AmicopyError]) -> None:
-    ours = our_error(error, "CopyImage", REGION)
+    ours = our_error(error, "CopyImage", "ec2", REGION)
     assert type(ours) is kind
     assert ours.why
 
 
 def test_what_is_none_of_botocores_is_a_bug() -> None:
-    assert our_error(KeyError("ImageId"), "CopyImage", REGION) is None
+    assert our_error(KeyError("ImageId"), "CopyImage", "ec2", REGION) is None

@@ -10,13 +10,14 @@ from typing import Any
 
 import click
 
+from amicopy.caller import Calls
 from amicopy.cancel import Fate, Target, cancel_target, find_all_pending, find_targets
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import ExitCode, UsageError
-from amicopy.gateway import Calls, Gateway, Gateways
+from amicopy.gateway import Gateway, Gateways
 from amicopy.parallel import all_at_once
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets
 from amicopy.render.results import write_json

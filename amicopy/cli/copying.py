@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from amicopy.caller import Calls
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import bug_report, say, to_stdout
 from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, TimedOut
 from amicopy.events import Event
-from amicopy.gateway import Calls, Gateways
+from amicopy.gateway import Gateways
 from amicopy.lane import Lane
 from amicopy.making import Terms
 from amicopy.models import Image, Region

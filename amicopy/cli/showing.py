@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from amicopy.caller import Calls
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import AccessDenied, AmicopyError, ExitCode, ImageNotFound
-from amicopy.gateway import Calls, Gateway, Gateways
+from amicopy.gateway import Gateway, Gateways
 from amicopy.inventory import Standing, standings
 from amicopy.models import Image
 from amicopy.parallel import Stop, all_at_once

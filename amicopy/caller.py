@@ -1,0 +1,65 @@
+"""One AWS service in one region, called: counted, logged, and with our errors only.
+
+Refuses to know what any operation means.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from botocore import xform_name
+
+from amicopy.refusals import our_error
+from amicopy.session import Session
+
+log = logging.getLogger("amicopy.calls")
+
+
+class Calls:
+    """How many calls were made, by operation; shared by all regions of a run."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count: Counter[str] = Counter()
+
+    def add(self, operation: str) -> None:
+        """Count one more."""
+        with self._lock:
+            self._count[operation] += 1
+
+    def count(self) -> dict[str, int]:
+        """Return the number of calls of each operation so far; botocore's own retries are not in it."""
+        with self._lock:
+            return dict(sorted(self._count.items()))
+
+
+class Caller:
+    """Calls operations by their names in botocore's model."""
+
+    def __init__(self, session: Session, service: str, region: str, calls: Calls) -> None:
+        self._service = service
+        self._region = region
+        self._client = session.client(service, region)
+        self._calls = calls
+
+    def __call__(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """Return AWS's answer.
+
+        Raises:
+            AmicopyError: whatever goes wrong that is not a bug of ours.
+        """
+        started = time.perf_counter()
+        self._calls.add(operation)
+        try:
+            answer: Mapping[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
+        except Exception as error:
+            ours = our_error(error, operation, self._service, self._region)
+            if ours is None:
+                raise
+            raise ours from error
+        finally:
+            log.info("%s %s %.0f ms", operation, self._region, (time.perf_counter() - started) * 1000)
+        return answer

@@ -1,0 +1,40 @@
+"""KMS in one region: what a key is, before anything is encrypted with it.
+
+Refuses to use a key.
+"""
+
+from amicopy.caller import Caller, Calls
+from amicopy.errors import KeyNotFound, RequestRefused
+from amicopy.keys import Key
+from amicopy.session import Session
+
+
+class Keyring:
+    """The keys of one region."""
+
+    def __init__(self, session: Session, region: str, calls: Calls) -> None:
+        self._region = region
+        self._call = Caller(session, "kms", region, calls)
+
+    def describe_key(self, text: str) -> Key:
+        """Return the key that an id, alias or ARN stands for.
+
+        Raises:
+            KeyNotFound: there is none in this region.
+            AccessDenied: IAM or the key's policy does not let us look.
+
+        AWS: KMS DescribeKey.
+        """
+        try:
+            facts = self._call("DescribeKey", KeyId=text)["KeyMetadata"]
+        except RequestRefused as error:
+            if error.code == "NotFoundException":
+                raise KeyNotFound(f"There is no KMS key {text} in {self._region}.", why=error.why) from error
+            raise
+        return Key(
+            arn=facts.get("Arn", ""),
+            state=facts.get("KeyState", ""),
+            usage=facts.get("KeyUsage", ""),
+            spec=facts.get("KeySpec", facts.get("CustomerMasterKeySpec", "")),
+            manager=facts.get("KeyManager", ""),
+        )

@@ -1,0 +1,63 @@
+"""KMS keys: what a user may write for one, and what AWS says of it.
+
+Refuses to ask AWS; `keyring` does.
+"""
+
+import re
+from dataclasses import dataclass
+
+_UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_MULTI_REGION = r"mrk-[0-9a-f]{32}"
+_ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
+_ARN = re.compile(
+    rf"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{{12}}):"
+    rf"(?P<what>key/(?:{_UUID}|{_MULTI_REGION})|{_ALIAS})"
+)
+_BARE = re.compile(rf"{_UUID}|{_MULTI_REGION}|{_ALIAS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One KMS key as DescribeKey shows it; members that IAM does not let us read are empty."""
+
+    arn: str
+    state: str = ""
+    usage: str = ""
+    spec: str = ""
+    manager: str = ""
+
+    @property
+    def is_aws_managed(self) -> bool:
+        """It is AWS's own (aws/ebs): what it encrypts can be shared with nobody."""
+        return self.manager == "AWS"
+
+    def problem(self) -> str:
+        """Return why EC2 cannot encrypt a copy with it, or nothing (EBS User Guide, "Amazon EBS encryption")."""
+        if self.state not in {"", "Enabled"}:
+            return f"it is in the state {self.state}; EC2 needs an enabled one"
+        if self.usage not in {"", "ENCRYPT_DECRYPT"} or self.spec not in {"", "SYMMETRIC_DEFAULT"}:
+            return f"it is of the kind {self.spec}, for {self.usage}; EC2 needs a symmetric key that encrypts"
+        return ""
+
+
+def check_key(text: str) -> None:
+    """Raise ValueError unless ``text`` is a key id, an alias, or the ARN of either, as CopyImage takes them."""
+    if not (_BARE.fullmatch(text) or _ARN.fullmatch(text)):
+        raise ValueError(
+            f"{text!r} is no KMS key: give a key id (1234abcd-12ab-34cd-56ef-1234567890ab or mrk-…), an alias "
+            "(alias/name), or the ARN of either"
+        )
+
+
+def key_in_region(text: str, region: str) -> str:
+    """Return how the key is named in ``region``: a multi-Region key has the same id everywhere, an alias the same name.
+
+    Raises:
+        ValueError: it is the ARN of a key of another region, which EC2 cannot use there.
+    """
+    arn = _ARN.fullmatch(text)
+    if arn is None or arn["region"] == region:
+        return text
+    if arn["what"].startswith("key/mrk-"):
+        return f"arn:{arn['partition']}:kms:{region}:{arn['account']}:{arn['what']}"
+    raise ValueError(f"{text} is a key of {arn['region']}, and {region} needs one of its own")
