@@ -44,6 +44,9 @@ def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
             image_tags=row.wanted.tags,
             snapshot_tags=row.wanted.creation_snapshot_tags,
             client_token=token,
+            encrypt=row.wanted.encrypt,
+            key=row.wanted.key_arn or row.wanted.key,
+            minutes=row.wanted.minutes,
         )
     except ImageUnavailable as error:
         # The same is said of a source that was deregistered a moment ago: then it names the source.

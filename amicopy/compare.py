@@ -52,6 +52,19 @@ class DeprecationDiffers:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionDiffers:
+    """Deregistration protection was asked for and is not on, or without the cooldown."""
+
+    image_id: str
+    wanted: str
+    found: str
+    repairable = True
+
+    def __str__(self) -> str:
+        return f"{self.image_id} has deregistration protection {self.found or 'disabled'} instead of {self.wanted}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SharingLacks:
     """Principals that the image (to launch) or one snapshot (to create volumes) is not shared with."""
 
@@ -78,7 +91,7 @@ class StructureDiffers:
         return f"{self.image_id} has {self.aspect} {self.found or 'none'} instead of {self.wanted or 'none'}"
 
 
-Difference = TagsDiffer | DescriptionDiffers | DeprecationDiffers | SharingLacks | StructureDiffers
+Difference = TagsDiffer | DescriptionDiffers | DeprecationDiffers | ProtectionDiffers | SharingLacks | StructureDiffers
 
 
 def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
@@ -90,9 +103,11 @@ def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
     return (
         *_name(wanted, copy),
         *_structure(wanted.source, copy),
+        *_encryption(wanted, copy, snapshots),
         *_tags(wanted, copy, snapshots),
         *_description(wanted, copy),
         *_deprecation(wanted, copy),
+        *_protection(wanted, copy),
         *_volume_permissions(wanted, snapshots),
         *_launch_permissions(wanted, copy),
     )
@@ -118,8 +133,40 @@ def _description(wanted: Wanted, copy: Image) -> Iterator[Difference]:
 
 def _deprecation(wanted: Wanted, copy: Image) -> Iterator[Difference]:
     # EC2 rounds to the minute (botocore's model, EnableImageDeprecationRequest.DeprecateAt).
-    if wanted.deprecate_at and _minutes_apart(wanted.deprecate_at, copy.deprecate_at) > 1:
-        yield DeprecationDiffers(image_id=copy.image_id, wanted=wanted.deprecate_at, found=copy.deprecate_at)
+    date = deprecation_date(wanted, copy)
+    if date and _minutes_apart(date, copy.deprecate_at) > 1:
+        yield DeprecationDiffers(image_id=copy.image_id, wanted=date, found=copy.deprecate_at)
+
+
+def deprecation_date(wanted: Wanted, copy: Image) -> datetime | None:
+    """Return from when on the copy is to be deprecated: the source's date, or so long after the copy was made."""
+    if wanted.deprecate_after is not None and copy.created_at:
+        return datetime.fromisoformat(copy.created_at) + wanted.deprecate_after
+    return wanted.deprecate_at
+
+
+def _protection(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+    if wanted.protection and copy.protection != wanted.protection:
+        yield ProtectionDiffers(image_id=copy.image_id, wanted=wanted.protection, found=copy.protection)
+
+
+def _encryption(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+    """Yield where the copy is not encrypted as asked: with what it was encrypted nobody can change."""
+    if not wanted.encrypt:
+        return
+    for device in copy.devices:
+        if device.snapshot_id and not device.encrypted:
+            yield StructureDiffers(
+                image_id=copy.image_id, aspect=f"encryption of {device.device}", wanted="on", found="off"
+            )
+    for device_name, snapshot in snapshots.items():
+        if wanted.key_arn and snapshot.kms_key_id and snapshot.kms_key_id != wanted.key_arn:
+            yield StructureDiffers(
+                image_id=copy.image_id,
+                aspect=f"the key of {device_name}",
+                wanted=wanted.key_arn,
+                found=snapshot.kms_key_id,
+            )
 
 
 def _minutes_apart(one: datetime, other: datetime | None) -> float:

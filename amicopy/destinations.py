@@ -54,9 +54,17 @@ def check_regions(names: Iterable[str], known: Collection[str], option: str) -> 
 
 
 def choose_regions(
-    wanted: Sequence[str], *, exclude: Sequence[str], source: str, known: Sequence[str], enabled: Sequence[str]
+    wanted: Sequence[str],
+    *,
+    exclude: Sequence[str],
+    source: str,
+    known: Sequence[str],
+    enabled: Sequence[str],
+    beside_source: bool = False,
 ) -> tuple[str, ...]:
     """Return the destinations, each once, in the order asked; patterns stand for enabled regions but the source's.
+
+    ``beside_source`` lets the source's own region be named: for a copy that is encrypted with another key.
 
     Raises:
         UsageError: the source's own region is named, or nothing is left.
@@ -65,11 +73,11 @@ def choose_regions(
     for name in wanted:
         if is_pattern(name):
             chosen += [region for region in expand(name, enabled) if region != source]
-        elif name == source:
+        elif name == source and not beside_source:
             raise UsageError(
                 f"--to names {source}, where the source is.",
                 why="A copy beside its source is a second AMI of the same content.",
-                next_step="Name other regions, or the source's region with --from.",
+                next_step="Name other regions, or the source's with --from; to encrypt it anew: --encrypt.",
             )
         else:
             chosen.append(name)

@@ -113,6 +113,12 @@ class NotShareable(AmicopyError):
     slug = "not-shareable"
 
 
+class TooFast(AmicopyError):
+    """A time-based copy asks for more throughput than EC2 gives."""
+
+    slug = "too-fast"
+
+
 class StorageNotShared(AmicopyError):
     """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
 

@@ -18,6 +18,7 @@ from amicopy.answers import (
 )
 from amicopy.caller import Caller, Calls
 from amicopy.errors import AccessDenied, AmicopyError, ImageNotFound, SnapshotNotFound
+from amicopy.keyring import Keyring
 from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
 from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
@@ -175,6 +176,9 @@ class Gateway:
         image_tags: Mapping[str, str],
         snapshot_tags: Mapping[str, str],
         client_token: str,
+        encrypt: bool = False,
+        key: str = "",
+        minutes: int | None = None,
     ) -> str:
         """Start copying ``source`` into this region; return the new image's id at once.
 
@@ -205,6 +209,12 @@ class Gateway:
             parameters["Description"] = description
         if specifications:
             parameters["TagSpecifications"] = specifications
+        if encrypt:  # never False: on an encrypted source EC2 refuses that, and on a plain one it means nothing
+            parameters["Encrypted"] = True
+        if key:
+            parameters["KmsKeyId"] = key
+        if minutes:
+            parameters["SnapshotCopyCompletionDurationMinutes"] = minutes
         image_id: str = self._call("CopyImage", **parameters)["ImageId"]
         return image_id
 
@@ -264,6 +274,49 @@ class Gateway:
         AWS: EC2 EnableImageDeprecation.
         """
         self._call("EnableImageDeprecation", ImageId=image_id, DeprecateAt=at)
+
+    def protect_image(self, image_id: str, *, with_cooldown: bool) -> None:
+        """Let nobody deregister the AMI until this is lifted again; with a cooldown, for 24 hours after that too.
+
+        AWS: EC2 EnableImageDeregistrationProtection.
+        """
+        self._call("EnableImageDeregistrationProtection", ImageId=image_id, WithCooldown=with_cooldown)
+
+    def encryption_by_default(self) -> bool:
+        """Tell whether the account encrypts every new EBS volume and snapshot copy in this region.
+
+        AWS: EC2 GetEbsEncryptionByDefault.
+        """
+        return bool(self._call("GetEbsEncryptionByDefault").get("EbsEncryptionByDefault"))
+
+    def default_key(self) -> str:
+        """Return the key that EBS uses where none is named: ``alias/aws/ebs``, AWS's own, or an ARN.
+
+        AWS: EC2 GetEbsDefaultKmsKeyId.
+        """
+        return str(self._call("GetEbsDefaultKmsKeyId").get("KmsKeyId", ""))
+
+    def images_blocked(self) -> bool:
+        """Tell whether the account's AMIs are blocked from becoming public in this region.
+
+        AWS: EC2 GetImageBlockPublicAccessState.
+        """
+        state = self._call("GetImageBlockPublicAccessState").get("ImageBlockPublicAccessState", "")
+        return bool(state != "unblocked")
+
+    def snapshots_blocked(self) -> bool:
+        """Tell whether the account's snapshots are blocked from becoming public in this region.
+
+        AWS: EC2 GetSnapshotBlockPublicAccessState.
+        """
+        return bool(self._call("GetSnapshotBlockPublicAccessState").get("State", "") != "unblocked")
+
+    def find_public_images(self) -> dict[str, Image]:
+        """Return this account's public AMIs in this region.
+
+        AWS: EC2 DescribeImages.
+        """
+        return self._images("is-public", ["true"], Owners=["self"])
 
     def deregister_image(self, image_id: str) -> dict[str, str]:
         """Deregister the AMI, which also stops a copy, and delete the snapshots that EC2 lists as its own.
@@ -326,7 +379,7 @@ class Gateway:
 
 
 class Gateways:
-    """The gateways of one run by region, each made at its first asking; ask in one thread (see `Session`)."""
+    """The gateways and keyrings of one run by region, made when asked for; ask in one thread (see `Session`)."""
 
     def __init__(self, session: Session, calls: Calls) -> None:
         self._session = session
@@ -337,6 +390,10 @@ class Gateways:
         if region not in self._made:
             self._made[region] = Gateway(self._session, region, self._calls)
         return self._made[region]
+
+    def keyring(self, region: str) -> Keyring:
+        """Return KMS in that region."""
+        return Keyring(self._session, region, self._calls)
 
 
 def _chunks(values: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

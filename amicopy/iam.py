@@ -52,6 +52,30 @@ ACTIONS = (
         purpose="which regions are enabled",
         optional=True,
     ),
+    Action(
+        operation="GetEbsEncryptionByDefault",
+        where=Where.DESTINATION,
+        purpose="will a shared copy be encrypted",
+        optional=True,
+    ),
+    Action(
+        operation="GetEbsDefaultKmsKeyId",
+        where=Where.DESTINATION,
+        purpose="with which key",
+        optional=True,
+    ),
+    Action(
+        operation="GetImageBlockPublicAccessState",
+        where=Where.DESTINATION,
+        purpose="may a public copy be public",
+        optional=True,
+    ),
+    Action(
+        operation="GetSnapshotBlockPublicAccessState",
+        where=Where.DESTINATION,
+        purpose="may its snapshots be",
+        optional=True,
+    ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     Action(operation="CreateTags", where=Where.DESTINATION, purpose="tags, at creation and after", writes=True),
     Action(
@@ -64,6 +88,12 @@ ACTIONS = (
         operation="ModifySnapshotAttribute",
         where=Where.DESTINATION,
         purpose="snapshots' permissions",
+        writes=True,
+    ),
+    Action(
+        operation="EnableImageDeregistrationProtection",
+        where=Where.DESTINATION,
+        purpose="`--protect`",
         writes=True,
     ),
     Action(operation="EnableImageDeprecation", where=Where.DESTINATION, purpose="deprecation date", writes=True),
@@ -81,6 +111,16 @@ ACTIONS = (
     ),
 )
 
+# To look at a key that is named, and what EC2 does with it in the caller's name (EBS User Guide, "Amazon EBS encryption
+# requirements"). The key's own policy has to allow it too.
+KMS_ACTIONS = (
+    "kms:DescribeKey",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncrypt*",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
@@ -91,6 +131,9 @@ class Needs:
     permissions: bool = True  # the source's permissions are carried
     share: bool = False  # others are named instead
     description: bool = False  # asked for, so to be compared and written
+    deprecation: bool = True
+    protection: bool = False
+    key: bool = False  # a KMS key is named
     source_region: str = "*"
     destinations: tuple[str, ...] = ("*",)
 
@@ -100,14 +143,26 @@ def actions_for(needs: Needs) -> tuple[Action, ...]:
     if needs.command == "cancel":
         operations = {"DescribeRegions", "DescribeImages", "DescribeSnapshots", "DeregisterImage", "DeleteSnapshot"}
     else:
-        operations = {action.operation for action in ACTIONS}
-        if not needs.permissions:
-            operations -= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute"}
-        if not needs.permissions and not needs.share:
-            operations -= {"DescribeImageAttribute"} | (set() if needs.description else {"ModifyImageAttribute"})
+        operations = {action.operation for action in ACTIONS} - _not_needed(needs)
     return tuple(
         action for action in ACTIONS if action.operation in operations and not (needs.only_look and action.writes)
     )
+
+
+def _not_needed(needs: Needs) -> set[str]:
+    """Return the operations that a copying run with these options never comes to."""
+    spared: set[str] = set()
+    if not needs.permissions:
+        spared |= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
+    if not needs.permissions and not needs.share:
+        spared |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState"}
+        spared |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+        spared |= set() if needs.description else {"ModifyImageAttribute"}
+    if not needs.deprecation:
+        spared.add("EnableImageDeprecation")
+    if not needs.protection:
+        spared.add("EnableImageDeregistrationProtection")
+    return spared
 
 
 def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
@@ -128,6 +183,9 @@ def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
     if writes:
         there = _resources(partition, needs.destinations)
         statements.append(_statement("AmicopyCompletesCopies", writes, there))
+    if needs.key:
+        used = KMS_ACTIONS[:1] if needs.only_look else KMS_ACTIONS
+        statements.append(_statement("AmicopyEncrypts", used, ["*"]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

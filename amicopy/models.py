@@ -157,6 +157,11 @@ class Image:
         return f"{self.region}/{self.image_id}"
 
     @property
+    def is_instance_store(self) -> bool:
+        """It is kept in S3: it has no snapshots, and CopyImage cannot encrypt it."""
+        return self.attributes.get("RootDeviceType") == "instance-store"
+
+    @property
     def snapshot_ids(self) -> tuple[str, ...]:
         """The snapshots that back it, in the devices' order."""
         return tuple(device.snapshot_id for device in self.devices if device.snapshot_id)
@@ -173,6 +178,14 @@ class Image:
     def volume_gib(self) -> int:
         """GiB of all volumes that a copy has to transfer at most."""
         return sum(device.volume_gib or 0 for device in self.devices if device.snapshot_id)
+
+    @property
+    def full_gib(self) -> float | None:
+        """GiB of data in its snapshots; None where EC2 does not tell of each."""
+        sizes = [snapshot.full_bytes for snapshot in self.snapshots]
+        if len(sizes) < len(self.snapshot_ids) or any(size is None for size in sizes):
+            return None
+        return sum(size or 0 for size in sizes) / 2**30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

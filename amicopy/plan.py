@@ -3,10 +3,13 @@
 Refuses to read or write AWS. The dry run prints the plan, the run executes it, JSON serialises it: one value.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from math import ceil
 
+from amicopy.checks import REGION_THROUGHPUT, copy_problems, surcharge_per_gib, too_fast
 from amicopy.compare import Difference, differences
 from amicopy.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
 from amicopy.models import Image, ImageState
@@ -46,8 +49,13 @@ class Row:
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
     attempt: int = 0  # dead attempts seen: part of the client token
     best_effort: bool = False
-    problem: AmicopyError | None = None
+    problems: tuple[AmicopyError, ...] = ()  # why it is refused
     notes: tuple[str, ...] = ()
+
+    @property
+    def problem(self) -> AmicopyError | None:
+        """The first of its problems."""
+        return next(iter(self.problems), None)
 
     @property
     def key(self) -> tuple[str, str]:
@@ -82,10 +90,10 @@ class Plan:
         count = len(self.refused)
         refused = PlanRefused(
             f"{count} of {len(self.rows)} {'copy is' if count == 1 else 'copies are'} refused, so nothing was started.",
-            why="; ".join(dict.fromkeys(str(row.problem.what) for row in self.refused if row.problem)),
+            why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
             next_step="Mend what is named above, or leave the region out with --exclude, or name it in --best-effort.",
         )
-        codes = {row.problem.exit_code for row in self.refused if row.problem}
+        codes = {problem.exit_code for row in self.refused for problem in row.problems}
         if len(codes) == 1:  # all for lack of access, say: then that is what the exit code tells
             refused.exit_code = codes.pop()
         return refused
@@ -98,15 +106,66 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for region in request.destinations
     )
-    return Plan(rows=rows, notes=survey.notes)
+    plan = Plan(rows=rows, notes=(*survey.notes, *_cost_notes(request, rows)))
+    return with_refusals(plan, _overloaded(request, rows)) if request.preflight else plan
+
+
+def _overloaded(request: CopyRequest, rows: Sequence[Row]) -> dict[str, AmicopyError]:
+    """Return the destinations whose time-based copies together need more throughput than a region gives."""
+    minutes = request.complete_within_minutes
+    if not minutes:
+        return {}
+    gib = Counter[str]()
+    for row in rows:
+        if row.action.starts_a_copy:
+            gib[row.region] += row.source.volume_gib
+    return {
+        region: too_fast(f"{total} GiB together", REGION_THROUGHPUT, minutes, region)
+        for region, total in gib.items()
+        if total * 1024 / (minutes * 60) > REGION_THROUGHPUT
+    }
+
+
+def _cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
+    """Return how much is to be copied where, as an upper bound: EC2 copies less of what it has copied before."""
+    starting = [row for row in rows if row.action.starts_a_copy]
+    if not starting:
+        return []
+    per_region = Counter[str]()
+    for row in starting:
+        per_region[row.region] += ceil(row.source.full_gib or row.source.volume_gib)
+    sizes = set(per_region.values())
+    known = all(row.source.full_gib is not None for row in starting)
+    basis = "the snapshots' full size" if known else "the volumes' size"
+    regions = f"each of {len(per_region)} regions" if len(sizes) == 1 and len(per_region) > 1 else ""
+    what = (
+        f"{sizes.pop()} GiB to {regions or next(iter(per_region))}"
+        if len(sizes) == 1
+        else ", ".join(f"{gib} GiB to {region}" for region, gib in per_region.items())
+    )
+    notes = [f"at most {what} will be copied ({basis})"]
+    if minutes := request.complete_within_minutes:
+        total = sum(per_region.values())
+        rate = surcharge_per_gib(minutes)
+        notes.append(
+            f"time-based within {minutes} minutes: about {rate:.3f} USD per GiB on top, at most {total * rate:.2f} USD "
+            "(US prices of 2026; EBS User Guide, Time-based copies)"
+        )
+    return notes
 
 
 def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination) -> Row:
     wanted = wanted_copy(source, request, region=destination.region, now=survey.at)
+    if destination.facts.key:
+        wanted = replace(wanted, key_arn=destination.facts.key.arn)
     copies = copies_of(source, destination.copies)
     action, reason, copy, problem = _decide(source, wanted, copies, destination)
-    found = copies.available if action in {Action.KEEP, Action.SETTLE, Action.REFUSE} else copies.in_progress
-    others = [image for image in (*found, *copies.in_progress) if copy is not None and image is not copy]
+    problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
+    if action.starts_a_copy and request.preflight:
+        problems = tuple(copy_problems(wanted, destination.facts, destination.region))
+        if problems:
+            action, reason = Action.REFUSE, problems[0].what
+    others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     return Row(
         source=source,
@@ -121,8 +180,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         failed=ours_failed,
         attempt=len(copies.failed),
         best_effort=destination.region in request.best_effort,
-        problem=problem,
-        notes=(*wanted.notes, *_notes(wanted, copy, others, copies, ours_failed)),
+        problems=problems,
+        notes=(*wanted.notes, *destination.facts.notes, *_notes(wanted, copy, others, copies, ours_failed)),
     )
 
 
@@ -204,7 +263,8 @@ def _notes(
     source = wanted.source.image_id
     if copy is not None and others:
         ids = ", ".join(image.image_id for image in others)
-        notes.append(f"there are other copies of {source}: {ids}; the newest available, {copy.image_id}, is used")
+        newest = "the newest available" if copy.state is ImageState.AVAILABLE else "the newest"
+        notes.append(f"there are other copies of {source}: {ids}; {newest}, {copy.image_id}, is used")
     if copy is not None and not wanted.name_was_asked and copy.name != wanted.name:
         notes.append(f"{copy.image_id} is named {copy.name!r}, the source {wanted.name!r}")
     notes += [
@@ -225,7 +285,7 @@ def with_refusals(plan: Plan, refusals: Mapping[str, AmicopyError]) -> Plan:
     return replace(
         plan,
         rows=tuple(
-            replace(row, action=Action.REFUSE, reason=refusals[row.region].what, problem=refusals[row.region])
+            replace(row, action=Action.REFUSE, reason=refusals[row.region].what, problems=(refusals[row.region],))
             if row.writes and row.region in refusals
             else row
             for row in plan.rows

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from functools import partial
 
 from amicopy.clock import Clock
-from amicopy.compare import DeprecationDiffers, DescriptionDiffers, Difference, SharingLacks, TagsDiffer
+from amicopy.compare import (
+    DeprecationDiffers,
+    DescriptionDiffers,
+    Difference,
+    ProtectionDiffers,
+    SharingLacks,
+    TagsDiffer,
+)
 from amicopy.errors import AccessDenied
 from amicopy.gateway import Gateways
 from amicopy.parallel import Stop, all_at_once
@@ -75,7 +82,8 @@ def writes_of(row: Row) -> list[Write]:
         needed = {
             Write.COPY: row.action.starts_a_copy,
             Write.TAG: any(tags != wanted.creation_snapshot_tags for tags in sets),
-            Write.DEPRECATE: wanted.deprecate_at is not None,
+            Write.DEPRECATE: wanted.deprecate_at is not None or wanted.deprecate_after is not None,
+            Write.PROTECT: bool(wanted.protection),
             Write.SHARE_SNAPSHOT: bool(wanted.volume_permissions),
             Write.SHARE_IMAGE: bool(wanted.launch_permissions),
         }
@@ -91,6 +99,8 @@ def _write(difference: Difference) -> Write:
             return Write.TAG
         case DeprecationDiffers():
             return Write.DEPRECATE
+        case ProtectionDiffers():
+            return Write.PROTECT
         case SharingLacks(device=device) if device:
             return Write.SHARE_SNAPSHOT
         case SharingLacks() | DescriptionDiffers():

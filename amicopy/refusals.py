@@ -85,8 +85,8 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
                 operation=operation,
                 service=service,
                 region=region,
-                code=str(facts.get("Code", "")),
-                message=str(facts.get("Message", "")),
+                code=str(facts.get("Code") or ""),
+                message=str(facts.get("Message") or ""),
                 status=int(status),
             )
         case ParamValidationError():
@@ -184,7 +184,8 @@ def _denied(operation: str, service: str, region: str, message: str) -> AccessDe
 def _auth_failure(operation: str, region: str, message: str) -> AmicopyError:
     # AuthFailure is two things: "Not authorized for image:ami-…" for what belongs to another account, and "AWS was
     # not able to validate the provided access credentials", which a region that is not enabled answers as well.
-    if operation.endswith("Attribute") or message.startswith("Not authorized"):
+    about_keys = "not able to validate" in message
+    if message.startswith("Not authorized") or (operation.endswith("Attribute") and not about_keys):
         return NotOwner(f"{operation} in {region} is for the owner only.", why=message)
     return CredentialsRejected(
         f"AWS does not accept the credentials in {region}.",

@@ -17,6 +17,7 @@ class Write(StrEnum):
     COPY = "CopyImage"
     TAG = "CreateTags"
     DEPRECATE = "EnableImageDeprecation"
+    PROTECT = "EnableImageDeregistrationProtection"
     SHARE_SNAPSHOT = "ModifySnapshotAttribute"
     SHARE_IMAGE = "ModifyImageAttribute"
     DEREGISTER = "DeregisterImage"
@@ -48,7 +49,7 @@ def rehearsal(write: Write, source: Image, now: datetime) -> Mapping[str, Any]:
             return {"SnapshotId": snapshot_id, "CreateVolumePermission": {"Add": nobody}}
         case Write.SHARE_IMAGE:
             return {"ImageId": source.image_id, "LaunchPermission": {"Add": [{"UserId": "000000000000"}]}}
-        case Write.DEREGISTER:
+        case Write.PROTECT | Write.DEREGISTER:
             return {"ImageId": source.image_id}
         case Write.DELETE_SNAPSHOT:
             return {"SnapshotId": snapshot_id}

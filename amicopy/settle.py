@@ -11,9 +11,11 @@ from amicopy.compare import (
     DeprecationDiffers,
     DescriptionDiffers,
     Difference,
+    ProtectionDiffers,
     SharingLacks,
     StructureDiffers,
     TagsDiffer,
+    deprecation_date,
     differences,
 )
 from amicopy.details import with_details
@@ -60,12 +62,12 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
 
 def _without_a_past_date(row: Row, copy: Image, clock: Clock) -> Work[Row]:
     """Return the row without a deprecation date that has passed while EC2 was copying: EC2 takes none such."""
-    date = row.wanted.deprecate_at
+    date = deprecation_date(row.wanted, copy)
     if date is None or date > clock.now() or copy.deprecate_at is not None:
         return row
     text = f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none"
     yield Noted(at=clock.now(), source=row.source.reference, region=row.region, image_id=copy.image_id, text=text)
-    return replace(row, wanted=replace(row.wanted, deprecate_at=None))
+    return replace(row, wanted=replace(row.wanted, deprecate_at=None, deprecate_after=None))
 
 
 def _write(difference: Difference, gateway: Gateway) -> Work[None]:
@@ -76,6 +78,8 @@ def _write(difference: Difference, gateway: Gateway) -> Work[None]:
             gateway.describe_as(difference.image_id, difference.wanted)
         case DeprecationDiffers():
             gateway.deprecate_image(difference.image_id, difference.wanted)
+        case ProtectionDiffers():
+            gateway.protect_image(difference.image_id, with_cooldown="with-cooldown" in difference.wanted)
         case SharingLacks(device=""):
             gateway.share_image(difference.resource_id, difference.missing)
         case SharingLacks():
@@ -121,6 +125,8 @@ def _done(difference: Difference) -> str:
             return "described as asked"
         case DeprecationDiffers():
             return f"deprecated from {difference.wanted:%Y-%m-%d}"
+        case ProtectionDiffers():
+            return f"protected from deregistration ({difference.wanted})"
         case SharingLacks():
             who = ", ".join(map(str, difference.missing))
             return f"shared {_subject(difference.resource_id, difference.device)} with {who}"

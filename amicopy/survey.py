@@ -18,6 +18,7 @@ from amicopy.errors import (
     RegionNotEnabled,
     StorageNotShared,
 )
+from amicopy.facts import may_need_keys, region_facts
 from amicopy.gateway import Gateway, Gateways
 from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.parallel import Stop, all_at_once, each
@@ -148,6 +149,7 @@ def survey_destinations(
     """
 
     reachable = {region: gateways[region] for region in request.destinations}
+    keyrings = {region: gateways.keyring(region) for region in request.destinations if may_need_keys(request, sources)}
 
     def look(region: str) -> Destination:
         known = regions.get(region) if regions is not None else None
@@ -155,7 +157,9 @@ def survey_destinations(
             return Destination(region=region, problem=_not_enabled(region))
         try:
             read = partial(_copies, request, sources, reachable[region], clock, every=every)
-            return Destination(region=region, copies=in_place(clock, stop, throttled(clock), read))
+            copies = in_place(clock, stop, throttled(clock), read)
+            facts = region_facts(request, sources, copies, reachable[region], keyrings.get(region), clock)
+            return Destination(region=region, copies=copies, facts=facts)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
             problem = _not_enabled(region, error.why) if regions is None else error

@@ -8,7 +8,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from amicopy.errors import AmicopyError
+from amicopy.keys import Key
 from amicopy.models import Image
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionFacts:
+    """What a region's settings and keys mean for a copy; what was of no interest, or may not be read, is None."""
+
+    key: Key | None = None  # the one asked for
+    key_problem: AmicopyError | None = None
+    encryption_by_default: bool | None = None
+    default_key: Key | None = None
+    images_blocked: bool | None = None  # from becoming public
+    snapshots_blocked: bool | None = None
+    public_images: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +32,7 @@ class Destination:
 
     region: str
     copies: tuple[Image, ...] = ()  # of any source, in any state
+    facts: RegionFacts = field(default_factory=RegionFacts)
     problem: AmicopyError | None = None
 
 

@@ -5,10 +5,11 @@ Refuses to look at the copy; `compare` does.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from amicopy.keys import key_in_region
 from amicopy.models import SOURCE_TAG, Image, Principal, user_tags
-from amicopy.request import CopyRequest
+from amicopy.request import CopyRequest, Protection
 from amicopy.rules import MAX_DESCRIPTION, MAX_PRINCIPALS, MAX_TAGS, description_problem, name_problem, tags_problem
 from amicopy.templates import fill_template
 
@@ -26,7 +27,13 @@ class Wanted:
     snapshot_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     launch_permissions: frozenset[Principal] = frozenset()
     volume_permissions: Mapping[str, frozenset[Principal]] = field(default_factory=dict)
+    encrypt: bool = False
+    key: str = ""  # as it is named in the destination
+    key_arn: str = ""  # what KMS says that is; empty where it was not asked
+    minutes: int | None = None  # a time-based copy's
     deprecate_at: datetime | None = None
+    deprecate_after: timedelta | None = None  # the copy's own creation, which a second run finds as the first did
+    protection: str = ""  # as EC2 writes it: enabled-without-cooldown, enabled-with-cooldown
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # what EC2 would refuse; a copy with any is not started
 
@@ -72,6 +79,9 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     for device in source.devices:  # snapshots that we may not describe still get what was asked
         if device.snapshot_id and device.device not in snapshot_tags:
             snapshot_tags[device.device] = _tags(source.reference, {}, request, device.snapshot_id, notes, problems)
+    key = _key(request, region, problems)
+    if (request.encrypt or key) and source.is_instance_store:
+        problems.append(f"{source.image_id} is kept in S3 (instance store), and CopyImage cannot encrypt that")
     launch = _launch_permissions(source, request, notes)
     if len(launch) > MAX_PRINCIPALS:
         problems.append(f"an AMI can be shared with {MAX_PRINCIPALS} at most, and these are {len(launch)}")
@@ -85,7 +95,12 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
         snapshot_tags=snapshot_tags,
         launch_permissions=launch,
         volume_permissions=_volume_permissions(source, request, notes),
-        deprecate_at=_deprecation(source, now, notes),
+        encrypt=request.encrypt or bool(key),
+        key=key,
+        minutes=request.complete_within_minutes,
+        deprecate_at=_deprecation(source, request, now, notes),
+        deprecate_after=request.deprecate_after,
+        protection=_protection(source, request),
         notes=tuple(dict.fromkeys(notes)),
         problems=tuple(dict.fromkeys(problems)),
     )
@@ -144,7 +159,28 @@ def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -
     return wanted
 
 
-def _deprecation(source: Image, now: datetime, notes: list[str]) -> datetime | None:
+def _key(request: CopyRequest, region: str, problems: list[str]) -> str:
+    try:
+        return key_in_region(request.key_for(region), region)
+    except ValueError as error:
+        problems.append(f"{error}: --kms-key {region}=KEY")
+        return ""
+
+
+def _protection(source: Image, request: CopyRequest) -> str:
+    match request.protect:
+        case Protection.ON:
+            return "enabled-without-cooldown"
+        case Protection.COOLDOWN:
+            return "enabled-with-cooldown"
+        case Protection.SOURCE if source.protection.startswith("enabled"):
+            return source.protection
+    return ""
+
+
+def _deprecation(source: Image, request: CopyRequest, now: datetime, notes: list[str]) -> datetime | None:
+    if request.deprecate_after is not None or not request.carry_deprecation:
+        return None
     # EnableImageDeprecation refuses a date in the past (EC2 User Guide, "Deprecate an AMI").
     if source.deprecate_at is not None and source.deprecate_at <= now:
         notes.append(

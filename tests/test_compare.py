@@ -65,6 +65,7 @@ def test_snapshots_tags_are_compared_by_device() -> None:
 def test_a_description_differs_only_where_it_was_asked_for() -> None:
     copy = replace(COPY, description="another")
     assert found(copy, description="web") == ()
+    assert found(copy, description="another", description_was_asked=True) == ()
     [difference] = found(copy, description="web", description_was_asked=True)
     assert difference == DescriptionDiffers(image_id="ami-2", wanted="web", found="another")
 

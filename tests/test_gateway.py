@@ -310,24 +310,25 @@ def test_a_snapshot_is_deleted(ec2: Ec2, gateway: Gateway) -> None:
     gateway.delete_snapshot("snap-1")
 
 
-REHEARSALS: dict[Write, tuple[str, dict[str, Any]]] = {
-    Write.COPY: (
+REHEARSALS: dict[str, tuple[str, dict[str, Any]]] = {
+    "CopyImage": (
         "copy_image",
         {"SourceRegion": "us-east-1", "SourceImageId": "ami-1", "Name": ANY, "TagSpecifications": ANY},
     ),
-    Write.TAG: ("create_tags", {"Resources": ["snap-1"], "Tags": ANY}),
-    Write.DEPRECATE: ("enable_image_deprecation", {"ImageId": "ami-1", "DeprecateAt": ANY}),
-    Write.SHARE_SNAPSHOT: ("modify_snapshot_attribute", {"SnapshotId": "snap-1", "CreateVolumePermission": ANY}),
-    Write.SHARE_IMAGE: ("modify_image_attribute", {"ImageId": "ami-1", "LaunchPermission": ANY}),
-    Write.DEREGISTER: ("deregister_image", {"ImageId": "ami-1"}),
-    Write.DELETE_SNAPSHOT: ("delete_snapshot", {"SnapshotId": "snap-1"}),
+    "CreateTags": ("create_tags", {"Resources": ["snap-1"], "Tags": ANY}),
+    "EnableImageDeregistrationProtection": ("enable_image_deregistration_protection", {"ImageId": "ami-1"}),
+    "EnableImageDeprecation": ("enable_image_deprecation", {"ImageId": "ami-1", "DeprecateAt": ANY}),
+    "ModifySnapshotAttribute": ("modify_snapshot_attribute", {"SnapshotId": "snap-1", "CreateVolumePermission": ANY}),
+    "ModifyImageAttribute": ("modify_image_attribute", {"ImageId": "ami-1", "LaunchPermission": ANY}),
+    "DeregisterImage": ("deregister_image", {"ImageId": "ami-1"}),
+    "DeleteSnapshot": ("delete_snapshot", {"SnapshotId": "snap-1"}),
 }
 
 
 @pytest.mark.parametrize("write", Write)
 def test_every_write_can_be_rehearsed_with_dry_run_and_only_so(ec2: Ec2, gateway: Gateway, write: Write) -> None:
     # ClientToken is botocore's own doing; the stub compares before it is filled in.
-    operation, sent = REHEARSALS[write]
+    operation, sent = REHEARSALS[str(write)]
     ec2.refuses(operation, "UnauthorizedOperation", "No.", 403, **sent, DryRun=True)
     forbidden = gateway.forbidden(write, SOURCE, NOW)
     assert isinstance(forbidden, AccessDenied)

@@ -38,7 +38,7 @@ from amicopy.events import (
     Settled,
 )
 from amicopy.models import Image
-from amicopy.plan import Action, Plan, Row
+from amicopy.plan import Action, Plan, Row, with_refusals
 from amicopy.report import Outcome, Report, State
 from amicopy.wanted import Wanted
 
@@ -53,6 +53,12 @@ def a_row(region: str = "us-west-2", action: Action = Action.COPY, **members: An
     return Row(
         source=SOURCE, region=region, action=action, reason="", wanted=Wanted(source=SOURCE, name="web"), **members
     )
+
+
+def a_refused_row(problem: AmicopyError, region: str = "us-west-2", **members: Any) -> Row:
+    """Return a row that is refused for this reason."""
+    [row] = with_refusals(Plan(rows=(a_row(region, **members),)), {region: problem}).rows
+    return row
 
 
 def report_of(*rows: Row, **members: Any) -> Report:
@@ -101,7 +107,7 @@ def test_before_anything_happens_the_plan_tells_the_state(action: Action, state:
 
 def test_a_row_begins_with_the_plans_copy_notes_and_problem() -> None:
     copy = Image(image_id="ami-9", region="us-west-2")
-    outcome = after(row=a_row(action=Action.REFUSE, copy=copy, notes=("a note",), problem=DENIED))
+    outcome = after(row=a_refused_row(DENIED, copy=copy, notes=("a note",)))
     assert (outcome.image_id, outcome.notes, outcome.error) == ("ami-9", ("a note",), DENIED)
 
 
@@ -196,7 +202,7 @@ def ended(*ends: Event | Action | AmicopyError | LeftBecause | None, **members: 
 
 def refused(*problems: AmicopyError) -> Report:
     """Return the report of a plan that was refused; a further destination had no problem."""
-    rows = [a_row(str(n), Action.REFUSE, problem=problem) for n, problem in enumerate(problems)]
+    rows = [a_refused_row(problem, str(n)) for n, problem in enumerate(problems)]
     return report_of(*rows, a_row(), refused=True)
 
 

@@ -123,6 +123,12 @@ def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
     ]
 
 
+def test_the_tag_that_a_copy_got_from_its_own_source_takes_no_room() -> None:
+    copy = wanted(source(tags=many_tags(49) | {SOURCE_TAG: "eu-west-1/ami-1"}))
+    assert copy.tags == many_tags(49) | {SOURCE_TAG: REFERENCE}
+    assert copy.notes == ()
+
+
 def test_one_asked_tag_too_many_is_a_problem_and_not_a_tag_lost() -> None:
     [problem] = wanted(source(tags=many_tags(50)), tags={"one": "more"}).problems
     assert problem == "image ami-7c4aa86a: a resource has 50 tags at most, and these are 51"

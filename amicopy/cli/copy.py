@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from amicopy.cli.options import (
+    CompletionTime,
     DescriptionTemplate,
     Duration,
+    KeyOption,
     NameList,
     NameTemplate,
     PrincipalOption,
@@ -23,6 +25,7 @@ from amicopy.cli.options import (
     source_options,
 )
 from amicopy.cli.runtime import Runtime
+from amicopy.request import Protection
 from amicopy.rules import tags_problem
 
 EXIT_CODES = """\b
@@ -74,12 +77,34 @@ Exit codes:
     "the ARN of an organization or organizational unit, or public; repeatable.",
 )
 @option("--no-permissions", is_flag=True, help="Leave the copies private.")
+@option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key.")
+@option(
+    "--kms-key",
+    "keys",
+    multiple=True,
+    type=KeyOption(),
+    help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
+)
+@option("--deprecate-after", type=Duration(), help="Deprecate each copy so long after it was made, e.g. 90d.")
+@option("--no-deprecation", is_flag=True, help="Leave the source's deprecation date behind.")
+@option(
+    "--protect",
+    type=click.Choice([one.value for one in Protection]),
+    is_flag=False,
+    flag_value="on",
+    help="Protect the copies from deregistration; with 'cooldown' for 24 hours more, with 'source' as the source is.",
+)
+@option(
+    "--complete-within",
+    type=CompletionTime(),
+    help="Time-based copy: 15m to 48h in steps of 15 minutes. EC2 charges for it; the plan says how much.",
+)
 @option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @option(
     "--exit-code", is_flag=True, help="With --dry-run: exit 4 when there is work. With --no-wait: 5 while work is left."
 )
 @option("--no-wait", is_flag=True, help="Start, complete and replace what can be, then leave; EC2 goes on.")
-@option("--no-preflight", is_flag=True, help="Do not ask EC2 beforehand whether the writing calls are allowed.")
+@option("--no-preflight", is_flag=True, help="Start without checking first what would fail later.")
 @option(
     "--max-in-flight",
     type=click.IntRange(1, 300),
@@ -137,6 +162,13 @@ def command(runtime: Runtime, /, **options: Any) -> int:
 def _refuse_contradictions(options: dict[str, Any]) -> None:
     if options["share"] and options["no_permissions"]:
         raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
+    if options["deprecate_after"] and options["no_deprecation"]:
+        raise click.UsageError("--deprecate-after and --no-deprecation contradict each other.")
+    if (options["encrypt"] or options["keys"]) and any(one.is_public for one in options["share"]):
+        raise click.UsageError("--share public and encryption contradict each other: no encrypted AMI can be public.")
+    regions = [region for region, _ in options["keys"]]
+    if twice := sorted({region for region in regions if regions.count(region) > 1}):
+        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}.")
     if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
         raise click.UsageError("--exit-code goes with --dry-run or --no-wait.")
     if options["dry_run"] and options["no_wait"]:

@@ -38,6 +38,9 @@ def command(for_command: str, **options: Any) -> int:
         permissions=not options["no_permissions"],
         share=bool(options["share"]),
         description=options["description"] is not None,
+        deprecation=not options["no_deprecation"],
+        protection=bool(options["protect"]),
+        key=bool(options["keys"]),
         source_region=options["source_region"] or "*",
         destinations=destinations,
     )

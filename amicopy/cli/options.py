@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from amicopy.keys import check_key
 from amicopy.models import Principal
 from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.templates import check_template
@@ -85,6 +86,36 @@ class PrincipalOption(click.ParamType[Principal]):
             return Principal.parse(value.strip())
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+class KeyOption(click.ParamType[tuple[str, str]]):
+    """A KMS key for all destinations, or REGION=KEY for one."""
+
+    name = "[region=]key"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return region (empty: all others) and key, or fail with what a key looks like."""
+        if isinstance(value, tuple):
+            return value
+        region, _, key = value.rpartition("=")
+        try:
+            check_key(key.strip())
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+        return region.strip(), key.strip()
+
+
+class CompletionTime(Duration):
+    """How long a time-based copy may take, in steps of 15 minutes."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time, or fail with EC2's steps."""
+        length = super().convert(value, param, ctx)
+        minutes = length.total_seconds() / 60
+        if minutes % 15 or not 15 <= minutes <= 2880:
+            self.fail(f"{value!r} is none of EC2's times: 15m to 48h in steps of 15 minutes, e.g. 45m.", param, ctx)
+        return length
 
 
 class NameTemplate(click.ParamType[str]):

@@ -63,7 +63,7 @@ class NamedRegions:
             )
         return tuple(dict.fromkeys(chosen))
 
-    def destinations(self, enabled: Sequence[str] | None = None) -> tuple[str, ...]:
+    def destinations(self, enabled: Sequence[str] | None = None, *, beside_source: bool = False) -> tuple[str, ...]:
         """Return what ``--to`` without ``--exclude`` means, given the enabled regions."""
         return choose_regions(
             self["--to"],
@@ -71,4 +71,5 @@ class NamedRegions:
             source=self.home,
             known=self.known,
             enabled=self.known if enabled is None else enabled,
+            beside_source=beside_source,
         )

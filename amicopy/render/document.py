@@ -91,6 +91,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "volume_gib": row.source.volume_gib,
         "differences": [str(difference) for difference in row.differences],
         "error": error_document(row.problem),
+        "problems": [error_document(problem) for problem in row.problems],
         "notes": list(row.notes),
     }
 

@@ -23,10 +23,10 @@ _LEFT_WHY = {
 def refusal_lines(plan: Plan) -> Iterator[str]:
     """Yield every refused row's problem once, then that nothing was started."""
     shown = set()
-    for row in plan.rows:
-        if row.problem and (row.problem.what, row.problem.why) not in shown:
-            shown.add((row.problem.what, row.problem.why))
-            yield from error_lines(row.problem, label="refused")
+    for problem in (problem for row in plan.rows for problem in row.problems):
+        if (problem.what, problem.why) not in shown:
+            shown.add((problem.what, problem.why))
+            yield from error_lines(problem, label="refused")
     yield from error_lines(plan.refusal())
 
 

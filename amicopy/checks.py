@@ -1,0 +1,119 @@
+"""What would fail after an hour of copying, found in what the survey knows: keys, sharing, throughput.
+
+Refuses to ask AWS, and to assume the worst: what could not be read is no problem.
+"""
+
+from collections.abc import Iterator
+
+from amicopy.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
+from amicopy.keys import Key
+from amicopy.surveyed import RegionFacts
+from amicopy.wanted import Wanted
+
+# Public AMIs per region (EC2 User Guide, "AMI quotas", L-0E3CBAB9); AWS raises it on request.
+PUBLIC_IMAGES = 5
+# EBS User Guide, "Time-based copies": MiB/s for one snapshot, and for all of a destination together.
+SNAPSHOT_THROUGHPUT = 500
+REGION_THROUGHPUT = 2000
+
+# USD per GiB by the longest duration in minutes (EBS User Guide, "Time-based copies", US prices).
+_SURCHARGES = ((15, 0.020), (45, 0.018), (105, 0.016), (225, 0.014), (465, 0.012), (945, 0.010), (2880, 0.005))
+
+
+def surcharge_per_gib(minutes: int) -> float:
+    """Return what EC2 takes for a GiB of a time-based copy, in USD."""
+    return next(usd for longest, usd in _SURCHARGES if minutes <= longest)
+
+
+def copy_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+    """Yield everything that EC2 would refuse, at once or in the end, about a new copy in ``region``."""
+    if facts.key_problem:
+        yield facts.key_problem
+    elif facts.key and (problem := facts.key.problem()):
+        yield KeyUnusable(
+            f"The KMS key {facts.key.arn} cannot encrypt a copy in {region}: {problem}.",
+            why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
+            next_step=f"Enable it, or name another: --kms-key {region}=KEY",
+        )
+    yield from _sharing_problems(wanted, facts, region)
+    yield from _time_problems(wanted, region)
+
+
+def _sharing_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+    shared = wanted.launch_permissions.union(*wanted.volume_permissions.values())
+    if not shared:
+        return
+    public = any(principal.is_public for principal in shared)
+    encrypted = will_be_encrypted(wanted, facts)
+    if encrypted and public:
+        yield NotShareable(
+            f"The copy in {region} would be encrypted, and encrypted AMIs cannot be public.",
+            why=encrypted,
+            next_step="Leave it private (--no-permissions), or share it with accounts: --share ACCOUNT",
+        )
+    elif encrypted and (key := encrypting_key(facts)) and key.is_aws_managed:
+        yield NotShareable(
+            f"The copy in {region} would be encrypted with the AWS-managed key, and so could be shared with nobody.",
+            why=f"{encrypted}; the region's default key for EBS is AWS's own. The source is shared with "
+            f"{', '.join(map(str, sorted(shared)))}.",
+            next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
+        )
+    if any(principal.is_public for principal in wanted.launch_permissions):
+        if facts.images_blocked:
+            yield NotShareable(
+                f"Block public access for AMIs is on in {region}, and the copy is to be public.",
+                why="It is a setting of the account; amicopy never switches it off.",
+                next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
+                f"aws ec2 disable-image-block-public-access --region {region}",
+            )
+        if facts.public_images is not None and facts.public_images >= PUBLIC_IMAGES:
+            yield NotShareable(
+                f"{facts.public_images} AMIs are public in {region} already, and the quota is {PUBLIC_IMAGES}.",
+                why="EC2 would copy the image and then refuse to make it public, unless AWS has raised the quota.",
+                next_step="Make others private or remove them; with a raised quota: --no-preflight",
+            )
+    public_volumes = any(one.is_public for who in wanted.volume_permissions.values() for one in who)
+    if public_volumes and facts.snapshots_blocked:
+        yield NotShareable(
+            f"Block public access for snapshots is on in {region}, and the copy's snapshots are to be public.",
+            why="It is a setting of the account; amicopy never switches it off.",
+            next_step="Leave the permissions behind: --no-permissions, or --share ACCOUNT",
+        )
+
+
+def will_be_encrypted(wanted: Wanted, facts: RegionFacts) -> str:
+    """Return why the copy's snapshots will be encrypted, some of them at least; empty where they will not.
+
+    EBS User Guide, "Copy an Amazon EBS snapshot"; EC2 User Guide, "Use encryption with EBS-backed AMIs".
+    """
+    if not wanted.source.snapshot_ids:
+        return ""  # kept in S3: CopyImage cannot encrypt it
+    if wanted.encrypt:
+        return "Encryption was asked for"
+    if any(device.encrypted for device in wanted.source.devices):
+        return "The source is encrypted"
+    if facts.encryption_by_default:
+        return "The region encrypts EBS by default"
+    return ""
+
+
+def encrypting_key(facts: RegionFacts) -> Key | None:
+    """Return the key that a copy will be encrypted with; None where that is not known."""
+    return facts.key or facts.default_key
+
+
+def _time_problems(wanted: Wanted, region: str) -> Iterator[AmicopyError]:
+    if not wanted.minutes:
+        return
+    largest = max((device.volume_gib or 0 for device in wanted.source.devices if device.snapshot_id), default=0)
+    if largest * 1024 / (wanted.minutes * 60) > SNAPSHOT_THROUGHPUT:
+        yield too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, wanted.minutes, region)
+
+
+def too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:
+    """Return the error for a time-based copy that asks for more than EC2 gives."""
+    return TooFast(
+        f"EC2 cannot copy {what} to {region} within {minutes} minutes.",
+        why=f"Time-based copies get {limit} MiB/s at most; EC2 refuses a request that needs more.",
+        next_step="Give it longer with --complete-within, or leave that out: then EC2 copies as fast as it can.",
+    )

@@ -1,0 +1,119 @@
+"""Reading what a region's settings and keys mean for new copies: only what the request makes interesting.
+
+Refuses to fail for lack of a permission: what IAM does not let us read is a note.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from amicopy.clock import Clock
+from amicopy.errors import AccessDenied, AmicopyError, KeyNotFound
+from amicopy.gateway import Gateway
+from amicopy.keyring import Keyring
+from amicopy.keys import Key
+from amicopy.models import Image
+from amicopy.recognise import copies_of
+from amicopy.request import CopyRequest
+from amicopy.surveyed import RegionFacts
+from amicopy.wanted import wanted_copy
+
+_Read = TypeVar("_Read")
+
+# What GetEbsDefaultKmsKeyId says where the default is AWS's own key.
+_AWS_MANAGED = "alias/aws/ebs"
+
+
+def may_need_keys(request: CopyRequest, sources: Sequence[Image]) -> bool:
+    """Tell whether a key may have to be looked at: one is named, or a copy is to be shared."""
+    shared = request.share or any(
+        source.launch_permissions or any(snapshot.volume_permissions for snapshot in source.snapshots)
+        for source in sources
+    )
+    return bool(request.keys or (shared and request.carry_permissions))
+
+
+def region_facts(
+    request: CopyRequest,
+    sources: Sequence[Image],
+    copies: Sequence[Image],
+    gateway: Gateway,
+    keyring: Keyring | None,
+    clock: Clock,
+) -> RegionFacts:
+    """Return what is of interest in one destination, given what it holds already."""
+    reader = _Reader(gateway, keyring)
+    wanted = [wanted_copy(source, request, region=gateway.region, now=clock.now()) for source in sources]
+    named = next((one.key for one in wanted if one.key), "")
+    key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
+    new = [one for one in wanted if not _is_there(one.source, copies)]
+    shared = [one for one in new if one.launch_permissions or any(one.volume_permissions.values())]
+    by_default: bool | None = None
+    default_key: Key | None = None
+    if shared and not named and request.preflight:
+        by_default = reader.read(gateway.encryption_by_default)
+        if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
+            default_key = reader.default_key()
+    public = request.preflight and any(who.is_public for one in shared for who in one.launch_permissions)
+    public_volumes = request.preflight and any(
+        who.is_public for one in shared for people in one.volume_permissions.values() for who in people
+    )
+    return RegionFacts(
+        key=key,
+        key_problem=key_problem,
+        encryption_by_default=by_default,
+        default_key=default_key,
+        images_blocked=reader.read(gateway.images_blocked) if public else None,
+        snapshots_blocked=reader.read(gateway.snapshots_blocked) if public_volumes else None,
+        public_images=len(gateway.find_public_images()) if public else None,
+        notes=tuple(reader.notes),
+    )
+
+
+def _is_there(source: Image, copies: Sequence[Image]) -> bool:
+    found = copies_of(source, copies)
+    return bool(found.available or found.in_progress)
+
+
+class _Reader:
+    """Reads, and notes what may not be read."""
+
+    def __init__(self, gateway: Gateway, keyring: Keyring | None) -> None:
+        self._gateway = gateway
+        self._keyring = keyring
+        self.notes: list[str] = []
+
+    def read(self, call: Callable[[], _Read]) -> _Read | None:
+        try:
+            return call()
+        except AccessDenied as error:
+            self.notes.append(f"{error.action} is not allowed in {self._gateway.region}, so it could not be looked at")
+            return None
+
+    def named_key(self, text: str) -> tuple[Key | None, AmicopyError | None]:
+        """Return the key that was asked for, or why a copy cannot be encrypted with it."""
+        assert self._keyring is not None  # made wherever a key is named
+        keyring = self._keyring
+        try:
+            return self.read(lambda: keyring.describe_key(text)), None
+        except KeyNotFound as error:
+            region = self._gateway.region
+            return None, KeyNotFound(
+                error.what,
+                why=f"{error.why} EC2 would start the copy and let it fail at its end.",
+                next_step=f"Name one that is there: --kms-key {region}=KEY (aws kms list-aliases --region {region})",
+            )
+
+    def default_key(self) -> Key | None:
+        """Return the region's default key for EBS."""
+        text = self.read(self._gateway.default_key)
+        if not text:
+            return None
+        if text.endswith(_AWS_MANAGED):
+            return Key(arn=text, manager="AWS")
+        if self._keyring is None:
+            return None
+        keyring = self._keyring
+        try:
+            return self.read(lambda: keyring.describe_key(text))
+        except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
+            return None
