@@ -11,9 +11,6 @@ from amicopy.models import Image
 from amicopy.plan import Row
 from amicopy.recognise import copies_of
 
-# What EC2 says of a deregistered AMI; of a new one that it does not show yet it says NotFound.
-_DEREGISTERED = "no longer available"
-
 
 class DeadImage(Exception):
     """The image that a client token stands for was deregistered."""
@@ -50,7 +47,7 @@ def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
         )
     except ImageUnavailable as error:
         # The same is said of a source that was deregistered a moment ago: then it names the source.
-        if _DEREGISTERED in error.why and row.source.image_id not in error.why:
+        if error.says_deregistered and row.source.image_id not in error.why:
             raise DeadImage(error.why) from error
         raise
 
@@ -66,7 +63,7 @@ def check_alive(gateway: Gateway, image_id: str) -> None:
     try:
         gateway.launch_permissions(image_id)
     except ImageUnavailable as error:
-        if _DEREGISTERED in error.why:
+        if error.says_deregistered:
             raise DeadImage(error.why) from error
     except AmicopyError:
         return

@@ -6,6 +6,7 @@ Refuses to touch what was not made from the named source, and finished copies un
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 
 from amicopy.clock import Clock
 from amicopy.errors import AmicopyError, OperationNotPermitted
@@ -15,6 +16,7 @@ from amicopy.parallel import Stop
 from amicopy.progress import destination_of
 from amicopy.recognise import is_copy_of
 from amicopy.removal import Removal, remove_image, remove_snapshot
+from amicopy.retries import flapping, in_place
 
 # A pending copy's snapshots may appear after the copy itself was stopped: they are looked for so often.
 _LATE_LOOKS = 6
@@ -40,6 +42,7 @@ class Target:
     source: str  # ``REGION/AMI``, where known
     fate: Fate
     reason: str
+    was_seen: bool = True  # False: it was asked for a moment ago, and EC2 may not show it yet
     expected_snapshots: int = 0
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
@@ -153,7 +156,8 @@ def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) ->
         fate = Fate.CANCELLED if verdict == "deleted" else Fate.FAILED
         return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
     try:
-        removal = remove_image(gateway, target.resource_id, target.snapshot_ids)
+        remove = partial(remove_image, gateway, target.resource_id, target.snapshot_ids, was_seen=target.was_seen)
+        removal = in_place(clock, stop, flapping(clock), remove)
     except OperationNotPermitted as error:
         ours = OperationNotPermitted(
             f"EC2 does not let {target.resource_id} in {target.region} be deregistered.",

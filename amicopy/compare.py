@@ -21,7 +21,7 @@ class TagsDiffer:
     repairable = True
 
     def __str__(self) -> str:
-        return f"{_subject(self.resource_id, self.device)} lacks tags {', '.join(sorted(self.missing))}"
+        return f"{subject(self.resource_id, self.device)} lacks tags {', '.join(sorted(self.missing))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class SharingLacks:
     repairable = True
 
     def __str__(self) -> str:
-        return f"{_subject(self.resource_id, self.device)} is not shared with {', '.join(map(str, self.missing))}"
+        return f"{subject(self.resource_id, self.device)} is not shared with {', '.join(map(str, self.missing))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,5 +226,6 @@ def _loses_encryption(source: BlockDevice, copy: BlockDevice) -> bool:
     return bool(source.encrypted) and not copy.encrypted
 
 
-def _subject(resource_id: str, device: str) -> str:
+def subject(resource_id: str, device: str) -> str:
+    """Return an image's id, or a snapshot's with its device."""
     return f"{resource_id} ({device})" if device else resource_id

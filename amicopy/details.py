@@ -12,25 +12,31 @@ from amicopy.models import Image, Principal, Snapshot
 from amicopy.wanted import Wanted
 
 
-def with_details(gateway: Gateway, copies: Sequence[tuple[Image, Wanted]]) -> list[Image]:
-    """Return the copies with their snapshots and, where some are wanted, their permissions.
+def with_details(
+    gateway: Gateway, copies: Sequence[tuple[Image, Wanted]], *, every_permission: bool = False
+) -> list[Image]:
+    """Return the copies with their snapshots and, where some are wanted (or ``every_permission``), their permissions.
 
     One DescribeSnapshots for all copies, one attribute call per image and snapshot whose permissions matter.
     """
     snapshot_ids = [snapshot_id for copy, _ in copies for snapshot_id in copy.snapshot_ids]
     found = gateway.describe_snapshots(snapshot_ids) if snapshot_ids else {}
-    return [_with_details(gateway, copy, wanted, found) for copy, wanted in copies]
+    return [_with_details(gateway, copy, wanted, found, every_permission) for copy, wanted in copies]
 
 
-def _with_details(gateway: Gateway, copy: Image, wanted: Wanted, found: dict[str, Snapshot]) -> Image:
+def _with_details(
+    gateway: Gateway, copy: Image, wanted: Wanted, found: dict[str, Snapshot], every_permission: bool
+) -> Image:
     snapshots = []
     for device in copy.devices:
         if snapshot := found.get(device.snapshot_id):
-            if wanted.volume_permissions.get(device.device):
+            if every_permission or wanted.volume_permissions.get(device.device):
                 permissions = read_volume_permissions(gateway, snapshot.snapshot_id)
                 snapshot = replace(snapshot, volume_permissions=permissions)
             snapshots.append(snapshot)
-    launch = read_launch_permissions(gateway, copy.image_id) if wanted.launch_permissions else None
+    launch = None
+    if every_permission or wanted.launch_permissions:
+        launch = read_launch_permissions(gateway, copy.image_id)
     return replace(copy, snapshots=tuple(snapshots), launch_permissions=launch)
 
 

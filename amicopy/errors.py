@@ -82,6 +82,11 @@ class ImageUnavailable(AmicopyError):
 
     slug = "image-unavailable"
 
+    @property
+    def says_deregistered(self) -> bool:
+        """EC2 says that the AMI is gone for good; of one that is pending or new it says something else."""
+        return "no longer available" in self.why
+
 
 class SnapshotInUse(AmicopyError):
     """An AMI still uses the snapshot, so EC2 keeps it."""

@@ -20,6 +20,7 @@ from amicopy.caller import Caller, Calls
 from amicopy.errors import AccessDenied, AmicopyError, ImageNotFound, SnapshotNotFound
 from amicopy.keyring import Keyring
 from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
+from amicopy.progress import destination_of
 from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
 
@@ -126,7 +127,8 @@ class Gateway:
         AWS: EC2 DescribeSnapshots.
         """
         texts = [f"Copied for DestinationAmi {image_id}*" for image_id in image_ids]
-        return self._snapshots("description", texts, OwnerIds=["self"])
+        found = self._snapshots("description", texts, OwnerIds=["self"])  # an old, short id is the start of others
+        return {name: snapshot for name, snapshot in found.items() if destination_of(snapshot) in image_ids}
 
     def _snapshots(self, name: str, values: Sequence[str], **parameters: Any) -> dict[str, Snapshot]:
         answers = self._described("DescribeSnapshots", "Snapshots", name, values, **parameters)
@@ -266,6 +268,32 @@ class Gateway:
                 "ModifySnapshotAttribute",
                 SnapshotId=snapshot_id,
                 CreateVolumePermission={"Add": principals_for(some)},
+            )
+
+    def delete_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
+        """Take tags off an AMI or a snapshot, where they still have these values.
+
+        AWS: EC2 DeleteTags.
+        """
+        self._call("DeleteTags", Resources=[resource_id], Tags=tags_for(tags))
+
+    def unshare_image(self, image_id: str, principals: Sequence[Principal]) -> None:
+        """Let these launch the AMI no longer.
+
+        AWS: EC2 ModifyImageAttribute.
+        """
+        self._call("ModifyImageAttribute", ImageId=image_id, LaunchPermission={"Remove": principals_for(principals)})
+
+    def unshare_snapshot(self, snapshot_id: str, principals: Sequence[Principal]) -> None:
+        """Let these create volumes from the snapshot no longer.
+
+        AWS: EC2 ModifySnapshotAttribute.
+        """
+        for some in _chunks(principals, _CHANGES_PER_CALL):
+            self._call(
+                "ModifySnapshotAttribute",
+                SnapshotId=snapshot_id,
+                CreateVolumePermission={"Remove": principals_for(some)},
             )
 
     def deprecate_image(self, image_id: str, at: datetime) -> None:

@@ -78,6 +78,7 @@ ACTIONS = (
     ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     Action(operation="CreateTags", where=Where.DESTINATION, purpose="tags, at creation and after", writes=True),
+    Action(operation="DeleteTags", where=Where.DESTINATION, purpose="`verify --repair --prune`", writes=True),
     Action(
         operation="ModifyImageAttribute",
         where=Where.DESTINATION,
@@ -151,7 +152,7 @@ def actions_for(needs: Needs) -> tuple[Action, ...]:
 
 def _not_needed(needs: Needs) -> set[str]:
     """Return the operations that a copying run with these options never comes to."""
-    spared: set[str] = set()
+    spared = {"DeleteTags"}
     if not needs.permissions:
         spared |= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
     if not needs.permissions and not needs.share:

@@ -1,37 +1,77 @@
-"""What is where: every copy of the sources, and what each lacks.
+"""What is where: every copy of the sources, what each lacks, and what it has beyond.
 
-Refuses to decide what to do about it; the plan does that.
+Refuses to decide what to do about it.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
+from amicopy.beyond import Beyond, beyond
 from amicopy.compare import Difference, differences
-from amicopy.models import Image, ImageState
+from amicopy.models import SOURCE_TAG, Image, ImageState
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
-from amicopy.surveyed import Survey
-from amicopy.wanted import wanted_copy
+from amicopy.surveyed import Destination, Survey
+from amicopy.wanted import Wanted, wanted_copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """One copy as it stands."""
+    """One copy as it stands; without ``wanted`` there was nothing to compare it with."""
 
     source: Image
     copy: Image
+    wanted: Wanted | None = None
     missing: tuple[Difference, ...] = ()
+    beyond: tuple[Beyond, ...] = ()
+
+    @property
+    def is_faithful(self) -> bool:
+        """It lacks nothing, is open to nobody more, and is no wreck; one that is still being copied is not judged."""
+        wider = any(one.is_wider for one in self.beyond)
+        return not (self.missing or wider or self.copy.state.is_dead)
+
+    @property
+    def can_be_repaired(self) -> bool:
+        """Something that it lacks can be written."""
+        return any(difference.repairable for difference in self.missing)
 
 
 def standings(request: CopyRequest, survey: Survey) -> Iterator[Standing]:
-    """Yield every copy, region by region; of available ones with what they lack compared with their source.
+    """Yield every copy, region by region, compared with its source.
 
-    Of a source that is gone nothing is known to compare with.
+    The copies of a source that is gone are compared with the oldest of them.
     """
-    for region in request.destinations:
-        for source in survey.sources:
-            wanted = wanted_copy(source, request, region=region, now=survey.at)
-            copies = copies_of(source, survey.destinations[region].copies)
+    for source in survey.sources:
+        reference = source if source.owner_id else _oldest(source, list(survey.destinations.values()))
+        for region in request.destinations:
+            destination = survey.destinations[region]
+            copies = copies_of(source, destination.copies)
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
-                comparable = copy.state is ImageState.AVAILABLE and bool(source.owner_id)
-                yield Standing(source=source, copy=copy, missing=differences(wanted, copy) if comparable else ())
+                if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:
+                    yield Standing(source=source, copy=copy)
+                    continue
+                wanted = _wanted(source, reference, request, destination, survey)
+                yield Standing(
+                    source=source,
+                    copy=copy,
+                    wanted=wanted,
+                    missing=differences(wanted, copy),
+                    beyond=beyond(wanted, copy),
+                )
+
+
+def _oldest(source: Image, destinations: Sequence[Destination]) -> Image | None:
+    copies = [copy for one in destinations for copy in copies_of(source, one.copies).available]
+    return min(copies, key=lambda copy: (copy.created_at, copy.image_id), default=None)
+
+
+def _wanted(source: Image, reference: Image, request: CopyRequest, destination: Destination, survey: Survey) -> Wanted:
+    wanted = wanted_copy(reference, request, region=destination.region, now=survey.at)
+    if destination.facts.key:
+        wanted = replace(wanted, key_arn=destination.facts.key.arn)
+    if reference is not source:  # a copy stands in for it, whose own tag is not to be copied
+        tags = {**wanted.tags, SOURCE_TAG: source.reference}
+        per_device = {name: {**some, SOURCE_TAG: source.reference} for name, some in wanted.snapshot_tags.items()}
+        wanted = replace(wanted, tags=tags, snapshot_tags=per_device)
+    return wanted

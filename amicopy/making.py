@@ -264,18 +264,18 @@ class Making:
     def _cancel(self) -> Work[None]:
         """Remove the copy that failed, if this run asked for it and was told to."""
         if self._terms.cancel_failed and self._started and self.image_id:
-            yield from self._remove(self.image_id)
+            yield from self._remove(self.image_id, was_seen=False)
 
     def _remove_failed(self) -> Work[None]:
         for image in self.row.failed:
             yield from self._remove(image.image_id, image.snapshot_ids)
 
-    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Work[None]:
+    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True) -> Work[None]:
         """Remove a failed attempt; that it cannot be removed fails nothing else."""
 
         def attempt() -> Work[str]:
             yield from ()
-            return str(remove_image(self._gateway, image_id, snapshot_ids))
+            return str(remove_image(self._gateway, image_id, snapshot_ids, was_seen=was_seen))
 
         try:
             words = yield from persist(flapping(self._clock), attempt)

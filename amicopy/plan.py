@@ -161,9 +161,11 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
     copies = copies_of(source, destination.copies)
     action, reason, copy, problem = _decide(source, wanted, copies, destination)
     problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
-    if action.starts_a_copy and request.preflight:
-        problems = tuple(copy_problems(wanted, destination.facts, destination.region))
-        if problems:
+    if action in {Action.COPY, Action.REPLACE, Action.SETTLE}:
+        found = [_wanted_problem(wanted, destination.region)] if wanted.problems else []
+        if action.starts_a_copy and request.preflight:
+            found += copy_problems(wanted, destination.facts, destination.region)
+        if problems := tuple(found):
             action, reason = Action.REFUSE, problems[0].what
     others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
@@ -188,7 +190,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
 def _decide(
     source: Image, wanted: Wanted, copies: Copies, destination: Destination
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
-    problem = destination.problem or _source_problem(source) or _wanted_problem(wanted, destination.region)
+    problem = destination.problem or _source_problem(source)
     if problem:
         return Action.REFUSE, problem.what, None, problem
     if copies.available:
@@ -246,9 +248,7 @@ def _source_problem(source: Image) -> AmicopyError | None:
     )
 
 
-def _wanted_problem(wanted: Wanted, region: str) -> AmicopyError | None:
-    if not wanted.problems:
-        return None
+def _wanted_problem(wanted: Wanted, region: str) -> AmicopyError:
     return CopyFailed(
         f"EC2 would refuse the copy of {wanted.source.image_id} to {region}.",
         why="; ".join(wanted.problems),

@@ -40,13 +40,18 @@ class Removal:
         return "; ".join([state, *(f"{snapshot_id} {verdict}" for snapshot_id, verdict in self.snapshots.items())])
 
 
-def remove_image(gateway: Gateway, image_id: str, snapshot_ids: tuple[str, ...] = ()) -> Removal:
+def remove_image(
+    gateway: Gateway, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True
+) -> Removal:
     """Deregister the AMI and delete its snapshots, those included that EC2 does not list as its own yet.
 
     ``snapshot_ids`` are further ones known to be the AMI's. A pending copy's snapshots may appear minutes after
-    CopyImage; one that appears after this is found by its tag at the next cancelling.
+    CopyImage; one that appears after this is found by its tag at the next cancelling. An AMI that EC2 does not know is
+    gone if it ``was_seen`` before; one that was just asked for may only not be visible yet.
 
     Raises:
+        ImageNotFound: it was not seen and is not there; worth repeating for some minutes.
+        ImageUnavailable: EC2 does not let it be deregistered at the moment; worth repeating.
         OperationNotPermitted: deregistration protection is on; nothing was removed.
     """
     verdicts: dict[str, str] = {}
@@ -54,7 +59,13 @@ def remove_image(gateway: Gateway, image_id: str, snapshot_ids: tuple[str, ...] 
     try:
         for snapshot_id, code in gateway.deregister_image(image_id).items():
             verdicts[snapshot_id] = _VERDICTS.get(code, f"{KEPT}: {code}")
-    except (ImageNotFound, ImageUnavailable):
+    except ImageNotFound:
+        if not was_seen:
+            raise
+        was_gone = True
+    except ImageUnavailable as error:
+        if not error.says_deregistered:
+            raise
         was_gone = True
     for snapshot_id in {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys():
         verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)

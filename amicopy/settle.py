@@ -17,6 +17,7 @@ from amicopy.compare import (
     TagsDiffer,
     deprecation_date,
     differences,
+    subject,
 )
 from amicopy.details import with_details
 from amicopy.errors import NotFaithful
@@ -119,7 +120,7 @@ def _done(difference: Difference) -> str:
     match difference:
         case TagsDiffer():
             return (
-                f"tagged {_subject(difference.resource_id, difference.device)}: {', '.join(sorted(difference.missing))}"
+                f"tagged {subject(difference.resource_id, difference.device)}: {', '.join(sorted(difference.missing))}"
             )
         case DescriptionDiffers():
             return "described as asked"
@@ -129,10 +130,6 @@ def _done(difference: Difference) -> str:
             return f"protected from deregistration ({difference.wanted})"
         case SharingLacks():
             who = ", ".join(map(str, difference.missing))
-            return f"shared {_subject(difference.resource_id, difference.device)} with {who}"
+            return f"shared {subject(difference.resource_id, difference.device)} with {who}"
         case StructureDiffers():
             return str(difference)
-
-
-def _subject(resource_id: str, device: str) -> str:
-    return f"{resource_id} ({device})" if device else resource_id

@@ -184,7 +184,7 @@ def _copies(
         wanted = wanted_copy(source, request, region=gateway.region, now=clock.now())
         available = copies_of(source, found.values()).available
         compared += [(copy, wanted) for copy in (available if every else available[:1])]
-    found |= {image.image_id: image for image in with_details(gateway, compared)}
+    found |= {image.image_id: image for image in with_details(gateway, compared, every_permission=every)}
     return tuple(found.values())
 
 

@@ -20,7 +20,11 @@ def check_template(template: str) -> None:
     except ValueError as error:
         raise ValueError(f"{template!r} is no template: {error}; write {{{{ for a brace") from error
     for _, field, spec, conversion in parts:
-        if field is not None and (field not in FIELDS or spec or conversion):
+        if field in FIELDS and (spec or conversion):
+            raise ValueError(
+                f"{template!r} formats {{{field}}}, and templates only put values in: write {{{field}}} alone"
+            )
+        if field is not None and field not in FIELDS:
             known = " ".join("{" + name + "}" for name in FIELDS)
             raise ValueError(f"{{{field}}} in {template!r} is not known here; there is {known}")
 

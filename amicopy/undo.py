@@ -44,6 +44,7 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         source=row.source.reference,
         fate=Fate.CANCEL,
         reason="the run that started it was interrupted",
+        was_seen=False,
         expected_snapshots=len(row.source.snapshot_ids),
     )
     try:

@@ -10,7 +10,15 @@ from datetime import datetime, timedelta
 from amicopy.keys import key_in_region
 from amicopy.models import SOURCE_TAG, Image, Principal, user_tags
 from amicopy.request import CopyRequest, Protection
-from amicopy.rules import MAX_DESCRIPTION, MAX_PRINCIPALS, MAX_TAGS, description_problem, name_problem, tags_problem
+from amicopy.rules import (
+    MAX_DESCRIPTION,
+    MAX_PRINCIPALS,
+    MAX_TAGS,
+    NAME_LENGTHS,
+    description_problem,
+    name_problem,
+    tags_problem,
+)
 from amicopy.templates import fill_template
 
 
@@ -69,7 +77,10 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
         description = origin.strip()[:MAX_DESCRIPTION]
     else:
         description = fill_template(request.description, values)
-    problems += filter(None, [name_problem(name), description_problem(description)])
+    # Of a name that EC2 gave the source the alphabet is left to EC2, but for what no terminal should see.
+    if request.name or len(name) not in NAME_LENGTHS or not name.isprintable():
+        problems += filter(None, [name_problem(name)])
+    problems += filter(None, [description_problem(description)])
 
     tags = _tags(source.reference, source.tags, request, f"image {source.image_id}", notes, problems)
     snapshot_tags = {

@@ -165,8 +165,12 @@ def test_snapshots_are_found_by_our_tag(ec2: Ec2, gateway: Gateway) -> None:
 
 def test_snapshots_of_a_copy_are_found_by_ec2s_description(ec2: Ec2, gateway: Gateway) -> None:
     described = [named("description", "Copied for DestinationAmi ami-2*", "Copied for DestinationAmi ami-3*")]
-    ec2.answers("describe_snapshots", snapshots("snap-2"), Filters=described, **OUR_SNAPSHOTS)
-    assert list(gateway.find_snapshots_of_copies(["ami-2", "ami-3"])) == ["snap-2"]
+    found = [
+        {"SnapshotId": "snap-2", "Description": "Copied for DestinationAmi ami-2 from SourceAmi ami-1 for …"},
+        {"SnapshotId": "snap-9", "Description": "Copied for DestinationAmi ami-22 from SourceAmi ami-1 for …"},
+    ]
+    ec2.answers("describe_snapshots", {"Snapshots": found}, Filters=described, **OUR_SNAPSHOTS)
+    assert list(gateway.find_snapshots_of_copies(["ami-2", "ami-3"])) == ["snap-2"]  # one id begins like another
 
 
 def test_a_filter_never_has_more_than_200_values(ec2: Ec2, gateway: Gateway) -> None:

@@ -28,7 +28,8 @@ def test_every_call_is_in_the_table_and_nothing_else_is() -> None:
 
 
 def test_every_rehearsed_write_is_in_the_table_as_one() -> None:
-    assert {str(write) for write in Write} == {action.operation for action in ACTIONS if action.writes}
+    written = {action.operation for action in ACTIONS if action.writes}
+    assert {str(write) for write in Write} == written - {"DeleteTags"}  # which copy never comes to
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.operation))

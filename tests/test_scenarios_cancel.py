@@ -211,7 +211,7 @@ def test_status_of_a_source_that_is_gone_still_shows_its_copies(amicopy: Run, wo
     ran = amicopy("status", source, "--output", "text")
     assert ran.code == 0
     assert ran.out == f"us-west-2 {done.out.split()[1]} {source} available\n"
-    assert "compared with nothing" in ran.err
+    assert "compared with each other" in ran.err
 
 
 def test_watching_ends_when_nothing_is_pending_any_more(amicopy: Run, clock: FakeClock, source: str) -> None:

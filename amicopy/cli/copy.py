@@ -9,14 +9,8 @@ from typing import Any
 import click
 
 from amicopy.cli.options import (
-    CompletionTime,
-    DescriptionTemplate,
     Duration,
-    KeyOption,
     NameList,
-    NameTemplate,
-    PrincipalOption,
-    TagOption,
     connection_options,
     image_ids,
     option,
@@ -24,9 +18,8 @@ from amicopy.cli.options import (
     refuse_two_endpoints,
     source_options,
 )
+from amicopy.cli.requests import completion_option, refuse_contradictions, wanted_options
 from amicopy.cli.runtime import Runtime
-from amicopy.request import Protection
-from amicopy.rules import tags_problem
 
 EXIT_CODES = """\b
 Exit codes:
@@ -55,50 +48,8 @@ Exit codes:
     help="Destinations whose failure is reported and does not count.",
 )
 @source_options
-@option("--name", type=NameTemplate(), help="Name of the copies; a template, see below. Default: the source's.")
-@option(
-    "--description",
-    type=DescriptionTemplate(),
-    help="Description of the copies; a template. Default: says where it was copied from.",
-)
-@option(
-    "--tag",
-    "tags",
-    multiple=True,
-    type=TagOption(),
-    help="One more tag for the copies and their snapshots; repeatable. It wins over the source's.",
-)
-@option("--no-tags", is_flag=True, help="Leave the source's tags behind; --tag ones are put on.")
-@option(
-    "--share",
-    multiple=True,
-    type=PrincipalOption(),
-    help="Let exactly these launch the copies, instead of those the source is shared with: an account id, "
-    "the ARN of an organization or organizational unit, or public; repeatable.",
-)
-@option("--no-permissions", is_flag=True, help="Leave the copies private.")
-@option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key.")
-@option(
-    "--kms-key",
-    "keys",
-    multiple=True,
-    type=KeyOption(),
-    help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
-)
-@option("--deprecate-after", type=Duration(), help="Deprecate each copy so long after it was made, e.g. 90d.")
-@option("--no-deprecation", is_flag=True, help="Leave the source's deprecation date behind.")
-@option(
-    "--protect",
-    type=click.Choice([one.value for one in Protection]),
-    is_flag=False,
-    flag_value="on",
-    help="Protect the copies from deregistration; with 'cooldown' for 24 hours more, with 'source' as the source is.",
-)
-@option(
-    "--complete-within",
-    type=CompletionTime(),
-    help="Time-based copy: 15m to 48h in steps of 15 minutes. EC2 charges for it; the plan says how much.",
-)
+@wanted_options
+@completion_option
 @option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @option(
     "--exit-code", is_flag=True, help="With --dry-run: exit 4 when there is work. With --no-wait: 5 while work is left."
@@ -153,6 +104,7 @@ def command(runtime: Runtime, /, **options: Any) -> int:
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
     refuse_two_endpoints(options)
+    refuse_contradictions(options)
     _refuse_contradictions(options)
     from amicopy.cli.copying import copy
 
@@ -160,22 +112,8 @@ def command(runtime: Runtime, /, **options: Any) -> int:
 
 
 def _refuse_contradictions(options: dict[str, Any]) -> None:
-    if options["share"] and options["no_permissions"]:
-        raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
-    if options["deprecate_after"] and options["no_deprecation"]:
-        raise click.UsageError("--deprecate-after and --no-deprecation contradict each other.")
-    if (options["encrypt"] or options["keys"]) and any(one.is_public for one in options["share"]):
-        raise click.UsageError("--share public and encryption contradict each other: no encrypted AMI can be public.")
-    regions = [region for region, _ in options["keys"]]
-    if twice := sorted({region for region in regions if regions.count(region) > 1}):
-        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}.")
     if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
         raise click.UsageError("--exit-code goes with --dry-run or --no-wait.")
     if options["dry_run"] and options["no_wait"]:
         raise click.UsageError("--dry-run and --no-wait contradict each other: the one starts nothing.")
-    keys = [key for key, _ in options["tags"]]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise click.UsageError(f"--tag gives {', '.join(map(repr, twice))} more than once.")
-    if problem := tags_problem(dict(options["tags"])):
-        raise click.UsageError(f"--tag: {problem}.")
     options["timeout"] = min(options["timeout"], timedelta(days=3650))

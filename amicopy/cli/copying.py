@@ -6,19 +6,18 @@ Refuses to do any of the four itself.
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from amicopy.caller import Calls
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
+from amicopy.cli.requests import request_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import bug_report, say, to_stdout
-from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, TimedOut, UsageError
+from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, Interrupted, TimedOut
 from amicopy.events import Event
 from amicopy.gateway import Gateways
-from amicopy.keys import key_in_region
 from amicopy.lane import Lane
 from amicopy.making import Terms
 from amicopy.models import Image, Region
@@ -32,7 +31,6 @@ from amicopy.render.plan import plan_lines
 from amicopy.render.results import write_json, write_json_line, write_lines, write_table, write_text
 from amicopy.render.words import error_lines
 from amicopy.report import Report
-from amicopy.request import CopyRequest, Protection
 from amicopy.retries import in_place, throttled
 from amicopy.session import Session
 from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
@@ -78,32 +76,21 @@ class _Run:
             try:
                 self._execute(report)
             except Exception as error:  # what was done until then is still to be told
-                report.error = error if isinstance(error, AmicopyError) else bug_report(error)
+                report.signal = self._runtime.stop.signal_number
+                if not isinstance(error, Interrupted):
+                    report.error = error if isinstance(error, AmicopyError) else bug_report(error)
         return self._tell(report)
 
     def _plan(self) -> Plan:
         sources, regions, notes = self._survey_sources()
         options = self._options
-        request = CopyRequest(
+        request = request_from(
+            options,
             source_region=self._named.home,
             image_ids=tuple(source.image_id for source in sources),
             destinations=self._destinations(self._named.enabled(regions)),
             best_effort=frozenset(self._named["--best-effort"]),
-            name=options["name"] or "",
-            description=options["description"],
-            tags=dict(options["tags"]),
-            carry_tags=not options["no_tags"],
-            carry_permissions=not options["no_permissions"],
-            share=frozenset(options["share"]) or None,
-            encrypt=options["encrypt"],
-            keys=dict(options["keys"]),
-            complete_within_minutes=_minutes(options["complete_within"]),
-            carry_deprecation=not options["no_deprecation"],
-            deprecate_after=options["deprecate_after"],
-            protect=Protection(options["protect"]) if options["protect"] else None,
-            preflight=not options["no_preflight"],
         )
-        self._check_keys(request)
         survey = survey_destinations(request, sources, self._gateways, regions, self._clock, self._runtime.stop, notes)
         plan = plan_copies(request, survey)
         if options["no_preflight"] or plan.refused:
@@ -116,22 +103,6 @@ class _Run:
     def _destinations(self, enabled: Sequence[str] | None) -> tuple[str, ...]:
         again = self._options["encrypt"] or bool(self._options["keys"])
         return self._named.destinations(enabled, beside_source=again)
-
-    def _check_keys(self, request: CopyRequest) -> None:
-        """Raise UsageError where a key is named for a region that is no destination, or cannot be used where it is."""
-        for region, key in request.keys.items():
-            if region and region not in request.destinations:
-                raise UsageError(
-                    f"--kms-key names a key for {region}, which is no destination.",
-                    why=f"The destinations are: {', '.join(request.destinations)}.",
-                    next_step="Correct the region, or leave that key out.",
-                )
-            for destination in [region] if region else request.destinations:
-                if request.key_for(destination) == key:
-                    try:
-                        key_in_region(key, destination)
-                    except ValueError as error:
-                        raise UsageError(f"--kms-key: {error}.", next_step=f"--kms-key {destination}=KEY") from error
 
     def _survey_sources(self) -> tuple[tuple[Image, ...], dict[str, Region] | None, tuple[str, ...]]:
         """Return the sources, waited for where they are pending, and what EC2 says of its regions."""
@@ -281,7 +252,3 @@ class _Run:
 
             return LiveView(report, self._clock, self._runtime.stop)
         return PlainView(report, self._clock, self._runtime.stop)
-
-
-def _minutes(length: timedelta | None) -> int | None:
-    return int(length.total_seconds() // 60) if length else None

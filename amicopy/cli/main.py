@@ -18,6 +18,7 @@ from amicopy.errors import AmicopyError, ExitCode, Interrupted, UsageError
 COMMANDS = {
     "copy": ("amicopy.cli.copy", "Copy AMIs to other regions, faithfully and exactly once."),
     "status": ("amicopy.cli.status", "Show every copy of AMIs: where, in which state, what is missing."),
+    "verify": ("amicopy.cli.verify", "Check copies against their source: are they faithful?"),
     "cancel": ("amicopy.cli.cancel", "Stop copies: deregister them and delete their snapshots."),
     "iam-policy": ("amicopy.cli.iam_policy", "Print the smallest IAM policy for a command line."),
     "sandbox": ("amicopy.cli.sandbox", "Serve a local EC2 to rehearse against: no account, no cost."),

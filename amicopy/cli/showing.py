@@ -11,19 +11,19 @@ from amicopy.caller import Calls
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
+from amicopy.cli.sources import known_sources
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import AccessDenied, AmicopyError, ExitCode, ImageNotFound
+from amicopy.errors import AmicopyError, ExitCode
 from amicopy.gateway import Gateway, Gateways
 from amicopy.inventory import Standing, standings
-from amicopy.models import Image
-from amicopy.parallel import Stop, all_at_once
+from amicopy.parallel import all_at_once
 from amicopy.progress import percent_by_image
 from amicopy.render.results import write_json
 from amicopy.render.standing import standing_document, write_standings
 from amicopy.render.words import error_lines
 from amicopy.request import CopyRequest
 from amicopy.session import Session
-from amicopy.survey import survey_destinations, survey_regions, survey_sources
+from amicopy.survey import survey_destinations, survey_regions
 from amicopy.surveyed import Survey
 
 WATCH_SECONDS = 5.0
@@ -48,7 +48,7 @@ class _Status:
         """Show what is where, again and again while something is being copied, if asked to watch."""
         home = self._gateways[self._home]
         regions, notes = survey_regions(home)
-        sources = _sources(tuple(dict.fromkeys(self._options["image_ids"])), home, self._runtime.stop)
+        sources = known_sources(tuple(dict.fromkeys(self._options["image_ids"])), home, self._runtime.stop)
         request = CopyRequest(
             source_region=self._home,
             image_ids=tuple(source.image_id for source in sources),
@@ -91,7 +91,7 @@ class _Status:
         if not self._options["quiet"]:
             say([f"note: {note}" for note in survey.notes])
             say(
-                f"note: {source.image_id} is not in {source.region} any more, so its copies are compared with nothing"
+                f"note: {source.image_id} is not in {source.region} any more; its copies are compared with each other"
                 for source in survey.sources
                 if not source.owner_id
             )
@@ -106,19 +106,6 @@ def _code(survey: Survey) -> ExitCode:
     if not problems:
         return ExitCode.OK
     return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
-
-
-def _sources(image_ids: tuple[str, ...], gateway: Gateway, stop: Stop) -> tuple[Image, ...]:
-    """Return the sources; of one that is gone only what its copies are known by."""
-    try:
-        return survey_sources(image_ids, gateway, stop)
-    except AccessDenied:
-        return survey_sources(image_ids, gateway, stop, launch=False, volumes=False)
-    except ImageNotFound as error:
-        found = _sources(tuple(one for one in image_ids if one not in error.image_ids), gateway, stop)
-        there = {source.image_id: source for source in found}
-        gone = {image_id: Image(image_id=image_id, region=gateway.region) for image_id in error.image_ids}
-        return tuple((there | gone)[image_id] for image_id in image_ids)
 
 
 def _progress(gateway: Gateway, pending: Sequence[Standing]) -> dict[str, int]:

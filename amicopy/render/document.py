@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from amicopy.compare import Difference
 from amicopy.errors import AmicopyError, ExitCode
 from amicopy.events import Event
 from amicopy.plan import Plan, Row
@@ -73,6 +74,21 @@ def report_document(
     }
 
 
+def difference_document(difference: Difference) -> dict[str, Any]:
+    """Return one difference: its kind, whether it can be repaired in place, in words, and its facts."""
+    facts = {field.name: _plain(getattr(difference, field.name)) for field in fields(difference)}
+    kind = _kebab(type(difference).__name__)
+    return {"kind": kind, "repairable": difference.repairable, "text": str(difference), **facts}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment(value)
+    if isinstance(value, tuple):
+        return [str(one) for one in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
 def status(exit_code: ExitCode) -> str:
     """Return the exit code's name, which reads better in a pipeline's log."""
     return exit_code.name.lower().replace("_", "-")
@@ -89,7 +105,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "image_id": row.copy.image_id if row.copy else None,
         "name": row.wanted.name,
         "volume_gib": row.source.volume_gib,
-        "differences": [str(difference) for difference in row.differences],
+        "differences": [difference_document(difference) for difference in row.differences],
         "error": error_document(row.problem),
         "problems": [error_document(problem) for problem in row.problems],
         "notes": list(row.notes),

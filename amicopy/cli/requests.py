@@ -1,0 +1,148 @@
+"""What copies are to bear, as options, and the request that they make: shared by copy and verify.
+
+Refuses to import what needs botocore.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from amicopy.cli.options import (
+    CompletionTime,
+    DescriptionTemplate,
+    Duration,
+    KeyOption,
+    NameTemplate,
+    PrincipalOption,
+    TagOption,
+    option,
+    stacked,
+)
+from amicopy.errors import UsageError
+from amicopy.keys import key_in_region
+from amicopy.request import CopyRequest, Protection
+from amicopy.rules import tags_problem
+
+wanted_options = stacked(
+    option("--name", type=NameTemplate(), help="Name of the copies; a template, see below. Default: the source's."),
+    option(
+        "--description",
+        type=DescriptionTemplate(),
+        help="Description of the copies; a template. Default: says where it was copied from.",
+    ),
+    option(
+        "--tag",
+        "tags",
+        multiple=True,
+        type=TagOption(),
+        help="One more tag for the copies and their snapshots; repeatable. It wins over the source's.",
+    ),
+    option("--no-tags", is_flag=True, help="Leave the source's tags behind; --tag ones are put on."),
+    option(
+        "--share",
+        multiple=True,
+        type=PrincipalOption(),
+        help="Let exactly these launch the copies, instead of those the source is shared with: an account id, "
+        "the ARN of an organization or organizational unit, or public; repeatable.",
+    ),
+    option("--no-permissions", is_flag=True, help="Leave the copies private."),
+    option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key."),
+    option(
+        "--kms-key",
+        "keys",
+        multiple=True,
+        type=KeyOption(),
+        help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
+    ),
+    option("--deprecate-after", type=Duration(), help="Deprecate each copy so long after it was made, e.g. 90d."),
+    option("--no-deprecation", is_flag=True, help="Leave the source's deprecation date behind."),
+    option(
+        "--protect",
+        type=click.Choice([one.value for one in Protection]),
+        is_flag=False,
+        flag_value="on",
+        help="Protect the copies from deregistration; 'cooldown': for 24 hours more; 'source': as the source is.",
+    ),
+)
+
+completion_option = option(
+    "--complete-within",
+    type=CompletionTime(),
+    help="Time-based copy: 15m to 48h in steps of 15 minutes. EC2 charges for it; the plan says how much.",
+)
+
+
+def refuse_contradictions(options: Mapping[str, Any]) -> None:
+    """Raise a usage error where these options contradict each other or break EC2's rules."""
+    if options["share"] and options["no_permissions"]:
+        raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
+    if options["deprecate_after"] and options["no_deprecation"]:
+        raise click.UsageError("--deprecate-after and --no-deprecation contradict each other.")
+    if (options["encrypt"] or options["keys"]) and any(one.is_public for one in options["share"]):
+        raise click.UsageError("--share public and encryption contradict each other: no encrypted AMI can be public.")
+    regions = [region for region, _ in options["keys"]]
+    if twice := sorted({region for region in regions if regions.count(region) > 1}):
+        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}.")
+    keys = [key for key, _ in options["tags"]]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise click.UsageError(f"--tag gives {', '.join(map(repr, twice))} more than once.")
+    if problem := tags_problem(dict(options["tags"])):
+        raise click.UsageError(f"--tag: {problem}.")
+
+
+def request_from(
+    options: Mapping[str, Any],
+    *,
+    source_region: str,
+    image_ids: tuple[str, ...],
+    destinations: tuple[str, ...],
+    best_effort: frozenset[str] = frozenset(),
+) -> CopyRequest:
+    """Return the request that the options make.
+
+    Raises:
+        UsageError: a key is named for a region that is no destination, or is one of another region.
+    """
+    request = CopyRequest(
+        source_region=source_region,
+        image_ids=image_ids,
+        destinations=destinations,
+        best_effort=best_effort,
+        name=options["name"] or "",
+        description=options["description"],
+        tags=dict(options["tags"]),
+        carry_tags=not options["no_tags"],
+        carry_permissions=not options["no_permissions"],
+        share=frozenset(options["share"]) or None,
+        encrypt=options["encrypt"],
+        keys=dict(options["keys"]),
+        complete_within_minutes=_minutes(options.get("complete_within")),
+        carry_deprecation=not options["no_deprecation"],
+        deprecate_after=options["deprecate_after"],
+        protect=Protection(options["protect"]) if options["protect"] else None,
+        preflight=not options.get("no_preflight"),
+    )
+    _check_keys(request)
+    return request
+
+
+def _check_keys(request: CopyRequest) -> None:
+    for region, key in request.keys.items():
+        if region and region not in request.destinations:
+            raise UsageError(
+                f"--kms-key names a key for {region}, which is no destination.",
+                why=f"The destinations are: {', '.join(request.destinations)}.",
+                next_step="Correct the region, or leave that key out.",
+            )
+        for destination in [region] if region else request.destinations:
+            if request.key_for(destination) == key:
+                try:
+                    key_in_region(key, destination)
+                except ValueError as error:
+                    raise UsageError(f"--kms-key: {error}.", next_step=f"--kms-key {destination}=KEY") from error
+
+
+def _minutes(length: timedelta | None) -> int | None:
+    return int(length.total_seconds() // 60) if length else None

@@ -1,0 +1,78 @@
+"""Verdicts on copies, for people and programs.
+
+Refuses to colour.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amicopy.errors import ExitCode
+from amicopy.inventory import Standing
+from amicopy.models import ImageState
+from amicopy.render.document import SCHEMA, difference_document, error_document, status
+from amicopy.render.results import print_table, write_lines
+from amicopy.render.words import safe
+from amicopy.surveyed import Survey
+
+
+def verdict(one: Standing) -> str:
+    """Return the verdict on one copy in a word or two."""
+    if one.copy.state.in_progress:
+        return "pending"
+    if one.copy.state is not ImageState.AVAILABLE:
+        return str(one.copy.state)
+    return "faithful" if one.is_faithful else "differs"
+
+
+def write_verdicts(found: Sequence[Standing], output: str) -> None:
+    """Write one row per copy and one per thing that differs: a table, or ``REGION COPY SOURCE VERDICT`` lines."""
+    if output == "text":
+        write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {verdict(one)}" for one in found)
+    elif found:
+        rows = [row for one in found for row in _rows(one)]
+        print_table(["region", "copy", "source", "verdict", "what differs"], rows)
+
+
+def _rows(one: Standing) -> Iterator[list[str]]:
+    words = [_what(difference) for difference in one.missing]
+    words += [f"{more}" for more in one.beyond]
+    head = [one.copy.region, one.copy.image_id, one.source.image_id, verdict(one)]
+    first = safe(words[0]) if words else safe(one.copy.state_reason) or "-"
+    yield [*head, first]
+    for word in words[1:]:
+        yield ["", "", "", "", safe(word)]
+
+
+def _what(difference: Any) -> str:
+    return str(difference) if difference.repairable else f"{difference} (only a new copy mends that)"
+
+
+def verdict_document(found: Sequence[Standing], survey: Survey, exit_code: ExitCode) -> dict[str, Any]:
+    """Return the verdicts as JSON-ready values."""
+    return {
+        "schema": SCHEMA,
+        "command": "verify",
+        "status": status(exit_code),
+        "exit_code": int(exit_code),
+        "error": None,
+        "copies": [
+            {
+                "source_region": one.source.region,
+                "source_id": one.source.image_id,
+                "region": one.copy.region,
+                "image_id": one.copy.image_id,
+                "state": str(one.copy.state),
+                "state_reason": one.copy.state_reason or None,
+                "verdict": verdict(one),
+                "differences": [difference_document(difference) for difference in one.missing],
+                "beyond": [str(more) for more in one.beyond],
+            }
+            for one in found
+        ],
+        "unread": [
+            {"region": region, "error": error_document(destination.problem)}
+            for region, destination in survey.destinations.items()
+            if destination.problem
+        ],
+        "notes": list(survey.notes),
+    }

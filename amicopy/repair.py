@@ -1,0 +1,67 @@
+"""Making copies that stand somewhere right again: what is missing is written, what is too much removed if asked.
+
+Refuses to make copies; only a new one mends what EC2 lets nobody change.
+"""
+
+from collections.abc import Callable
+
+from amicopy.beyond import SharingBeyond, TagsBeyond
+from amicopy.clock import Clock
+from amicopy.errors import AmicopyError, NotFaithful
+from amicopy.events import Event
+from amicopy.gateway import Gateway
+from amicopy.inventory import Standing
+from amicopy.parallel import Stop
+from amicopy.plan import Action, Row
+from amicopy.retries import flapping, in_place
+from amicopy.settle import settle
+from amicopy.steps import Sleep
+
+
+def repair(
+    standing: Standing, gateway: Gateway, clock: Clock, stop: Stop, tell: Callable[[Event], None]
+) -> AmicopyError | None:
+    """Write what one copy lacks; return why it could not, or None. What cannot be repaired is left as it is."""
+    assert standing.wanted is not None  # without its source there is nothing to compare with
+    row = Row(
+        source=standing.source,
+        region=standing.copy.region,
+        action=Action.SETTLE,
+        reason="",
+        wanted=standing.wanted,
+        copy=standing.copy,
+        differences=standing.missing,
+    )
+    work = settle(row, standing.copy, gateway, clock)
+    try:
+        for step in work:
+            if isinstance(step, Sleep):
+                clock.sleep(step.seconds, until=stop)
+            elif isinstance(step, Event):
+                tell(step)
+            stop.check()
+    except NotFaithful:  # the verdict after the repair says what is left
+        return None
+    except AmicopyError as error:
+        return error
+    return None
+
+
+def prune(standing: Standing, gateway: Gateway, clock: Clock, stop: Stop) -> AmicopyError | None:
+    """Remove what one copy has beyond its source; return why it could not, or None."""
+    for more in standing.beyond:
+
+        def remove(more: SharingBeyond | TagsBeyond = more) -> None:
+            match more:
+                case TagsBeyond():
+                    gateway.delete_tags(more.resource_id, more.tags)
+                case SharingBeyond(device=""):
+                    gateway.unshare_image(more.resource_id, more.principals)
+                case SharingBeyond():
+                    gateway.unshare_snapshot(more.resource_id, more.principals)
+
+        try:
+            in_place(clock, stop, flapping(clock), remove)
+        except AmicopyError as error:
+            return error
+    return None
