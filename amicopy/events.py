@@ -82,6 +82,11 @@ class CopyDone(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CopyHeld(Event):
+    """The copy is available and faithful but for its sharing, which waits for the other destinations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RowFailed(Event):
     """This destination is given up; others go on."""
 
@@ -96,12 +101,13 @@ class CopyCancelled(Event):
 
 
 class LeftBecause(StrEnum):
-    """Why a run ends before its copies do."""
+    """Why a run ends before its copies do, or before they are shared."""
 
     NO_WAIT = "no-wait"
     TIME_OUT = "time-out"
     EXPIRED = "credentials-expired"
     INTERRUPTED = "interrupted"
+    OTHERS = "others-not-available"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from amicopy.events import (
     AttemptRemoved,
     CopyAvailable,
     CopyDone,
+    CopyHeld,
     CopyJoined,
     CopyQueued,
     CopyRequested,
@@ -85,13 +86,13 @@ class Making:
         self._queued = False  # and said so
 
     def run(self) -> Work[None]:
-        """Yield what happens to this copy; ends with exactly one of CopyDone, RowFailed, RowLeft."""
+        """Yield what happens to this copy; ends with exactly one of CopyDone, CopyHeld, RowFailed, RowLeft."""
         try:
             copy = yield from self._obtain()
             if copy is not None:
                 yield from settle(self.row, copy, self._gateway, self._clock)
                 yield from self._remove_failed()
-                yield self._event(CopyDone)
+                yield self._event(CopyHeld if self.row.is_held else CopyDone)
         except (NoRoom, Throttled) as error:
             yield self.leave(LeftBecause.NO_WAIT) if not self._terms.wait else self._failed(error)
         except CredentialsExpired:

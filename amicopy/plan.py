@@ -49,6 +49,7 @@ class Row:
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
     attempt: int = 0  # dead attempts seen: part of the client token
     best_effort: bool = False
+    is_held: bool = False  # its sharing waits for the other destinations
     problems: tuple[AmicopyError, ...] = ()  # why it is refused
     notes: tuple[str, ...] = ()
 

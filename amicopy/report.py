@@ -14,6 +14,7 @@ from amicopy.events import (
     CopyAvailable,
     CopyCancelled,
     CopyDone,
+    CopyHeld,
     CopyJoined,
     CopyProgressed,
     CopyRequested,
@@ -35,6 +36,7 @@ class State(StrEnum):
     REQUESTED = "requested"  # CopyImage was called and its answer is not known
     COPYING = "copying"
     SETTLING = "settling"
+    HELD = "held"  # available; not shared before the others are available too
     DONE = "done"
     KEPT = "kept"  # it was as asked before
     FAILED = "failed"
@@ -127,7 +129,9 @@ class Report:
             return self.plan.refusal().exit_code
         counted = [outcome for outcome in self.rows if not outcome.row.best_effort]
         lost = [outcome for outcome in counted if outcome.is_lost]
-        if lost and not any(outcome.is_well or outcome.left is LeftBecause.NO_WAIT for outcome in counted):
+        if lost and not any(
+            outcome.is_well or outcome.left in {LeftBecause.NO_WAIT, LeftBecause.OTHERS} for outcome in counted
+        ):
             codes = {outcome.error.exit_code for outcome in lost if outcome.error}
             return codes.pop() if len(codes) == 1 else ExitCode.FAILED
         if lost:
@@ -159,6 +163,8 @@ def _after(old: Outcome, event: Event) -> Outcome:
             return replace(new, state=state, changes=(*old.changes, what))
         case CopyCancelled(at=at, what=what):
             return replace(new, state=State.CANCELLED, changes=(*old.changes, what), ended_at=at)
+        case CopyHeld():
+            return replace(new, state=State.HELD)
         case CopyDone(at=at):
             return replace(new, state=State.DONE, ended_at=at)
         case RowFailed(at=at, error=error):

@@ -25,6 +25,7 @@ ORDER = (
     ("settle",),
     ("cancel",),
     ("removal",),
+    ("release",),
     ("report",),
     ("inventory",),
     ("facts",),

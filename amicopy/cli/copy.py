@@ -50,6 +50,13 @@ Exit codes:
 @source_options
 @wanted_options
 @completion_option
+@option(
+    "--share-when",
+    type=click.Choice(["each", "all"]),
+    default="each",
+    show_default=True,
+    help="Share each copy once it is available, or none before all destinations have theirs.",
+)
 @option("--dry-run", is_flag=True, help="Show the plan and write nothing.")
 @option(
     "--exit-code", is_flag=True, help="With --dry-run: exit 4 when there is work. With --no-wait: 5 while work is left."

@@ -6,6 +6,7 @@ Refuses to do any of the four itself.
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,22 +16,24 @@ from amicopy.cli.regions import NamedRegions
 from amicopy.cli.requests import request_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import bug_report, say, to_stdout
+from amicopy.details import with_details
 from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, Interrupted, TimedOut
-from amicopy.events import Event
+from amicopy.events import Event, LeftBecause, RowLeft
 from amicopy.gateway import Gateways
 from amicopy.lane import Lane
 from amicopy.making import Terms
 from amicopy.models import Image, Region
 from amicopy.parallel import all_at_once
-from amicopy.plan import Plan, plan_copies, rows_by_region, with_notes, with_refusals
+from amicopy.plan import Action, Plan, Row, plan_copies, rows_by_region, with_notes, with_refusals
 from amicopy.preflight import forbidden_writes
+from amicopy.release import held, may_be_shared
 from amicopy.render.document import event_document, plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.plain import PlainView
 from amicopy.render.plan import plan_lines
 from amicopy.render.results import write_json, write_json_line, write_lines, write_table, write_text
 from amicopy.render.words import error_lines
-from amicopy.report import Report
+from amicopy.report import Outcome, Report, State
 from amicopy.retries import in_place, throttled
 from amicopy.session import Session
 from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
@@ -187,14 +190,10 @@ class _Run:
             cancel_failed=self._options["on_failure"] == "cancel",
             most_in_flight=self._options["max_in_flight"],
         )
-        lanes = [
-            Lane(rows, self._gateways[region], self._clock, terms)
-            for region, rows in rows_by_region(report.plan).items()
-        ]
-        if not lanes:
+        if not report.plan.has_work:
             return
         with contextlib.closing(self._view(report)) as view:
-            for event in self._events(report, lanes):
+            for event in self._events(report, terms):
                 if event is None:
                     view.glance()
                     continue
@@ -203,12 +202,47 @@ class _Run:
                 if self._options["output"] == "jsonl":
                     to_stdout(partial(write_json_line, event_document(event)))
 
-    def _events(self, report: Report, lanes: Sequence[Lane]) -> Iterator[Event | None]:
+    def _events(self, report: Report, terms: Terms) -> Iterator[Event | None]:
         """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
-        yield from self._runtime.events(lanes)
+        if self._options["share_when"] == "all":
+            yield from self._released(report, terms)
+        else:
+            yield from self._runtime.events(self._lanes(report.plan, terms))
         report.signal = self._runtime.stop.signal_number
         if self._runtime.stop.is_set() and self._options["on_interrupt"] == "cancel":
             yield from undo(report, self._gateways, self._clock)
+
+    def _released(self, report: Report, terms: Terms) -> Iterator[Event | None]:
+        """Yield how all copies are made and, once every destination has its own, how they are shared."""
+        yield from self._runtime.events(self._lanes(held(report.plan), terms))
+        waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
+        if self._runtime.stop.is_set() or not may_be_shared(report):
+            for outcome in waiting:
+                source, region = outcome.row.key
+                yield RowLeft(
+                    at=self._clock.now(),
+                    source=source,
+                    region=region,
+                    image_id=outcome.image_id,
+                    because=LeftBecause.OTHERS,
+                )
+            return
+        shared = replace(report.plan, rows=tuple(self._to_share(outcome) for outcome in waiting))
+        yield from self._runtime.events(self._lanes(shared, terms))
+
+    def _to_share(self, outcome: Outcome) -> Row:
+        """Return the row that gives a held copy what it was to have from the start."""
+        gateway = self._gateways[outcome.row.region]
+        copy = self._patiently(partial(gateway.describe_own_images, [outcome.image_id])).get(outcome.image_id)
+        if copy is None:
+            return replace(
+                outcome.row, action=Action.JOIN, copy=Image(image_id=outcome.image_id, region=gateway.region)
+            )
+        [detailed] = self._patiently(partial(with_details, gateway, [(copy, outcome.row.wanted)]))
+        return replace(outcome.row, action=Action.SETTLE, copy=detailed, failed=())
+
+    def _lanes(self, plan: Plan, terms: Terms) -> list[Lane]:
+        return [Lane(rows, self._gateways[region], self._clock, terms) for region, rows in rows_by_region(plan).items()]
 
     def _tell(self, report: Report) -> int:
         """Write the result to stdout, then what a person has to know, errors last, to stderr."""

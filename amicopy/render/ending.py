@@ -12,7 +12,6 @@ from amicopy.render.words import counted, error_lines
 from amicopy.report import Outcome, Report, State
 
 _LEFT_WHY = {
-    LeftBecause.NO_WAIT: "",
     LeftBecause.TIME_OUT: "The time was up",
     LeftBecause.EXPIRED: "The credentials expired",
     LeftBecause.INTERRUPTED: "The run was interrupted",
@@ -42,15 +41,24 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
             label = "error (best effort)" if outcome.row.best_effort else "error"
             yield from error_lines(outcome.error, label=label)
-    unfinished = [outcome for outcome in left if outcome.left is not LeftBecause.NO_WAIT]
+    waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]
+    if waiting:
+        yield "Nothing was shared, since not every destination has its copy. Ready are:"
+        yield from map(_line, waiting)
+    unfinished = [outcome for outcome in left if outcome.left not in {LeftBecause.NO_WAIT, LeftBecause.OTHERS}]
     if unfinished:
-        why = _LEFT_WHY[unfinished[0].left]
-        expired = unfinished[0].left is LeftBecause.EXPIRED
-        yield f"{why} with {counted(len(unfinished), 'copy', 'copies')} unfinished; what EC2 copies goes on there:"
-        for outcome in unfinished:
-            yield f"  {outcome.row.region}  {_known(outcome)}  of {outcome.row.source.reference}"
+        yield f"{_LEFT_WHY[unfinished[0].left]} with {counted(len(unfinished), 'copy', 'copies')} unfinished; " + (
+            "what EC2 copies goes on there:"
+        )
+        yield from map(_line, unfinished)
+    if waiting or unfinished:
+        expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
         renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
         yield f"  next   {renew}{same_command}"
+
+
+def _line(outcome: Outcome) -> str:
+    return f"  {outcome.row.region}  {_known(outcome)}  of {outcome.row.source.reference}"
 
 
 def summary(report: Report) -> str:

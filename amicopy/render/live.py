@@ -22,6 +22,7 @@ _WORDS = {
     State.REQUESTED: "requested",
     State.COPYING: "copying",
     State.SETTLING: "settling",
+    State.HELD: "ready, not shared yet",
     State.DONE: "done",
     State.KEPT: "as asked before",
     State.FAILED: "failed",
@@ -88,7 +89,7 @@ def _urgency(outcome: Outcome) -> int:
 
 
 def _bar(outcome: Outcome) -> ProgressBar:
-    percent = 100 if outcome.is_well else outcome.percent
+    percent = 100 if outcome.is_well or outcome.state is State.HELD else outcome.percent
     waiting = outcome.state in {State.COPYING, State.REQUESTED} and percent is None
     return ProgressBar(total=100, completed=percent or 0, width=24, pulse=waiting)
 

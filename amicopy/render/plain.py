@@ -12,6 +12,7 @@ from amicopy.events import (
     CopyAvailable,
     CopyCancelled,
     CopyDone,
+    CopyHeld,
     CopyJoined,
     CopyProgressed,
     CopyQueued,
@@ -37,6 +38,7 @@ _LEFT = {
     LeftBecause.TIME_OUT: "still copying when the time was up",
     LeftBecause.EXPIRED: "still copying when the credentials expired",
     LeftBecause.INTERRUPTED: "still copying when interrupted",
+    LeftBecause.OTHERS: "not shared, since not every destination has its copy",
 }
 
 
@@ -92,6 +94,8 @@ def event_words(event: Event) -> str:
             return safe(what)
         case CopyCancelled(image_id=image_id, what=what):
             return f"{image_id} was removed again; {what}".rstrip("; ")
+        case CopyHeld(image_id=image_id):
+            return f"{image_id} is ready, and shared once the others are"
         case CopyDone(image_id=image_id):
             return f"{image_id} is done"
         case RowFailed(error=error):

@@ -15,7 +15,7 @@ from amicopy.report import Outcome, Report, State
 FORMATS = ("text", "table", "json", "jsonl")
 
 # States whose AMI id is of use to the next step.
-_USEFUL = {State.DONE, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}
+_USEFUL = {State.DONE, State.HELD, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}
 
 
 def write_json(document: Any) -> None:
@@ -100,6 +100,8 @@ def state_words(outcome: Outcome) -> str:
             return "not started" if not outcome.image_id else "still copying"
         case State.SETTLING:
             return "available, not settled"
+        case State.HELD:
+            return "available, not shared"
         case State.CANCELLED:
             return "removed again"
     return str(outcome.state)

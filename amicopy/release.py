@@ -1,0 +1,31 @@
+"""Sharing a release everywhere or nowhere, for ``--share-when all``: copies are held private until all are there.
+
+Refuses to write; it splits a plan's work into two halves and says when the second may begin.
+"""
+
+from dataclasses import replace
+
+from amicopy.compare import SharingLacks
+from amicopy.plan import Action, Plan, Row
+from amicopy.report import Report, State
+
+
+def held(plan: Plan) -> Plan:
+    """Return the plan with everything done but the sharing; a row that was to share ends as held."""
+    return replace(plan, rows=tuple(_held(row) for row in plan.rows))
+
+
+def _held(row: Row) -> Row:
+    shares = row.wanted.launch_permissions or any(row.wanted.volume_permissions.values())
+    if not row.writes or not shares:
+        return row
+    if row.action is Action.SETTLE and not any(isinstance(one, SharingLacks) for one in row.differences):
+        return row  # it is shared already, and lacks something else
+    left = tuple(one for one in row.differences if not isinstance(one, SharingLacks))
+    private = replace(row.wanted, launch_permissions=frozenset(), volume_permissions={})
+    return replace(row, wanted=private, differences=left, is_held=True)
+
+
+def may_be_shared(report: Report) -> bool:
+    """Tell whether every destination that counts holds its copy, so that all may be shared now."""
+    return all(outcome.is_well or outcome.state is State.HELD for outcome in report.rows if not outcome.row.best_effort)
