@@ -27,7 +27,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "a bad option; AWS was not asked to do anything",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; run the same command again to go on",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",

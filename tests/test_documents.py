@@ -17,7 +17,7 @@ from amicopy.sandbox.world import World
 from tests.conftest import Run
 
 ROOT = Path(__file__).parent.parent
-SHOWN = re.compile(r"^\s*(?:\$ )?(amicopy (?:copy|status|cancel|iam-policy)\b[^#>&|`\n]*)", re.MULTILINE)
+SHOWN = re.compile(r"^\s*(?:\$ )?(amicopy (?:copy|status|cancel|verify|iam-policy)\b[^#>&|`\n]*)", re.MULTILINE)
 
 
 def commands_shown() -> Iterator[str]:
