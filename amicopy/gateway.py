@@ -1,173 +1,26 @@
-"""EC2 in one region: a method for each call that amicopy makes, models in and out, our errors only.
+"""EC2 in one region: what the reader reads, and a method for each writing call that amicopy makes.
 
 Refuses to wait, to decide, and to let anything of botocore's through.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from amicopy.answers import (
-    image_from,
-    principals_for,
-    principals_from,
-    region_from,
-    snapshot_from,
-    tags_for,
-)
-from amicopy.caller import Caller, Calls
-from amicopy.errors import AccessDenied, AmicopyError, ImageNotFound, SnapshotNotFound
+from amicopy.answers import principals_for, tags_for
+from amicopy.caller import Calls
+from amicopy.errors import AccessDenied, AmicopyError
 from amicopy.keyring import Keyring
-from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
-from amicopy.progress import destination_of
+from amicopy.models import Image, Principal
+from amicopy.reader import Reader, chunks
 from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
 
-_Item = TypeVar("_Item")
-
-_FILTER_VALUES = 200  # a filter takes no more (EC2 API reference, DescribeImages)
-_PAGE = 1000
-_IDS_PER_CALL = 200
 _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
 
 
-class Gateway:
-    """EC2 in one region, for one set of credentials.
-
-    Every method may raise, beside what it names: AccessDenied, CredentialsMissing, CredentialsRejected,
-    CredentialsExpired, Throttled, Unreachable, RequestRefused.
-    """
-
-    def __init__(self, session: Session, region: str, calls: Calls) -> None:
-        self.region = region
-        self._call = Caller(session, "ec2", region, calls)
-
-    def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.
-
-        Asked by id: a filter without an owner makes EC2 go through every public AMI. One unknown id fails the whole
-        call, which is then made for each half.
-
-        AWS: EC2 DescribeImages.
-        """
-        answers = self._by_id(
-            "DescribeImages", "Images", "ImageIds", image_ids, IncludeDeprecated=True, IncludeDisabled=True
-        )
-        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
-
-    def describe_own_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Return those of the AMIs that this account owns, by id, disabled ones included; for polling.
-
-        AWS: EC2 DescribeImages.
-        """
-        return self._images("image-id", image_ids, Owners=["self"])
-
-    def find_tagged_copies(self, references: Sequence[str]) -> dict[str, Image]:
-        """Return this account's AMIs that bear our tag with one of these sources (``REGION/AMI``).
-
-        AWS: EC2 DescribeImages.
-        """
-        return self._images(f"tag:{SOURCE_TAG}", references, Owners=["self"])
-
-    def find_all_pending_copies(self) -> dict[str, Image]:
-        """Return this account's AMIs that bear our tag, whatever their source, and that EC2 is still copying.
-
-        AWS: EC2 DescribeImages.
-        """
-        state = {"Name": "state", "Values": ["pending"]}
-        return self._images("tag-key", [SOURCE_TAG], also=[state], Owners=["self"])
-
-    def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
-        """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
-
-        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage.
-
-        AWS: EC2 DescribeImages.
-        """
-        place = {"Name": "source-image-region", "Values": [source_region]}
-        return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
-
-    def _images(
-        self, name: str, values: Sequence[str], also: Sequence[Mapping[str, Any]] = (), **parameters: Any
-    ) -> dict[str, Image]:
-        answers = self._described(
-            "DescribeImages", "Images", name, values, also, IncludeDeprecated=True, IncludeDisabled=True, **parameters
-        )
-        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
-
-    def describe_snapshots(self, snapshot_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return those of the snapshots that these credentials may see, by id; asked for as AMIs are.
-
-        AWS: EC2 DescribeSnapshots.
-        """
-        answers = self._by_id("DescribeSnapshots", "Snapshots", "SnapshotIds", snapshot_ids)
-        return {one.snapshot_id: one for one in (snapshot_from(answer, self.region) for answer in answers)}
-
-    def find_tagged_snapshots(self, references: Sequence[str]) -> dict[str, Snapshot]:
-        """Return this account's snapshots that bear our tag with one of these sources (``REGION/AMI``).
-
-        AWS: EC2 DescribeSnapshots.
-        """
-        return self._snapshots(f"tag:{SOURCE_TAG}", references, OwnerIds=["self"])
-
-    def find_all_tagged_snapshots(self) -> dict[str, Snapshot]:
-        """Return this account's snapshots that bear our tag, whatever their source.
-
-        AWS: EC2 DescribeSnapshots.
-        """
-        return self._snapshots("tag-key", [SOURCE_TAG], OwnerIds=["self"])
-
-    def find_snapshots_of_copies(self, image_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return the snapshots that EC2 describes as made for these AMIs, while the AMI itself may not list them.
-
-        The description is no documented contract (flatcar/mantle relies on it since 2017): good for finding more,
-        never for concluding that there is nothing.
-
-        AWS: EC2 DescribeSnapshots.
-        """
-        texts = [f"Copied for DestinationAmi {image_id}*" for image_id in image_ids]
-        found = self._snapshots("description", texts, OwnerIds=["self"])  # an old, short id is the start of others
-        return {name: snapshot for name, snapshot in found.items() if destination_of(snapshot) in image_ids}
-
-    def _snapshots(self, name: str, values: Sequence[str], **parameters: Any) -> dict[str, Snapshot]:
-        answers = self._described("DescribeSnapshots", "Snapshots", name, values, **parameters)
-        return {
-            snapshot.snapshot_id: snapshot for snapshot in (snapshot_from(answer, self.region) for answer in answers)
-        }
-
-    def describe_regions(self) -> dict[str, Region]:
-        """Return every region of this partition, by name, and whether the account has it enabled.
-
-        AWS: EC2 DescribeRegions with AllRegions.
-        """
-        answer = self._call("DescribeRegions", AllRegions=True)
-        regions = (region_from(item) for item in answer.get("Regions", ()))
-        return {region.name: region for region in regions}
-
-    def launch_permissions(self, image_id: str) -> frozenset[Principal]:
-        """Return who may launch the AMI.
-
-        Raises:
-            NotOwner: only its owner may ask.
-            ImageNotFound, ImageUnavailable: it is not there, or not any more.
-
-        AWS: EC2 DescribeImageAttribute.
-        """
-        answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
-        return principals_from(answer.get("LaunchPermissions", ()))
-
-    def volume_permissions(self, snapshot_id: str) -> frozenset[Principal]:
-        """Return who may create volumes from the snapshot.
-
-        Raises:
-            NotOwner: only its owner may ask.
-            SnapshotNotFound: it is not there.
-
-        AWS: EC2 DescribeSnapshotAttribute.
-        """
-        answer = self._call("DescribeSnapshotAttribute", SnapshotId=snapshot_id, Attribute="createVolumePermission")
-        return principals_from(answer.get("CreateVolumePermissions", ()))
+class Gateway(Reader):
+    """EC2 in one region, for one set of credentials; methods may raise what the reader's may."""
 
     def copy_image(
         self,
@@ -263,7 +116,7 @@ class Gateway:
 
         AWS: EC2 ModifySnapshotAttribute.
         """
-        for some in _chunks(principals, _CHANGES_PER_CALL):
+        for some in chunks(principals, _CHANGES_PER_CALL):
             self._call(
                 "ModifySnapshotAttribute",
                 SnapshotId=snapshot_id,
@@ -289,7 +142,7 @@ class Gateway:
 
         AWS: EC2 ModifySnapshotAttribute.
         """
-        for some in _chunks(principals, _CHANGES_PER_CALL):
+        for some in chunks(principals, _CHANGES_PER_CALL):
             self._call(
                 "ModifySnapshotAttribute",
                 SnapshotId=snapshot_id,
@@ -309,42 +162,6 @@ class Gateway:
         AWS: EC2 EnableImageDeregistrationProtection.
         """
         self._call("EnableImageDeregistrationProtection", ImageId=image_id, WithCooldown=with_cooldown)
-
-    def encryption_by_default(self) -> bool:
-        """Tell whether the account encrypts every new EBS volume and snapshot copy in this region.
-
-        AWS: EC2 GetEbsEncryptionByDefault.
-        """
-        return bool(self._call("GetEbsEncryptionByDefault").get("EbsEncryptionByDefault"))
-
-    def default_key(self) -> str:
-        """Return the key that EBS uses where none is named: ``alias/aws/ebs``, AWS's own, or an ARN.
-
-        AWS: EC2 GetEbsDefaultKmsKeyId.
-        """
-        return str(self._call("GetEbsDefaultKmsKeyId").get("KmsKeyId", ""))
-
-    def images_blocked(self) -> bool:
-        """Tell whether the account's AMIs are blocked from becoming public in this region.
-
-        AWS: EC2 GetImageBlockPublicAccessState.
-        """
-        state = self._call("GetImageBlockPublicAccessState").get("ImageBlockPublicAccessState", "")
-        return bool(state != "unblocked")
-
-    def snapshots_blocked(self) -> bool:
-        """Tell whether the account's snapshots are blocked from becoming public in this region.
-
-        AWS: EC2 GetSnapshotBlockPublicAccessState.
-        """
-        return bool(self._call("GetSnapshotBlockPublicAccessState").get("State", "") != "unblocked")
-
-    def find_public_images(self) -> dict[str, Image]:
-        """Return this account's public AMIs in this region.
-
-        AWS: EC2 DescribeImages.
-        """
-        return self._images("is-public", ["true"], Owners=["self"])
 
     def deregister_image(self, image_id: str) -> dict[str, str]:
         """Deregister the AMI, which also stops a copy, and delete the snapshots that EC2 lists as its own.
@@ -372,39 +189,6 @@ class Gateway:
         """
         self._call("DeleteSnapshot", SnapshotId=snapshot_id)
 
-    def _by_id(
-        self, operation: str, member: str, parameter: str, ids: Sequence[str], **parameters: Any
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield the items that these ids name; those that do not exist are left out."""
-        for some in _chunks(ids, _IDS_PER_CALL):
-            try:
-                page = self._call(operation, **{parameter: some}, **parameters)
-            except (ImageNotFound, SnapshotNotFound):
-                half = len(some) // 2
-                if half:
-                    yield from self._by_id(operation, member, parameter, some[:half], **parameters)
-                    yield from self._by_id(operation, member, parameter, some[half:], **parameters)
-            else:
-                yield from page.get(member, ())
-
-    def _described(
-        self,
-        operation: str,
-        member: str,
-        name: str,
-        values: Sequence[str],
-        also: Sequence[Mapping[str, Any]] = (),
-        **parameters: Any,
-    ) -> Iterator[Mapping[str, Any]]:
-        """Yield every item that a filter finds, over as many pages and calls as that takes."""
-        for some in _chunks(values, _FILTER_VALUES):
-            filters = [{"Name": name, "Values": list(some)}, *also]
-            page = self._call(operation, Filters=filters, MaxResults=_PAGE, **parameters)
-            yield from page.get(member, ())
-            while token := page.get("NextToken"):
-                page = self._call(operation, Filters=filters, MaxResults=_PAGE, NextToken=token, **parameters)
-                yield from page.get(member, ())
-
 
 class Gateways:
     """The gateways and keyrings of one run by region, made when asked for; ask in one thread (see `Session`)."""
@@ -422,9 +206,3 @@ class Gateways:
     def keyring(self, region: str) -> Keyring:
         """Return KMS in that region."""
         return Keyring(self._session, region, self._calls)
-
-
-def _chunks(values: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    rest = iter(values)
-    while some := list(islice(rest, size)):
-        yield some

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy import gateway
+from amicopy import gateway, reader
 from amicopy.iam import ACTIONS, Action, Where
 from amicopy.rehearsals import Write
 
@@ -16,7 +16,8 @@ READS = ("Describe", "Get", "List")
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    for node in ast.walk(ast.parse(Path(gateway.__file__).read_text())):
+    sources = [Path(str(module.__file__)).read_text() for module in (reader, gateway)]
+    for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLING:
             match node.args[0]:
                 case ast.Constant(value=str(operation)):

@@ -7,23 +7,19 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from amicopy.caller import Calls
-from amicopy.cli.connecting import run_connected, source_region_of
-from amicopy.cli.regions import NamedRegions
+from amicopy.cli.connecting import run_connected
+from amicopy.cli.looking import Looking, unread_code
 from amicopy.cli.runtime import Runtime
-from amicopy.cli.sources import known_sources
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import AmicopyError, ExitCode
-from amicopy.gateway import Gateway, Gateways
+from amicopy.gateway import Gateway
 from amicopy.inventory import Standing, standings
 from amicopy.parallel import all_at_once
 from amicopy.progress import percent_by_image
 from amicopy.render.results import write_json
 from amicopy.render.standing import standing_document, write_standings
-from amicopy.render.words import error_lines
 from amicopy.request import CopyRequest
 from amicopy.session import Session
-from amicopy.survey import survey_destinations, survey_regions
 from amicopy.surveyed import Survey
 
 WATCH_SECONDS = 5.0
@@ -40,32 +36,28 @@ class _Status:
     def __init__(self, runtime: Runtime, session: Session, options: Mapping[str, Any]) -> None:
         self._runtime = runtime
         self._options = options
-        self._gateways = Gateways(session, Calls())
-        self._home = source_region_of(session, options["source_region"])
-        self._named = NamedRegions(session, self._home, {"--in": options["regions"]})
+        self._looking = Looking(runtime, session, options)
 
     def run(self) -> int:
         """Show what is where, again and again while something is being copied, if asked to watch."""
-        home = self._gateways[self._home]
-        regions, notes = survey_regions(home)
-        sources = known_sources(tuple(dict.fromkeys(self._options["image_ids"])), home, self._runtime.stop)
+        looking = self._looking
         request = CopyRequest(
-            source_region=self._home,
-            image_ids=tuple(source.image_id for source in sources),
-            destinations=self._named.places("--in", lambda: regions),
+            source_region=looking.home,
+            image_ids=tuple(source.image_id for source in looking.sources),
+            destinations=looking.destinations,
         )
         shown: Sequence[Any] = ()
+        written = ExitCode.OK
         while True:
-            survey = survey_destinations(
-                request, sources, self._gateways, regions, self._runtime.clock, self._runtime.stop, notes, every=True
-            )
+            survey = looking.survey(request)
             found = list(standings(request, survey))
             percents = self._percents(found)
             if (now := [found, percents]) != shown:
                 shown = now
-                self._show(found, percents, survey)
+                written = self._show(found, percents, survey)
             if not self._options["watch"] or not any(one.copy.state.in_progress for one in found):
-                return int(self._tell(survey))
+                looking.tell(survey)
+                return int(unread_code(survey) or written)
             self._runtime.clock.sleep(WATCH_SECONDS, until=self._runtime.stop)
             self._runtime.stop.check()
 
@@ -75,37 +67,19 @@ class _Status:
         for one in found:
             if one.copy.state.in_progress:
                 by_region.setdefault(one.copy.region, []).append(one)
-        tasks = {region: partial(_progress, self._gateways[region], some) for region, some in by_region.items()}
+        gateways = self._looking.gateways
+        tasks = {region: partial(_progress, gateways[region], some) for region, some in by_region.items()}
         parts = all_at_once(tasks, self._runtime.stop)
         return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
 
-    def _show(self, found: Sequence[Standing], percents: Mapping[str, int], survey: Survey) -> None:
+    def _show(self, found: Sequence[Standing], percents: Mapping[str, int], survey: Survey) -> ExitCode:
         if self._options["output"] == "json":
-            to_stdout(partial(write_json, standing_document(found, percents, survey, _code(survey))))
-        elif found:
-            to_stdout(partial(write_standings, found, percents, self._options["output"]))
-        elif not self._options["quiet"]:
-            say(["there is no copy"])
-
-    def _tell(self, survey: Survey) -> ExitCode:
+            return to_stdout(partial(write_json, standing_document(found, percents, survey, unread_code(survey))))
+        if found:
+            return to_stdout(partial(write_standings, found, percents, self._options["output"]))
         if not self._options["quiet"]:
-            say([f"note: {note}" for note in survey.notes])
-            say(
-                f"note: {source.image_id} is not in {source.region} any more; its copies are compared with each other"
-                for source in survey.sources
-                if not source.owner_id
-            )
-        for destination in survey.destinations.values():
-            if destination.problem:
-                say(error_lines(destination.problem))
-        return _code(survey)
-
-
-def _code(survey: Survey) -> ExitCode:
-    problems = [one.problem for one in survey.destinations.values() if one.problem]
-    if not problems:
+            say(["there is no copy"])
         return ExitCode.OK
-    return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
 
 
 def _progress(gateway: Gateway, pending: Sequence[Standing]) -> dict[str, int]:

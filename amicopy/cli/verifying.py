@@ -7,27 +7,21 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from amicopy.caller import Calls
-from amicopy.cli.connecting import run_connected, source_region_of
-from amicopy.cli.regions import NamedRegions
+from amicopy.cli.connecting import run_connected
+from amicopy.cli.looking import Looking, unread_code
 from amicopy.cli.requests import request_from
 from amicopy.cli.runtime import Runtime
-from amicopy.cli.sources import known_sources
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import AmicopyError, ExitCode
 from amicopy.events import Event
-from amicopy.gateway import Gateways
 from amicopy.inventory import Standing, standings
-from amicopy.models import Image
 from amicopy.parallel import all_at_once
 from amicopy.render.plain import event_words
 from amicopy.render.results import write_json
 from amicopy.render.verified import verdict_document, write_verdicts
 from amicopy.render.words import error_lines
 from amicopy.repair import prune, repair
-from amicopy.request import CopyRequest
 from amicopy.session import Session
-from amicopy.survey import survey_destinations, survey_regions
 from amicopy.surveyed import Survey
 
 
@@ -42,42 +36,25 @@ class _Verify:
     def __init__(self, runtime: Runtime, session: Session, options: Mapping[str, Any]) -> None:
         self._runtime = runtime
         self._options = options
-        self._gateways = Gateways(session, Calls())
-        self._home = source_region_of(session, options["source_region"])
-        self._named = NamedRegions(session, self._home, {"--in": options["regions"]})
+        self._looking = Looking(runtime, session, options)
 
     def run(self) -> int:
         """Compare every copy with its source, repair what can be if asked, and tell."""
-        home = self._gateways[self._home]
-        regions, notes = survey_regions(home)
-        sources = known_sources(tuple(dict.fromkeys(self._options["image_ids"])), home, self._runtime.stop)
+        looking = self._looking
         request = request_from(
             self._options,
-            source_region=self._home,
-            image_ids=tuple(source.image_id for source in sources),
-            destinations=self._named.places("--in", lambda: regions),
+            source_region=looking.home,
+            image_ids=tuple(source.image_id for source in looking.sources),
+            destinations=looking.destinations,
         )
-
-        def look() -> Survey:
-            return survey_destinations(
-                request,
-                sources,
-                self._gateways,
-                regions,
-                self._runtime.clock,
-                self._runtime.stop,
-                notes,
-                every=True,
-            )
-
-        survey = look()
+        survey = looking.survey(request)
         found = list(standings(request, survey))
         if self._options["repair"] and any(one.can_be_repaired or one.beyond for one in found):
             for error in self._repair(found):
                 say(error_lines(error))
-            survey = look()
+            survey = looking.survey(request)
             found = list(standings(request, survey))
-        return self._tell(request, sources, survey, found)
+        return self._tell(survey, found)
 
     def _repair(self, found: Sequence[Standing]) -> list[AmicopyError]:
         by_region: dict[str, list[Standing]] = {}
@@ -88,7 +65,7 @@ class _Verify:
         return [error for errors in all_at_once(tasks, self._runtime.stop).values() for error in errors]
 
     def _repair_region(self, region: str, found: Sequence[Standing]) -> list[AmicopyError]:
-        gateway, clock, stop = self._gateways[region], self._runtime.clock, self._runtime.stop
+        gateway, clock, stop = self._looking.gateways[region], self._runtime.clock, self._runtime.stop
         errors = []
         for one in found:
             if one.can_be_repaired:
@@ -101,29 +78,15 @@ class _Verify:
         if not self._options["quiet"] and (words := event_words(event)):
             say([f"{event.region}  {words}"])
 
-    def _tell(self, request: CopyRequest, sources: Sequence[Image], survey: Survey, found: Sequence[Standing]) -> int:
-        code = _code(survey, found)
+    def _tell(self, survey: Survey, found: Sequence[Standing]) -> int:
+        code = unread_code(survey)
+        if code is ExitCode.OK and not all(one.is_faithful for one in found):
+            code = ExitCode.DRIFT
         if self._options["output"] == "json":
             written = to_stdout(partial(write_json, verdict_document(found, survey, code)))
         else:
             written = to_stdout(partial(write_verdicts, found, self._options["output"]))
-        if not self._options["quiet"]:
-            say(f"note: {note}" for note in survey.notes)
-            if not found:
-                say([f"there is no copy in {', '.join(request.destinations)}"])
-            say(
-                f"note: {source.image_id} is not in {source.region} any more; its copies are compared with each other"
-                for source in sources
-                if not source.owner_id
-            )
-        for destination in survey.destinations.values():
-            if destination.problem:
-                say(error_lines(destination.problem))
+        if not found and not self._options["quiet"]:
+            say([f"there is no copy in {', '.join(self._looking.destinations)}"])
+        self._looking.tell(survey)
         return int(code or written)
-
-
-def _code(survey: Survey, found: Sequence[Standing]) -> ExitCode:
-    problems = [one.problem for one in survey.destinations.values() if one.problem]
-    if problems:
-        return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
-    return ExitCode.OK if all(one.is_faithful for one in found) else ExitCode.DRIFT

@@ -1,0 +1,71 @@
+"""What status and verify have in common: which copies of which sources, looked at where.
+
+Refuses to write to EC2, and to say anything but notes and what could not be read.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from amicopy.caller import Calls
+from amicopy.cli.connecting import source_region_of
+from amicopy.cli.regions import NamedRegions
+from amicopy.cli.runtime import Runtime
+from amicopy.cli.sources import known_sources
+from amicopy.cli.telling import say
+from amicopy.errors import ExitCode
+from amicopy.gateway import Gateways
+from amicopy.render.words import error_lines
+from amicopy.request import CopyRequest
+from amicopy.session import Session
+from amicopy.survey import survey_destinations, survey_regions
+from amicopy.surveyed import Survey
+
+
+class Looking:
+    """The sources, the regions to look at, and the means to look."""
+
+    def __init__(self, runtime: Runtime, session: Session, options: Mapping[str, Any]) -> None:
+        """Read the sources and the regions; a source that is gone is known by its id alone."""
+        self.runtime = runtime
+        self.gateways = Gateways(session, Calls())
+        self.home = source_region_of(session, options["source_region"])
+        self._quiet = options["quiet"]
+        named = NamedRegions(session, self.home, {"--in": options["regions"]})
+        gateway = self.gateways[self.home]
+        self._regions, self._notes = survey_regions(gateway)
+        self.sources = known_sources(tuple(dict.fromkeys(options["image_ids"])), gateway, runtime.stop)
+        self.destinations = named.places("--in", lambda: self._regions)
+
+    def survey(self, request: CopyRequest) -> Survey:
+        """Return every copy in every region asked for, with all that a comparison needs."""
+        return survey_destinations(
+            request,
+            self.sources,
+            self.gateways,
+            self._regions,
+            self.runtime.clock,
+            self.runtime.stop,
+            self._notes,
+            every=True,
+        )
+
+    def tell(self, survey: Survey) -> None:
+        """Write to stderr what a person should know, what could not be read last."""
+        if not self._quiet:
+            say(f"note: {note}" for note in survey.notes)
+            say(
+                f"note: {source.image_id} is not in {source.region} any more; its copies are compared with each other"
+                for source in self.sources
+                if not source.owner_id
+            )
+        for destination in survey.destinations.values():
+            if destination.problem:
+                say(error_lines(destination.problem))
+
+
+def unread_code(survey: Survey) -> ExitCode:
+    """Return OK where every region could be read, PARTIAL where some could, the error's own where none could."""
+    problems = [one.problem for one in survey.destinations.values() if one.problem]
+    if not problems:
+        return ExitCode.OK
+    return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
