@@ -5,7 +5,7 @@ Refuses to call anything: the gateway does. botocore is used without boto3's lay
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import botocore.loaders
@@ -69,17 +69,24 @@ class Session:
         return region
 
     def known_regions(self) -> tuple[str, ...]:
-        """Return the regions with EC2 that the installed botocore knows, of every partition, sorted."""
-        partitions: Sequence[str] = self._session.get_available_partitions()
-        names: set[str] = set()
-        for partition in partitions:
-            names.update(self._session.get_available_regions("ec2", partition_name=partition))
-        return tuple(sorted(names))
+        """Return the regions that the installed botocore knows, of every partition, sorted; EC2 is in all of them."""
+        return tuple(sorted(self._partitions))
 
     def partition(self, region: str) -> str:
         """Return the partition of a known region; EC2 copies no image from one partition to another."""
-        name: str = self._session.get_partition_for_region(region)
-        return name
+        return self._partitions[region]
+
+    @functools.cached_property
+    def _partitions(self) -> dict[str, str]:
+        # The list that botocore resolves endpoints with. Asking its sessions instead reads another, older list, service
+        # by service, which takes longer than all the rest of a start (117 ms against 0.2 ms).
+        data = self._session.get_component("data_loader").load_data("partitions")
+        return {
+            region: partition["id"]
+            for partition in data["partitions"]
+            for region in partition["regions"]
+            if not region.endswith("-global")
+        }
 
     def client(self, service: str, region: str) -> Any:
         """Return the client for ``service`` in ``region``, made at the first asking.

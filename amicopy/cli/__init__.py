@@ -3,12 +3,16 @@
 Refuses to hold logic that a program would want too.
 """
 
+import gc
 import os
 import sys
 
 
 def run() -> None:
     """Run the ``amicopy`` command and leave with its exit code."""
+    # A run allocates what it keeps, botocore's models above all, and ends soon: the collector's default pace costs it
+    # a third of a second of walking through them, measured with 33 regions, and finds nothing.
+    gc.set_threshold(200_000, 20, 100)
     _open_missing_streams()
     from amicopy.cli.main import main
     from amicopy.cli.runtime import Runtime
