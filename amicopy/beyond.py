@@ -47,10 +47,13 @@ def beyond(wanted: Wanted, copy: Image) -> tuple[Beyond, ...]:
 
 
 def _sharing(wanted: Wanted, copy: Image) -> Iterator[Beyond]:
-    if more := (copy.launch_permissions or frozenset()) - wanted.launch_permissions:
+    more = (copy.launch_permissions or frozenset()) - wanted.launch_permissions
+    if more and wanted.launch_is_known:
         yield SharingBeyond(resource_id=copy.image_id, device="", principals=tuple(sorted(more)))
     for device, snapshot in copy.snapshots_by_device.items():
         known = wanted.volume_permissions.get(device, frozenset())
+        if device in wanted.unknown_devices:
+            continue
         if more := (snapshot.volume_permissions or frozenset()) - known:
             yield SharingBeyond(resource_id=snapshot.snapshot_id, device=device, principals=tuple(sorted(more)))
 

@@ -33,7 +33,7 @@ def copy_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[A
         yield KeyUnusable(
             f"The KMS key {facts.key.arn} cannot encrypt a copy in {region}: {problem}.",
             why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
-            next_step=f"Enable it, or name another: --kms-key {region}=KEY",
+            next_step=f"{facts.key.mend()} Or name another: --kms-key {region}=KEY".strip(),
         )
     yield from _sharing_problems(wanted, facts, region)
     yield from _time_problems(wanted, region)
@@ -54,8 +54,8 @@ def _sharing_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterat
     elif encrypted and (key := encrypting_key(facts)) and key.is_aws_managed:
         yield NotShareable(
             f"The copy in {region} would be encrypted with the AWS-managed key, and so could be shared with nobody.",
-            why=f"{encrypted}; the region's default key for EBS is AWS's own. The source is shared with "
-            f"{', '.join(map(str, sorted(shared)))}.",
+            why=f"{encrypted}; {'the key named' if facts.key else 'the default key for EBS there'} is AWS's own. "
+            f"The copy is to be shared with {', '.join(map(str, sorted(shared)))}.",
             next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
         )
     if any(principal.is_public for principal in wanted.launch_permissions):

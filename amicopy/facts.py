@@ -39,13 +39,15 @@ def region_facts(
     gateway: Gateway,
     keyring: Keyring | None,
     clock: Clock,
+    *,
+    copying: bool,
 ) -> RegionFacts:
-    """Return what is of interest in one destination, given what it holds already."""
+    """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
     reader = _Reader(gateway, keyring)
     wanted = [wanted_copy(source, request, region=gateway.region, now=clock.now()) for source in sources]
     named = next((one.key for one in wanted if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
-    new = [one for one in wanted if not _is_there(one.source, copies)]
+    new = [one for one in wanted if copying and not _is_there(one.source, copies)]
     shared = [one for one in new if one.launch_permissions or any(one.volume_permissions.values())]
     by_default: bool | None = None
     default_key: Key | None = None
@@ -99,7 +101,7 @@ class _Reader:
             region = self._gateway.region
             return None, KeyNotFound(
                 error.what,
-                why=f"{error.why} EC2 would start the copy and let it fail at its end.",
+                why=f"{error.why.rstrip('.')}. EC2 would start the copy and let it fail at its end.",
                 next_step=f"Name one that is there: --kms-key {region}=KEY (aws kms list-aliases --region {region})",
             )
 

@@ -36,5 +36,6 @@ class Keyring:
             state=facts.get("KeyState", ""),
             usage=facts.get("KeyUsage", ""),
             spec=facts.get("KeySpec", facts.get("CustomerMasterKeySpec", "")),
-            manager=facts.get("KeyManager", ""),
+            # AWS keeps the names alias/aws/… for its own keys.
+            manager="AWS" if "alias/aws/" in text else facts.get("KeyManager", ""),
         )

@@ -39,6 +39,14 @@ class Key:
             return f"it is of the kind {self.spec}, for {self.usage}; EC2 needs a symmetric key that encrypts"
         return ""
 
+    def mend(self) -> str:
+        """Return how the key's state can be mended; empty where it cannot."""
+        if self.state == "Disabled":
+            return f"Enable it (aws kms enable-key --key-id {self.arn})."
+        if self.state == "PendingDeletion":
+            return f"Cancel its deletion and enable it (aws kms cancel-key-deletion --key-id {self.arn})."
+        return ""
+
 
 def check_key(text: str) -> None:
     """Raise ValueError unless ``text`` is a key id, an alias, or the ARN of either, as CopyImage takes them."""

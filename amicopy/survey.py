@@ -158,7 +158,8 @@ def survey_destinations(
         try:
             read = partial(_copies, request, sources, reachable[region], clock, every=every)
             copies = in_place(clock, stop, throttled(clock), read)
-            facts = region_facts(request, sources, copies, reachable[region], keyrings.get(region), clock)
+            keyring = keyrings.get(region)
+            facts = region_facts(request, sources, copies, reachable[region], keyring, clock, copying=not every)
             return Destination(region=region, copies=copies, facts=facts)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.

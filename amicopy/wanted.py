@@ -35,6 +35,8 @@ class Wanted:
     snapshot_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     launch_permissions: frozenset[Principal] = frozenset()
     volume_permissions: Mapping[str, frozenset[Principal]] = field(default_factory=dict)
+    launch_is_known: bool = True  # False: the source's could not be read, so nothing is too much either
+    unknown_devices: frozenset[str] = frozenset()  # the same, for the snapshots of these
     encrypt: bool = False
     key: str = ""  # as it is named in the destination
     key_arn: str = ""  # what KMS says that is; empty where it was not asked
@@ -106,6 +108,10 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
         snapshot_tags=snapshot_tags,
         launch_permissions=launch,
         volume_permissions=_volume_permissions(source, request, notes),
+        launch_is_known=source.launch_permissions is not None
+        or request.share is not None
+        or not request.carry_permissions,
+        unknown_devices=_unknown_devices(source, request),
         encrypt=request.encrypt or bool(key),
         key=key,
         minutes=request.complete_within_minutes,
@@ -148,7 +154,7 @@ def _launch_permissions(source: Image, request: CopyRequest, notes: list[str]) -
     if not request.carry_permissions:
         return frozenset()
     if source.launch_permissions is None:
-        notes.append(f"launch permissions of {source.image_id} cannot be read, so its copies are private")
+        notes.append(f"launch permissions of {source.image_id} cannot be read, so a copy gets none")
         return frozenset()
     return source.launch_permissions
 
@@ -160,7 +166,7 @@ def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -
     wanted = {}
     for device, snapshot in source.snapshots_by_device.items():
         if snapshot.volume_permissions is None:
-            notes.append(f"permissions of {source.image_id}'s snapshots cannot be read, so its copies' are private")
+            notes.append(f"permissions of {source.image_id}'s snapshots cannot be read, so those of a copy get none")
             continue
         permitted = snapshot.volume_permissions
         if request.share is not None:
@@ -168,6 +174,14 @@ def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -
         if permitted:
             wanted[device] = permitted
     return wanted
+
+
+def _unknown_devices(source: Image, request: CopyRequest) -> frozenset[str]:
+    if not request.carry_permissions:
+        return frozenset()
+    return frozenset(
+        device for device, snapshot in source.snapshots_by_device.items() if snapshot.volume_permissions is None
+    )
 
 
 def _key(request: CopyRequest, region: str, problems: list[str]) -> str:

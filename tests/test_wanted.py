@@ -196,8 +196,8 @@ def test_permissions_that_cannot_be_read_leave_the_copy_private_and_that_is_said
     copy = wanted(source(snapshot(0, volume_permissions=None), launch_permissions=None))
     assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
     assert copy.notes == (
-        "launch permissions of ami-7c4aa86a cannot be read, so its copies are private",
-        "permissions of ami-7c4aa86a's snapshots cannot be read, so its copies' are private",
+        "launch permissions of ami-7c4aa86a cannot be read, so a copy gets none",
+        "permissions of ami-7c4aa86a's snapshots cannot be read, so those of a copy get none",
     )
 
 

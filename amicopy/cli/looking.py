@@ -12,8 +12,9 @@ from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.sources import known_sources
 from amicopy.cli.telling import say
-from amicopy.errors import ExitCode
+from amicopy.errors import ExitCode, ImageNotFound
 from amicopy.gateway import Gateways
+from amicopy.recognise import is_copy_of
 from amicopy.render.words import error_lines
 from amicopy.request import CopyRequest
 from amicopy.session import Session
@@ -38,7 +39,7 @@ class Looking:
 
     def survey(self, request: CopyRequest) -> Survey:
         """Return every copy in every region asked for, with all that a comparison needs."""
-        return survey_destinations(
+        survey = survey_destinations(
             request,
             self.sources,
             self.gateways,
@@ -48,6 +49,21 @@ class Looking:
             self._notes,
             every=True,
         )
+        everything = [image for one in survey.destinations.values() for image in one.copies]
+        unknown = [
+            source.image_id
+            for source in self.sources
+            if not source.owner_id and not any(is_copy_of(source, image) for image in everything)
+        ]
+        if unknown and not any(one.problem for one in survey.destinations.values()):
+            raise ImageNotFound(
+                f"{', '.join(unknown)} is neither in {self.home}, nor is any copy of it in "
+                f"{', '.join(self.destinations)}.",
+                image_ids=tuple(unknown),
+                why="It never was there, or it and its copies were deregistered.",
+                next_step="Check the id, and name its region with --from.",
+            )
+        return survey
 
     def tell(self, survey: Survey) -> None:
         """Write to stderr what a person should know, what could not be read last."""

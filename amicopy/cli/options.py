@@ -106,6 +106,17 @@ class KeyOption(click.ParamType[tuple[str, str]]):
         return region.strip(), key.strip()
 
 
+class DeprecationTime(Duration):
+    """How long after its creation a copy is to be deprecated: ten years at most."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Return the time, or fail with EC2's limit (EnableImageDeprecation: "The limit is 10 years")."""
+        length = super().convert(value, param, ctx)
+        if length > timedelta(days=3650):
+            self.fail(f"{value!r} is more than the ten years (3650d) that EC2 takes.", param, ctx)
+        return length
+
+
 class CompletionTime(Duration):
     """How long a time-based copy may take, in steps of 15 minutes."""
 

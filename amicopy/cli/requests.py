@@ -11,8 +11,8 @@ import click
 
 from amicopy.cli.options import (
     CompletionTime,
+    DeprecationTime,
     DescriptionTemplate,
-    Duration,
     KeyOption,
     NameTemplate,
     PrincipalOption,
@@ -56,7 +56,7 @@ wanted_options = stacked(
         type=KeyOption(),
         help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
     ),
-    option("--deprecate-after", type=Duration(), help="Deprecate each copy so long after it was made, e.g. 90d."),
+    option("--deprecate-after", type=DeprecationTime(), help="Deprecate each copy so long after its creation: 90d."),
     option("--no-deprecation", is_flag=True, help="Leave the source's deprecation date behind."),
     option(
         "--protect",

@@ -19,7 +19,7 @@ from amicopy.parallel import all_at_once
 from amicopy.render.plain import event_words
 from amicopy.render.results import write_json
 from amicopy.render.verified import verdict_document, write_verdicts
-from amicopy.render.words import error_lines
+from amicopy.render.words import error_lines, safe
 from amicopy.repair import prune, repair
 from amicopy.session import Session
 from amicopy.surveyed import Survey
@@ -88,5 +88,8 @@ class _Verify:
             written = to_stdout(partial(write_verdicts, found, self._options["output"]))
         if not found and not self._options["quiet"]:
             say([f"there is no copy in {', '.join(self._looking.destinations)}"])
+        if not self._options["quiet"]:
+            notes = (note for one in found if one.wanted for note in one.wanted.notes)
+            say(f"note: {safe(note)}" for note in dict.fromkeys(notes))
         self._looking.tell(survey)
         return int(code or written)
