@@ -52,7 +52,7 @@ class Caller:
             AmicopyError: whatever goes wrong that is not a bug of ours.
         """
         started = time.perf_counter()
-        self._calls.add(operation)
+        self._calls.add(f"{operation} (DryRun)" if parameters.get("DryRun") else operation)
         try:
             answer: Mapping[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
         except Exception as error:

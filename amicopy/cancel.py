@@ -6,7 +6,6 @@ Refuses to touch what was not made from the named source, and finished copies un
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import partial
 
 from amicopy.clock import Clock
 from amicopy.errors import AmicopyError, OperationNotPermitted
@@ -15,12 +14,8 @@ from amicopy.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.parallel import Stop
 from amicopy.progress import destination_of
 from amicopy.recognise import is_copy_of
-from amicopy.removal import Removal, remove_image, remove_snapshot
-from amicopy.retries import flapping, in_place
-
-# A pending copy's snapshots may appear after the copy itself was stopped: they are looked for so often.
-_LATE_LOOKS = 6
-_LATE_SECONDS = 5.0
+from amicopy.removal import remove_completely, remove_snapshot
+from amicopy.retries import driven
 
 
 class Fate(StrEnum):
@@ -156,8 +151,16 @@ def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) ->
         fate = Fate.CANCELLED if verdict == "deleted" else Fate.FAILED
         return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
     try:
-        remove = partial(remove_image, gateway, target.resource_id, target.snapshot_ids, was_seen=target.was_seen)
-        removal = in_place(clock, stop, flapping(clock), remove)
+        work = remove_completely(
+            gateway,
+            clock,
+            target.resource_id,
+            target.snapshot_ids,
+            was_seen=target.was_seen,
+            expected_snapshots=target.expected_snapshots,
+            in_a_hurry=stop.is_set,
+        )
+        removal = driven(clock, stop, work, to_the_end=True)
     except OperationNotPermitted as error:
         ours = OperationNotPermitted(
             f"EC2 does not let {target.resource_id} in {target.region} be deregistered.",
@@ -168,22 +171,5 @@ def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) ->
         return replace(target, fate=Fate.FAILED, reason=ours.what, error=ours)
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
-    snapshots = {**removal.snapshots, **_late_snapshots(target, removal, gateway, clock, stop)}
     fate = Fate.GONE if removal.was_gone else Fate.CANCELLED
-    return replace(target, fate=fate, reason=str(fate), snapshots=dict(sorted(snapshots.items())))
-
-
-def _late_snapshots(target: Target, removal: Removal, gateway: Gateway, clock: Clock, stop: Stop) -> dict[str, str]:
-    """Delete the snapshots of a stopped copy that EC2 brings to light only after it; return the verdicts."""
-    verdicts: dict[str, str] = {}
-    for _ in range(_LATE_LOOKS):
-        if len(removal.snapshots) + len(verdicts) >= target.expected_snapshots or stop.is_set():
-            break
-        clock.sleep(_LATE_SECONDS, until=stop)
-        try:
-            found = gateway.find_snapshots_of_copies([target.resource_id])
-        except AmicopyError:
-            continue
-        for snapshot_id in found.keys() - removal.snapshots.keys() - verdicts.keys():
-            verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)
-    return verdicts
+    return replace(target, fate=fate, reason=str(fate), snapshots=removal.snapshots)

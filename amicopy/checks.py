@@ -35,11 +35,18 @@ def copy_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[A
             why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
             next_step=f"{facts.key.mend()} Or name another: --kms-key {region}=KEY".strip(),
         )
-    yield from _sharing_problems(wanted, facts, region)
+    elif facts.default_key and will_be_encrypted(wanted, facts) and (problem := facts.default_key.problem()):
+        yield KeyUnusable(
+            f"The default key for EBS in {region}, {facts.default_key.arn}, cannot encrypt a copy: {problem}.",
+            why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
+            next_step=f"{facts.default_key.mend()} Or name another: --kms-key {region}=KEY".strip(),
+        )
+    yield from _encryption_problems(wanted, facts, region)
+    yield from public_problems(wanted, facts, region)
     yield from _time_problems(wanted, region)
 
 
-def _sharing_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+def _encryption_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
     shared = wanted.launch_permissions.union(*wanted.volume_permissions.values())
     if not shared:
         return
@@ -58,6 +65,10 @@ def _sharing_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterat
             f"The copy is to be shared with {', '.join(map(str, sorted(shared)))}.",
             next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
         )
+
+
+def public_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+    """Yield what forbids a copy that is there, or is to come, to become as public as it is to be."""
     if any(principal.is_public for principal in wanted.launch_permissions):
         if facts.images_blocked:
             yield NotShareable(
@@ -66,10 +77,11 @@ def _sharing_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterat
                 next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
                 f"aws ec2 disable-image-block-public-access --region {region}",
             )
-        if facts.public_images is not None and facts.public_images >= PUBLIC_IMAGES:
+        if facts.public_images is not None and facts.public_images + facts.becoming_public > PUBLIC_IMAGES:
             yield NotShareable(
                 f"{facts.public_images} AMIs are public in {region} already, and the quota is {PUBLIC_IMAGES}.",
-                why="EC2 would copy the image and then refuse to make it public, unless AWS has raised the quota.",
+                why=f"This run would make it {facts.public_images + facts.becoming_public}: EC2 would copy and then "
+                "refuse to make public, unless AWS has raised the quota.",
                 next_step="Make others private or remove them; with a raised quota: --no-preflight",
             )
     public_volumes = any(one.is_public for who in wanted.volume_permissions.values() for one in who)

@@ -134,6 +134,8 @@ def _description(wanted: Wanted, copy: Image) -> Iterator[Difference]:
 def _deprecation(wanted: Wanted, copy: Image) -> Iterator[Difference]:
     # EC2 rounds to the minute (botocore's model, EnableImageDeprecationRequest.DeprecateAt).
     date = deprecation_date(wanted, copy)
+    if date and wanted.as_of and date <= wanted.as_of and copy.deprecate_at is None:
+        return  # it has passed, and EC2 takes no past date
     if date and _minutes_apart(date, copy.deprecate_at) > 1:
         yield DeprecationDiffers(image_id=copy.image_id, wanted=date, found=copy.deprecate_at)
 
@@ -146,7 +148,8 @@ def deprecation_date(wanted: Wanted, copy: Image) -> datetime | None:
 
 
 def _protection(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if wanted.protection and copy.protection != wanted.protection:
+    is_stronger = wanted.protection.startswith("enabled") and copy.protection == "enabled-with-cooldown"
+    if wanted.protection and copy.protection != wanted.protection and not is_stronger:
         yield ProtectionDiffers(image_id=copy.image_id, wanted=wanted.protection, found=copy.protection)
 
 

@@ -55,9 +55,10 @@ def region_facts(
         by_default = reader.read(gateway.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
-    public = request.preflight and any(who.is_public for one in shared for who in one.launch_permissions)
-    public_volumes = request.preflight and any(
-        who.is_public for one in shared for people in one.volume_permissions.values() for who in people
+    private = [one for one in wanted if copying and request.preflight and not _is_public(one.source, copies)]
+    public = [one for one in private if any(who.is_public for who in one.launch_permissions)]
+    public_volumes = any(
+        who.is_public for one in private for people in one.volume_permissions.values() for who in people
     )
     return RegionFacts(
         key=key,
@@ -67,7 +68,15 @@ def region_facts(
         images_blocked=reader.read(gateway.images_blocked) if public else None,
         snapshots_blocked=reader.read(gateway.snapshots_blocked) if public_volumes else None,
         public_images=len(gateway.find_public_images()) if public else None,
+        becoming_public=len(public),
         notes=tuple(reader.notes),
+    )
+
+
+def _is_public(source: Image, copies: Sequence[Image]) -> bool:
+    """Tell whether the copy that is there, if any, is shared with everybody already."""
+    return any(
+        who.is_public for copy in copies_of(source, copies).available[:1] for who in copy.launch_permissions or ()
     )
 
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-_MULTI_REGION = r"mrk-[0-9a-f]{32}"
+_MULTI_REGION = rf"mrk-(?:[0-9a-f]{{32}}|{_UUID})"  # AWS writes 32 digits, KMS stand-ins a UUID
 _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"
 _ARN = re.compile(
     rf"arn:(?P<partition>aws[a-z-]*):kms:(?P<region>[a-z0-9-]+):(?P<account>[0-9]{{12}}):"

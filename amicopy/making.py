@@ -40,7 +40,7 @@ from amicopy.models import Image, ImageState, Snapshot
 from amicopy.pace import MOST_IN_PROGRESS
 from amicopy.plan import Action, Row
 from amicopy.reasons import advice_for
-from amicopy.removal import remove_image
+from amicopy.removal import Removal, remove_completely
 from amicopy.retries import (
     GONE_AFTER,
     VISIBLE_WITHIN,
@@ -54,12 +54,10 @@ from amicopy.retries import (
 from amicopy.settle import settle
 from amicopy.steps import Look, Sleep, Work
 
-# A token can hand back images that were deregistered since; each is one more dead attempt.
-_MOST_ATTEMPTS = 20
+# A token can hand back images that failed or were deregistered since; each is one more dead attempt.
+_MOST_ATTEMPTS = 50
 _NO_WAIT_PATIENCE = timedelta(seconds=30)
 _LOOK_AGAIN_SECONDS = 5.0
-# Before this an absent AMI is simply new; after it, EC2 is asked whether it is a dead one.
-_PROBE_AFTER = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +82,8 @@ class Making:
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
+        self._asked_at = clock.now()
+        self._failed_attempts = {image.image_id: image.snapshot_ids for image in row.failed}
 
     def run(self) -> Work[None]:
         """Yield what happens to this copy; ends with exactly one of CopyDone, CopyHeld, RowFailed, RowLeft."""
@@ -135,14 +135,22 @@ class Making:
         return detailed
 
     def _copied(self) -> Work[Image | None]:
-        for attempt in range(self.row.attempt, self.row.attempt + _MOST_ATTEMPTS):
+        """Ask for the copy with one token after the other until one stands for an image that lives.
+
+        Always from the first on: two runs that see different things meet at the same token.
+        """
+        for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.source, self.row.region, attempt)
+            self._asked_at = self._clock.now()
             yield CopyRequested(**self._about(), name=self.row.wanted.name, client_token=token)
             try:
                 self.image_id = yield from persist(
                     no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
                     partial(self._ask, token),
                 )
+                if self.image_id in self.row.dead_ids:  # the token proves that this failed one was our own attempt
+                    self._failed_attempts.setdefault(self.image_id, ())
+                    continue
                 self._started = True
                 yield self._event(CopyStarted)
                 if not self._terms.wait:
@@ -153,6 +161,8 @@ class Making:
                 if copy is not None:
                     return self._as_created(copy)
             except TokenMismatch:
+                if attempt < len(self.row.failed):
+                    continue  # each failed attempt of ours stands for a token before any that can live
                 if (yield from self._earlier_request()):
                     yield self._event(CopyJoined)
                     return (yield from self._joined())
@@ -179,13 +189,15 @@ class Making:
             **self._about(),
             text="an earlier run asked for this copy with another name, description or tags; looking for that one",
         )
-        give_up = self._clock.now() + (VISIBLE_WITHIN if self._terms.wait else _NO_WAIT_PATIENCE)
-        while not (image_id := (yield from persist(flapping(self._clock), self._shown))):
-            if self._clock.now() >= give_up:
+        give_up = self._clock.now() + VISIBLE_WITHIN
+        while True:
+            looked_at = self._clock.now()
+            if image_id := (yield from persist(flapping(self._clock), self._shown)):
+                self.image_id = image_id
+                return True
+            if looked_at >= give_up:
                 return False
             yield Sleep(_LOOK_AGAIN_SECONDS)
-        self.image_id = image_id
-        return True
 
     def _shown(self) -> Work[str]:
         yield from ()
@@ -199,11 +211,10 @@ class Making:
             CopyVanished: it was there and is no more.
         """
         seen = False
-        asked = self._clock.now()
 
         def look() -> Work[Image | None]:
             sighting = yield Look(self.image_id)
-            if sighting is None and not seen and self._clock.now() - asked >= _PROBE_AFTER:
+            if sighting is None and not seen:
                 check_alive(self._gateway, self.image_id)
             return sighting
 
@@ -211,7 +222,11 @@ class Making:
             nonlocal seen
             patience = GONE_AFTER if seen else visible_within
             sighting = yield from persist(not_visible_yet(self._clock, patience), look)
-            seen = seen or sighting is not None
+            if sighting is not None and not seen:
+                seen = True
+                if self._started and sighting.is_older_than(self._asked_at):
+                    self._started = False  # the token brought back what another run has asked for
+                    yield self._event(CopyJoined)
             return sighting
 
         try:
@@ -265,21 +280,21 @@ class Making:
     def _cancel(self) -> Work[None]:
         """Remove the copy that failed, if this run asked for it and was told to."""
         if self._terms.cancel_failed and self._started and self.image_id:
-            yield from self._remove(self.image_id, was_seen=False)
+            expected = len(self.row.source.snapshot_ids)
+            work = remove_completely(
+                self._gateway, self._clock, self.image_id, was_seen=False, expected_snapshots=expected
+            )
+            yield from self._removed(self.image_id, work)
 
     def _remove_failed(self) -> Work[None]:
-        for image in self.row.failed:
-            yield from self._remove(image.image_id, image.snapshot_ids)
+        for image_id, snapshot_ids in self._failed_attempts.items():
+            work = remove_completely(self._gateway, self._clock, image_id, snapshot_ids)
+            yield from self._removed(image_id, work)
 
-    def _remove(self, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True) -> Work[None]:
+    def _removed(self, image_id: str, work: Work[Removal]) -> Work[None]:
         """Remove a failed attempt; that it cannot be removed fails nothing else."""
-
-        def attempt() -> Work[str]:
-            yield from ()
-            return str(remove_image(self._gateway, image_id, snapshot_ids, was_seen=was_seen))
-
         try:
-            words = yield from persist(flapping(self._clock), attempt)
+            words = yield from work
         except AmicopyError as error:
             yield Noted(**self._about(), text=f"the failed {image_id} is left behind: {error.what} {error.why}")
         else:

@@ -6,7 +6,7 @@ Refuses to know how any of it was read; AWS's spelling is folded into these name
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 SOURCE_TAG = "amicopy:source"
@@ -155,6 +155,10 @@ class Image:
     def reference(self) -> str:
         """``REGION/AMI``, the value of our tag."""
         return f"{self.region}/{self.image_id}"
+
+    def is_older_than(self, moment: datetime) -> bool:
+        """Tell whether it was there before ``moment``: EC2's dates have whole seconds, rounded down."""
+        return bool(self.created_at) and datetime.fromisoformat(self.created_at) + timedelta(seconds=1) < moment
 
     @property
     def is_instance_store(self) -> bool:

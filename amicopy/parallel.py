@@ -27,7 +27,10 @@ class Stop(threading.Event):
     def check(self) -> None:
         """Raise Interrupted if it is set."""
         if self.is_set():
-            raise Interrupted("Interrupted.")
+            raise Interrupted(
+                "Interrupted before anything was started.",
+                next_step="Run the same command again; it has only looked so far.",
+            )
 
 
 class Merged(Generic[_Item]):

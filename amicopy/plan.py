@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
-from amicopy.checks import REGION_THROUGHPUT, copy_problems, surcharge_per_gib, too_fast
-from amicopy.compare import Difference, differences
+from amicopy.beyond import beyond
+from amicopy.checks import REGION_THROUGHPUT, copy_problems, public_problems, surcharge_per_gib, too_fast
+from amicopy.compare import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
 from amicopy.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
 from amicopy.models import Image, ImageState
 from amicopy.recognise import Copies, copies_of, is_ours
@@ -47,7 +48,7 @@ class Row:
     copy: Image | None = None  # the one that is there and will be used
     differences: tuple[Difference, ...] = ()
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
-    attempt: int = 0  # dead attempts seen: part of the client token
+    dead_ids: frozenset[str] = frozenset()  # failed copies, whoever made them: no token of ours may bring one back
     best_effort: bool = False
     is_held: bool = False  # its sharing waits for the other destinations
     problems: tuple[AmicopyError, ...] = ()  # why it is refused
@@ -129,7 +130,7 @@ def _overloaded(request: CopyRequest, rows: Sequence[Row]) -> dict[str, AmicopyE
 
 def _cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
     """Return how much is to be copied where, as an upper bound: EC2 copies less of what it has copied before."""
-    starting = [row for row in rows if row.action.starts_a_copy]
+    starting = [row for row in rows if row.action.starts_a_copy and row.source.snapshot_ids]
     if not starting:
         return []
     per_region = Counter[str]()
@@ -166,6 +167,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         found = [_wanted_problem(wanted, destination.region)] if wanted.problems else []
         if action.starts_a_copy and request.preflight:
             found += copy_problems(wanted, destination.facts, destination.region)
+        elif request.preflight and copy and any(isinstance(one, SharingLacks) for one in differences(wanted, copy)):
+            found += public_problems(wanted, destination.facts, destination.region)
         if problems := tuple(found):
             action, reason = Action.REFUSE, problems[0].what
     others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]
@@ -181,7 +184,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         copy=copy,
         differences=differences(wanted, copy) if copy and action in {Action.KEEP, Action.SETTLE} else (),
         failed=ours_failed,
-        attempt=len(copies.failed),
+        dead_ids=frozenset(image.image_id for image in copies.failed),
         best_effort=destination.region in request.best_effort,
         problems=problems,
         notes=(*wanted.notes, *destination.facts.notes, *_notes(wanted, copy, others, copies, ours_failed)),
@@ -217,7 +220,16 @@ def _decide_available(
     wanted: Wanted, copy: Image, region: str
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
     found = differences(wanted, copy)
-    if lasting := [difference for difference in found if not difference.repairable]:
+    lasting = [difference for difference in found if not difference.repairable]
+    if [one for one in lasting if isinstance(one, StructureDiffers) and one.aspect == "name"] == lasting and lasting:
+        problem = NotFaithful(
+            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {wanted.name!r}.",
+            why="EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
+            next_step=f"Leave --name out, or ask for {copy.name!r}. To have it made anew, remove it first: "
+            f"amicopy cancel {wanted.source.image_id} --in {region} --available",
+        )
+        return Action.REFUSE, problem.what, copy, problem
+    if lasting:
         problem = NotFaithful(
             f"The copy {copy.image_id} in {region} is not like its source, and only a new copy can be.",
             why="; ".join(map(str, lasting)),
@@ -226,7 +238,8 @@ def _decide_available(
         )
         return Action.REFUSE, problem.what, copy, problem
     if found:
-        return Action.SETTLE, f"{copy.image_id} is available; {'; '.join(map(str, found))}", copy, None
+        more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
+        return Action.SETTLE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
     return Action.KEEP, f"{copy.image_id} is as asked", copy, None
 
 
@@ -253,7 +266,8 @@ def _wanted_problem(wanted: Wanted, region: str) -> AmicopyError:
     return CopyFailed(
         f"EC2 would refuse the copy of {wanted.source.image_id} to {region}.",
         why="; ".join(wanted.problems),
-        next_step="Choose another --name, --description or fewer --tag, or leave tags behind with --no-tags.",
+        next_step="Ask for something else (--name, --description, --tag, --share, --encrypt), or leave things behind: "
+        "--no-tags, --no-permissions.",
     )
 
 
@@ -266,6 +280,13 @@ def _notes(
         ids = ", ".join(image.image_id for image in others)
         newest = "the newest available" if copy.state is ImageState.AVAILABLE else "the newest"
         notes.append(f"there are other copies of {source}: {ids}; {newest}, {copy.image_id}, is used")
+    date = deprecation_date(wanted, copy) if copy is not None else None
+    if copy is not None and copy.deprecate_at is None and date and wanted.as_of and date <= wanted.as_of:
+        notes.append(
+            f"{copy.image_id} was to be deprecated from {date:%Y-%m-%d} on, which has passed; it stays without"
+        )
+    if copy is not None and (wider := [str(one) for one in beyond(wanted, copy) if one.is_wider]):
+        notes.append(f"{'; '.join(wider)}; to take that away: amicopy verify {source} --repair --prune")
     if copy is not None and not wanted.name_was_asked and copy.name != wanted.name:
         notes.append(f"{copy.image_id} is named {copy.name!r}, the source {wanted.name!r}")
     notes += [

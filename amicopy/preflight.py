@@ -38,7 +38,7 @@ def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -
         for row in rows
         for write in writes_of(row)
     }
-    if sum(row.action.starts_a_copy for row in plan.rows) < 2:
+    if sum(row.action.starts_a_copy for row in plan.rows) < 2 and not plan.refused:
         needed = {(region, write): row for (region, write), row in needed.items() if write is not Write.COPY}
     first = {write: (region, write) for region, write in reversed(needed)}
     asked = {key: row for key, row in needed.items() if key[1] is Write.COPY or key in first.values()}

@@ -101,7 +101,7 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
             return Unreachable(
                 f"EC2 in {region} does not answer.",
                 why=str(error),
-                next_step="Check the network and the region's health, then run the same command again.",
+                next_step="Check the network, that endpoint, and the region's health, then run the same command again.",
             )
         case _ if isinstance(error, _NO_CREDENTIALS):
             return CredentialsMissing(
@@ -153,7 +153,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             return SnapshotInUse(what, why=message)
         case "IdempotentParameterMismatch":
             return TokenMismatch(what, why=message)
-        case "ResourceLimitExceeded" if operation == "CopyImage":
+        case "ResourceLimitExceeded" if operation == "CopyImage" and "throughput" not in message.lower():
             # The wording for too many copies is not known; any limit on CopyImage means: queue and repeat.
             return NoRoom(f"EC2 takes no further copy into {region} at the moment.", why=message)
         case "OperationNotPermitted" | "TagPolicyViolation":

@@ -3,11 +3,17 @@
 Refuses to judge whether it may be removed.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from amicopy.clock import Clock
 from amicopy.errors import AmicopyError, ImageNotFound, ImageUnavailable, SnapshotInUse, SnapshotNotFound
 from amicopy.gateway import Gateway
+from amicopy.retries import flapping, persist
+from amicopy.steps import Sleep, Work
+
+_LATE_LOOKS = 6
+_LATE_SECONDS = 5.0
 
 DELETED = "deleted"
 KEPT = "kept"
@@ -70,6 +76,37 @@ def remove_image(
     for snapshot_id in {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys():
         verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)
     return Removal(image_id=image_id, was_gone=was_gone, snapshots=dict(sorted(verdicts.items())))
+
+
+def remove_completely(
+    gateway: Gateway,
+    clock: Clock,
+    image_id: str,
+    snapshot_ids: tuple[str, ...] = (),
+    *,
+    was_seen: bool = True,
+    expected_snapshots: int = 0,
+    in_a_hurry: Callable[[], bool] = lambda: False,
+) -> Work[Removal]:
+    """Remove the AMI as `remove_image` does, repeated where that helps, and snapshots that come to light only later.
+
+    A stopped copy's snapshots may appear some time after the copy itself has gone: they are looked for again until as
+    many as expected were found, for half a minute at most, or until there is a hurry.
+    """
+
+    def attempt() -> Work[Removal]:
+        yield from ()
+        return remove_image(gateway, image_id, snapshot_ids, was_seen=was_seen)
+
+    removal = yield from persist(flapping(clock), attempt)
+    for _ in range(_LATE_LOOKS):
+        if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry():
+            break
+        yield Sleep(_LATE_SECONDS)
+        late = _described_as_its_own(gateway, image_id) - removal.snapshots.keys()
+        verdicts = {snapshot_id: remove_snapshot(gateway, snapshot_id) for snapshot_id in late}
+        removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
+    return removal
 
 
 def remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:

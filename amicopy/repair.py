@@ -47,7 +47,9 @@ def repair(
     return None
 
 
-def prune(standing: Standing, gateway: Gateway, clock: Clock, stop: Stop) -> AmicopyError | None:
+def prune(
+    standing: Standing, gateway: Gateway, clock: Clock, stop: Stop, tell: Callable[[str], None]
+) -> AmicopyError | None:
     """Remove what one copy has beyond its source; return why it could not, or None."""
     for more in standing.beyond:
 
@@ -64,4 +66,5 @@ def prune(standing: Standing, gateway: Gateway, clock: Clock, stop: Stop) -> Ami
             in_place(clock, stop, flapping(clock), remove)
         except AmicopyError as error:
             return error
+        tell(f"{standing.copy.region} {standing.copy.image_id} no longer: {more}")
     return None

@@ -152,8 +152,10 @@ def _after(old: Outcome, event: Event) -> Outcome:
             # An image id that an earlier token brought was a dead one.
             requested_at = old.requested_at or at
             return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
-        case CopyStarted() | CopyJoined():
+        case CopyStarted():
             return replace(new, state=State.COPYING)
+        case CopyJoined():  # another run's: nothing of it is ours to take back
+            return replace(new, state=State.COPYING, client_token="")
         case CopyProgressed(percent=percent):
             return replace(new, percent=percent)
         case CopyAvailable(at=at):

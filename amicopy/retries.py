@@ -115,7 +115,7 @@ def persist(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Res
 
 
 def in_place(clock: Clock, stop: Stop, policy: Retrying, call: Callable[[], _Result]) -> _Result:
-    """Do ``call`` as often as ``policy`` says, sleeping here: for reads outside of any lane.
+    """Do ``call`` as often as ``policy`` says, sleeping here: for calls outside of any lane.
 
     Raises Interrupted as soon as ``stop`` is set.
     """
@@ -124,7 +124,14 @@ def in_place(clock: Clock, stop: Stop, policy: Retrying, call: Callable[[], _Res
         yield from ()
         return call()
 
-    work = persist(policy, attempt)
+    return driven(clock, stop, persist(policy, attempt))
+
+
+def driven(clock: Clock, stop: Stop, work: Work[_Result], *, to_the_end: bool = False) -> _Result:
+    """Do the work here, sleeping where it asks for it; what it tells is not listened to.
+
+    Raises Interrupted as soon as ``stop`` is set; work that is to go ``to_the_end`` is only not let sleep any more.
+    """
     while True:
         try:
             step = next(work)
@@ -133,18 +140,22 @@ def in_place(clock: Clock, stop: Stop, policy: Retrying, call: Callable[[], _Res
             return result
         if isinstance(step, Sleep):
             clock.sleep(step.seconds, until=stop)
-        stop.check()
+        if not to_the_end:
+            stop.check()
 
 
 def _policy(clock: Clock, retry: Any, wait: Any, lasting: timedelta | None) -> Retrying:
     # tenacity's stop_after_delay reads the machine's clock, so giving up goes by ours.
     deadline = clock.now() + lasting if lasting is not None else None
-    return Retrying(
-        retry=retry,
-        wait=wait,
-        stop=lambda _: deadline is not None and clock.now() >= deadline,
-        retry_error_callback=_last_outcome,
-    )
+
+    def begin(state: RetryCallState) -> None:
+        state.kwargs["begun"] = clock.now()
+
+    def is_over(state: RetryCallState) -> bool:
+        # An attempt that began in time does not count as the last: the machine may have slept since.
+        return deadline is not None and state.kwargs["begun"] >= deadline
+
+    return Retrying(retry=retry, wait=wait, stop=is_over, before=begin, retry_error_callback=_last_outcome)
 
 
 def _last_outcome(state: RetryCallState) -> Any:

@@ -181,11 +181,14 @@ def _copies(
         **gateway.find_lineage_copies(request.source_region, [source.image_id for source in sources]),
     }
     compared: list[tuple[Image, Wanted]] = []
+    as_source = request.share is None and request.carry_permissions  # else who may use a copy was asked for
     for source in sources:
         wanted = wanted_copy(source, request, region=gateway.region, now=clock.now())
         available = copies_of(source, found.values()).available
         compared += [(copy, wanted) for copy in (available if every else available[:1])]
-    found |= {image.image_id: image for image in with_details(gateway, compared, every_permission=every)}
+    found |= {
+        image.image_id: image for image in with_details(gateway, compared, every_permission=every or not as_source)
+    }
     return tuple(found.values())
 
 

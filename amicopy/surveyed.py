@@ -23,6 +23,7 @@ class RegionFacts:
     images_blocked: bool | None = None  # from becoming public
     snapshots_blocked: bool | None = None
     public_images: int | None = None
+    becoming_public: int = 0
     notes: tuple[str, ...] = ()
 
 

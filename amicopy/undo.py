@@ -11,14 +11,17 @@ from amicopy.asking import DeadImage, ask_for_copy
 from amicopy.cancel import Fate, Target, cancel_target
 from amicopy.clock import Clock
 from amicopy.errors import AmicopyError
-from amicopy.events import CopyCancelled, Event, RowFailed
+from amicopy.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
 from amicopy.gateway import Gateways
 from amicopy.parallel import Stop, all_at_once
 from amicopy.report import Outcome, Report
+from amicopy.retries import in_place, throttled
 
 
 def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
     """Deregister every copy that this run has asked for, with its snapshots; yield what became of each.
+
+    What another run has asked for is left as it is.
 
     Where the answer to CopyImage did not arrive the same request is sent again: its token makes EC2 say which image
     it made, so that this one can be removed instead of being looked for.
@@ -30,8 +33,12 @@ def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
         at, image_id = clock.now(), target.resource_id
         if target.error:
             yield RowFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
+        elif target.fate is Fate.SPARE:
+            yield RowLeft(at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED)
         else:
-            what = "; ".join(f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items())
+            words = "was gone already" if target.fate is Fate.GONE else "was removed again"
+            verdicts = [f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items()]
+            what = "; ".join([f"{image_id} {words}", *verdicts])
             yield CopyCancelled(at=at, source=source, region=region, image_id=image_id, what=what)
 
 
@@ -53,4 +60,11 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         return replace(target, fate=Fate.GONE, reason=str(Fate.GONE))
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
-    return cancel_target(replace(target, resource_id=image_id), gateway, clock, stop)
+    target = replace(target, resource_id=image_id)
+    try:
+        shown = in_place(clock, stop, throttled(clock), partial(gateway.describe_own_images, [image_id])).get(image_id)
+    except AmicopyError as error:
+        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
+    if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):
+        return replace(target, fate=Fate.SPARE, reason="another run has asked for it")
+    return cancel_target(target, gateway, clock, stop)

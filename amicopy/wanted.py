@@ -42,6 +42,7 @@ class Wanted:
     key_arn: str = ""  # what KMS says that is; empty where it was not asked
     minutes: int | None = None  # a time-based copy's
     deprecate_at: datetime | None = None
+    as_of: datetime | None = None  # what is past is past at this moment
     deprecate_after: timedelta | None = None  # the copy's own creation, which a second run finds as the first did
     protection: str = ""  # as EC2 writes it: enabled-without-cooldown, enabled-with-cooldown
     notes: tuple[str, ...] = ()
@@ -96,8 +97,9 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     if (request.encrypt or key) and source.is_instance_store:
         problems.append(f"{source.image_id} is kept in S3 (instance store), and CopyImage cannot encrypt that")
     launch = _launch_permissions(source, request, notes)
-    if len(launch) > MAX_PRINCIPALS:
-        problems.append(f"an AMI can be shared with {MAX_PRINCIPALS} at most, and these are {len(launch)}")
+    counted = sum(not principal.is_public for principal in launch)
+    if counted > MAX_PRINCIPALS:
+        problems.append(f"an AMI can be shared with {MAX_PRINCIPALS} at most, and these are {counted}")
     return Wanted(
         source=source,
         name=name,
@@ -116,6 +118,7 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
         key=key,
         minutes=request.complete_within_minutes,
         deprecate_at=_deprecation(source, request, now, notes),
+        as_of=now,
         deprecate_after=request.deprecate_after,
         protection=_protection(source, request),
         notes=tuple(dict.fromkeys(notes)),

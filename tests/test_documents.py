@@ -35,7 +35,8 @@ def test_every_command_shown_runs(amicopy: Run, world: World, line: str) -> None
         world.register("us-east-1", image_id=image_id, name="web", volumes=[Volume(device="/dev/sda1", gib=8)])
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
-    assert ran.code == 0, ran.err
+    # Nothing was copied before, which is what verify says of these.
+    assert ran.code == (4 if arguments[0] == "verify" else 0), ran.err
 
 
 def test_there_are_commands_to_run() -> None:

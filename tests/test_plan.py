@@ -69,7 +69,7 @@ def planned(*copies: Image, source: Image = SOURCE, problem: AmicopyError | None
 
 def test_where_nothing_is_a_copy_is_made() -> None:
     row = planned()
-    assert (row.action, row.reason, row.copy, row.attempt) == (Action.COPY, "there is no copy", None, 0)
+    assert (row.action, row.reason, row.copy, row.dead_ids) == (Action.COPY, "there is no copy", None, frozenset())
 
 
 def test_images_of_other_sources_are_nothing() -> None:
@@ -113,18 +113,18 @@ def test_a_failed_copy_is_replaced_and_remembered_for_removal() -> None:
     failed = a_copy(state=ImageState.FAILED, state_reason="Client.InternalError: no key")
     row = planned(failed)
     assert (row.action, row.reason) == (Action.REPLACE, "ami-2 failed: Client.InternalError: no key")
-    assert (row.copy, row.failed, row.attempt) == (None, (failed,), 1)
+    assert (row.copy, row.failed, row.dead_ids) == (None, (failed,), frozenset({failed.image_id}))
 
 
 def test_a_failure_without_a_reason_says_so() -> None:
     assert planned(a_copy(state=ImageState.ERROR)).reason == "ami-2 failed: EC2 gives no reason"
 
 
-def test_another_tools_failed_copy_counts_as_an_attempt_and_is_left_alone() -> None:
+def test_another_tools_failed_copy_is_no_attempt_of_ours_and_is_left_alone() -> None:
     foreign = a_copy("ami-9", tags={}, source_region=HOME, source_image_id="ami-1", state=ImageState.FAILED)
     row = planned(foreign, a_copy(state=ImageState.FAILED))
     assert [image.image_id for image in row.failed] == ["ami-2"]
-    assert row.attempt == 2
+    assert row.dead_ids == {"ami-2", "ami-9"}
     assert "ami-9 failed and was not made by amicopy; it is left alone" in row.notes
 
 
@@ -166,7 +166,11 @@ def test_a_disabled_copy_is_for_a_person_to_judge() -> None:
     ("copy", "asked", "why"),
     [
         (a_copy(attributes={"BootMode": "uefi"}), {}, "ami-2 has BootMode uefi instead of none"),
-        (a_copy(), {"name": "database"}, "ami-2 has name 'web' instead of 'database'"),
+        (
+            a_copy(),
+            {"name": "database"},
+            "EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
+        ),
     ],
 )
 def test_a_copy_that_only_a_new_one_could_mend_is_refused(copy: Image, asked: dict[str, Any], why: str) -> None:
@@ -381,7 +385,7 @@ def test_only_what_amicopy_made_and_what_failed_is_ever_removed(case: tuple[Copy
 
 def decided(row: Row) -> tuple[object, ...]:
     """Return all of a row but its error: two of the same content are not equal, and the reason says what they say."""
-    return row.key, row.action, row.reason, row.wanted, row.copy, row.differences, row.failed, row.attempt, row.notes
+    return row.key, row.action, row.reason, row.wanted, row.copy, row.differences, row.failed, row.dead_ids, row.notes
 
 
 @given(cases(), st.randoms(use_true_random=False))

@@ -15,10 +15,11 @@ from amicopy.cancel import Fate, Target, cancel_target, find_all_pending, find_t
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
+from amicopy.cli.signals import interruptible
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import ExitCode, UsageError
+from amicopy.errors import ExitCode, Interrupted, UsageError
 from amicopy.gateway import Gateway, Gateways
-from amicopy.parallel import all_at_once
+from amicopy.parallel import Stop, all_at_once
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets
 from amicopy.render.results import write_json
 from amicopy.render.words import counted, error_lines
@@ -45,17 +46,20 @@ def _cancel(runtime: Runtime, session: Session, options: Mapping[str, Any]) -> i
     if not options["quiet"]:
         say(target_lines(targets))
     if not going and not options["quiet"]:
-        say(["nothing to cancel"])
+        what = "of " + ", ".join(options["image_ids"]) if options["image_ids"] else "with our tag"
+        say([f"nothing to cancel: no copy {what} is to go in {', '.join(regions)}"])
     if going and not options["dry_run"]:
-        if not options["yes"]:
-            _ask(going)
+        if not options["yes"] and not _agreed(going):
+            say(["nothing was removed"])
+            return ExitCode.FAILED
         do = {
             (target.region, target.resource_id): partial(
                 cancel_target, target, gateways[target.region], runtime.clock, runtime.stop
             )
             for target in targets
         }
-        targets = list(all_at_once(do, runtime.stop).values())
+        # Interrupted it only stops looking for late snapshots: what was removed is to be told.
+        targets = list(all_at_once(do, Stop()).values())
     return _tell(targets, options)
 
 
@@ -64,14 +68,19 @@ def _regions(gateways: Gateways, home: str) -> Any:
     return regions
 
 
-def _ask(going: Sequence[Target]) -> None:
+def _agreed(going: Sequence[Target]) -> bool:
+    """Ask the person at the terminal; Ctrl-C and Ctrl-D mean no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
             "There is nobody to ask, so nothing was removed.",
             why="Without a terminal cancel removes only what it was told to remove without asking.",
             next_step="Look with --dry-run, then run it with --yes.",
         )
-    click.confirm(f"Remove {counted(len(going), 'of them', 'of them')}?", abort=True, err=True)
+    try:
+        with interruptible():
+            return click.confirm(f"Remove {counted(len(going), 'of them', 'of them')}?", err=True)
+    except click.Abort as error:
+        raise Interrupted("Interrupted; nothing was removed.") from error
 
 
 def _tell(targets: Sequence[Target], options: Mapping[str, Any]) -> int:

@@ -13,12 +13,13 @@ from typing import Any
 from amicopy.caller import Calls
 from amicopy.cli.connecting import run_connected, source_region_of
 from amicopy.cli.regions import NamedRegions
-from amicopy.cli.requests import request_from
+from amicopy.cli.requests import check_keys, request_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import bug_report, say, to_stdout
+from amicopy.destinations import is_pattern
 from amicopy.details import with_details
-from amicopy.errors import AmicopyError, ExitCode, ImageNotFound, Interrupted, TimedOut
-from amicopy.events import Event, LeftBecause, RowLeft
+from amicopy.errors import AmicopyError, CopyVanished, ExitCode, ImageNotFound, Interrupted, TimedOut, UsageError
+from amicopy.events import Event, LeftBecause, RowFailed, RowLeft
 from amicopy.gateway import Gateways
 from amicopy.lane import Lane
 from amicopy.making import Terms
@@ -65,7 +66,11 @@ class _Run:
             source_region_of(session, options["source_region"]),
             {"--to": options["to"], "--exclude": options["exclude"], "--best-effort": options["best_effort"]},
         )
-        self._destinations(None)  # what is empty or contradictory without asking AWS is said without asking it
+        # What is empty or contradictory without asking AWS is said without asking it.
+        destinations = self._destinations(None)
+        if not any(map(is_pattern, self._named["--to"])):
+            check_keys(dict(options["keys"]), destinations)
+            self._check_best_effort(destinations)
 
     def run(self) -> int:
         """Survey, plan, then show the plan or execute it."""
@@ -96,7 +101,7 @@ class _Run:
         )
         survey = survey_destinations(request, sources, self._gateways, regions, self._clock, self._runtime.stop, notes)
         plan = plan_copies(request, survey)
-        if options["no_preflight"] or plan.refused:
+        if options["no_preflight"]:
             return plan
         forbidden = forbidden_writes(plan, self._gateways, self._clock, self._runtime.stop)
         if options["dry_run"]:  # who may only look may still see the plan
@@ -106,6 +111,15 @@ class _Run:
     def _destinations(self, enabled: Sequence[str] | None) -> tuple[str, ...]:
         again = self._options["encrypt"] or bool(self._options["keys"])
         return self._named.destinations(enabled, beside_source=again)
+
+    def _check_best_effort(self, destinations: Sequence[str]) -> None:
+        for region in self._named["--best-effort"]:
+            if region not in destinations:
+                raise UsageError(
+                    f"--best-effort names {region}, which is no destination.",
+                    why=f"The destinations are: {', '.join(destinations)}.",
+                    next_step="Name it in --to as well, or leave it out.",
+                )
 
     def _survey_sources(self) -> tuple[tuple[Image, ...], dict[str, Region] | None, tuple[str, ...]]:
         """Return the sources, waited for where they are pending, and what EC2 says of its regions."""
@@ -208,35 +222,50 @@ class _Run:
             yield from self._released(report, terms)
         else:
             yield from self._runtime.events(self._lanes(report.plan, terms))
+        if not self._runtime.stop.is_set():
+            return
         report.signal = self._runtime.stop.signal_number
-        if self._runtime.stop.is_set() and self._options["on_interrupt"] == "cancel":
+        if self._options["on_interrupt"] == "cancel":
             yield from undo(report, self._gateways, self._clock)
+        for outcome in report.rows:
+            if not outcome.ended:
+                yield self._left(outcome, LeftBecause.INTERRUPTED)
 
     def _released(self, report: Report, terms: Terms) -> Iterator[Event | None]:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""
         yield from self._runtime.events(self._lanes(held(report.plan), terms))
         waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
-        if self._runtime.stop.is_set() or not may_be_shared(report):
+        try:
+            rows = tuple(self._to_share(outcome) for outcome in waiting)
+        except AmicopyError as error:
+            vanished = next((one for one in waiting if one.image_id in error.what), waiting[0])
+            source, region = vanished.row.key
+            yield RowFailed(at=self._clock.now(), source=source, region=region, image_id=vanished.image_id, error=error)
+            waiting = [outcome for outcome in waiting if outcome is not vanished]
+            rows = ()
+        if not rows or self._runtime.stop.is_set() or not may_be_shared(report):
             for outcome in waiting:
-                source, region = outcome.row.key
-                yield RowLeft(
-                    at=self._clock.now(),
-                    source=source,
-                    region=region,
-                    image_id=outcome.image_id,
-                    because=LeftBecause.OTHERS,
-                )
+                yield self._left(outcome, LeftBecause.OTHERS)
             return
-        shared = replace(report.plan, rows=tuple(self._to_share(outcome) for outcome in waiting))
-        yield from self._runtime.events(self._lanes(shared, terms))
+        yield from self._runtime.events(self._lanes(replace(report.plan, rows=rows), terms))
+
+    def _left(self, outcome: Outcome, because: LeftBecause) -> RowLeft:
+        source, region = outcome.row.key
+        return RowLeft(at=self._clock.now(), source=source, region=region, image_id=outcome.image_id, because=because)
 
     def _to_share(self, outcome: Outcome) -> Row:
-        """Return the row that gives a held copy what it was to have from the start."""
+        """Return the row that gives a held copy what it was to have from the start.
+
+        Raises:
+            CopyVanished: it is not there any more, so that nothing may be shared.
+        """
         gateway = self._gateways[outcome.row.region]
         copy = self._patiently(partial(gateway.describe_own_images, [outcome.image_id])).get(outcome.image_id)
-        if copy is None:
-            return replace(
-                outcome.row, action=Action.JOIN, copy=Image(image_id=outcome.image_id, region=gateway.region)
+        if copy is None or copy.state.is_dead:
+            raise CopyVanished(
+                f"The copy {outcome.image_id} in {outcome.row.region} is no longer there.",
+                why="Somebody has removed it before it could be shared.",
+                next_step="Run the same command again to make a new one, and to share all.",
             )
         [detailed] = self._patiently(partial(with_details, gateway, [(copy, outcome.row.wanted)]))
         return replace(outcome.row, action=Action.SETTLE, copy=detailed, failed=())

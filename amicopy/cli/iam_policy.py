@@ -13,7 +13,7 @@ from amicopy.cli.options import option
 from amicopy.destinations import is_pattern, split_names
 from amicopy.iam import Needs, policy
 
-_COMMANDS = ("copy", "status", "cancel")
+_COMMANDS = ("copy", "status", "verify", "cancel")
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 
@@ -34,7 +34,7 @@ def command(for_command: str, **options: Any) -> int:
     destinations = named if named and not any(map(is_pattern, named)) else ("*",)
     needs = Needs(
         command=for_command,
-        only_look=for_command == "status" or options["dry_run"],
+        only_look=for_command in {"status", "verify"} or options["dry_run"],
         permissions=not options["no_permissions"],
         share=bool(options["share"]),
         description=options["description"] is not None,

@@ -3,7 +3,7 @@
 Refuses to write to EC2, and to say anything but notes and what could not be read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amicopy.caller import Calls
@@ -12,6 +12,7 @@ from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.sources import known_sources
 from amicopy.cli.telling import say
+from amicopy.destinations import is_pattern
 from amicopy.errors import ExitCode, ImageNotFound
 from amicopy.gateway import Gateways
 from amicopy.recognise import is_copy_of
@@ -36,6 +37,7 @@ class Looking:
         self._regions, self._notes = survey_regions(gateway)
         self.sources = known_sources(tuple(dict.fromkeys(options["image_ids"])), gateway, runtime.stop)
         self.destinations = named.places("--in", lambda: self._regions)
+        self._are_named = not any(map(is_pattern, named["--in"]))
 
     def survey(self, request: CopyRequest) -> Survey:
         """Return every copy in every region asked for, with all that a comparison needs."""
@@ -64,6 +66,13 @@ class Looking:
                 next_step="Check the id, and name its region with --from.",
             )
         return survey
+
+    def without_copy(self, regions: Iterable[str]) -> tuple[str, ...]:
+        """Return where a copy is missing: regions named one by one; all of them where there is none at all."""
+        have = set(regions)
+        if self._are_named or not have:
+            return tuple(region for region in self.destinations if region not in have and region != self.home)
+        return ()
 
     def tell(self, survey: Survey) -> None:
         """Write to stderr what a person should know, what could not be read last."""

@@ -87,6 +87,9 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(error.format_message() + "\n")
+        return ExitCode.USAGE
     except click.UsageError as error:
         return _usage(error, argv)
     except click.Abort:
@@ -118,7 +121,7 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
 
 def _asked_output(argv: Sequence[str]) -> str:
     """Return the format asked for, from the words themselves: click may have failed before it came to them."""
-    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+    for word, following in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--output":
             return following
         if word.startswith("--output="):
@@ -127,9 +130,10 @@ def _asked_output(argv: Sequence[str]) -> str:
 
 
 def _tell(error: AmicopyError, code: ExitCode) -> int:
+    from amicopy.render.streams import write_stderr
     from amicopy.render.words import error_lines
 
-    sys.stderr.write("\n".join(error_lines(error)) + "\n")
+    write_stderr("\n".join(error_lines(error)) + "\n")
     return int(code)
 
 

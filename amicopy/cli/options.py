@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from amicopy.keys import check_key
-from amicopy.models import Principal
+from amicopy.models import SOURCE_TAG, Principal
 from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.templates import check_template
 
@@ -67,6 +67,8 @@ class TagOption(click.ParamType[tuple[str, str]]):
         key, sign, text = value.partition("=")
         if not sign:
             self.fail(f"{value!r} is no tag: write KEY=VALUE.", param, ctx)
+        if key == SOURCE_TAG:
+            self.fail(f"{key!r} is amicopy's own: its value says what the copy was made from.", param, ctx)
         if problem := tag_problem(key, text):
             self.fail(f"{problem}.", param, ctx)
         return key, text

@@ -3,7 +3,7 @@
 Refuses to import what needs botocore.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,7 +26,12 @@ from amicopy.request import CopyRequest, Protection
 from amicopy.rules import tags_problem
 
 wanted_options = stacked(
-    option("--name", type=NameTemplate(), help="Name of the copies; a template, see below. Default: the source's."),
+    option(
+        "--name",
+        type=NameTemplate(),
+        help="Name of the copies; a template with {name} {source_id} {source_region} {region} {date}. "
+        "Default: the source's.",
+    ),
     option(
         "--description",
         type=DescriptionTemplate(),
@@ -84,7 +89,8 @@ def refuse_contradictions(options: Mapping[str, Any]) -> None:
         raise click.UsageError("--share public and encryption contradict each other: no encrypted AMI can be public.")
     regions = [region for region, _ in options["keys"]]
     if twice := sorted({region for region in regions if regions.count(region) > 1}):
-        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}.")
+        keys_there = ", ".join(key for region, key in options["keys"] if region == twice[0])
+        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}: {keys_there}.")
     keys = [key for key, _ in options["tags"]]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise click.UsageError(f"--tag gives {', '.join(map(repr, twice))} more than once.")
@@ -99,6 +105,7 @@ def request_from(
     image_ids: tuple[str, ...],
     destinations: tuple[str, ...],
     best_effort: frozenset[str] = frozenset(),
+    copying: bool = True,
 ) -> CopyRequest:
     """Return the request that the options make.
 
@@ -124,24 +131,29 @@ def request_from(
         protect=Protection(options["protect"]) if options["protect"] else None,
         preflight=not options.get("no_preflight"),
     )
-    _check_keys(request)
+    if copying:  # what is only looked at needs no key of its own in every region
+        check_keys(request.keys, request.destinations)
     return request
 
 
-def _check_keys(request: CopyRequest) -> None:
-    for region, key in request.keys.items():
-        if region and region not in request.destinations:
+def check_keys(keys: Mapping[str, str], destinations: Sequence[str]) -> None:
+    """Check that every key is named for a destination, and can be used where it is named.
+
+    Raises:
+        UsageError: one is not, or is the ARN of another region's key.
+    """
+    for region in keys:
+        if region and region not in destinations:
             raise UsageError(
                 f"--kms-key names a key for {region}, which is no destination.",
-                why=f"The destinations are: {', '.join(request.destinations)}.",
+                why=f"The destinations are: {', '.join(destinations)}.",
                 next_step="Correct the region, or leave that key out.",
             )
-        for destination in [region] if region else request.destinations:
-            if request.key_for(destination) == key:
-                try:
-                    key_in_region(key, destination)
-                except ValueError as error:
-                    raise UsageError(f"--kms-key: {error}.", next_step=f"--kms-key {destination}=KEY") from error
+    for destination in destinations:
+        try:
+            key_in_region(keys.get(destination, keys.get("", "")), destination)
+        except ValueError as error:
+            raise UsageError(f"--kms-key: {error}.", next_step=f"--kms-key {destination}=KEY") from error
 
 
 def _minutes(length: timedelta | None) -> int | None:

@@ -15,6 +15,7 @@ from amicopy.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.parallel import Stop
 from amicopy.render.document import failure_document
 from amicopy.render.results import write_json, write_json_line
+from amicopy.render.streams import write_stderr
 from amicopy.render.words import error_lines
 
 ISSUES = "https://github.com/amicopy/amicopy/issues"
@@ -30,8 +31,7 @@ def exit_code_of(error: AmicopyError, stop: Stop) -> ExitCode:
 def say(lines: Iterable[str]) -> None:
     """Write lines to stderr."""
     for line in lines:
-        sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+        write_stderr(line + "\n")
 
 
 def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str) -> int:

@@ -13,12 +13,12 @@ from amicopy.cli.requests import request_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.errors import AmicopyError, ExitCode
-from amicopy.events import Event
+from amicopy.events import Event, Settled
 from amicopy.inventory import Standing, standings
 from amicopy.parallel import all_at_once
 from amicopy.render.plain import event_words
 from amicopy.render.results import write_json
-from amicopy.render.verified import verdict_document, write_verdicts
+from amicopy.render.verified import differing, verdict_document, write_verdicts
 from amicopy.render.words import error_lines, safe
 from amicopy.repair import prune, repair
 from amicopy.session import Session
@@ -37,6 +37,7 @@ class _Verify:
         self._runtime = runtime
         self._options = options
         self._looking = Looking(runtime, session, options)
+        self._changes: list[str] = []
 
     def run(self) -> int:
         """Compare every copy with its source, repair what can be if asked, and tell."""
@@ -46,6 +47,7 @@ class _Verify:
             source_region=looking.home,
             image_ids=tuple(source.image_id for source in looking.sources),
             destinations=looking.destinations,
+            copying=False,
         )
         survey = looking.survey(request)
         found = list(standings(request, survey))
@@ -71,23 +73,29 @@ class _Verify:
             if one.can_be_repaired:
                 errors.append(repair(one, gateway, clock, stop, self._told))
             if self._options["prune"] and one.beyond:
-                errors.append(prune(one, gateway, clock, stop))
+                errors.append(prune(one, gateway, clock, stop, self._changes.append))
         return [error for error in errors if error]
 
     def _told(self, event: Event) -> None:
-        if not self._options["quiet"] and (words := event_words(event)):
+        words = event_words(event)
+        if isinstance(event, Settled):
+            self._changes.append(f"{event.region} {event.image_id} {words}")
+        if words and not self._options["quiet"]:
             say([f"{event.region}  {words}"])
 
     def _tell(self, survey: Survey, found: Sequence[Standing]) -> int:
         code = unread_code(survey)
-        if code is ExitCode.OK and not all(one.is_faithful for one in found):
+        bare = self._looking.without_copy(one.copy.region for one in found)
+        if code is ExitCode.OK and (bare or not all(one.is_faithful for one in found)):
             code = ExitCode.DRIFT
         if self._options["output"] == "json":
-            written = to_stdout(partial(write_json, verdict_document(found, survey, code)))
+            written = to_stdout(partial(write_json, verdict_document(found, survey, code, self._changes)))
         else:
             written = to_stdout(partial(write_verdicts, found, self._options["output"]))
-        if not found and not self._options["quiet"]:
-            say([f"there is no copy in {', '.join(self._looking.destinations)}"])
+        if bare and not self._options["quiet"]:
+            say([f"there is no copy in {', '.join(bare)}"])
+        if self._options["output"] == "text":
+            say(f"{one.copy.region}  {words}" for one in found for words in map(safe, differing(one)))
         if not self._options["quiet"]:
             notes = (note for one in found if one.wanted for note in one.wanted.notes)
             say(f"note: {safe(note)}" for note in dict.fromkeys(notes))

@@ -20,7 +20,7 @@ def target_lines(targets: Sequence[Target]) -> Iterator[str]:
 
 def write_targets(targets: Sequence[Target], output: str) -> None:
     """Write ``REGION RESOURCE VERDICT`` for each image and each snapshot, as lines or as a table."""
-    rows = [row for target in targets for row in _verdicts(target)]
+    rows = [row for target in targets if target.fate is not Fate.SPARE for row in _verdicts(target)]
     if output == "table":
         print_table(["region", "resource", "verdict"], rows)
     else:

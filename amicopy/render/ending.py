@@ -26,7 +26,10 @@ def refusal_lines(plan: Plan) -> Iterator[str]:
         if (problem.what, problem.why) not in shown:
             shown.add((problem.what, problem.why))
             yield from error_lines(problem, label="refused")
-    yield from error_lines(plan.refusal())
+    refusal = plan.refusal()
+    yield f"error: {refusal.what} [{refusal.slug}]"
+    if len(plan.rows) > len(plan.refused):
+        yield f"  next   {refusal.next_step}"
 
 
 def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[str]:

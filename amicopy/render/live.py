@@ -31,6 +31,14 @@ _WORDS = {
 }
 
 
+class _Screen(Console):
+    """A console whose terminal may go away without ending the run."""
+
+    def on_broken_pipe(self) -> None:
+        """Fall silent, where rich would end the process."""
+        self.quiet = True
+
+
 class LiveView:
     """A redrawn table on stderr."""
 
@@ -38,7 +46,7 @@ class LiveView:
         self._report = report
         self._stop = stop
         self._clock = clock
-        self._console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
         self._live = Live(
             console=self._console, get_renderable=self._table, refresh_per_second=4, redirect_stdout=False
         )
@@ -62,10 +70,10 @@ class LiveView:
         table = Table(box=None, pad_edge=False, show_header=False)
         for outcome in outcomes if len(outcomes) <= room else outcomes[: room - 1]:
             table.add_row(
-                Text(outcome.row.region),
-                *([Text(outcome.row.source.image_id)] if several else []),
-                Text(outcome.image_id or "-"),
-                _bar(outcome),
+                Text(outcome.row.region, no_wrap=True),
+                *([Text(outcome.row.source.image_id, no_wrap=True)] if several else []),
+                Text(outcome.image_id or "-", no_wrap=True),
+                _bar(outcome, 24 if self._console.width >= 100 else 8),
                 Text(_progress(outcome), style=_STYLES.get(outcome.state, "")),
                 Text(self._took(outcome), style="dim"),
             )
@@ -88,10 +96,10 @@ def _urgency(outcome: Outcome) -> int:
     return 2 if outcome.is_well else 1 if outcome.ended else 0
 
 
-def _bar(outcome: Outcome) -> ProgressBar:
+def _bar(outcome: Outcome, width: int) -> ProgressBar:
     percent = 100 if outcome.is_well or outcome.state is State.HELD else outcome.percent
     waiting = outcome.state in {State.COPYING, State.REQUESTED} and percent is None
-    return ProgressBar(total=100, completed=percent or 0, width=24, pulse=waiting)
+    return ProgressBar(total=100, completed=percent or 0, width=width, pulse=waiting)
 
 
 def _progress(outcome: Outcome) -> str:

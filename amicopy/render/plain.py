@@ -3,7 +3,6 @@
 Refuses to move a cursor.
 """
 
-import sys
 from datetime import datetime, timedelta
 
 from amicopy.clock import Clock
@@ -26,12 +25,13 @@ from amicopy.events import (
     Settled,
 )
 from amicopy.parallel import Stop
+from amicopy.render.streams import write_stderr
 from amicopy.render.words import counted, duration, safe
 from amicopy.report import Outcome, Report, State
 
 HEARTBEAT = timedelta(minutes=1)
 
-ENDING = "ending; a second Ctrl-C ends at once"
+ENDING = "ending; a second signal ends at once"
 
 _LEFT = {
     LeftBecause.NO_WAIT: "left to EC2; not waited for",
@@ -70,8 +70,7 @@ class PlainView:
     def line(self, text: str, at: datetime) -> None:
         """Write one line with its time."""
         self._last = at
-        sys.stderr.write(f"{at:%H:%M:%S}Z {text}\n")
-        sys.stderr.flush()
+        write_stderr(f"{at:%H:%M:%S}Z {text}\n")
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -83,17 +82,15 @@ def event_words(event: Event) -> str:
         case CopyRequested(name=name):
             return f"asking for a copy named {safe(name)}"
         case CopyStarted(image_id=image_id):
-            return f"{image_id} is being copied"
+            return f"EC2 answers with {image_id}"
         case CopyJoined(image_id=image_id):
             return f"{image_id} is being copied already; waiting for it"
         case CopyQueued(reason=reason):
             return f"waiting for room: {safe(reason)}"
         case CopyAvailable(image_id=image_id):
             return f"{image_id} is available"
-        case Settled(what=what) | AttemptRemoved(what=what):
+        case Settled(what=what) | AttemptRemoved(what=what) | CopyCancelled(what=what):
             return safe(what)
-        case CopyCancelled(image_id=image_id, what=what):
-            return f"{image_id} was removed again; {what}".rstrip("; ")
         case CopyHeld(image_id=image_id):
             return f"{image_id} is ready, and shared once the others are"
         case CopyDone(image_id=image_id):

@@ -33,9 +33,13 @@ def write_verdicts(found: Sequence[Standing], output: str) -> None:
         print_table(["region", "copy", "source", "verdict", "what differs"], rows)
 
 
+def differing(one: Standing) -> list[str]:
+    """Return everything that one copy lacks or has beyond its source, in words."""
+    return [*map(_what, one.missing), *map(str, one.beyond)]
+
+
 def _rows(one: Standing) -> Iterator[list[str]]:
-    words = [_what(difference) for difference in one.missing]
-    words += [f"{more}" for more in one.beyond]
+    words = differing(one)
     head = [one.copy.region, one.copy.image_id, one.source.image_id, verdict(one)]
     first = safe(words[0]) if words else safe(one.copy.state_reason) or "-"
     yield [*head, first]
@@ -47,7 +51,9 @@ def _what(difference: Any) -> str:
     return str(difference) if difference.repairable else f"{difference} (only a new copy mends that)"
 
 
-def verdict_document(found: Sequence[Standing], survey: Survey, exit_code: ExitCode) -> dict[str, Any]:
+def verdict_document(
+    found: Sequence[Standing], survey: Survey, exit_code: ExitCode, changes: Sequence[str]
+) -> dict[str, Any]:
     """Return the verdicts as JSON-ready values."""
     return {
         "schema": SCHEMA,
@@ -74,5 +80,6 @@ def verdict_document(found: Sequence[Standing], survey: Survey, exit_code: ExitC
             for region, destination in survey.destinations.items()
             if destination.problem
         ],
+        "changes": list(changes),
         "notes": list(survey.notes),
     }
