@@ -3,7 +3,7 @@
 Refuses to judge whether it may be removed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from amicopy.clock import Clock
@@ -73,8 +73,8 @@ def remove_image(
         if not error.says_deregistered:
             raise
         was_gone = True
-    for snapshot_id in {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys():
-        verdicts[snapshot_id] = remove_snapshot(gateway, snapshot_id)
+    listed = {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys()
+    verdicts |= _removed_where_known(gateway, listed)
     return Removal(image_id=image_id, was_gone=was_gone, snapshots=dict(sorted(verdicts.items())))
 
 
@@ -103,18 +103,37 @@ def remove_completely(
         if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry():
             break
         yield Sleep(_LATE_SECONDS)
-        late = _described_as_its_own(gateway, image_id) - removal.snapshots.keys()
-        verdicts = {snapshot_id: remove_snapshot(gateway, snapshot_id) for snapshot_id in late}
+        late = {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - removal.snapshots.keys()
+        verdicts = _removed_where_known(gateway, late)
         removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
-    return removal
+    gone = dict.fromkeys(set(snapshot_ids) - removal.snapshots.keys(), DELETED)
+    return replace(removal, snapshots=dict(sorted({**removal.snapshots, **gone}.items())))
+
+
+def _removed_where_known(gateway: Gateway, snapshot_ids: Iterable[str]) -> dict[str, str]:
+    """Delete snapshots; return the verdicts on those that EC2 knows: an image may name one that is not shown yet."""
+    verdicts = {}
+    for snapshot_id in snapshot_ids:
+        try:
+            verdicts[snapshot_id] = _remove_snapshot(gateway, snapshot_id)
+        except SnapshotNotFound:
+            continue
+    return verdicts
 
 
 def remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
-    """Delete one snapshot; return the verdict: deleted, or kept and why."""
+    """Delete one snapshot that was seen; return the verdict: deleted (or gone), or kept and why."""
+    try:
+        return _remove_snapshot(gateway, snapshot_id)
+    except SnapshotNotFound:
+        return DELETED
+
+
+def _remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
     try:
         gateway.delete_snapshot(snapshot_id)
     except SnapshotNotFound:
-        return DELETED
+        raise
     except SnapshotInUse:
         return _VERDICTS["skipped"]
     except AmicopyError as error:
