@@ -10,20 +10,22 @@ from amicopy.gateway import Gateway
 from amicopy.models import Image
 from amicopy.plan import Row
 from amicopy.recognise import copies_of
+from amicopy.wanted import Wanted
 
 
 class DeadImage(Exception):
     """The image that a client token stands for was deregistered."""
 
 
-def client_token(source: Image, region: str, attempt: int) -> str:
+def client_token(wanted: Wanted, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 
     It names the copy, not the request: where an earlier run asked for the same copy with another name or other
-    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
-    (docs/adr/0004).
+    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made. With which
+    key it is encrypted is part of what a copy is (docs/adr/0004).
     """
-    text = "\n".join(["amicopy", source.region, source.image_id, region, str(attempt)])
+    encryption = f"{wanted.encrypt} {wanted.key_arn or wanted.key}"
+    text = "\n".join(["amicopy", wanted.source.region, wanted.source.image_id, region, encryption, str(attempt)])
     return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
 
 

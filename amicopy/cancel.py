@@ -104,7 +104,13 @@ def _target(image: Image, named_ids: Sequence[str], sources: Sequence[Image], *,
     elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
         fate, reason = Fate.SPARE, f"it is {image.state}; finished copies are removed only with --available"
     elif image.protection.startswith("enabled"):
-        fate, reason = Fate.SPARE, f"deregistration protection is on ({image.protection})"
+        fate, reason = (
+            Fate.SPARE,
+            (
+                f"deregistration protection is on ({image.protection}); to lift it: aws ec2 "
+                f"disable-image-deregistration-protection --image-id {image.image_id} --region {image.region}"
+            ),
+        )
     return Target(
         region=image.region,
         resource_id=image.image_id,

@@ -82,6 +82,7 @@ class Making:
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
+        self._was_cancelled = False
         self._asked_at = clock.now()
         self._failed_attempts = {image.image_id: image.snapshot_ids for image in row.failed}
 
@@ -106,6 +107,8 @@ class Making:
         return RowLeft(**self._about(), because=because)
 
     def _failed(self, error: AmicopyError) -> RowFailed:
+        if self._was_cancelled:  # what it says of the copy's remains is no longer true
+            error.next_step = "Run the same command again to make a new copy; what was left of this one is removed."
         return RowFailed(**self._about(), error=error)
 
     def _obtain(self) -> Work[Image | None]:
@@ -140,7 +143,7 @@ class Making:
         Always from the first on: two runs that see different things meet at the same token.
         """
         for attempt in range(_MOST_ATTEMPTS):
-            token = client_token(self.row.source, self.row.region, attempt)
+            token = client_token(self.row.wanted, self.row.region, attempt)
             self._asked_at = self._clock.now()
             yield CopyRequested(**self._about(), name=self.row.wanted.name, client_token=token)
             try:
@@ -187,7 +190,8 @@ class Making:
         """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
         yield Noted(
             **self._about(),
-            text="an earlier run asked for this copy with another name, description or tags; looking for that one",
+            text="an earlier run asked for this copy with another name, description or tags; EC2 gets 5 minutes to "
+            "show that one, since no second one is to be made",
         )
         give_up = self._clock.now() + VISIBLE_WITHIN
         while True:
@@ -298,6 +302,7 @@ class Making:
         except AmicopyError as error:
             yield Noted(**self._about(), text=f"the failed {image_id} is left behind: {error.what} {error.why}")
         else:
+            self._was_cancelled = image_id == self.image_id
             yield AttemptRemoved(**self._about(), what=f"{image_id} {words}")
 
     def _about(self) -> dict[str, Any]:

@@ -91,7 +91,8 @@ class Plan:
         """Return the error that says that nothing was started; each row carries its own reason."""
         count = len(self.refused)
         refused = PlanRefused(
-            f"{count} of {len(self.rows)} {'copy is' if count == 1 else 'copies are'} refused, so nothing was started.",
+            f"{count} of {len(self.rows)} {'copy' if len(self.rows) == 1 else 'copies'} "
+            f"{'is' if count == 1 else 'are'} refused, so nothing was started.",
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
             next_step="Mend what is named above, or leave the region out with --exclude, or name it in --best-effort.",
         )

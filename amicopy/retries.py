@@ -42,6 +42,7 @@ SETTLED_WITHIN = timedelta(minutes=5)
 READ_BACK_WITHIN = timedelta(minutes=2)
 UNREACHABLE_FOR = timedelta(minutes=3)
 SURVEYED_WITHIN = timedelta(minutes=5)
+GLITCHES_FOR = timedelta(seconds=15)
 
 _Result = TypeVar("_Result")
 
@@ -54,6 +55,16 @@ def no_room(clock: Clock, lasting: timedelta | None) -> Retrying:
 def throttled(clock: Clock) -> Retrying:
     """Repeat a read of the survey while EC2 throttles: others use the account's rate, and will use less again."""
     return _policy(clock, retry_if_exception_type(Throttled), wait_random_exponential(1, 20), SURVEYED_WITHIN)
+
+
+def garbled(clock: Clock) -> Retrying:
+    """Repeat a read of the survey that was answered badly and at once; a region that is silent is not asked again."""
+    return _policy(clock, retry_if_exception_type(Unreachable), wait_random_exponential(0.5, 4), GLITCHES_FOR)
+
+
+def surveyed(clock: Clock, stop: Stop, read: Callable[[], _Result]) -> _Result:
+    """Return what a read of the survey brings, repeated while EC2 throttles or a proxy garbles."""
+    return in_place(clock, stop, throttled(clock), lambda: in_place(clock, stop, garbled(clock), read))
 
 
 def not_answered(clock: Clock) -> Retrying:

@@ -24,7 +24,7 @@ from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.parallel import Stop, all_at_once, each
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
-from amicopy.retries import in_place, throttled
+from amicopy.retries import surveyed
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 
@@ -157,7 +157,7 @@ def survey_destinations(
             return Destination(region=region, problem=_not_enabled(region))
         try:
             read = partial(_copies, request, sources, reachable[region], clock, every=every)
-            copies = in_place(clock, stop, throttled(clock), read)
+            copies = surveyed(clock, stop, read)
             keyring = keyrings.get(region)
             facts = region_facts(request, sources, copies, reachable[region], keyring, clock, copying=not every)
             return Destination(region=region, copies=copies, facts=facts)

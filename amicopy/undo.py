@@ -15,7 +15,7 @@ from amicopy.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
 from amicopy.gateway import Gateways
 from amicopy.parallel import Stop, all_at_once
 from amicopy.report import Outcome, Report
-from amicopy.retries import in_place, throttled
+from amicopy.retries import surveyed
 
 
 def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
@@ -62,7 +62,7 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
     try:
-        shown = in_place(clock, stop, throttled(clock), partial(gateway.describe_own_images, [image_id])).get(image_id)
+        shown = surveyed(clock, stop, partial(gateway.describe_own_images, [image_id])).get(image_id)
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):

@@ -17,7 +17,7 @@ from amicopy.cli.regions import NamedRegions
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import interruptible
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import ExitCode, Interrupted, UsageError
+from amicopy.errors import AmicopyError, ExitCode, Interrupted, UsageError
 from amicopy.gateway import Gateway, Gateways
 from amicopy.parallel import Stop, all_at_once
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets
@@ -40,12 +40,13 @@ def _cancel(runtime: Runtime, session: Session, options: Mapping[str, Any]) -> i
     look: Callable[[Gateway], tuple[Target, ...]] = find_all_pending
     if not options["all_pending"]:
         look = partial(find_targets, options["image_ids"], home, available=options["available"])
-    found = all_at_once({region: partial(look, gateways[region]) for region in regions}, runtime.stop)
-    targets = [target for region in regions for target in found[region]]
+    found = all_at_once({region: partial(_looked, look, gateways[region]) for region in regions}, runtime.stop)
+    unread = [one for one in found.values() if isinstance(one, AmicopyError)]
+    targets = [target for one in found.values() if not isinstance(one, AmicopyError) for target in one]
     going = [target for target in targets if target.fate is Fate.CANCEL]
     if not options["quiet"]:
         say(target_lines(targets))
-    if not going and not options["quiet"]:
+    if not targets and not unread and not options["quiet"]:
         what = "of " + ", ".join(options["image_ids"]) if options["image_ids"] else "with our tag"
         say([f"nothing to cancel: no copy {what} is to go in {', '.join(regions)}"])
     if going and not options["dry_run"]:
@@ -60,7 +61,15 @@ def _cancel(runtime: Runtime, session: Session, options: Mapping[str, Any]) -> i
         }
         # Interrupted it only stops looking for late snapshots: what was removed is to be told.
         targets = list(all_at_once(do, Stop()).values())
-    return _tell(targets, options)
+    return _tell(targets, unread, options)
+
+
+def _looked(look: Callable[[Gateway], tuple[Target, ...]], gateway: Gateway) -> tuple[Target, ...] | AmicopyError:
+    """Return what is in one region, or why that could not be seen: the others go on."""
+    try:
+        return look(gateway)
+    except AmicopyError as error:
+        return error
 
 
 def _regions(gateways: Gateways, home: str) -> Any:
@@ -83,12 +92,14 @@ def _agreed(going: Sequence[Target]) -> bool:
         raise Interrupted("Interrupted; nothing was removed.") from error
 
 
-def _tell(targets: Sequence[Target], options: Mapping[str, Any]) -> int:
-    code = _exit_code(targets)
+def _tell(targets: Sequence[Target], unread: Sequence[AmicopyError], options: Mapping[str, Any]) -> int:
+    code = _exit_code(targets, unread)
     if options["output"] == "json":
-        written = to_stdout(partial(write_json, cancel_document(targets, code)))
+        written = to_stdout(partial(write_json, cancel_document(targets, unread, code)))
     else:
         written = to_stdout(partial(write_targets, targets, options["output"]))
+    for error in unread:
+        say(error_lines(error))
     for target in targets:
         if target.error:
             say(error_lines(target.error))
@@ -97,13 +108,13 @@ def _tell(targets: Sequence[Target], options: Mapping[str, Any]) -> int:
     return int(code or written)
 
 
-def _exit_code(targets: Sequence[Target]) -> ExitCode:
+def _exit_code(targets: Sequence[Target], unread: Sequence[AmicopyError]) -> ExitCode:
     lost = [target for target in targets if target.fate is Fate.FAILED or target.kept]
     spared = [target for target in targets if target.fate is Fate.SPARE and "protection" in target.reason]
     done = [target for target in targets if target.fate in {Fate.CANCELLED, Fate.GONE}]
-    if not lost and not spared:
+    if not lost and not spared and not unread:
         return ExitCode.OK
-    codes = {target.error.exit_code for target in lost if target.error}
+    codes = {target.error.exit_code for target in lost if target.error} | {error.exit_code for error in unread}
     if not done:
         return codes.pop() if len(codes) == 1 else ExitCode.FAILED
     return ExitCode.PARTIAL

@@ -35,7 +35,7 @@ from amicopy.render.plan import plan_lines
 from amicopy.render.results import write_json, write_json_line, write_lines, write_table, write_text
 from amicopy.render.words import error_lines
 from amicopy.report import Outcome, Report, State
-from amicopy.retries import in_place, throttled
+from amicopy.retries import surveyed
 from amicopy.session import Session
 from amicopy.survey import located, survey_destinations, survey_regions, survey_sources
 from amicopy.undo import undo
@@ -150,7 +150,7 @@ class _Run:
         return found, regions, notes
 
     def _patiently(self, read: Callable[[], Any]) -> Any:
-        return in_place(self._clock, self._runtime.stop, throttled(self._clock), read)
+        return surveyed(self._clock, self._runtime.stop, read)
 
     def _once_available(self, sources: tuple[Image, ...]) -> tuple[Image, ...]:
         """Wait for sources that are still pending: a pipeline's next step often comes too early."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amicopy.cancel import Fate, Target
-from amicopy.errors import ExitCode
+from amicopy.errors import AmicopyError, ExitCode
 from amicopy.render.document import SCHEMA, error_document, status
 from amicopy.render.results import print_table, write_lines
 from amicopy.render.words import columns, safe
@@ -37,14 +37,15 @@ def _verdicts(target: Target) -> Iterator[list[str]]:
         yield [target.region, snapshot_id, safe(verdict)]
 
 
-def cancel_document(targets: Sequence[Target], exit_code: ExitCode) -> dict[str, Any]:
+def cancel_document(targets: Sequence[Target], unread: Sequence[AmicopyError], exit_code: ExitCode) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
     return {
         "schema": SCHEMA,
         "command": "cancel",
         "status": status(exit_code),
         "exit_code": int(exit_code),
-        "error": None,
+        "error": error_document(next(iter(unread), None)),
+        "unread": [error_document(error) for error in unread],
         "targets": [
             {
                 "region": target.region,

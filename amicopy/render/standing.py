@@ -29,7 +29,7 @@ def write_standings(found: Sequence[Standing], percents: Mapping[str, int], outp
         ]
         for one in found
     ]
-    print_table(["region", "copy", "source", "state", "missing"], rows)
+    print_table(["region", "copy", "source", "state", "missing, or why it failed"], rows)
 
 
 def _state(one: Standing, percents: Mapping[str, int]) -> str:
