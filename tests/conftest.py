@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ sys.addaudithook(_loopback_only)
 
 @pytest.fixture(autouse=True)
 def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No credentials, no configuration, no home directory, no variables of the developer's."""
+    """No credentials, no configuration, no home directory, no variables of the developer's; pauses drawn alike."""
+    random.seed(20261123)
     for name in os.environ:
         if name.startswith(("AWS_", "AMICOPY_", "BOTO_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
