@@ -14,7 +14,7 @@ from amicopy.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.parallel import Stop
 from amicopy.progress import destination_of
 from amicopy.recognise import is_copy_of
-from amicopy.removal import remove_completely, remove_snapshot
+from amicopy.removal import DELETED, remove_completely, remove_snapshot
 from amicopy.retries import driven
 
 
@@ -51,7 +51,7 @@ class Target:
     @property
     def kept(self) -> tuple[str, ...]:
         """Its snapshots that are still there."""
-        return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != "deleted")
+        return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
 
 
 def find_targets(image_ids: Sequence[str], home: str, gateway: Gateway, *, available: bool) -> tuple[Target, ...]:
@@ -88,7 +88,10 @@ def _targets(
 ) -> tuple[Target, ...]:
     found = (_target(image, named_ids, sources, available=available) for image in images.values())
     targets = [_with_snapshots(target, snapshots) for target in found if target is not None]
-    return (*sorted(targets, key=lambda target: target.resource_id), *_orphans(snapshots, images, gateway))
+    return (
+        *sorted(targets, key=lambda target: target.resource_id),
+        *_orphans(snapshots, images, gateway, available=available),
+    )
 
 
 def _target(image: Image, named_ids: Sequence[str], sources: Sequence[Image], *, available: bool) -> Target | None:
@@ -132,19 +135,24 @@ def _with_snapshots(target: Target, snapshots: Mapping[str, Snapshot]) -> Target
     return replace(target, snapshot_ids=tuple(sorted({*target.snapshot_ids, *described})))
 
 
-def _orphans(snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway) -> Iterable[Target]:
+def _orphans(
+    snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway, *, available: bool
+) -> Iterable[Target]:
     """Yield the snapshots with our tag whose image is gone: leftovers of a copy that was stopped or killed."""
     owners = {one.snapshot_id: destination_of(one) for one in snapshots.values()}
     unknown = sorted({owner for owner in owners.values() if owner} - images.keys())
     living = set(gateway.describe_own_images(unknown)) if unknown else set()
     for snapshot_id, owner in sorted(owners.items()):
         if owner and owner not in images and owner not in living:
+            # A completed one may be all that a person has kept of a finished copy.
+            spared = snapshots[snapshot_id].state == "completed" and not available
+            words = "; completed snapshots are removed only with --available" if spared else ""
             yield Target(
                 region=gateway.region,
                 resource_id=snapshot_id,
                 source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
-                fate=Fate.CANCEL,
-                reason=f"it was made for {owner}, which is gone",
+                fate=Fate.SPARE if spared else Fate.CANCEL,
+                reason=f"it was made for {owner}, which is gone{words}",
             )
 
 
@@ -154,7 +162,7 @@ def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) ->
         return target
     if target.is_snapshot:
         verdict = remove_snapshot(gateway, target.resource_id)
-        fate = Fate.CANCELLED if verdict == "deleted" else Fate.FAILED
+        fate = Fate.CANCELLED if verdict == DELETED else Fate.FAILED
         return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
     try:
         work = remove_completely(

@@ -108,7 +108,7 @@ def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
         *_description(wanted, copy),
         *_deprecation(wanted, copy),
         *_protection(wanted, copy),
-        *_volume_permissions(wanted, snapshots),
+        *_volume_permissions(wanted, copy, snapshots),
         *_launch_permissions(wanted, copy),
     )
 
@@ -116,10 +116,14 @@ def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
 def _tags(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
     if missing := _missing(wanted.tags, copy.tags):
         yield TagsDiffer(resource_id=copy.image_id, device="", missing=missing)
-    for device, tags in wanted.snapshot_tags.items():
-        snapshot = snapshots.get(device)
-        if snapshot and (missing := _missing(tags, snapshot.tags)):
-            yield TagsDiffer(resource_id=snapshot.snapshot_id, device=device, missing=missing)
+    for device, snapshot_id in _snapshot_ids(copy).items():
+        found = snapshots[device].tags if device in snapshots else {}  # not shown yet: nothing is known to be there
+        if missing := _missing(wanted.snapshot_tags.get(device, {}), found):
+            yield TagsDiffer(resource_id=snapshot_id, device=device, missing=missing)
+
+
+def _snapshot_ids(copy: Image) -> dict[str, str]:
+    return {device.device: device.snapshot_id for device in copy.devices if device.snapshot_id}
 
 
 def _missing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
@@ -176,11 +180,11 @@ def _minutes_apart(one: datetime, other: datetime | None) -> float:
     return abs((one - (other or datetime.min.replace(tzinfo=UTC))).total_seconds()) / 60
 
 
-def _volume_permissions(wanted: Wanted, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
-    for device, principals in wanted.volume_permissions.items():
-        snapshot = snapshots.get(device)
-        if snapshot and (missing := principals - (snapshot.volume_permissions or frozenset())):
-            yield SharingLacks(resource_id=snapshot.snapshot_id, device=device, missing=tuple(sorted(missing)))
+def _volume_permissions(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+    for device, snapshot_id in _snapshot_ids(copy).items():
+        found = snapshots[device].volume_permissions if device in snapshots else None
+        if missing := wanted.volume_permissions.get(device, frozenset()) - (found or frozenset()):
+            yield SharingLacks(resource_id=snapshot_id, device=device, missing=tuple(sorted(missing)))
 
 
 def _launch_permissions(wanted: Wanted, copy: Image) -> Iterator[Difference]:

@@ -94,13 +94,14 @@ class Making:
                 yield from settle(self.row, copy, self._gateway, self._clock)
                 yield from self._remove_failed()
                 yield self._event(CopyHeld if self.row.is_held else CopyDone)
-        except (NoRoom, Throttled) as error:
-            yield self.leave(LeftBecause.NO_WAIT) if not self._terms.wait else self._failed(error)
         except CredentialsExpired:
             yield self.leave(LeftBecause.EXPIRED)
         except AmicopyError as error:
-            yield from self._cancel()
-            yield self._failed(error)
+            if isinstance(error, NoRoom | Throttled) and not self._terms.wait:
+                yield self.leave(LeftBecause.NO_WAIT)
+            else:
+                yield from self._cancel()
+                yield self._failed(error)
 
     def leave(self, because: LeftBecause) -> RowLeft:
         """Return the event that says that this copy goes on without us."""
@@ -144,7 +145,7 @@ class Making:
         """
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.wanted, self.row.region, attempt)
-            self._asked_at = self._clock.now()
+            self._asked_at, self._started = self._clock.now(), False
             yield CopyRequested(**self._about(), name=self.row.wanted.name, client_token=token)
             try:
                 self.image_id = yield from persist(

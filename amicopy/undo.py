@@ -10,7 +10,7 @@ from functools import partial
 from amicopy.asking import DeadImage, ask_for_copy
 from amicopy.cancel import Fate, Target, cancel_target
 from amicopy.clock import Clock
-from amicopy.errors import AmicopyError
+from amicopy.errors import AmicopyError, TokenMismatch
 from amicopy.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
 from amicopy.gateway import Gateways
 from amicopy.parallel import Stop, all_at_once
@@ -58,6 +58,8 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         image_id = outcome.image_id or ask_for_copy(row, gateway, outcome.client_token)
     except DeadImage:
         return replace(target, fate=Fate.GONE, reason=str(Fate.GONE))
+    except TokenMismatch:
+        return replace(target, fate=Fate.SPARE, reason="another run has asked for it")
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)

@@ -117,10 +117,12 @@ def test_permissions_that_were_not_read_are_taken_to_lack() -> None:
     assert [one.resource_id for one in lacking if isinstance(one, SharingLacks)] == ["snap-2", "ami-2"]
 
 
-def test_snapshots_that_cannot_be_described_are_not_judged() -> None:
+def test_a_snapshot_that_is_not_shown_yet_lacks_everything() -> None:
     who = {"/dev/xvda": frozenset({SOMEBODY})}
     copy = replace(COPY, snapshots=())
-    assert found(copy, snapshot_tags={"/dev/xvda": {"a": "1"}}, volume_permissions=who) == ()
+    lacking = found(copy, snapshot_tags={"/dev/xvda": {"a": "1"}}, volume_permissions=who)
+    assert [type(one) for one in lacking] == [TagsDiffer, SharingLacks]
+    assert {one.resource_id for one in lacking if isinstance(one, TagsDiffer | SharingLacks)} == {"snap-2"}
 
 
 @pytest.mark.parametrize(

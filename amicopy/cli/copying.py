@@ -166,7 +166,7 @@ class _Run:
                 say([f"waiting for {', '.join(waiting)}, which is still pending in {self._named.home}"])
             self._clock.sleep(SOURCE_POLL_SECONDS, until=stop)
             stop.check()
-            sources = self._look_at([source.image_id for source in sources])
+            sources = self._patiently(partial(self._look_at, [source.image_id for source in sources]))
         return sources
 
     def _look_at(self, image_ids: Sequence[str]) -> tuple[Image, ...]:
@@ -235,19 +235,21 @@ class _Run:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""
         yield from self._runtime.events(self._lanes(held(report.plan), terms))
         waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
-        try:
-            rows = tuple(self._to_share(outcome) for outcome in waiting)
-        except AmicopyError as error:
-            vanished = next((one for one in waiting if one.image_id in error.what), waiting[0])
-            source, region = vanished.row.key
-            yield RowFailed(at=self._clock.now(), source=source, region=region, image_id=vanished.image_id, error=error)
-            waiting = [outcome for outcome in waiting if outcome is not vanished]
-            rows = ()
-        if not rows or self._runtime.stop.is_set() or not may_be_shared(report):
+        rows = []
+        for outcome in waiting:
+            try:
+                rows.append(self._to_share(outcome))
+            except AmicopyError as error:
+                source, region = outcome.row.key
+                yield RowFailed(
+                    at=self._clock.now(), source=source, region=region, image_id=outcome.image_id, error=error
+                )
+        if self._runtime.stop.is_set() or not may_be_shared(report):
             for outcome in waiting:
-                yield self._left(outcome, LeftBecause.OTHERS)
+                if report.outcomes[outcome.row.key].state is State.HELD:
+                    yield self._left(outcome, LeftBecause.OTHERS)
             return
-        yield from self._runtime.events(self._lanes(replace(report.plan, rows=rows), terms))
+        yield from self._runtime.events(self._lanes(replace(report.plan, rows=tuple(rows)), terms))
 
     def _left(self, outcome: Outcome, because: LeftBecause) -> RowLeft:
         source, region = outcome.row.key

@@ -4,6 +4,7 @@ Refuses to write to EC2, and to say anything but notes and what could not be rea
 """
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from amicopy.caller import Calls
@@ -18,6 +19,7 @@ from amicopy.gateway import Gateways
 from amicopy.recognise import is_copy_of
 from amicopy.render.words import error_lines
 from amicopy.request import CopyRequest
+from amicopy.retries import surveyed
 from amicopy.session import Session
 from amicopy.survey import survey_destinations, survey_regions
 from amicopy.surveyed import Survey
@@ -34,8 +36,10 @@ class Looking:
         self._quiet = options["quiet"]
         named = NamedRegions(session, self.home, {"--in": options["regions"]})
         gateway = self.gateways[self.home]
-        self._regions, self._notes = survey_regions(gateway)
-        self.sources = known_sources(tuple(dict.fromkeys(options["image_ids"])), gateway, runtime.stop)
+        image_ids = tuple(dict.fromkeys(options["image_ids"]))
+        clock, stop = runtime.clock, runtime.stop
+        self._regions, self._notes = surveyed(clock, stop, partial(survey_regions, gateway))
+        self.sources = surveyed(clock, stop, partial(known_sources, image_ids, gateway, stop))
         self.destinations = named.places("--in", lambda: self._regions)
         self._are_named = not any(map(is_pattern, named["--in"]))
 

@@ -48,6 +48,7 @@ class _Status:
         )
         shown: Sequence[Any] = ()
         written = ExitCode.OK
+        was_under_way = False  # a region that is silent for a moment may still be copying
         while True:
             survey = looking.survey(request)
             found = list(standings(request, survey))
@@ -55,9 +56,12 @@ class _Status:
             if (now := [found, percents]) != shown:
                 shown = now
                 written = self._show(found, percents, survey)
-            if not self._options["watch"] or not any(one.copy.state.in_progress for one in found):
+            unread = any(one.problem for one in survey.destinations.values())
+            under_way = any(one.copy.state.in_progress for one in found)
+            if not self._options["watch"] or not (under_way or (unread and was_under_way)):
                 looking.tell(survey)
                 return int(unread_code(survey) or written)
+            was_under_way = under_way or was_under_way
             self._runtime.clock.sleep(WATCH_SECONDS, until=self._runtime.stop)
             self._runtime.stop.check()
 
