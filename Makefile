@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 # Documents with tables and help texts that are written by the code itself.
 GENERATED := README.md docs/commands.md docs/errors.md
 
-.PHONY: demo test check fix clean
+.PHONY: demo test torture check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,10 @@ demo: $(VENV)/ready  ## copy a three-volume AMI to two regions of a local EC2, t
 
 test: $(VENV)/ready  ## the tests: loopback only, no credentials, no real waiting
 	@$(BIN)/python -m pytest
+
+torture: $(VENV)/ready  ## the long search for a broken promise: AMICOPY_TORTURE=2000 sequences, every kill point
+	@export AMICOPY_TORTURE=$${AMICOPY_TORTURE:-2000} AMICOPY_TORTURE_SEED=$${AMICOPY_TORTURE_SEED:-$$(date +%s)}; \
+	$(BIN)/python -m pytest -s tests/test_torture_crashes.py tests/test_torture_faults.py
 
 check: $(VENV)/ready  ## what CI runs
 	@$(BIN)/ruff check .

@@ -12,13 +12,26 @@ import pytest
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
 from amicopy.clock import Clock
-from amicopy.events import CopyStarted, Event
+from amicopy.events import CopyStarted, Event, Settled
 from amicopy.lane import Lane
 from amicopy.parallel import Stop
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
-from tests.scenes import EAST, WEST, a_source, asked, orphans, slow, the_copy
+from tests.scenes import (
+    EAST,
+    SOMEBODY,
+    WEST,
+    a_source,
+    asked,
+    copied_by_hand,
+    driven,
+    order,
+    orphans,
+    slow,
+    the_copy,
+    upon,
+)
 from tests.support import FakeClock, one_after_another
 
 TWO_VOLUMES = [Volume(device="/dev/sda1", gib=8), Volume(device="/dev/sdf", gib=20)]
@@ -144,3 +157,35 @@ def test_a_real_process_ends_with_its_report_when_it_is_signalled(world: World, 
     assert document["exit_code"] == code
     assert [one["image_id"] for one in document["copies"]] == [the_copy(world, WEST).image_id]
     assert "Traceback" not in err
+
+
+def test_on_failure_cancel_removes_what_this_run_has_started(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world, volumes=TWO_VOLUMES)
+    order(world, f"copy@{WEST}=fail:Client.InternalError: no luck")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--on-failure", "cancel")
+    clock.advance(600)
+    assert ran.code == 3
+    assert world.images(WEST) == []
+    assert orphans(world, WEST) == []
+    assert "what was left of this one is removed" in ran.err
+    assert len(world.images(EAST)) == 1
+
+
+def test_on_failure_cancel_leaves_what_this_run_has_only_joined(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world)
+    order(world, f"copy@{WEST}=fail:Client.InternalError: no luck")
+    theirs = copied_by_hand(world, source, WEST)
+    clock.advance(1)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--on-failure", "cancel")
+    assert ran.code == 1
+    assert the_copy(world, WEST).image_id == theirs
+
+
+def test_what_was_written_is_read_back(world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
+    """EC2 says yes to every write, and somebody takes it back at once: that is no faithful copy."""
+    source = a_source(world, launch_permissions={SOMEBODY})
+    undone = upon(Settled, lambda _: the_copy(world, WEST).launch_permissions.clear())
+    ran = driven(capsys, clock, undone, "copy", source.image_id, "--to", WEST)
+    assert ran.code == 1
+    assert "differs from its source" in ran.err
+    assert f"is not shared with {SOMEBODY}" in ran.err
