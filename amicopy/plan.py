@@ -162,13 +162,14 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
     if destination.facts.key:
         wanted = replace(wanted, key_arn=destination.facts.key.arn)
     copies = copies_of(source, destination.copies)
-    action, reason, copy, problem = _decide(source, wanted, copies, destination)
+    lacking = differences(wanted, copies.available[0]) if copies.available else ()
+    action, reason, copy, problem = _decide(source, wanted, copies, destination, lacking)
     problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
     if action in {Action.COPY, Action.REPLACE, Action.SETTLE}:
         found = [_wanted_problem(wanted, destination.region)] if wanted.problems else []
         if action.starts_a_copy and request.preflight:
             found += copy_problems(wanted, destination.facts, destination.region)
-        elif request.preflight and copy and any(isinstance(one, SharingLacks) for one in differences(wanted, copy)):
+        elif request.preflight and any(isinstance(one, SharingLacks) for one in lacking):
             found += public_problems(wanted, destination.facts, destination.region)
         if problems := tuple(found):
             action, reason = Action.REFUSE, problems[0].what
@@ -183,7 +184,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         else reason,
         wanted=wanted,
         copy=copy,
-        differences=differences(wanted, copy) if copy and action in {Action.KEEP, Action.SETTLE} else (),
+        differences=lacking if action in {Action.KEEP, Action.SETTLE} else (),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
         best_effort=destination.region in request.best_effort,
@@ -193,13 +194,17 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
 
 
 def _decide(
-    source: Image, wanted: Wanted, copies: Copies, destination: Destination
+    source: Image,
+    wanted: Wanted,
+    copies: Copies,
+    destination: Destination,
+    lacking: tuple[Difference, ...],
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
     problem = destination.problem or _source_problem(source)
     if problem:
         return Action.REFUSE, problem.what, None, problem
     if copies.available:
-        return _decide_available(wanted, copies.available[0], destination.region)
+        return _decide_available(wanted, copies.available[0], destination.region, lacking)
     if copies.in_progress:
         copy = copies.in_progress[0]
         return Action.JOIN, f"{copy.image_id} is being copied already", copy, None
@@ -218,9 +223,8 @@ def _decide(
 
 
 def _decide_available(
-    wanted: Wanted, copy: Image, region: str
+    wanted: Wanted, copy: Image, region: str, found: tuple[Difference, ...]
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
-    found = differences(wanted, copy)
     lasting = [difference for difference in found if not difference.repairable]
     if [one for one in lasting if isinstance(one, StructureDiffers) and one.aspect == "name"] == lasting and lasting:
         problem = NotFaithful(
