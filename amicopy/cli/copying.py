@@ -185,13 +185,7 @@ class _Run:
         if code is ExitCode.OK and plan.has_work and self._options["exit_code"]:
             code = ExitCode.DRIFT
         document = plan_document(plan, code, self._calls.count())
-        match self._options["output"]:
-            case "json":
-                written = to_stdout(partial(write_json, document))
-            case "jsonl":
-                written = to_stdout(partial(write_json_line, {**document, "type": "plan"}))
-            case _:
-                written = to_stdout(partial(write_lines, plan_lines(plan)))
+        written = self._write(document, "plan", partial(write_lines, plan_lines(plan)))
         if plan.refused:
             say(refusal_lines(plan))
         return int(code or written)
@@ -281,15 +275,9 @@ class _Run:
         if code is ExitCode.OK and self._options["exit_code"] and report.left_behind:
             code = ExitCode.TIME_OUT
         document = report_document(report, code, self._clock.now(), self._calls.count())
-        match self._options["output"]:
-            case "json":
-                written = to_stdout(partial(write_json, document))
-            case "jsonl":
-                written = to_stdout(partial(write_json_line, {**document, "type": "result"}))
-            case "table":
-                written = to_stdout(partial(write_table, report))
-            case _:
-                written = to_stdout(partial(write_text, report.rows))
+        is_table = self._options["output"] == "table"
+        for_people = partial(write_table, report) if is_table else partial(write_text, report.rows)
+        written = self._write(document, "result", for_people)
         if report.refused:
             say(refusal_lines(report.plan))
         else:
@@ -297,6 +285,15 @@ class _Run:
         if report.error:
             say(error_lines(report.error))
         return int(code or written)
+
+    def _write(self, document: Mapping[str, Any], kind: str, for_people: Callable[[], None]) -> ExitCode:
+        """Write the document to stdout in the format asked for, or else what people read."""
+        match self._options["output"]:
+            case "json":
+                return to_stdout(partial(write_json, document))
+            case "jsonl":
+                return to_stdout(partial(write_json_line, {**document, "type": kind}))
+        return to_stdout(for_people)
 
     @property
     def _is_live(self) -> bool:
