@@ -6,7 +6,6 @@ Refuses to fail for lack of a permission: what IAM does not let us read is a not
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from amicopy.clock import Clock
 from amicopy.errors import AccessDenied, AmicopyError, KeyNotFound
 from amicopy.gateway import Gateway
 from amicopy.keyring import Keyring
@@ -15,7 +14,7 @@ from amicopy.models import Image
 from amicopy.recognise import copies_of
 from amicopy.request import CopyRequest
 from amicopy.surveyed import RegionFacts
-from amicopy.wanted import wanted_copy
+from amicopy.wanted import Wanted
 
 _Read = TypeVar("_Read")
 
@@ -34,17 +33,15 @@ def may_need_keys(request: CopyRequest, sources: Sequence[Image]) -> bool:
 
 def region_facts(
     request: CopyRequest,
-    sources: Sequence[Image],
+    wanted: Sequence[Wanted],
     copies: Sequence[Image],
     gateway: Gateway,
     keyring: Keyring | None,
-    clock: Clock,
     *,
     copying: bool,
 ) -> RegionFacts:
     """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
     reader = _Reader(gateway, keyring)
-    wanted = [wanted_copy(source, request, region=gateway.region, now=clock.now()) for source in sources]
     named = next((one.key for one in wanted if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
     new = [one for one in wanted if copying and not _is_there(one.source, copies)]

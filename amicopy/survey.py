@@ -155,11 +155,11 @@ def survey_destinations(
         known = regions.get(region) if regions is not None else None
         if known is not None and not known.enabled:
             return Destination(region=region, problem=_not_enabled(region))
+        wanted = [wanted_copy(source, request, region=region, now=clock.now()) for source in sources]
         try:
-            read = partial(_copies, request, sources, reachable[region], clock, every=every)
+            read = partial(_copies, request, wanted, reachable[region], every=every)
             copies = surveyed(clock, stop, read)
-            keyring = keyrings.get(region)
-            facts = region_facts(request, sources, copies, reachable[region], keyring, clock, copying=not every)
+            facts = region_facts(request, wanted, copies, reachable[region], keyrings.get(region), copying=not every)
             return Destination(region=region, copies=copies, facts=facts)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
@@ -172,23 +172,20 @@ def survey_destinations(
     return Survey(at=clock.now(), sources=sources, destinations=found, notes=notes)
 
 
-def _copies(
-    request: CopyRequest, sources: Sequence[Image], gateway: Gateway, clock: Clock, *, every: bool
-) -> tuple[Image, ...]:
+def _copies(request: CopyRequest, wanted: Sequence[Wanted], gateway: Gateway, *, every: bool) -> tuple[Image, ...]:
     """Return every copy of the sources in one region; two look-ups, and details of those that are compared."""
+    sources = [one.source for one in wanted]
     found = {
         **gateway.find_tagged_copies([source.reference for source in sources]),
         **gateway.find_lineage_copies(request.source_region, [source.image_id for source in sources]),
     }
-    compared: list[tuple[Image, Wanted]] = []
     as_source = request.share is None and request.carry_permissions  # else who may use a copy was asked for
-    for source in sources:
-        wanted = wanted_copy(source, request, region=gateway.region, now=clock.now())
-        available = copies_of(source, found.values()).available
-        compared += [(copy, wanted) for copy in (available if every else available[:1])]
-    found |= {
-        image.image_id: image for image in with_details(gateway, compared, every_permission=every or not as_source)
-    }
+    compared: list[tuple[Image, Wanted]] = []
+    for one in wanted:
+        available = copies_of(one.source, found.values()).available
+        compared += [(copy, one) for copy in (available if every else available[:1])]
+    detailed = with_details(gateway, compared, every_permission=every or not as_source)
+    found |= {image.image_id: image for image in detailed}
     return tuple(found.values())
 
 
