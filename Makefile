@@ -2,10 +2,15 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+# What the benchmark runs beside amicopy; large, so `make bench PEERS=no` leaves them out.
+PEERS  := yes
+PEER_VENV := .venv-bench
+BENCH  :=
 # Documents with tables and help texts that are written by the code itself.
-GENERATED := README.md docs/commands.md docs/errors.md
+GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
+	manifest.md python.md)
 
-.PHONY: demo test torture check fix clean
+.PHONY: demo test torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,12 +27,27 @@ torture: $(VENV)/ready  ## the long search for a broken promise: AMICOPY_TORTURE
 	@export AMICOPY_TORTURE=$${AMICOPY_TORTURE:-2000} AMICOPY_TORTURE_SEED=$${AMICOPY_TORTURE_SEED:-$$(date +%s)}; \
 	$(BIN)/python -m pytest -s tests/test_torture_crashes.py tests/test_torture_faults.py
 
+docs: $(VENV)/ready  ## the site, into build/docs; a link that leads nowhere is an error
+	@$(BIN)/sphinx-build -q -E -W -n --keep-going -b html docs build/docs
+
+man: $(VENV)/ready  ## the manual pages, into build/man: man -l build/man/amicopy-copy.1
+	@$(BIN)/python docs/man.py build/man
+
+# A peer that cannot be installed is left out of the benchmark, which says so.
+$(PEER_VENV)/ready:
+	$(PYTHON) -m venv $(PEER_VENV)
+	-$(PEER_VENV)/bin/python -m pip install --quiet --disable-pip-version-check awscli boto3 ansible
+	@touch $@
+
+bench: $(VENV)/ready $(if $(filter no,$(PEERS)),,$(PEER_VENV)/ready)  ## measure beside other tools; BENCH=--quick: less of it
+	@$(BIN)/python -m tests.bench $(BENCH)
+
 check: $(VENV)/ready  ## what CI runs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/cog --check --diff $(GENERATED)
-	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory docs test
 
 fix: $(VENV)/ready  ## let the tools mend what they can, and write the generated parts of the documents
 	@$(BIN)/ruff check --fix .
@@ -35,4 +55,4 @@ fix: $(VENV)/ready  ## let the tools mend what they can, and write the generated
 	@$(BIN)/cog -r $(GENERATED)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf $(VENV) $(PEER_VENV) .mypy_cache .ruff_cache .hypothesis build dist

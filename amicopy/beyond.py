@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from amicopy.compare import subject
-from amicopy.models import SOURCE_TAG, Image, Principal, user_tags
+from amicopy.models import OWN_TAGS, Image, Principal, user_tags
 from amicopy.wanted import Wanted
 
 
@@ -67,4 +67,4 @@ def _tags(wanted: Wanted, copy: Image) -> Iterator[Beyond]:
 
 
 def _more(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in user_tags(found).items() if key not in wanted and key != SOURCE_TAG}
+    return {key: value for key, value in user_tags(found).items() if key not in wanted and key not in OWN_TAGS}

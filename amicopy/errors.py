@@ -46,6 +46,7 @@ class AmicopyError(Exception):
 
     slug: ClassVar[str] = "failed"
     exit_code: ExitCode = ExitCode.FAILED
+    details: tuple[str, ...] = ()  # where one error has several parts, a line for each
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         super().__init__(what)
@@ -59,6 +60,16 @@ class UsageError(AmicopyError):
 
     slug = "usage"
     exit_code = ExitCode.USAGE
+
+
+class ManifestInvalid(UsageError):
+    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+
+    slug = "manifest"
+
+    def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
+        super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
+        self.details = details if len(details) > 1 else ()
 
 
 class PlanRefused(AmicopyError):
@@ -245,6 +256,12 @@ class SandboxUnavailable(AmicopyError):
     """The sandbox cannot start: moto is not installed, or its port is taken."""
 
     slug = "sandbox-unavailable"
+
+
+class OutputFailed(AmicopyError):
+    """A result could not be written to its file."""
+
+    slug = "output"
 
 
 class Bug(AmicopyError):

@@ -11,7 +11,7 @@ from amicopy.gateway import Gateway
 from amicopy.keyring import Keyring
 from amicopy.keys import Key
 from amicopy.models import Image
-from amicopy.recognise import copies_of
+from amicopy.recognise import NO_COPIES, Copies, copies_by_source
 from amicopy.request import CopyRequest
 from amicopy.surveyed import RegionFacts
 from amicopy.wanted import Wanted
@@ -44,7 +44,9 @@ def region_facts(
     reader = _Reader(gateway, keyring)
     named = next((one.key for one in wanted if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
-    new = [one for one in wanted if copying and not _is_there(one.source, copies)]
+    by_source = copies_by_source(copies)
+    there = [(one, by_source.get(one.source.reference, NO_COPIES)) for one in wanted if copying]
+    new = [one for one, found in there if not (found.available or found.in_progress)]
     shared = [one for one in new if one.launch_permissions or any(one.volume_permissions.values())]
     by_default: bool | None = None
     default_key: Key | None = None
@@ -52,7 +54,7 @@ def region_facts(
         by_default = reader.read(gateway.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
-    private = [one for one in wanted if copying and request.preflight and not _is_public(one.source, copies)]
+    private = [one for one, found in there if request.preflight and not _is_public(found)]
     public = [one for one in private if any(who.is_public for who in one.launch_permissions)]
     public_volumes = any(
         who.is_public for one in private for people in one.volume_permissions.values() for who in people
@@ -70,16 +72,9 @@ def region_facts(
     )
 
 
-def _is_public(source: Image, copies: Sequence[Image]) -> bool:
+def _is_public(found: Copies) -> bool:
     """Tell whether the copy that is there, if any, is shared with everybody already."""
-    return any(
-        who.is_public for copy in copies_of(source, copies).available[:1] for who in copy.launch_permissions or ()
-    )
-
-
-def _is_there(source: Image, copies: Sequence[Image]) -> bool:
-    found = copies_of(source, copies)
-    return bool(found.available or found.in_progress)
+    return any(who.is_public for copy in found.available[:1] for who in copy.launch_permissions or ())
 
 
 class _Reader:

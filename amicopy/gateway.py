@@ -12,6 +12,7 @@ from amicopy.caller import Calls
 from amicopy.errors import AccessDenied, AmicopyError
 from amicopy.keyring import Keyring
 from amicopy.models import Image, Principal
+from amicopy.parameters import Parameters
 from amicopy.reader import Reader, chunks
 from amicopy.rehearsals import Write, rehearsal
 from amicopy.session import Session
@@ -206,3 +207,7 @@ class Gateways:
     def keyring(self, region: str) -> Keyring:
         """Return KMS in that region."""
         return Keyring(self._session, region, self._calls)
+
+    def parameters(self, region: str) -> Parameters:
+        """Return Systems Manager's parameters in that region."""
+        return Parameters(self._session, region, self._calls)

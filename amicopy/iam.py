@@ -19,9 +19,10 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One EC2 action."""
+    """One action of EC2, or of another service."""
 
     operation: str
+    service: str = "ec2"
     where: Where
     purpose: str
     writes: bool = False
@@ -30,7 +31,7 @@ class Action:
     @property
     def name(self) -> str:
         """As IAM spells it."""
-        return f"ec2:{self.operation}"
+        return f"{self.service}:{self.operation}"
 
 
 ACTIONS = (
@@ -76,6 +77,18 @@ ACTIONS = (
         purpose="may its snapshots be",
         optional=True,
     ),
+    Action(
+        operation="DescribeImageReferences",
+        where=Where.DESTINATION,
+        purpose="`sync` with `keep`: is an old copy in use",
+        optional=True,
+    ),
+    Action(
+        operation="GetParameter",
+        service="ssm",
+        where=Where.BOTH,
+        purpose="`sync` with `publish`, or a source that a parameter names",
+    ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     Action(operation="CreateTags", where=Where.DESTINATION, purpose="tags, at creation and after", writes=True),
     Action(operation="DeleteTags", where=Where.DESTINATION, purpose="`verify --repair --prune`", writes=True),
@@ -101,7 +114,7 @@ ACTIONS = (
     Action(
         operation="DeregisterImage",
         where=Where.DESTINATION,
-        purpose="cancel; remove a failed copy once it is replaced",
+        purpose="cancel; remove a failed copy once it is replaced; `sync` with `keep`",
         writes=True,
     ),
     Action(
@@ -110,7 +123,17 @@ ACTIONS = (
         purpose="the same, for the snapshots",
         writes=True,
     ),
+    Action(
+        operation="PutParameter",
+        service="ssm",
+        where=Where.BOTH,  # where the source is, with include_source
+        purpose="`sync` with `publish`",
+        writes=True,
+    ),
 )
+
+# What only a manifest comes to: ids published, old copies let go.
+_SYNC = {"DescribeImageReferences", "GetParameter", "PutParameter"}
 
 # To look at a key that is named, and what EC2 does with it in the caller's name (EBS User Guide, "Amazon EBS encryption
 # requirements"). The key's own policy has to allow it too.
@@ -121,6 +144,20 @@ KMS_ACTIONS = (
     "kms:GenerateDataKeyWithoutPlaintext",
     "kms:ReEncrypt*",
 )
+
+# What DescribeImageReferences looks at in the caller's name (EC2 User Guide, "Identify your resources referencing
+# specified AMIs"); AWS's managed policy AmazonEC2ImageReferencesAccessPolicy grows with it.
+REFERENCE_ACTIONS = (
+    "ec2:DescribeInstances",
+    "ec2:DescribeLaunchTemplateVersions",
+    "ec2:DescribeLaunchTemplates",
+    "imagebuilder:GetContainerRecipe",
+    "imagebuilder:ListContainerRecipes",
+    "imagebuilder:ListImageRecipes",
+    "ssm:DescribeParameters",
+    "ssm:GetParameters",
+)
+_VIA_EC2 = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["ec2-images.amazonaws.com"]}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +190,8 @@ def actions_for(needs: Needs) -> tuple[Action, ...]:
 def _not_needed(needs: Needs) -> set[str]:
     """Return the operations that a copying run with these options never comes to."""
     spared = {"DeleteTags"}
+    if needs.command != "sync":
+        spared |= _SYNC
     if not needs.permissions:
         spared |= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
     if not needs.permissions and not needs.share:
@@ -176,14 +215,21 @@ def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
     actions = actions_for(needs)
     reads = [action.name for action in actions if not action.writes]
     copies = [action.name for action in actions if action.operation == "CopyImage"]
-    writes = [action.name for action in actions if action.writes and action.operation != "CopyImage"]
+    changes = [action for action in actions if action.writes and action.operation != "CopyImage"]
+    writes = [action.name for action in changes if action.service == "ec2"]
+    publishes = [action.name for action in changes if action.service == "ssm"]
     statements = [_statement("AmicopyLooks", reads, ["*"])]
+    if needs.command == "sync":
+        looks = _statement("AmicopySeesWhatIsInUse", REFERENCE_ACTIONS, ["*"])
+        statements.append(looks | {"Condition": _VIA_EC2})
     if copies:
         everywhere = _resources(partition, dict.fromkeys([needs.source_region, *needs.destinations]))
         statements.append(_statement("AmicopyCopies", copies, everywhere))
     if writes:
         there = _resources(partition, needs.destinations)
         statements.append(_statement("AmicopyCompletesCopies", writes, there))
+    if publishes:
+        statements.append(_statement("AmicopyPublishes", publishes, [f"arn:{partition}:ssm:*:*:parameter/*"]))
     if needs.key:
         used = KMS_ACTIONS[:1] if needs.only_look else KMS_ACTIONS
         statements.append(_statement("AmicopyEncrypts", used, ["*"]))

@@ -3,13 +3,13 @@
 Refuses to decide what to do about it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from amicopy.beyond import Beyond, beyond
 from amicopy.compare import Difference, differences
 from amicopy.models import SOURCE_TAG, Image, ImageState
-from amicopy.recognise import copies_of
+from amicopy.recognise import NO_COPIES, Copies, copies_by_source
 from amicopy.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
@@ -42,11 +42,13 @@ def standings(request: CopyRequest, survey: Survey) -> Iterator[Standing]:
 
     The copies of a source that is gone are compared with the oldest of them.
     """
+    by_source = {region: copies_by_source(one.copies) for region, one in survey.destinations.items()}
     for source in survey.sources:
-        reference = source if source.owner_id else _oldest(source, list(survey.destinations.values()))
+        found = {region: some.get(source.reference, NO_COPIES) for region, some in by_source.items()}
+        reference = source if source.owner_id else _oldest(found.values())
         for region in request.destinations:
             destination = survey.destinations[region]
-            copies = copies_of(source, destination.copies)
+            copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
                 if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:
                     yield Standing(source=source, copy=copy)
@@ -61,8 +63,8 @@ def standings(request: CopyRequest, survey: Survey) -> Iterator[Standing]:
                 )
 
 
-def _oldest(source: Image, destinations: Sequence[Destination]) -> Image | None:
-    copies = [copy for one in destinations for copy in copies_of(source, one.copies).available]
+def _oldest(found: Iterable[Copies]) -> Image | None:
+    copies = [copy for one in found for copy in one.available]
     return min(copies, key=lambda copy: (copy.created_at, copy.image_id), default=None)
 
 

@@ -3,7 +3,8 @@
 Refuses to sleep and to share state with other lanes: it yields events and asks for sleeps.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,7 +16,7 @@ from amicopy.making import Making, Terms
 from amicopy.models import Image, Snapshot
 from amicopy.pace import Pace
 from amicopy.plan import Row
-from amicopy.polling import next_tick
+from amicopy.polling import FIRST_TICK, Forecast, next_tick
 from amicopy.progress import percent_by_image
 from amicopy.steps import Look, Sleep, Work
 
@@ -29,11 +30,11 @@ class _Task:
 
     making: Making
     work: Work[None]
-    begun: bool = False
     wake: datetime | None = None
     looking: bool = False
     ended: bool = False
-    percent: int | None = field(default=None)
+    percent: int | None = None
+    forecast: Forecast = field(default_factory=Forecast)
 
 
 class Lane:
@@ -45,45 +46,49 @@ class Lane:
         self._gateway = gateway
         self._clock = clock
         self._terms = terms
-        self._tasks = [_Task(making, making.run()) for making in (Making(row, gateway, clock, terms) for row in rows)]
+        # What needs no CopyImage does not queue behind EC2's rate for it.
+        ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
+        makings = [Making(row, gateway, clock, terms) for row in ordered]
+        self._queue = deque(_Task(making, making.run()) for making in makings)
+        self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = Pace(clock)
-        self._ticks = 0
-        self._next_tick = clock.now() + next_tick(0)
+        self._begin_at = clock.now()
+        self._next_tick = clock.now() + FIRST_TICK
         self._answered = clock.now()
         self._next_progress = clock.now()
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""
-        while unfinished := [task for task in self._tasks if not task.ended]:
+        while self._queue or self._going:
             if self._past_deadline():
-                yield from self._leave(unfinished, LeftBecause.TIME_OUT)
+                yield from self._leave((*self._going, *self._queue), LeftBecause.TIME_OUT)
                 return
-            yield from self._begin(unfinished)
-            unfinished = [task for task in unfinished if not task.ended]
-            if not unfinished:
+            yield from self._begin()
+            if not self._going and not self._queue:
                 return
-            yield Sleep(max(0.0, (self._next_moment(unfinished) - self._clock.now()).total_seconds()))
+            yield Sleep(max(0.0, (self._next_moment() - self._clock.now()).total_seconds()))
             now = self._clock.now()
-            for task in unfinished:
-                if task.begun and task.wake is not None and task.wake <= now:
+            for task in self._going:
+                if task.wake is not None and task.wake <= now:
                     yield from self._go_on(task, None)
             if now >= self._next_tick:
-                yield from self._tick([task for task in unfinished if task.looking])
+                yield from self._tick([task for task in self._going if task.looking])
+            self._going = [task for task in self._going if not task.ended]
 
-    def _begin(self, unfinished: Sequence[_Task]) -> Iterator[Event]:
+    def _begin(self) -> Iterator[Event]:
         """Begin what may begin: no more copies at once than allowed, and no faster than EC2 takes the requests."""
-        in_flight = sum(task.begun for task in unfinished)
-        for task in unfinished:
-            if task.begun or (task.wake is not None and task.wake > self._clock.now()):
-                continue
-            if in_flight >= self._terms.most_in_flight:
+        while self._has_room and self._clock.now() >= self._begin_at:
+            if self._queue[0].making.row.action.starts_a_copy and (wait := self._pace.take()):
+                self._begin_at = self._clock.now() + wait
                 return
-            if task.making.row.action.starts_a_copy and (wait := self._pace.take()):
-                task.wake = self._clock.now() + wait
-                return
-            task.begun = True
+            task = self._queue.popleft()
             yield from self._go_on(task, None)
-            in_flight += not task.ended
+            if not task.ended:
+                self._going.append(task)
+
+    @property
+    def _has_room(self) -> bool:
+        return bool(self._queue) and len(self._going) < self._terms.most_in_flight
 
     def _go_on(self, task: _Task, sighting: Image | None) -> Iterator[Event]:
         """Let one copy's work go on until it ends or needs something."""
@@ -102,7 +107,6 @@ class Lane:
             task.looking = True
 
     def _tick(self, looking: Sequence[_Task]) -> Iterator[Event]:
-        self._ticks += 1
         if looking:
             try:
                 sightings = self._sightings(looking)
@@ -119,7 +123,8 @@ class Lane:
             else:
                 for task in looking:
                     yield from self._go_on(task, sightings.get(task.making.image_id))
-        self._next_tick = self._clock.now() + next_tick(self._ticks)
+        now = self._clock.now()
+        self._next_tick = now + next_tick([task.forecast for task in looking if task.looking], now)
 
     def _sightings(self, looking: Sequence[_Task]) -> dict[str, Image]:
         try:
@@ -131,15 +136,18 @@ class Lane:
         """Yield how far the pending copies are; a display is not worth failing for."""
         now = self._clock.now()
         pending = {
-            task.making.image_id: task
+            image.image_id: (task, image)
             for task in looking
             if (image := sightings.get(task.making.image_id)) and image.state.in_progress
         }
         if self._terms.progress_seconds is None or now < self._next_progress or not pending:
             return
         self._next_progress = now + timedelta(seconds=self._terms.progress_seconds)
-        for image_id, percent in percent_by_image(self._snapshots(pending), list(pending)).items():
-            task = pending[image_id]
+        tasks = [task for task, _ in pending.values()]
+        for image_id, percent in percent_by_image(self._snapshots(tasks), pending).items():
+            task, image = pending[image_id]
+            if image.created_at:
+                task.forecast.read(percent, now - datetime.fromisoformat(image.created_at), now)
             if percent != task.percent:
                 task.percent = percent
                 row = task.making.row
@@ -147,11 +155,9 @@ class Lane:
                     at=now, source=row.source.reference, region=row.region, image_id=image_id, percent=percent
                 )
 
-    def _snapshots(self, pending: dict[str, _Task]) -> dict[str, Snapshot]:
+    def _snapshots(self, tasks: Iterable[_Task]) -> dict[str, Snapshot]:
         try:
-            return self._gateway.find_tagged_snapshots(
-                sorted({task.making.row.source.reference for task in pending.values()})
-            )
+            return self._gateway.find_tagged_snapshots(sorted({task.making.row.source.reference for task in tasks}))
         except AmicopyError:
             return {}
 
@@ -177,10 +183,12 @@ class Lane:
     def _past_deadline(self) -> bool:
         return self._terms.deadline is not None and self._clock.now() >= self._terms.deadline
 
-    def _next_moment(self, unfinished: Sequence[_Task]) -> datetime:
-        moments = [task.wake for task in unfinished if task.wake is not None]
-        if any(task.looking for task in unfinished):
+    def _next_moment(self) -> datetime:
+        moments = [task.wake for task in self._going if task.wake is not None]
+        if any(task.looking for task in self._going):
             moments.append(self._next_tick)
+        if self._has_room:
+            moments.append(self._begin_at)
         if self._terms.deadline is not None:
             moments.append(self._terms.deadline)
         return min(moments, default=self._next_tick)

@@ -47,8 +47,6 @@ from amicopy.retries import (
     flapping,
     no_room,
     not_answered,
-    not_visible_yet,
-    pending,
     persist,
 )
 from amicopy.settle import settle
@@ -128,9 +126,10 @@ class Making:
         if not self._terms.wait:
             yield self.leave(LeftBecause.NO_WAIT)
             return None
-        copy = yield from self._available(VISIBLE_WITHIN)
-        if copy is None:
-            raise self._vanished()
+        try:
+            copy = yield from self._available()
+        except DeadImage as error:
+            raise self._vanished() from error
         return (yield from persist(flapping(self._clock), partial(self._detailed, copy)))
 
     def _detailed(self, copy: Image) -> Work[Image]:
@@ -161,9 +160,7 @@ class Making:
                     check_alive(self._gateway, self.image_id)
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
-                copy = yield from self._available(VISIBLE_WITHIN)
-                if copy is not None:
-                    return self._as_created(copy)
+                return self._as_created((yield from self._available()))
             except TokenMismatch:
                 if attempt < len(self.row.failed):
                     continue  # each failed attempt of ours stands for a token before any that can live
@@ -208,40 +205,31 @@ class Making:
         yield from ()
         return earlier_copy(self.row.source, self._gateway)
 
-    def _available(self, visible_within: timedelta) -> Work[Image | None]:
-        """Return the image once it is available; None where it never became visible, so is a dead one.
+    def _available(self) -> Work[Image]:
+        """Return the image once it is available.
 
         Raises:
+            DeadImage: it never became visible.
             CopyFailed: EC2 gave up on it.
             CopyVanished: it was there and is no more.
         """
-        seen = False
-
-        def look() -> Work[Image | None]:
-            sighting = yield Look(self.image_id)
-            if sighting is None and not seen:
-                check_alive(self._gateway, self.image_id)
-            return sighting
-
-        def look_until_visible() -> Work[Image | None]:
-            nonlocal seen
-            patience = GONE_AFTER if seen else visible_within
-            sighting = yield from persist(not_visible_yet(self._clock, patience), look)
-            if sighting is not None and not seen:
-                seen = True
-                if self._started and sighting.is_older_than(self._asked_at):
-                    self._started = False  # the token brought back what another run has asked for
-                    yield self._event(CopyJoined)
-            return sighting
-
-        try:
-            copy = yield from persist(pending(self._clock), look_until_visible)
-        except DeadImage:
-            return None
-        if copy is None:
-            if seen:
-                raise self._vanished()
-            return None
+        # Spelled out, where `retries` could say it: it is gone through for every copy at every tick.
+        seen, give_up = False, self._clock.now() + VISIBLE_WITHIN
+        while True:
+            looked_at = self._clock.now()
+            copy = yield Look(self.image_id)
+            if copy is None:
+                if not seen:
+                    check_alive(self._gateway, self.image_id)
+                if looked_at >= give_up:
+                    raise self._vanished() if seen else DeadImage(self.image_id)
+                continue
+            if not seen and self._started and copy.is_older_than(self._asked_at):
+                self._started = False  # the token brought back what another run has asked for
+                yield self._event(CopyJoined)
+            seen, give_up = True, self._clock.now() + GONE_AFTER
+            if not copy.state.in_progress:
+                break
         if copy.state is not ImageState.AVAILABLE:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)

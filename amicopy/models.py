@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 SOURCE_TAG = "amicopy:source"
+MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG})
 """The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
 
 

@@ -3,13 +3,14 @@
 Refuses to know what is done. Threads are daemons: none that hangs on a socket keeps the process alive.
 """
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, TypeVar
 
-from amicopy.errors import Interrupted
+from amicopy.errors import AmicopyError, Interrupted
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
@@ -17,6 +18,8 @@ _Item = TypeVar("_Item")
 
 # How long a wait may go on before the stop flag is looked at; nobody waits for it otherwise.
 _GLANCE_SECONDS = 0.2
+# When one of several tasks has failed, those under way get so long to end, lest they call AWS behind the caller's back.
+_GRACE_SECONDS = 2.0
 
 
 class Stop(threading.Event):
@@ -69,41 +72,61 @@ class Merged(Generic[_Item]):
                 raise error
         return item
 
+    def let_end(self, seconds: float) -> None:
+        """Wait until the threads have ended, but no longer than that; what they still bring goes nowhere."""
+        give_up = time.monotonic() + seconds
+        while self.running and time.monotonic() < give_up:
+            with contextlib.suppress(Exception):
+                self.next()
+
     @property
     def running(self) -> bool:
         """Some thread has not ended, or its items have not been taken."""
         return self._running > 0
 
 
-def all_at_once(tasks: Mapping[_Key, Callable[[], _Result]], stop: Stop, *, most: int = 40) -> dict[_Key, _Result]:
+def all_at_once(
+    tasks: Mapping[_Key, Callable[[], _Result]] | Iterable[tuple[_Key, Callable[[], _Result]]],
+    stop: Stop,
+    *,
+    most: int = 40,
+) -> dict[_Key, _Result]:
     """Return the result of every task, by its key, having run up to ``most`` of them at a time.
+
+    Each is begun as soon as ``tasks`` yields it: what is made on the way there, such as a region's client, keeps
+    none waiting that stands.
 
     Raises the first error that a task raises, and Interrupted as soon as ``stop`` is set.
     """
+    keys: list[_Key] = []
     results: dict[_Key, _Result] = {}
-    waiting = queue.SimpleQueue[tuple[_Key, Callable[[], _Result]]]()
-    for item in tasks.items():
-        waiting.put(item)
+    waiting = queue.SimpleQueue[tuple[_Key, Callable[[], _Result]] | None]()
     merged: Merged[tuple[_Key, _Result]] = Merged()
+    failed = threading.Event()
 
     def work(put: Callable[[tuple[_Key, _Result]], None]) -> None:
-        while not stop.is_set():
-            try:
-                key, task = waiting.get_nowait()
-            except queue.Empty:
-                return
+        while not (stop.is_set() or failed.is_set()) and (item := waiting.get()) is not None:
+            key, task = item
             put((key, task()))
 
-    for _ in range(min(most, len(tasks))):
-        merged.start(work)
-    while merged.running:
-        stop.check()
-        if (done := merged.next()) is not None:
-            results[done[0]] = done[1]
+    try:
+        for key, task in tasks.items() if isinstance(tasks, Mapping) else tasks:
+            keys.append(key)
+            waiting.put((key, task))
+            if len(keys) <= most:
+                merged.start(work)
+    finally:
+        for _ in range(min(most, len(keys))):
+            waiting.put(None)
+    try:
+        while merged.running:
+            stop.check()
+            if (done := merged.next()) is not None:
+                results[done[0]] = done[1]
+    except AmicopyError:
+        failed.set()
+        if not stop.is_set():
+            merged.let_end(_GRACE_SECONDS)
+        raise
     stop.check()
-    return {key: results[key] for key in tasks}
-
-
-def each(items: Iterable[_Item], do: Callable[[_Item], _Result], stop: Stop) -> Sequence[_Result]:
-    """Return ``do(item)`` for every item, in order, done at once."""
-    return list(all_at_once({n: partial(do, item) for n, item in enumerate(items)}, stop).values())
+    return {key: results[key] for key in keys}

@@ -14,7 +14,7 @@ from amicopy.checks import REGION_THROUGHPUT, copy_problems, public_problems, su
 from amicopy.compare import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
 from amicopy.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
 from amicopy.models import Image, ImageState
-from amicopy.recognise import Copies, copies_of, is_ours
+from amicopy.recognise import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
@@ -104,8 +104,9 @@ class Plan:
 
 def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
     """Return what has to be done so that every destination holds one faithful copy of every source."""
+    copies = {region: copies_by_source(one.copies) for region, one in survey.destinations.items()}
     rows = tuple(
-        _plan_row(request, survey, source, survey.destinations[region])
+        _plan_row(request, survey, source, survey.destinations[region], copies[region].get(source.reference, NO_COPIES))
         for source in survey.sources
         for region in request.destinations
     )
@@ -157,11 +158,10 @@ def _cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
     return notes
 
 
-def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination) -> Row:
+def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination, copies: Copies) -> Row:
     wanted = wanted_copy(source, request, region=destination.region, now=survey.at)
     if destination.facts.key:
         wanted = replace(wanted, key_arn=destination.facts.key.arn)
-    copies = copies_of(source, destination.copies)
     lacking = differences(wanted, copies.available[0]) if copies.available else ()
     action, reason, copy, problem = _decide(source, wanted, copies, destination, lacking)
     problems: tuple[AmicopyError, ...] = (problem,) if problem else ()

@@ -4,7 +4,7 @@ Refuses to guess where EC2 says nothing.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from amicopy.models import Snapshot
 
@@ -18,12 +18,13 @@ def destination_of(snapshot: Snapshot) -> str:
     return made_for.group(1) if made_for else ""
 
 
-def percent_by_image(snapshots: Mapping[str, Snapshot], image_ids: Sequence[str]) -> dict[str, int]:
+def percent_by_image(snapshots: Mapping[str, Snapshot], image_ids: Collection[str]) -> dict[str, int]:
     """Return the percentage of each image whose snapshots are known, weighted by their volumes' sizes."""
+    wanted = frozenset(image_ids)
     shares: dict[str, list[tuple[int, int]]] = {}
     for snapshot in snapshots.values():
         image_id = destination_of(snapshot)
-        if image_id in image_ids:
+        if image_id in wanted:
             percent = 100 if snapshot.state == "completed" else snapshot.progress_percent or 0
             shares.setdefault(image_id, []).append((percent, max(1, snapshot.volume_gib)))
     return {

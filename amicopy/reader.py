@@ -5,6 +5,7 @@ Refuses to write, to wait, and to let anything of botocore's through.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from amicopy.answers import image_from, principals_from, region_from, snapshot_from
@@ -19,6 +20,16 @@ _Item = TypeVar("_Item")
 _FILTER_VALUES = 200  # a filter takes no more (EC2 API reference, DescribeImages)
 _PAGE = 1000
 _IDS_PER_CALL = 200
+_REFERENCES_PER_CALL = 10  # EC2 API reference, DescribeImageReferences
+_ALL_REFERENCES: Mapping[str, Any] = {
+    "IncludeAllResourceTypes": True,
+    "ResourceTypes": [
+        {
+            "ResourceType": "ec2:LaunchTemplate",
+            "ResourceTypeOptions": [{"OptionName": "version-depth", "OptionValues": ["10000"]}],
+        }
+    ],
+}
 
 
 class Reader:
@@ -77,6 +88,48 @@ class Reader:
         place = {"Name": "source-image-region", "Values": [source_region]}
         return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
 
+    def find_named_images(
+        self, pattern: str, owner: str, *, architecture: str = "", tags: Mapping[str, str] = MappingProxyType({})
+    ) -> dict[str, Image]:
+        """Return the available AMIs of an owner whose name matches: ``*`` and ``?`` are EC2's own wildcards.
+
+        ``owner`` is ``self``, an account, ``amazon`` or ``aws-marketplace``. Deprecated ones are left out, but for the
+        account's own: those EC2 lists always.
+
+        AWS: EC2 DescribeImages.
+        """
+        also = [{"Name": "state", "Values": ["available"]}]
+        if architecture:
+            also.append({"Name": "architecture", "Values": [architecture]})
+        also += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
+        answers = self._described("DescribeImages", "Images", "name", [pattern], also, Owners=[owner])
+        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
+
+    def find_own_images_tagged(self, key: str, value: str) -> dict[str, Image]:
+        """Return this account's AMIs that bear a tag with this value.
+
+        AWS: EC2 DescribeImages.
+        """
+        return self._images(f"tag:{key}", [value], Owners=["self"])
+
+    def image_references(self, image_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return, by AMI id, the ARNs of the account's instances, templates, parameters and recipes that use it.
+
+        AWS: EC2 DescribeImageReferences with IncludeAllResourceTypes; of launch templates all versions, not only the
+        latest ten, since the one in use may be older.
+        """
+        found: dict[str, list[str]] = {}
+        for some in chunks(image_ids, _REFERENCES_PER_CALL):
+            token: dict[str, str] = {}
+            while True:
+                answer = self._call("DescribeImageReferences", ImageIds=some, **_ALL_REFERENCES, **token)
+                for reference in answer.get("ImageReferences", ()):
+                    found.setdefault(reference["ImageId"], []).append(reference.get("Arn", ""))
+                if not answer.get("NextToken"):
+                    break
+                token = {"NextToken": answer["NextToken"]}
+        return found
+
     def _images(
         self, name: str, values: Sequence[str], also: Sequence[Mapping[str, Any]] = (), **parameters: Any
     ) -> dict[str, Image]:
@@ -117,7 +170,8 @@ class Reader:
         """
         texts = [f"Copied for DestinationAmi {image_id}*" for image_id in image_ids]
         found = self._snapshots("description", texts, OwnerIds=["self"])  # an old, short id is the start of others
-        return {name: snapshot for name, snapshot in found.items() if destination_of(snapshot) in image_ids}
+        wanted = frozenset(image_ids)
+        return {name: snapshot for name, snapshot in found.items() if destination_of(snapshot) in wanted}
 
     def _snapshots(self, name: str, values: Sequence[str], **parameters: Any) -> dict[str, Snapshot]:
         answers = self._described("DescribeSnapshots", "Snapshots", name, values, **parameters)

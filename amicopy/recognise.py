@@ -3,7 +3,7 @@
 Refuses to search for them: the survey brings all that might be.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from amicopy.models import SOURCE_TAG, Image, ImageState
@@ -19,17 +19,25 @@ class Copies:
     failed: tuple[Image, ...] = ()  # it never became an image
 
 
-def is_copy_of(source: Image, image: Image) -> bool:
-    """Tell whether ``image`` was made from ``source`` by CopyImage.
+NO_COPIES = Copies()
 
-    CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is no copy, and where
-    EC2 names another source than the tag does, EC2 is believed.
+
+def source_of(image: Image) -> str:
+    """Return what ``image`` was made from by CopyImage, as ``REGION/AMI``; empty where it is no copy.
+
+    CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is no copy, nor is one of
+    itself, and where EC2 names another source than the tag does, EC2 is believed.
     """
-    if image.source_instance_id or image.reference == source.reference:
-        return False
-    if image.source_image_id:
-        return (image.source_region, image.source_image_id) == (source.region, source.image_id)
-    return is_ours(source, image)
+    if image.source_instance_id:
+        return ""
+    lineage = f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
+    reference = lineage or image.tags.get(SOURCE_TAG, "")
+    return reference if reference != image.reference else ""
+
+
+def is_copy_of(source: Image, image: Image) -> bool:
+    """Tell whether ``image`` was made from ``source`` by CopyImage."""
+    return source_of(image) == source.reference
 
 
 def is_ours(source: Image, image: Image) -> bool:
@@ -37,13 +45,22 @@ def is_ours(source: Image, image: Image) -> bool:
     return image.tags.get(SOURCE_TAG) == source.reference
 
 
+def copies_by_source(images: Iterable[Image]) -> Mapping[str, Copies]:
+    """Return the copies among ``images`` by their source's reference, each image being looked at once."""
+    by_source: dict[str, list[Image]] = {}
+    for image in images:
+        if reference := source_of(image):
+            by_source.setdefault(reference, []).append(image)
+    return {reference: _by_fate(found) for reference, found in by_source.items()}
+
+
 def copies_of(source: Image, images: Iterable[Image]) -> Copies:
-    """Return those of ``images`` that are copies of ``source``, by what became of them."""
-    found = sorted(
-        (image for image in images if is_copy_of(source, image)),
-        key=lambda image: (image.created_at, image.image_id),
-        reverse=True,
-    )
+    """Return those of ``images`` that are copies of ``source``; for many sources, `copies_by_source`."""
+    return copies_by_source(images).get(source.reference, NO_COPIES)
+
+
+def _by_fate(images: Iterable[Image]) -> Copies:
+    found = sorted(images, key=lambda image: (image.created_at, image.image_id), reverse=True)
     return Copies(
         available=tuple(image for image in found if image.state is ImageState.AVAILABLE),
         in_progress=tuple(image for image in found if image.state.in_progress),

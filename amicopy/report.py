@@ -28,6 +28,9 @@ from amicopy.events import (
 )
 from amicopy.plan import Action, Plan, Row
 
+Progress = tuple[tuple[datetime, int], ...]
+"""Moments, and the percentage that was reached at each."""
+
 
 class State(StrEnum):
     """What became of one row; the words are part of the JSON."""
@@ -58,6 +61,8 @@ class Outcome:
     notes: tuple[str, ...] = ()
     client_token: str = ""  # of this run's own CopyImage
     requested_at: datetime | None = None
+    copying_since: datetime | None = None  # EC2 had named the copy, or an earlier run's was found
+    progress: Progress = ()  # percentages on the way, so far apart that they stay few
     available_at: datetime | None = None
     ended_at: datetime | None = None
 
@@ -152,12 +157,12 @@ def _after(old: Outcome, event: Event) -> Outcome:
             # An image id that an earlier token brought was a dead one.
             requested_at = old.requested_at or at
             return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
-        case CopyStarted():
-            return replace(new, state=State.COPYING)
-        case CopyJoined():  # another run's: nothing of it is ours to take back
-            return replace(new, state=State.COPYING, client_token="")
-        case CopyProgressed(percent=percent):
-            return replace(new, percent=percent)
+        case CopyStarted(at=at):
+            return replace(new, state=State.COPYING, copying_since=at, progress=())
+        case CopyJoined(at=at):  # another run's: nothing of it is ours to take back
+            return replace(new, state=State.COPYING, client_token="", copying_since=at)
+        case CopyProgressed(at=at, percent=percent):
+            return replace(new, percent=percent, progress=_and_later(old.progress, at, percent))
         case CopyAvailable(at=at):
             return replace(new, state=State.SETTLING, percent=100, available_at=at)
         case Settled(what=what) | AttemptRemoved(what=what):
@@ -176,3 +181,9 @@ def _after(old: Outcome, event: Event) -> Outcome:
         case Noted(text=text):
             return replace(new, notes=(*old.notes, text))
     return new
+
+
+def _and_later(progress: Progress, at: datetime, percent: int) -> Progress:
+    """Return the progress with one more percentage, if it is far enough from the last: twenty steps at most."""
+    last = progress[-1][1] if progress else 0
+    return (*progress, (at, percent)) if percent >= last + 5 else progress

@@ -15,7 +15,6 @@ from tenacity import (
     Retrying,
     retry_if_exception_type,
     retry_if_result,
-    wait_none,
     wait_random_exponential,
 )
 
@@ -29,7 +28,6 @@ from amicopy.errors import (
     Throttled,
     Unreachable,
 )
-from amicopy.models import Image
 from amicopy.parallel import Stop
 from amicopy.steps import Sleep, Work
 
@@ -75,16 +73,6 @@ def not_answered(clock: Clock) -> Retrying:
         wait_random_exponential(1, 20),
         UNREACHABLE_FOR,
     )
-
-
-def not_visible_yet(clock: Clock, lasting: timedelta) -> Retrying:
-    """Look again while the AMI is absent; ends with None."""
-    return _policy(clock, retry_if_result(_is_absent), wait_none(), lasting)
-
-
-def pending(clock: Clock) -> Retrying:
-    """Look again while EC2 is at work; a copy takes as long as it takes."""
-    return _policy(clock, retry_if_result(_is_in_progress), wait_none(), None)
 
 
 def flapping(clock: Clock) -> Retrying:
@@ -172,11 +160,3 @@ def _policy(clock: Clock, retry: Any, wait: Any, lasting: timedelta | None) -> R
 def _last_outcome(state: RetryCallState) -> Any:
     assert state.outcome is not None  # tenacity calls this after an attempt
     return state.outcome.result()  # raises the last attempt's error
-
-
-def _is_absent(sighting: Image | None) -> bool:
-    return sighting is None
-
-
-def _is_in_progress(sighting: Image | None) -> bool:
-    return sighting is not None and sighting.state.in_progress

@@ -8,13 +8,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.loaders
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from amicopy import __version__
 from amicopy.errors import CredentialsMissing, UsageError
+from amicopy.loader import shared_loader
+from amicopy.tls import SharedContext
 
 # A region that does not answer is given up within a minute: 3 attempts of one connection or one read time-out each.
 # CopyImage and the describes answer within a second or two, from the far side of the world too.
@@ -35,8 +36,9 @@ class Session:
         endpoint_url: str | None = None,
         credentials: tuple[str, str] | None = None,
         region: str | None = None,
+        patience_seconds: int | None = None,
     ) -> None:
-        """Read the configuration.
+        """Read the configuration; with ``patience_seconds`` a call that takes longer is given up, and not repeated.
 
         Raises:
             CredentialsMissing: the profile does not exist, or a file cannot be read.
@@ -47,11 +49,13 @@ class Session:
         if credentials:
             self._session.set_credentials(*credentials)
         try:
-            self._session.register_component("data_loader", _loader(self._session.get_config_variable("data_path")))
-            self._config = _client_config(self._session)
+            loader = shared_loader(self._session.get_config_variable("data_path"))
+            self._session.register_component("data_loader", loader)
+            self._config = _client_config(self._session, patience_seconds)
         except BotoCoreError as error:
             raise configuration_error(error) from error
         self._clients: dict[tuple[str, str], Any] = {}
+        self._tls = SharedContext()
 
     @property
     def region(self) -> str | None:
@@ -97,7 +101,7 @@ class Session:
         """
         if (service, region) not in self._clients:
             try:
-                self._clients[service, region] = self._session.create_client(
+                client = self._session.create_client(
                     service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
                 )
             except BotoCoreError as error:
@@ -108,16 +112,12 @@ class Session:
                     why=str(error),
                     next_step="Give a URL such as http://127.0.0.1:5000, or none: unset AWS_ENDPOINT_URL.",
                 ) from error
+            self._tls.give(client)
+            self._clients[service, region] = client
         return self._clients[service, region]
 
 
-@functools.cache
-def _loader(data_path: str | None) -> Any:
-    """Return botocore's loader of service models, which keeps what it has read, for all sessions of a process."""
-    return botocore.loaders.create_loader(data_path)
-
-
-def _client_config(session: Any) -> Config:
+def _client_config(session: Any, patience_seconds: int | None) -> Config:
     """Return botocore's settings for every client.
 
     botocore retries what never left or what EC2 asks to repeat: 3 attempts in all, ``standard`` mode, because it
@@ -126,9 +126,9 @@ def _client_config(session: Any) -> Config:
     retries: Mapping[str, Any] = {"mode": "standard"}
     chosen = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
     return Config(
-        connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries=None if chosen else retries,
+        connect_timeout=patience_seconds or CONNECT_SECONDS,
+        read_timeout=patience_seconds or READ_SECONDS,
+        retries={"total_max_attempts": 1} if patience_seconds else None if chosen else retries,
         user_agent_extra=f"amicopy/{__version__}",
     )
 

@@ -3,6 +3,7 @@
 Refuses to remove what the copy has beyond its source.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -19,7 +20,7 @@ from amicopy.compare import (
     differences,
     subject,
 )
-from amicopy.details import with_details
+from amicopy.details import read_launch_permissions, with_details
 from amicopy.errors import NotFaithful
 from amicopy.events import Noted, Settled
 from amicopy.gateway import Gateway
@@ -50,7 +51,7 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
         )
     left = [difference for difference in found if not difference.repairable]
     if written:
-        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, gateway))
+        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, written, gateway))
     if left:
         raise NotFaithful(
             f"The copy {copy.image_id} in {row.region} differs from its source.",
@@ -90,13 +91,20 @@ def _write(difference: Difference, gateway: Gateway) -> Work[None]:
     yield from ()
 
 
-def _read_back(row: Row, copy: Image, gateway: Gateway) -> Work[list[Difference]]:
-    """Return what still differs; what these credentials may write and not read counts as written."""
+def _read_back(row: Row, copy: Image, written: Sequence[Difference], gateway: Gateway) -> Work[list[Difference]]:
+    """Return what still differs; what these credentials may write and not read counts as written.
+
+    Snapshots are read again only where something was written to them.
+    """
     yield from ()
     found = gateway.describe_own_images([copy.image_id]).get(copy.image_id)
     if found is None:
         return list(differences(row.wanted, copy))
-    [read] = with_details(gateway, [(found, row.wanted)])
+    if any(isinstance(one, TagsDiffer | SharingLacks) and one.device for one in written):
+        [read] = with_details(gateway, [(found, row.wanted)])
+    else:
+        launch = read_launch_permissions(gateway, found.image_id) if row.wanted.launch_permissions else None
+        read = replace(found, snapshots=copy.snapshots, launch_permissions=launch)
     return list(differences(row.wanted, _trusting(row, read)))
 
 

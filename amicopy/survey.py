@@ -3,9 +3,11 @@
 Refuses to judge what it finds. What IAM does not let it read becomes a note, unless nothing can go on without.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 from amicopy.clock import Clock
 from amicopy.details import with_details
@@ -20,9 +22,10 @@ from amicopy.errors import (
 )
 from amicopy.facts import may_need_keys, region_facts
 from amicopy.gateway import Gateway, Gateways
+from amicopy.keyring import Keyring
 from amicopy.models import Image, ImageState, Principal, Region
-from amicopy.parallel import Stop, all_at_once, each
-from amicopy.recognise import copies_of
+from amicopy.parallel import Stop, all_at_once
+from amicopy.recognise import NO_COPIES, copies_by_source
 from amicopy.request import CopyRequest
 from amicopy.retries import surveyed
 from amicopy.surveyed import Destination, Survey
@@ -53,14 +56,35 @@ def survey_sources(
             why="It does not exist there, was deregistered, or is not shared with this account.",
             next_step="Check the id, and name its region with --from.",
         )
-    read = partial(_source, gateway, stop=stop, launch=launch, volumes=volumes)
-    return tuple(each([found[image_id] for image_id in image_ids], read, stop))
+    sources = [found[image_id] for image_id in image_ids]
+    details = _details([one for one in sources if one.state is ImageState.AVAILABLE], gateway, stop, launch, volumes)
+    return tuple(_source(one, details, launch=launch) if one.state is ImageState.AVAILABLE else one for one in sources)
 
 
-def _source(gateway: Gateway, image: Image, *, stop: Stop, launch: bool, volumes: bool) -> Image:
-    if image.state is not ImageState.AVAILABLE:
-        return image
-    snapshots = gateway.describe_snapshots(image.snapshot_ids) if image.snapshot_ids else {}
+def _details(images: Sequence[Image], gateway: Gateway, stop: Stop, launch: bool, volumes: bool) -> dict[str, Any]:
+    """Read what belongs to the sources, all at once: the snapshots under "", launch and volume permissions by id.
+
+    What fails is in there as its error, which matters only if nothing before it says more.
+    """
+    snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
+    reads: dict[str, Callable[[], Any]] = {}
+    if snapshot_ids:
+        reads[""] = partial(gateway.describe_snapshots, snapshot_ids)
+    for image in images:
+        if image.owner_alias in _READABLE_OWNERS:
+            continue
+        if launch:
+            reads[image.image_id] = partial(_permissions, partial(gateway.launch_permissions, image.image_id))
+        if volumes:
+            reads |= {
+                one: partial(_permissions, partial(gateway.volume_permissions, one)) for one in image.snapshot_ids
+            }
+    return all_at_once({name: partial(_tried, read) for name, read in reads.items()}, stop)
+
+
+def _source(image: Image, details: Mapping[str, Any], *, launch: bool) -> Image:
+    """Return one source with what was read of it."""
+    snapshots = _read(details.get("", {}))
     hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
     if hidden and image.owner_alias not in _READABLE_OWNERS:
         raise StorageNotShared(
@@ -70,20 +94,32 @@ def _source(gateway: Gateway, image: Image, *, stop: Stop, launch: bool, volumes
             next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
             "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
         )
-    permissions = _permissions(partial(gateway.launch_permissions, image.image_id)) if launch else None
-    is_foreign = bool(image.owner_alias or hidden) or (launch and permissions is None)
-    tasks = {one: partial(_permissions, partial(gateway.volume_permissions, one)) for one in snapshots}
-    readable = all_at_once(tasks, stop) if volumes else {}
+    permissions = _read(details.get(image.image_id))
     return replace(
         image,
         launch_permissions=permissions,
-        is_foreign=is_foreign,
+        is_foreign=bool(image.owner_alias or hidden) or (launch and permissions is None),
         snapshots=tuple(
-            replace(snapshots[snapshot_id], volume_permissions=readable.get(snapshot_id))
+            replace(snapshots[snapshot_id], volume_permissions=_read(details.get(snapshot_id)))
             for snapshot_id in image.snapshot_ids
             if snapshot_id in snapshots
         ),
     )
+
+
+def _tried(read: Callable[[], Any]) -> Any:
+    """Return what is read, or the error, which matters only if nothing before it says more."""
+    try:
+        return read()
+    except AmicopyError as error:
+        return error
+
+
+def _read(found: Any) -> Any:
+    """Return what was read, or raise why it was not."""
+    if isinstance(found, AmicopyError):
+        raise found
+    return found
 
 
 def _permissions(read: Callable[[], frozenset[Principal]]) -> frozenset[Principal] | None:
@@ -132,6 +168,14 @@ def survey_regions(gateway: Gateway) -> tuple[dict[str, Region] | None, tuple[st
         return None, (f"{error.action} is not allowed, so regions that are not enabled are found out only when used",)
 
 
+def look_up(source_region: str, image_ids: Sequence[str], gateway: Gateway) -> dict[str, Image]:
+    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups."""
+    return {
+        **gateway.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]),
+        **gateway.find_lineage_copies(source_region, image_ids),
+    }
+
+
 def survey_destinations(
     request: CopyRequest,
     sources: tuple[Image, ...],
@@ -142,24 +186,21 @@ def survey_destinations(
     notes: tuple[str, ...] = (),
     *,
     every: bool = False,
+    looked_up: Mapping[str, dict[str, Image] | AmicopyError] = MappingProxyType({}),
 ) -> Survey:
     """Return what every destination holds of these sources, all of them asked at once.
 
     The details that a comparison needs are read of the newest available copy of each source; with ``every``, of all.
+    ``looked_up`` holds, by region, what `look_up` has brought already, or why it brought nothing.
     """
 
-    reachable = {region: gateways[region] for region in request.destinations}
-    keyrings = {region: gateways.keyring(region) for region in request.destinations if may_need_keys(request, sources)}
-
-    def look(region: str) -> Destination:
-        known = regions.get(region) if regions is not None else None
-        if known is not None and not known.enabled:
-            return Destination(region=region, problem=_not_enabled(region))
+    def look(region: str, gateway: Gateway, keyring: Keyring | None) -> Destination:
         wanted = [wanted_copy(source, request, region=region, now=clock.now()) for source in sources]
         try:
-            read = partial(_copies, request, wanted, reachable[region], every=every)
+            found = _read(looked_up.get(region))
+            read = partial(_copies, request, wanted, gateway, found, every=every)
             copies = surveyed(clock, stop, read)
-            facts = region_facts(request, wanted, copies, reachable[region], keyrings.get(region), copying=not every)
+            facts = region_facts(request, wanted, copies, gateway, keyring, copying=not every)
             return Destination(region=region, copies=copies, facts=facts)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
@@ -168,21 +209,41 @@ def survey_destinations(
         except AmicopyError as error:
             return Destination(region=region, problem=error)
 
-    found = all_at_once({region: partial(look, region) for region in request.destinations}, stop)
-    return Survey(at=clock.now(), sources=sources, destinations=found, notes=notes)
+    def looks() -> Iterator[tuple[str, Callable[[], Destination]]]:
+        with_keys = may_need_keys(request, sources)
+        for region in request.destinations:
+            known = regions.get(region) if regions is not None else None
+            if known is not None and not known.enabled:
+                problem = Destination(region=region, problem=_not_enabled(region))
+                yield region, partial(_same, problem)
+            else:
+                keyring = gateways.keyring(region) if with_keys else None
+                yield region, partial(look, region, gateways[region], keyring)
+
+    return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
 
 
-def _copies(request: CopyRequest, wanted: Sequence[Wanted], gateway: Gateway, *, every: bool) -> tuple[Image, ...]:
-    """Return every copy of the sources in one region; two look-ups, and details of those that are compared."""
-    sources = [one.source for one in wanted]
-    found = {
-        **gateway.find_tagged_copies([source.reference for source in sources]),
-        **gateway.find_lineage_copies(request.source_region, [source.image_id for source in sources]),
-    }
+def _same(destination: Destination) -> Destination:
+    return destination
+
+
+def _copies(
+    request: CopyRequest,
+    wanted: Sequence[Wanted],
+    gateway: Gateway,
+    looked_up: dict[str, Image] | None,
+    *,
+    every: bool,
+) -> tuple[Image, ...]:
+    """Return every copy of the sources in one region, with details of those that are compared."""
+    if looked_up is None:
+        looked_up = look_up(request.source_region, [one.source.image_id for one in wanted], gateway)
+    found = dict(looked_up)
     as_source = request.share is None and request.carry_permissions  # else who may use a copy was asked for
     compared: list[tuple[Image, Wanted]] = []
+    by_source = copies_by_source(found.values())
     for one in wanted:
-        available = copies_of(one.source, found.values()).available
+        available = by_source.get(one.source.reference, NO_COPIES).available
         compared += [(copy, one) for copy in (available if every else available[:1])]
     detailed = with_details(gateway, compared, every_permission=every or not as_source)
     found |= {image.image_id: image for image in detailed}

@@ -8,7 +8,6 @@ from dataclasses import replace
 from functools import partial
 
 from amicopy.asking import DeadImage, ask_for_copy
-from amicopy.cancel import Fate, Target, cancel_target
 from amicopy.clock import Clock
 from amicopy.errors import AmicopyError, TokenMismatch
 from amicopy.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
@@ -16,6 +15,7 @@ from amicopy.gateway import Gateways
 from amicopy.parallel import Stop, all_at_once
 from amicopy.report import Outcome, Report
 from amicopy.retries import surveyed
+from amicopy.targets import Fate, Target, cancel_target
 
 
 def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:

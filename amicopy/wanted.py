@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from amicopy.keys import key_in_region
-from amicopy.models import SOURCE_TAG, Image, Principal, user_tags
+from amicopy.models import OWN_TAGS, SOURCE_TAG, Image, Principal, user_tags
 from amicopy.request import CopyRequest, Protection
 from amicopy.rules import (
     MAX_DESCRIPTION,
@@ -138,7 +138,8 @@ def _tags(
     tags = user_tags(carried) if request.carry_tags else {}
     if request.carry_tags and len(tags) < len(carried):
         notes.append(f"tags of {subject} that begin with aws: are AWS's own and stay behind")
-    tags.pop(SOURCE_TAG, None)  # of a source that is a copy itself: it names another source
+    for key in OWN_TAGS:  # of a source that is a copy itself: they tell how that one came to be
+        tags.pop(key, None)
     tags |= request.tags
     if problem := tags_problem(tags):
         problems.append(f"{subject}: {problem}")

@@ -16,6 +16,7 @@ from amicopy.cli.runtime import Runtime
 from amicopy.parallel import Stop
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
+from tests.schema import check_output
 from tests.support import FakeClock, one_after_another
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
@@ -36,6 +37,7 @@ def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name in os.environ:
         if name.startswith(("AWS_", "AMICOPY_", "BOTO_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
@@ -77,6 +79,10 @@ class Ran:
     code: int
     out: str
     err: str
+
+    def __post_init__(self) -> None:
+        """Hold every JSON document that any test makes a command write to the published schema."""
+        check_output(self.out)
 
     @property
     def json(self) -> Any:

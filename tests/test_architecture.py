@@ -15,6 +15,9 @@ ORDER = (
     ("cli",),
     ("render",),
     ("sandbox",),
+    ("api",),
+    ("manifest",),
+    ("jobs",),
     ("undo",),
     ("survey", "preflight"),
     ("execute",),
@@ -23,7 +26,7 @@ ORDER = (
     ("making",),
     ("asking",),
     ("settle",),
-    ("cancel",),
+    ("targets",),
     ("removal",),
     ("release",),
     ("report",),
@@ -31,11 +34,13 @@ ORDER = (
     ("facts",),
     ("details",),
     ("gateway",),
-    ("keyring",),
+    ("keyring", "parameters"),
     ("reader",),
     ("caller",),
     ("refusals", "answers", "rehearsals"),
     ("session",),
+    ("loader", "tls"),
+    ("ec2_model", "cache"),
     ("plan",),
     ("checks",),
     ("surveyed",),
@@ -43,7 +48,19 @@ ORDER = (
     ("beyond",),
     ("compare",),
     ("wanted",),
-    ("request", "templates", "rules", "destinations", "polling", "progress", "iam", "reasons", "pace", "keys"),
+    (
+        "request",
+        "templates",
+        "rules",
+        "destinations",
+        "polling",
+        "progress",
+        "iam",
+        "reasons",
+        "pace",
+        "keys",
+        "lengths",
+    ),
     ("retries",),
     ("steps",),
     ("events",),
@@ -58,8 +75,10 @@ HOMES = {
     "moto": {"sandbox"},
     "werkzeug": {"sandbox"},
     "flask": {"sandbox"},
-    "botocore": {"caller", "refusals", "session", "sandbox"},
+    "botocore": {"caller", "loader", "refusals", "session", "sandbox"},
     "tenacity": {"retries"},
+    "yaml": {"manifest"},
+    "jsonschema": {"manifest"},
     "boto3": set[str](),
 }
 
@@ -127,6 +146,24 @@ def test_the_models_import_nothing_of_ours() -> None:
 def test_dry_run_is_known_to_the_commands_only() -> None:
     knowing = {name for path, name, _ in modules() if re.search(r"\bdry_run\b", path.read_text())}
     assert knowing - {"sandbox"} == {"cli"}  # EC2 itself has a DryRun, which the sandbox answers
+
+
+# What a job is made of: whoever is no job asks the jobs.
+OF_JOBS = {
+    *("survey", "preflight", "execute", "repair", "lane", "making", "asking", "settle", "removal"),
+    *("gateway", "reader", "caller", "keyring", "parameters", "facts", "details"),
+}
+
+
+def test_the_command_line_uses_nothing_that_the_jobs_are_made_of() -> None:
+    used = [
+        f"{path.relative_to(PACKAGE)} imports {target}"
+        for path, name, tree in modules()
+        for target in imported(tree)
+        if name == "cli" and target.startswith("amicopy.") and target.split(".")[1] in OF_JOBS
+    ]
+    assert LEVEL.keys() >= OF_JOBS
+    assert used == []
 
 
 def test_every_module_says_its_job() -> None:

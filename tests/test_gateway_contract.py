@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import botocore.session
 import pytest
 
 from amicopy.caller import Calls
@@ -72,6 +73,12 @@ def a_session(endpoint_url: str | None) -> Session:
     return Session(credentials=(keys["aws_access_key_id"], keys["aws_secret_access_key"]), endpoint_url=endpoint_url)
 
 
+@functools.cache
+def botocores_client() -> Any:
+    """Return a client of botocore's, for what amicopy itself does not call."""
+    return botocore.session.Session().create_client("ec2", REGION, **Sandbox.credentials("123456789012"))
+
+
 def a_witness(session: Session, image_id: str) -> Witness:
     """Return the EC2 that a session leads to."""
     return Witness(gateway=Gateway(session, REGION, Calls()), client=session.client("ec2", REGION), image_id=image_id)
@@ -81,8 +88,7 @@ def a_witness(session: Session, image_id: str) -> Witness:
 def in_moto() -> Iterator[Witness]:
     """Plain moto."""
     with mock_aws():
-        session = a_session(None)
-        yield a_witness(session, session.client("ec2", REGION).register_image(Name="web")["ImageId"])
+        yield a_witness(a_session(None), botocores_client().register_image(Name="web")["ImageId"])
 
 
 @pytest.fixture

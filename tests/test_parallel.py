@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
 from amicopy.errors import Interrupted
-from amicopy.parallel import Merged, Stop, all_at_once, each
+from amicopy.parallel import Merged, Stop, all_at_once
 
 PATIENCE = 5.0  # real seconds after which a test fails rather than hangs
 
@@ -25,15 +25,6 @@ def test_results_come_in_the_order_of_the_tasks_however_they_end() -> None:
         return "last"
 
     assert list(all_at_once({"b": first, "a": last}, Stop()).items()) == [("b", "first"), ("a", "last")]
-
-
-def test_each_keeps_the_order_of_the_items() -> None:
-    assert each(range(100), str, Stop()) == [str(number) for number in range(100)]
-
-
-def test_nothing_to_do_is_done_at_once() -> None:
-    assert all_at_once({}, Stop()) == {}
-    assert each([], str, Stop()) == []
 
 
 def test_a_result_of_none_is_a_result() -> None:
@@ -142,3 +133,55 @@ def test_items_that_a_thread_produced_before_it_failed_are_not_lost() -> None:
     with pytest.raises(ValueError, match="it"):
         merged.next()
     assert not merged.running
+
+
+def test_a_task_begins_while_the_next_is_still_being_made() -> None:
+    begun = threading.Event()
+
+    def tasks() -> Iterator[tuple[str, Callable[[], object]]]:
+        yield "first", begun.set
+        assert begun.wait(PATIENCE), "the first waits for the second to be made"
+        yield "second", lambda: None
+
+    assert list(all_at_once(tasks(), Stop())) == ["first", "second"]
+
+
+def test_of_tasks_that_cannot_all_be_made_the_error_is_raised_and_no_thread_waits_for_more() -> None:
+    before = threading.active_count()
+
+    def tasks() -> Iterator[tuple[int, Callable[[], object]]]:
+        yield 1, lambda: None
+        raise ValueError("no second one")
+
+    with pytest.raises(ValueError, match="no second one"):
+        all_at_once(tasks(), Stop())
+    give_up = time.monotonic() + PATIENCE
+    while threading.active_count() > before and time.monotonic() < give_up:
+        time.sleep(0.001)
+    assert threading.active_count() <= before
+
+
+def test_after_an_error_those_under_way_end_before_it_is_raised_and_no_others_begin() -> None:
+    under_way, failed = threading.Event(), threading.Event()
+    happened: list[str] = []
+
+    def slow() -> None:
+        under_way.set()
+        assert failed.wait(PATIENCE)
+        time.sleep(0.05)  # whoever does not wait is gone by now
+        happened.append("ended")
+
+    def fails() -> None:
+        assert under_way.wait(PATIENCE)
+        failed.set()
+        raise Interrupted("it")
+
+    tasks: dict[str, Callable[[], object]] = {"slow": slow, "fails": fails}
+    with pytest.raises(Interrupted):
+        all_at_once(tasks | {f"later {n}": partial(happened.append, "began") for n in range(50)}, Stop(), most=2)
+    assert happened[0] == "ended"
+    assert happened.count("began") <= 1, "one may have begun before the failure was noticed"
+
+
+def test_more_lazy_tasks_than_threads_are_all_done() -> None:
+    assert all_at_once(((n, partial(str, n)) for n in range(100)), Stop(), most=3) == {n: str(n) for n in range(100)}

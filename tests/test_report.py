@@ -160,6 +160,25 @@ def test_asking_again_forgets_the_dead_image_and_keeps_the_first_time() -> None:
     assert (outcome.image_id, outcome.client_token, outcome.requested_at) == ("", "token-1", REQUESTED.at)
 
 
+def test_progress_is_kept_in_steps_that_stay_few() -> None:
+    steps = [happened(CopyProgressed, percent=percent, after=10 + percent) for percent in range(101)]
+    outcome = after(REQUESTED, STARTED, *steps)
+    assert outcome.copying_since == STARTED.at
+    assert [percent for _, percent in outcome.progress] == list(range(5, 101, 5))
+    assert outcome.progress[0][0] == steps[5].at
+
+
+def test_another_copy_begins_its_progress_anew() -> None:
+    again = happened(CopyStarted, image_id="ami-3", after=30)
+    outcome = after(REQUESTED, STARTED, happened(CopyProgressed, percent=60), REQUESTED, again)
+    assert (outcome.progress, outcome.copying_since) == ((), again.at)
+
+
+def test_a_copy_that_was_joined_is_copying_since_it_was_found() -> None:
+    joined = happened(CopyJoined, image_id="ami-2", after=3)
+    assert after(joined).copying_since == joined.at
+
+
 def test_an_event_without_an_id_forgets_none() -> None:
     assert after(REQUESTED, STARTED, happened(RowFailed, error=FAILED)).image_id == "ami-2"
 

@@ -28,11 +28,9 @@ from amicopy.retries import (
     no_room,
     not_answered,
     not_read_back_yet,
-    not_visible_yet,
-    pending,
     persist,
 )
-from amicopy.steps import Look, Sleep, Step, Work
+from amicopy.steps import Sleep, Step, Work
 from tests.support import START, FakeClock
 
 IMAGE = Image(image_id="ami-2", region="us-west-2")
@@ -165,38 +163,6 @@ def test_reading_back_goes_on_until_nothing_is_lacking(clock: FakeClock) -> None
     attempts = Attempts(["tags"], Throttled("Slow."), [])
     assert driven(persist(not_read_back_yet(clock), attempts), clock) == []
     assert attempts.made == 3
-
-
-def looking() -> Work[object]:
-    """Look once and return what was seen."""
-    return (yield Look("ami-2"))
-
-
-def test_an_image_that_stays_absent_is_none_once_the_time_is_up(clock: FakeClock) -> None:
-    policy = not_visible_yet(clock, timedelta(minutes=5))
-    assert driven(persist(policy, looking), clock, takes=5.0) is None
-    assert clock.now() - START == timedelta(minutes=5, seconds=5)  # the last look begins when the time is up
-
-
-def test_looks_come_without_sleeps_in_between_since_the_lane_paces_them(clock: FakeClock) -> None:
-    work = persist(not_visible_yet(clock, timedelta(minutes=5)), looking)
-    assert [next(work), work.send(None), work.send(None)] == [Look("ami-2")] * 3
-
-
-def test_a_sighting_ends_the_looking(clock: FakeClock) -> None:
-    work = persist(not_visible_yet(clock, timedelta(minutes=5)), looking)
-    next(work)
-    with pytest.raises(StopIteration) as end:
-        work.send(IMAGE)
-    assert end.value.value is IMAGE
-
-
-def test_pending_is_waited_for_without_end_and_absent_or_dead_is_not(clock: FakeClock) -> None:
-    attempts = Attempts(*[PENDING] * 1000, IMAGE)
-    assert driven(persist(pending(clock), attempts), clock) is IMAGE
-    assert attempts.made == 1001
-    for end in (None, Image(image_id="ami-2", region="us-west-2", state=ImageState.FAILED)):
-        assert driven(persist(pending(clock), Attempts(end)), clock) is end
 
 
 def test_what_the_work_itself_yields_is_passed_on(clock: FakeClock) -> None:

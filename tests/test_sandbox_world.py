@@ -697,6 +697,17 @@ def test_snapshot_deleted_while_pending_lingers_where_the_switch_says_so() -> No
     assert ec2.world.snapshots(AWAY) == []
 
 
+def test_accounts_may_be_listed_beside_the_permissions_that_say_all_as_packer_does(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    (snapshot_id,) = image.snapshot_ids
+    add = {"Add": [{"UserId": FRIEND}]}
+    ec2("ModifyImageAttribute", ImageId=image.image_id, LaunchPermission=add, UserIds=[FRIEND])
+    ec2("ModifySnapshotAttribute", SnapshotId=snapshot_id, CreateVolumePermission=add, UserIds=[FRIEND])
+    assert image.launch_permissions == ec2.world.snapshot(AWAY, snapshot_id).shared_with == {FRIEND}
+    with pytest.raises(Ec2Error, match="OperationType"):
+        ec2("ModifyImageAttribute", ImageId=image.image_id, UserIds=[FRIEND])
+
+
 def test_snapshot_permissions_take_accounts_and_everybody_one_way_at_a_time(ec2: Ec2) -> None:
     (snapshot_id,) = ec2.world.register(AWAY, name="web").snapshot_ids
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -173,3 +174,50 @@ def test_status_and_cancel_get_by_with_theirs(amicopy: Run, guarded: World, call
     ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--yes", "--available")
     assert ran.code == 0, ran.err
     assert guarded.images("us-west-2") == guarded.images("eu-west-1") == []
+
+
+def test_what_is_in_use_is_seen_only_through_ec2(amicopy: Run) -> None:
+    [looks] = [
+        one for one in printed(amicopy, "--for", "sync")["Statement"] if "ec2:DescribeInstances" in one["Action"]
+    ]
+    assert looks["Condition"] == {"ForAnyValue:StringEquals": {"aws:CalledVia": ["ec2-images.amazonaws.com"]}}
+
+
+MANIFEST = """\
+name: web
+images:
+  - source: {name: "web*"}
+    from: us-east-1
+    to: us-west-2
+    publish: {ssm: /images/web, include_source: true}
+    keep: {newest: 1, min_age: 60s}
+"""
+
+
+def test_sync_gets_by_with_its_policy_and_not_without_each_of_its_own_actions(
+    amicopy: Run, guarded: World, caller: Caller, source: str, clock: FakeClock, tmp_path: Path
+) -> None:
+    (tmp_path / "amis.yaml").write_text(MANIFEST)
+    sync = ("sync", str(tmp_path / "amis.yaml"))
+    document = printed(amicopy, "--for", "sync", "--from", "us-east-1", "--to", "us-west-2")
+    caller.may(document)
+    first = amicopy(*sync)
+    assert first.code == 0, first.err
+    [old] = guarded.images("us-west-2")
+    clock.advance(3600)
+    guarded.register("us-east-1", name="web-2", volumes=[Volume(device="/dev/sda1", gib=8)])
+    caller.may(without(document, "ssm:GetParameter"))
+    assert amicopy(*sync).code == 6
+    caller.may(without(document, "ssm:PutParameter"))
+    unpublished = amicopy(*sync)
+    assert unpublished.code != 0
+    assert "ssm:PutParameter" in unpublished.err
+    assert old.image_id in {image.image_id for image in guarded.images("us-west-2")}
+    caller.may(without(document, "ec2:DescribeImageReferences"))
+    spared = amicopy(*sync)
+    assert spared.code == 0, spared.err
+    assert old.image_id in {image.image_id for image in guarded.images("us-west-2")}
+    caller.may(document)
+    last = amicopy(*sync)
+    assert last.code == 0, last.err
+    assert old.image_id not in {image.image_id for image in guarded.images("us-west-2")}

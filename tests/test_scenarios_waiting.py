@@ -476,3 +476,23 @@ def test_a_write_that_ec2_keeps_refusing_fails_its_region_with_ec2s_reason(amico
     assert found["image_id"] in ran.err
     again = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (again.code, the_copy(world, WEST).launch_permissions) == (0, {SOMEBODY})
+
+
+def test_a_new_copy_that_ec2_does_not_show_for_minutes_is_waited_for(amicopy: Run, world: World) -> None:
+    """14: EC2's own advice for what is new is five minutes."""
+    source = a_source(world)
+    order(world, "copy@us-west-2=unseen:50")  # looks, 5 s apart
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source))
+    assert len(asked(world, "CopyImage")) == 1
+
+
+def test_a_new_copy_that_ec2_never_shows_is_asked_for_anew_after_five_minutes(amicopy: Run, world: World) -> None:
+    """14: a token may stand for a copy that was deregistered long ago."""
+    source = a_source(world)
+    order(world, "copy@us-west-2=unseen:5000")
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    [first, second] = asked(world, "CopyImage")
+    assert (ran.code, first.at) == (0, START), ran.err
+    assert first.params["ClientToken"] != second.params["ClientToken"]
+    assert timedelta(minutes=5) <= second.at - first.at <= timedelta(minutes=5, seconds=10)

@@ -562,7 +562,7 @@ class Play:
         return set()
 
     def _asked_in_the_same_second(self, mine: Sequence[Any], removal: Any) -> bool:
-        """Tell whether EC2's dates, in whole seconds, leave open which of two runs has made the image (README)."""
+        """Tell whether EC2's dates, in whole seconds, leave open which run made it (docs/explanation/promises.md)."""
         made_at = self._image(removal.region, removal.params["ImageId"]).created_at
         asked = [one.at for one in mine if one.operation == "CopyImage" and one.region == removal.region]
         return made_at is not None and any(abs((at - made_at).total_seconds()) <= 1 for at in asked)

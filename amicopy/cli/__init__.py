@@ -10,14 +10,16 @@ import sys
 
 def run() -> None:
     """Run the ``amicopy`` command and leave with its exit code."""
-    # A run allocates what it keeps, botocore's models above all, and ends soon: the collector's default pace costs it
-    # a third of a second of walking through them, measured with 33 regions, and finds nothing.
+    # A run keeps what it allocates and ends soon: the collector finds nothing, and takes a seventh of a start with 33
+    # regions for it (docs/adr/0008).
     gc.set_threshold(200_000, 20, 100)
     _open_missing_streams()
     from amicopy.cli.main import main
     from amicopy.cli.runtime import Runtime
 
-    sys.exit(main(sys.argv[1:], Runtime.real()))
+    code = main(sys.argv[1:], Runtime.real())
+    gc.freeze()  # what goes with the process anyway is not walked over once more by the interpreter's last collection
+    sys.exit(code)
 
 
 def _open_missing_streams() -> None:

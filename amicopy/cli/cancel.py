@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.options import (
     ImageId,
     NameList,
@@ -27,8 +28,16 @@ Exit codes:
 
 
 @click.command("cancel", epilog=EXIT_CODES)
-@click.argument("image_ids", metavar="[AMI]...", nargs=-1, type=ImageId())
-@option("--in", "regions", multiple=True, required=True, type=NameList(), help="Where: regions, 'all', or patterns.")
+@click.argument("image_ids", metavar="[AMI]...", nargs=-1, type=ImageId(), shell_complete=complete_images)
+@option(
+    "--in",
+    "regions",
+    multiple=True,
+    required=True,
+    type=NameList(),
+    help="Where: regions, 'all', or patterns.",
+    shell_complete=complete_regions,
+)
 @source_options
 @option("--all-pending", is_flag=True, help="Every pending copy that amicopy made there, of whatever source.")
 @option("--available", is_flag=True, help="Remove finished copies too.")

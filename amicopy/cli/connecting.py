@@ -9,19 +9,23 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from amicopy.cli.outputs import write_failure
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
 from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, ExitCode, SandboxUnavailable, UsageError
+from amicopy.errors import AmicopyError, ExitCode, SandboxUnavailable
+from amicopy.jobs.means import Means
+from amicopy.render.document import failure_document
 from amicopy.session import Session
 
 if TYPE_CHECKING:
     from amicopy.sandbox.server import Sandbox
 
 
-def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Session], int]) -> int:
-    """Return the exit code of ``run``, handed the session that the options ask for; tell what ends it early."""
+def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Means], int]) -> int:
+    """Return the exit code of ``run``, handed the means that the options ask for; tell what ends it early."""
+    failure: AmicopyError
     with contextlib.ExitStack() as stack:
         if options["verbose"]:
             stack.enter_context(calls_logged())
@@ -36,11 +40,13 @@ def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], ru
                     clock=runtime.clock,
                 )
             )
-            return run(session)
+            return run(runtime.means(session, quiet=options["quiet"]))
         except AmicopyError as error:
-            return tell_failure(command, error, exit_code_of(error, runtime.stop), options["output"])
+            failure, code = error, exit_code_of(error, runtime.stop)
         except Exception as error:
-            return tell_failure(command, bug_report(error), ExitCode.BUG, options["output"])
+            failure, code = bug_report(error), ExitCode.BUG
+        write_failure(options, failure_document(command, failure, code))
+        return tell_failure(command, failure, code, options["output"])
 
 
 @contextlib.contextmanager
@@ -78,22 +84,6 @@ def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
             next_step="Install it: pip install 'amicopy[sandbox]'",
         ) from error
     return Sandbox.start(clock=clock, port=port)
-
-
-def source_region_of(session: Session, asked: str | None) -> str:
-    """Return the region that the sources are in: the one asked for, or the configured one.
-
-    Raises:
-        UsageError: there is neither.
-    """
-    region = asked or session.region
-    if not region:
-        raise UsageError(
-            "In which region are the AMIs?",
-            why="There is no --from, and neither AWS_REGION nor the profile configures a region.",
-            next_step="Name it: --from us-east-1",
-        )
-    return region
 
 
 @contextlib.contextmanager

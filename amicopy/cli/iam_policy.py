@@ -13,7 +13,7 @@ from amicopy.cli.options import option
 from amicopy.destinations import is_pattern, split_names
 from amicopy.iam import Needs, policy
 
-_COMMANDS = ("copy", "status", "verify", "cancel")
+_COMMANDS = ("copy", "sync", "status", "verify", "cancel")
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 
 
@@ -24,12 +24,17 @@ def command(for_command: str, **options: Any) -> int:
 
     Takes every option of copy: put iam-policy where copy stood. Regions named one by one limit the policy to them.
 
+    --for sync is all that a manifest may come to. Where it names a KMS key, add --kms-key; EC2's part is limited to the
+    regions of --from and --to.
+
     \b
     Examples:
       amicopy iam-policy > policy.json
       amicopy iam-policy --from us-east-1 --to us-west-2,eu-west-1 --no-permissions
+      amicopy iam-policy --for sync --to us-west-2,eu-west-1
       amicopy iam-policy --for status
     """
+    syncs = for_command == "sync"
     named = split_names(options["to"])
     destinations = named if named and not any(map(is_pattern, named)) else ("*",)
     needs = Needs(
@@ -37,9 +42,9 @@ def command(for_command: str, **options: Any) -> int:
         only_look=for_command in {"status", "verify"} or options["dry_run"],
         permissions=not options["no_permissions"],
         share=bool(options["share"]),
-        description=options["description"] is not None,
+        description=options["description"] is not None or syncs,
         deprecation=not options["no_deprecation"],
-        protection=bool(options["protect"]),
+        protection=bool(options["protect"]) or syncs,
         key=bool(options["keys"]),
         source_region=options["source_region"] or "*",
         destinations=destinations,

@@ -17,6 +17,7 @@ from amicopy.errors import AmicopyError, ExitCode, Interrupted, UsageError
 # Name: module and first line of its help. A test holds the lines to the commands' own.
 COMMANDS = {
     "copy": ("amicopy.cli.copy", "Copy AMIs to other regions, faithfully and exactly once."),
+    "sync": ("amicopy.cli.sync", "Make a manifest true: which images belong where."),
     "status": ("amicopy.cli.status", "Show every copy of AMIs: where, in which state, what is missing."),
     "verify": ("amicopy.cli.verify", "Check copies against their source: are they faithful?"),
     "cancel": ("amicopy.cli.cancel", "Stop copies: deregister them and delete their snapshots."),

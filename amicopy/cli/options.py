@@ -3,21 +3,20 @@
 Refuses to read AWS or configuration: a value is right or wrong by itself.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
+from amicopy.cli.completion import complete_images, complete_region
 from amicopy.keys import check_key
-from amicopy.models import SOURCE_TAG, Principal
+from amicopy.lengths import completion_from, deprecation_from, length_from
+from amicopy.models import OWN_TAGS, Principal
 from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.templates import check_template
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-_DURATION = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 
 
 class ImageId(click.ParamType[str]):
@@ -34,24 +33,40 @@ class ImageId(click.ParamType[str]):
         return str(value)
 
 
+class ImageIdOrStdin(ImageId):
+    """An AMI id, or ``-`` for those on stdin."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id or ``-``."""
+        return "-" if value == "-" else super().convert(value, param, ctx)
+
+
 class Duration(click.ParamType[timedelta]):
     """A length of time such as 90s, 45m, 4h or 1d12h."""
 
     name = "duration"
+    _read = staticmethod(length_from)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
         """Return the time, or fail with what one looks like."""
         if isinstance(value, timedelta):
             return value
-        match = _DURATION.fullmatch(value.strip()) if value.strip() else None
-        parts = {unit: int(number) for unit, number in match.groupdict().items() if number} if match else {}
         try:
-            length = timedelta(**parts)
-        except OverflowError:
-            length = timedelta(0)
-        if not length:
-            self.fail(f"{value!r} is no duration: write 90s, 45m, 4h or 1d12h.", param, ctx)
-        return length
+            return self._read(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class DeprecationTime(Duration):
+    """How long after its creation a copy is to be deprecated: ten years at most."""
+
+    _read = staticmethod(deprecation_from)
+
+
+class CompletionTime(Duration):
+    """How long a time-based copy may take, in steps of 15 minutes."""
+
+    _read = staticmethod(completion_from)
 
 
 class TagOption(click.ParamType[tuple[str, str]]):
@@ -67,8 +82,8 @@ class TagOption(click.ParamType[tuple[str, str]]):
         key, sign, text = value.partition("=")
         if not sign:
             self.fail(f"{value!r} is no tag: write KEY=VALUE.", param, ctx)
-        if key == SOURCE_TAG:
-            self.fail(f"{key!r} is amicopy's own: its value says what the copy was made from.", param, ctx)
+        if key in OWN_TAGS:
+            self.fail(f"{key!r} is amicopy's own: its value says how the copy was made.", param, ctx)
         if problem := tag_problem(key, text):
             self.fail(f"{problem}.", param, ctx)
         return key, text
@@ -106,29 +121,6 @@ class KeyOption(click.ParamType[tuple[str, str]]):
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
         return region.strip(), key.strip()
-
-
-class DeprecationTime(Duration):
-    """How long after its creation a copy is to be deprecated: ten years at most."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the time, or fail with EC2's limit (EnableImageDeprecation: "The limit is 10 years")."""
-        length = super().convert(value, param, ctx)
-        if length > timedelta(days=3650):
-            self.fail(f"{value!r} is more than the ten years (3650d) that EC2 takes.", param, ctx)
-        return length
-
-
-class CompletionTime(Duration):
-    """How long a time-based copy may take, in steps of 15 minutes."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Return the time, or fail with EC2's steps."""
-        length = super().convert(value, param, ctx)
-        minutes = length.total_seconds() / 60
-        if minutes % 15 or not 15 <= minutes <= 2880:
-            self.fail(f"{value!r} is none of EC2's times: 15m to 48h in steps of 15 minutes, e.g. 45m.", param, ctx)
-        return length
 
 
 class NameTemplate(click.ParamType[str]):
@@ -198,10 +190,18 @@ def stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Co
     return decorate
 
 
-image_ids = click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId())
+image_ids = click.argument(
+    "image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images
+)
 
 source_options = stacked(
-    option("--from", "source_region", metavar="REGION", help="Region of the AMIs. Default: the configured one."),
+    option(
+        "--from",
+        "source_region",
+        metavar="REGION",
+        help="Region of the AMIs. Default: the configured one.",
+        shell_complete=complete_region,
+    ),
 )
 
 connection_options = stacked(

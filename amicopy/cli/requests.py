@@ -3,7 +3,7 @@
 Refuses to import what needs botocore.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,6 @@ from amicopy.cli.options import (
     option,
     stacked,
 )
-from amicopy.errors import UsageError
-from amicopy.keys import key_in_region
 from amicopy.request import CopyRequest, Protection
 from amicopy.rules import tags_problem
 
@@ -98,25 +96,12 @@ def refuse_contradictions(options: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--tag: {problem}.")
 
 
-def request_from(
-    options: Mapping[str, Any],
-    *,
-    source_region: str,
-    image_ids: tuple[str, ...],
-    destinations: tuple[str, ...],
-    best_effort: frozenset[str] = frozenset(),
-    copying: bool = True,
-) -> CopyRequest:
-    """Return the request that the options make.
-
-    Raises:
-        UsageError: a key is named for a region that is no destination, or is one of another region.
-    """
-    request = CopyRequest(
-        source_region=source_region,
-        image_ids=image_ids,
-        destinations=destinations,
-        best_effort=best_effort,
+def wish_from(options: Mapping[str, Any]) -> CopyRequest:
+    """Return what the options ask for; its destinations are left open."""
+    return CopyRequest(
+        source_region=options["source_region"] or "",
+        image_ids=tuple(dict.fromkeys(options["image_ids"])),
+        destinations=(),
         name=options["name"] or "",
         description=options["description"],
         tags=dict(options["tags"]),
@@ -131,29 +116,6 @@ def request_from(
         protect=Protection(options["protect"]) if options["protect"] else None,
         preflight=not options.get("no_preflight"),
     )
-    if copying:  # what is only looked at needs no key of its own in every region
-        check_keys(request.keys, request.destinations)
-    return request
-
-
-def check_keys(keys: Mapping[str, str], destinations: Sequence[str]) -> None:
-    """Check that every key is named for a destination, and can be used where it is named.
-
-    Raises:
-        UsageError: one is not, or is the ARN of another region's key.
-    """
-    for region in keys:
-        if region and region not in destinations:
-            raise UsageError(
-                f"--kms-key names a key for {region}, which is no destination.",
-                why=f"The destinations are: {', '.join(destinations)}.",
-                next_step="Correct the region, or leave that key out.",
-            )
-    for destination in destinations:
-        try:
-            key_in_region(keys.get(destination, keys.get("", "")), destination)
-        except ValueError as error:
-            raise UsageError(f"--kms-key: {error}.", next_step=f"--kms-key {destination}=KEY") from error
 
 
 def _minutes(length: timedelta | None) -> int | None:

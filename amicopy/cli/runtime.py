@@ -3,13 +3,11 @@
 Refuses to know any command.
 """
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from amicopy.clock import Clock, SystemClock
 from amicopy.parallel import Stop
-from amicopy.render.words import typed
 
 
 @dataclass(slots=True, kw_only=True)
@@ -30,11 +28,18 @@ class Runtime:
     @property
     def same_command(self) -> str:
         """The command line as a person would type it again."""
+        from amicopy.render.words import typed
+
         return typed(["amicopy", *self.argv])
 
-    def events(self, lanes: Sequence[Any]) -> Iterator[Any]:
-        """Yield the events of the lanes, however they are run here."""
-        from amicopy.execute import in_threads
+    def means(self, session: Any, *, quiet: bool = False) -> Any:
+        """Return the means of a job here; unless ``quiet``, what it says goes to stderr."""
+        from amicopy.cli.telling import say
+        from amicopy.jobs.means import Means
 
-        drive = self.drive or in_threads
-        yield from drive(lanes, self.clock, self.stop)
+        means = Means(session=session, clock=self.clock, stop=self.stop)
+        if self.drive:
+            means.drive = self.drive
+        if not quiet:
+            means.say = lambda words: say([words])
+        return means

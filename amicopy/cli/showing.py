@@ -1,94 +1,52 @@
-"""``amicopy status``: read, show, and with ``--watch`` read again.
+"""``amicopy status``: show, and with ``--watch`` show again.
 
 Refuses to write to EC2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from amicopy.cli.connecting import run_connected
-from amicopy.cli.looking import Looking, unread_code
+from amicopy.cli.looking import tell_survey
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.gateway import Gateway
-from amicopy.inventory import Standing, standings
-from amicopy.parallel import all_at_once
-from amicopy.progress import percent_by_image
+from amicopy.errors import ExitCode
+from amicopy.jobs.means import Means
+from amicopy.jobs.showing import Status, StatusJob
 from amicopy.render.results import write_json
 from amicopy.render.standing import standing_document, write_standings
 from amicopy.request import CopyRequest
-from amicopy.session import Session
-from amicopy.surveyed import Survey
-
-WATCH_SECONDS = 5.0
 
 
 def status(runtime: Runtime, **options: Any) -> int:
     """Run ``amicopy status`` with its parsed options; return the exit code."""
-    return run_connected("status", runtime, options, lambda session: _Status(runtime, session, options).run())
+    return run_connected("status", runtime, options, lambda means: _status(means, options))
 
 
-class _Status:
-    """One run of the command."""
-
-    def __init__(self, runtime: Runtime, session: Session, options: Mapping[str, Any]) -> None:
-        self._runtime = runtime
-        self._options = options
-        self._looking = Looking(runtime, session, options)
-
-    def run(self) -> int:
-        """Show what is where, again and again while something is being copied, if asked to watch."""
-        looking = self._looking
-        request = CopyRequest(
-            source_region=looking.home,
-            image_ids=tuple(source.image_id for source in looking.sources),
-            destinations=looking.destinations,
-        )
-        shown: Sequence[Any] = ()
-        written = ExitCode.OK
-        was_under_way = False  # a region that is silent for a moment may still be copying
-        while True:
-            survey = looking.survey(request)
-            found = list(standings(request, survey))
-            percents = self._percents(found)
-            if (now := [found, percents]) != shown:
-                shown = now
-                written = self._show(found, percents, survey)
-            unread = any(one.problem for one in survey.destinations.values())
-            under_way = any(one.copy.state.in_progress for one in found)
-            if not self._options["watch"] or not (under_way or (unread and was_under_way)):
-                looking.tell(survey)
-                return int(unread_code(survey) or written)
-            was_under_way = under_way or was_under_way
-            self._runtime.clock.sleep(WATCH_SECONDS, until=self._runtime.stop)
-            self._runtime.stop.check()
-
-    def _percents(self, found: Sequence[Standing]) -> dict[str, int]:
-        """Return how far the copies under way are."""
-        by_region: dict[str, list[Standing]] = {}
-        for one in found:
-            if one.copy.state.in_progress:
-                by_region.setdefault(one.copy.region, []).append(one)
-        gateways = self._looking.gateways
-        tasks = {region: partial(_progress, gateways[region], some) for region, some in by_region.items()}
-        parts = all_at_once(tasks, self._runtime.stop)
-        return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
-
-    def _show(self, found: Sequence[Standing], percents: Mapping[str, int], survey: Survey) -> ExitCode:
-        if self._options["output"] == "json":
-            return to_stdout(partial(write_json, standing_document(found, percents, survey, unread_code(survey))))
-        if found:
-            return to_stdout(partial(write_standings, found, percents, self._options["output"]))
-        if not self._options["quiet"]:
-            say(["there is no copy"])
-        return ExitCode.OK
+def _status(means: Means, options: Mapping[str, Any]) -> int:
+    """Show what is where, again and again while something is being copied, if asked to watch."""
+    wish = CopyRequest(
+        source_region=options["source_region"] or "", image_ids=tuple(options["image_ids"]), destinations=()
+    )
+    job = StatusJob(means, wish, options["regions"])
+    shown: Status | None = None
+    written = ExitCode.OK
+    for status in job.watch() if options["watch"] else [job.look()]:
+        if shown is None or (status.copies, status.percents) != (shown.copies, shown.percents):
+            written = _show(status, options)
+        shown = status
+    assert shown is not None  # there is one look at least
+    tell_survey(job.looking, shown.survey, quiet=options["quiet"])
+    return int(shown.exit_code or written)
 
 
-def _progress(gateway: Gateway, pending: Sequence[Standing]) -> dict[str, int]:
-    try:
-        snapshots = gateway.find_snapshots_of_copies([one.copy.image_id for one in pending])
-    except AmicopyError:  # a display is not worth failing for
-        return {}
-    return percent_by_image(snapshots, [one.copy.image_id for one in pending])
+def _show(status: Status, options: Mapping[str, Any]) -> ExitCode:
+    if options["output"] == "json":
+        document = standing_document(status.copies, status.percents, status.survey, status.exit_code)
+        return to_stdout(partial(write_json, document))
+    if status.copies:
+        return to_stdout(partial(write_standings, status.copies, status.percents, options["output"]))
+    if not options["quiet"]:
+        say(["there is no copy"])
+    return ExitCode.OK

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -34,6 +35,7 @@ Exit codes:
     type=NameList(),
     default=["all"],
     help="Where to look. Default: every enabled region.",
+    shell_complete=complete_regions,
 )
 @source_options
 @option("--watch", is_flag=True, help="Look again until nothing is being copied any more.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -36,6 +37,7 @@ Exit codes:
     type=NameList(),
     default=["all"],
     help="Where to look. Default: every enabled region.",
+    shell_complete=complete_regions,
 )
 @source_options
 @wanted_options

@@ -26,7 +26,8 @@ def error_document(error: AmicopyError | None) -> dict[str, Any] | None:
     """Return an error as ``slug``, ``what``, ``why``, ``next``."""
     if error is None:
         return None
-    return {"slug": error.slug, "what": error.what, "why": error.why, "next": error.next_step}
+    document: dict[str, Any] = {"slug": error.slug, "what": error.what, "why": error.why, "next": error.next_step}
+    return document | {"details": list(error.details)} if error.details else document
 
 
 def failure_document(command: str, error: AmicopyError, exit_code: ExitCode) -> dict[str, Any]:

@@ -1,7 +1,10 @@
-"""Progress on a terminal: a table with a bar per destination, redrawn in place.
+"""Progress on a terminal: a table with a bar per copy, or per region where they are too many, redrawn in place.
 
 Refuses to be there for anything but a terminal, and to grow beyond the screen.
 """
+
+from collections import Counter
+from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -31,6 +34,10 @@ _WORDS = {
 }
 
 
+_MANY = 500
+_ENDED_BADLY_FIRST = sorted(State, key=lambda state: state not in {State.FAILED, State.REFUSED})
+
+
 class _Screen(Console):
     """A console whose terminal may go away without ending the run."""
 
@@ -47,8 +54,10 @@ class LiveView:
         self._stop = stop
         self._clock = clock
         self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
+        # To draw thousands takes 10 ms and more, and they are counted by region, where nothing pulses.
+        often = 4 if len(report.outcomes) < _MANY else 1
         self._live = Live(
-            console=self._console, get_renderable=self._table, refresh_per_second=4, redirect_stdout=False
+            console=self._console, get_renderable=self._table, refresh_per_second=often, redirect_stdout=False
         )
         self._live.start()
 
@@ -63,27 +72,56 @@ class LiveView:
         self._live.stop()
 
     def _table(self) -> Group:
-        now = self._clock.now()
-        outcomes = sorted(self._report.rows, key=_urgency)
+        outcomes = self._report.rows
         room = max(3, self._console.height - 4)
-        several = len({outcome.row.source.reference for outcome in outcomes}) > 1
+        regions: dict[str, list[Outcome]] = {}
+        for outcome in outcomes:
+            regions.setdefault(outcome.row.region, []).append(outcome)
+        if len(outcomes) > room and len(regions) < len(outcomes):
+            lines = [self._region_line(some) for some in sorted(regions.values(), key=_first_urgency)]
+        else:
+            several = len(regions) < len(outcomes)
+            lines = [self._line(outcome, several=several) for outcome in sorted(outcomes, key=_urgency)]
         table = Table(box=None, pad_edge=False, show_header=False)
-        for outcome in outcomes if len(outcomes) <= room else outcomes[: room - 1]:
-            table.add_row(
-                Text(outcome.row.region, no_wrap=True),
-                *([Text(outcome.row.source.image_id, no_wrap=True)] if several else []),
-                Text(outcome.image_id or "-", no_wrap=True),
-                _bar(outcome, 24 if self._console.width >= 100 else 8),
-                Text(_progress(outcome), style=_STYLES.get(outcome.state, "")),
-                Text(self._took(outcome), style="dim"),
-            )
+        for line in lines if len(lines) <= room else lines[: room - 1]:
+            table.add_row(*line)
         done = sum(outcome.ended for outcome in outcomes)
-        line = f"{done} of {counted(len(outcomes), 'copy', 'copies')} ended · {duration(now - self._report.started_at)}"
-        if len(outcomes) > room:
-            line += f" · {len(outcomes) - room + 1} more not shown"
+        since = duration(self._clock.now() - self._report.started_at)
+        summary = f"{done} of {counted(len(outcomes), 'copy', 'copies')} ended · {since}"
+        if len(lines) > room:
+            summary += f" · {len(lines) - room + 1} more not shown"
         if self._stop.is_set():
-            line += f" · {ENDING}"
-        return Group(table, Text(line, style="dim"))
+            summary += f" · {ENDING}"
+        return Group(table, Text(summary, style="dim"))
+
+    @property
+    def _bar_width(self) -> int:
+        return 24 if self._console.width >= 100 else 8
+
+    def _line(self, outcome: Outcome, *, several: bool) -> list[Text | ProgressBar]:
+        """Return the cells of one copy; its source among them where there are ``several``."""
+        return [
+            Text(outcome.row.region, no_wrap=True),
+            *([Text(outcome.row.source.image_id, no_wrap=True)] if several else []),
+            Text(outcome.image_id or "-", no_wrap=True),
+            _bar(outcome, self._bar_width),
+            Text(_progress(outcome), style=_STYLES.get(outcome.state, "")),
+            Text(self._took(outcome), style="dim"),
+        ]
+
+    def _region_line(self, outcomes: Sequence[Outcome]) -> list[Text | ProgressBar]:
+        """Return the cells of one region: how far its copies are together, and how many are where."""
+        count = Counter(outcome.state for outcome in outcomes)
+        words = Text(no_wrap=True)
+        for state in (one for one in _ENDED_BADLY_FIRST if count[one]):
+            words.append(", " if words else "").append(f"{count[state]} {_WORDS[state]}", style=_STYLES.get(state, ""))
+        percent = sum(map(_percent, outcomes)) / len(outcomes)
+        return [
+            Text(outcomes[0].row.region, no_wrap=True),
+            ProgressBar(total=100, completed=percent, width=self._bar_width),
+            Text(f"{percent:3.0f} %", style="dim"),
+            words,
+        ]
 
     def _took(self, outcome: Outcome) -> str:
         if outcome.requested_at is None:
@@ -96,10 +134,17 @@ def _urgency(outcome: Outcome) -> int:
     return 2 if outcome.is_well else 1 if outcome.ended else 0
 
 
+def _first_urgency(outcomes: Sequence[Outcome]) -> int:
+    return min(map(_urgency, outcomes))
+
+
+def _percent(outcome: Outcome) -> int:
+    return 100 if outcome.is_well or outcome.state is State.HELD else outcome.percent or 0
+
+
 def _bar(outcome: Outcome, width: int) -> ProgressBar:
-    percent = 100 if outcome.is_well or outcome.state is State.HELD else outcome.percent
-    waiting = outcome.state in {State.COPYING, State.REQUESTED} and percent is None
-    return ProgressBar(total=100, completed=percent or 0, width=width, pulse=waiting)
+    waiting = outcome.state in {State.COPYING, State.REQUESTED} and outcome.percent is None
+    return ProgressBar(total=100, completed=_percent(outcome), width=width, pulse=waiting)
 
 
 def _progress(outcome: Outcome) -> str:

@@ -51,12 +51,13 @@ class PlainView:
         self._stop = stop
         self._ending = False
         self._last = clock.now()
+        rows = report.plan.rows
+        self._several = len(rows) > len({row.region for row in rows})  # AMIs: then a region alone says too little
 
     def event(self, event: Event, outcome: Outcome) -> None:
         """Write the line of one event; progress alone has none."""
         if words := event_words(event):
-            several = len(self._report.plan.rows) > len({row.region for row in self._report.plan.rows})
-            subject = f"{event.region} {outcome.row.source.image_id}" if several else event.region
+            subject = f"{event.region} {outcome.row.source.image_id}" if self._several else event.region
             self.line(f"{subject}  {words}", event.at)
 
     def glance(self) -> None:

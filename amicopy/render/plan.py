@@ -3,16 +3,28 @@
 Refuses to colour and to print.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 from amicopy.plan import Action, Plan
 from amicopy.render.words import columns, counted, safe
 
+# More lines than this nobody reads before the work begins.
+_MOST_LINES = 100
 
-def plan_lines(plan: Plan) -> Iterator[str]:
-    """Yield one line per row and the notes below; nothing to do is one sentence."""
+
+def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
+    """Yield one line per row and the notes below; nothing to do is one sentence.
+
+    ``in_brief`` a plan of very many rows has one line per region and action.
+    """
     if plan.rows and all(row.action is Action.KEEP for row in plan.rows):
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} as asked"
+    elif in_brief and len(plan.rows) > _MOST_LINES:
+        groups = Counter((row.action, row.region) for row in plan.rows)
+        yield from columns(
+            [[str(action), region, counted(many, "copy", "copies")] for (action, region), many in groups.items()]
+        )
     else:
         several = len({row.source.reference for row in plan.rows}) > 1
         yield from columns(

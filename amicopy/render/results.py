@@ -12,16 +12,13 @@ from typing import Any
 from amicopy.render.words import duration, safe
 from amicopy.report import Outcome, Report, State
 
-FORMATS = ("text", "table", "json", "jsonl")
-
 # States whose AMI id is of use to the next step.
 _USEFUL = {State.DONE, State.HELD, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}
 
 
 def write_json(document: Any) -> None:
-    """Write one JSON document; non-ASCII text escaped, so that no terminal or encoding stumbles over it."""
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
-    sys.stdout.flush()
+    """Write one JSON document."""
+    write_text(json_of(document))
 
 
 def write_json_line(document: Any) -> None:
@@ -37,33 +34,49 @@ def write_lines(lines: Iterable[str]) -> None:
     sys.stdout.flush()
 
 
-def write_text(outcomes: Iterable[Outcome]) -> None:
-    """Write ``REGION COPY SOURCE`` for each copy that there is."""
-    write_lines(
-        f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}"
+def text_of(outcomes: Iterable[Outcome]) -> str:
+    """Return ``REGION COPY SOURCE`` for each copy that there is, a line each."""
+    return "".join(
+        f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}\n"
         for outcome in outcomes
         if outcome.image_id and outcome.state in _USEFUL
     )
 
 
-def write_table(report: Report) -> None:
-    """Write a table for people."""
+def table_of(report: Report, *, styled: bool = False) -> str:
+    """Return a table for people; ``styled`` for a terminal."""
     rows = [
         [
             outcome.row.region,
             outcome.image_id or "-",
             outcome.row.source.image_id,
             state_words(outcome),
-            _took(outcome),
+            took(outcome),
             safe(outcome.row.wanted.name),
         ]
         for outcome in report.rows
     ]
-    print_table(["region", "copy", "source", "state", "took", "name"], rows)
+    return _table(["region", "copy", "source", "state", "took", "name"], rows, styled=styled)
+
+
+def json_of(document: Any) -> str:
+    """Return one JSON document; non-ASCII text escaped, so that no terminal or encoding stumbles over it."""
+    return json.dumps(document, indent=2) + "\n"
+
+
+def write_text(text: str) -> None:
+    """Write a result."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table to stdout, as wide as it needs: a pipe has no width, and a terminal wraps."""
+    """Write a table to stdout."""
+    write_text(_table(header, rows, styled=sys.stdout.isatty()))
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, styled: bool) -> str:
+    """Return a table as wide as it needs: a pipe has no width, and a terminal wraps."""
     from rich import box
     from rich.console import Console
     from rich.measure import Measurement
@@ -76,13 +89,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     # Written in one piece by us: rich ends the process when whoever reads stdout has gone.
     paper = io.StringIO()
     console = Console(
-        file=paper, force_terminal=sys.stdout.isatty(), markup=False, emoji=False, highlight=False, legacy_windows=False
+        file=paper, force_terminal=styled, markup=False, emoji=False, highlight=False, legacy_windows=False
     )
     unlimited = console.options.update(max_width=10_000)
     console.width = Measurement.get(console, unlimited, table).maximum
     console.print(table)
-    sys.stdout.write(paper.getvalue())
-    sys.stdout.flush()
+    return paper.getvalue()
 
 
 def state_words(outcome: Outcome) -> str:
@@ -107,7 +119,8 @@ def state_words(outcome: Outcome) -> str:
     return str(outcome.state)
 
 
-def _took(outcome: Outcome) -> str:
+def took(outcome: Outcome) -> str:
+    """Return how long EC2 copied; ``-`` where it was not asked to, or has not finished."""
     if outcome.requested_at is None or outcome.available_at is None:
         return "-"
     return duration(outcome.available_at - outcome.requested_at)

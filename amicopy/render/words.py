@@ -49,6 +49,8 @@ def error_lines(error: AmicopyError, *, label: str = "error", width: int | None 
     """
     width = width or _terminal_width()
     lines = fold(f"{label}: {safe(error.what)} [{error.slug}]", width, indent=2)
+    for detail in error.details:
+        lines += fold(f"  {safe(detail)}", width, indent=4)
     if error.why:
         lines += fold(f"  why    {safe(error.why)}", width, indent=9)
     if error.next_step:

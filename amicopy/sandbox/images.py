@@ -260,6 +260,8 @@ def describe_image_references(call: Call) -> dict[str, Any]:
     wanted = {item.get("ResourceType") for item in call.params.get("ResourceTypes") or []}
     if not wanted and not call.params.get("IncludeAllResourceTypes"):
         raise errors.missing("ResourceTypes")
+    if call.params.get("IncludeAllResourceTypes"):
+        wanted = set()
     rows = [
         {"ImageId": image_id, "ResourceType": kind, "Arn": arn}
         for image_id in call.required("ImageIds")

@@ -80,6 +80,8 @@ def _changes(call: Call) -> tuple[set[str], set[str]]:
     add, remove = _principals(given.get("Add") or []), _principals(given.get("Remove") or [])
     listed = _principals({kind: value} for name, kind in _LISTS.items() for value in call.params.get(name) or [])
     operation = call.params.get("OperationType")
+    if given and not operation:  # packer lists the users beside LaunchPermission, which says it all
+        return add, remove
     if listed and operation not in ("add", "remove"):
         raise errors.missing("OperationType")
     (add if operation == "add" else remove).update(listed)

@@ -13,7 +13,7 @@ from amicopy.gateway import Gateway
 from amicopy.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.parallel import Stop
 from amicopy.progress import destination_of
-from amicopy.recognise import is_copy_of
+from amicopy.recognise import source_of
 from amicopy.removal import DELETED, remove_completely, remove_snapshot
 from amicopy.retries import driven
 
@@ -65,9 +65,8 @@ def find_targets(image_ids: Sequence[str], home: str, gateway: Gateway, *, avail
         **gateway.find_lineage_copies(home, image_ids),
         **gateway.describe_own_images(image_ids),
     }
-    sources = [Image(image_id=image_id, region=home) for image_id in image_ids]
     snapshots = gateway.find_tagged_snapshots(references)
-    return _targets(images, snapshots, image_ids, sources, gateway, available=available)
+    return _targets(images, snapshots, image_ids, references, gateway, available=available)
 
 
 def find_all_pending(gateway: Gateway) -> tuple[Target, ...]:
@@ -80,29 +79,37 @@ def find_all_pending(gateway: Gateway) -> tuple[Target, ...]:
 def _targets(
     images: Mapping[str, Image],
     snapshots: Mapping[str, Snapshot],
-    named_ids: Sequence[str],
-    sources: Sequence[Image],
+    named_ids: Iterable[str],
+    references: Iterable[str],
     gateway: Gateway,
     *,
     available: bool,
 ) -> tuple[Target, ...]:
-    found = (_target(image, named_ids, sources, available=available) for image in images.values())
-    targets = [_with_snapshots(target, snapshots) for target in found if target is not None]
+    named, sources = frozenset(named_ids), frozenset(references)
+    found = (_target(image, named, sources, available=available) for image in images.values())
+    made_for: dict[str, set[str]] = {}  # a target may not list its snapshots yet
+    for snapshot in snapshots.values():
+        made_for.setdefault(destination_of(snapshot), set()).add(snapshot.snapshot_id)
+    targets = [
+        replace(one, snapshot_ids=tuple(sorted({*one.snapshot_ids, *made_for.get(one.resource_id, ())})))
+        for one in found
+        if one is not None
+    ]
     return (
         *sorted(targets, key=lambda target: target.resource_id),
         *_orphans(snapshots, images, gateway, available=available),
     )
 
 
-def _target(image: Image, named_ids: Sequence[str], sources: Sequence[Image], *, available: bool) -> Target | None:
+def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool) -> Target | None:
     """Return what is to become of one image; None where it has nothing to do with what was named."""
-    source = next((source for source in sources if is_copy_of(source, image)), None)
+    source = made_from if (made_from := source_of(image)) in sources else ""
     named = image.image_id in named_ids
-    if source is None and not named:
+    if not source and not named:
         return None
-    origin = source.reference if source else image.tags.get(SOURCE_TAG) or _lineage(image)
+    origin = source or image.tags.get(SOURCE_TAG) or _lineage(image)
     fate, reason = Fate.CANCEL, f"it is {image.state}"
-    if source is None and (not origin or image.source_instance_id):
+    if not source and (not origin or image.source_instance_id):
         fate, reason = Fate.SPARE, "it is no copy: neither EC2's lineage nor our tag says what it was copied from"
     elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
         fate, reason = Fate.SPARE, f"it is {image.state}; finished copies are removed only with --available"
@@ -127,12 +134,6 @@ def _target(image: Image, named_ids: Sequence[str], sources: Sequence[Image], *,
 
 def _lineage(image: Image) -> str:
     return f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
-
-
-def _with_snapshots(target: Target, snapshots: Mapping[str, Snapshot]) -> Target:
-    """Return the target with the snapshots that it will own once it lists them."""
-    described = {one.snapshot_id for one in snapshots.values() if destination_of(one) == target.resource_id}
-    return replace(target, snapshot_ids=tuple(sorted({*target.snapshot_ids, *described})))
 
 
 def _orphans(

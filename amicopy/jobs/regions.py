@@ -12,7 +12,7 @@ from amicopy.session import Session
 
 
 class NamedRegions:
-    """What a command line says about regions.
+    """What a person says about regions.
 
     Raises UsageError where a region does not exist, lies in another partition, or where nothing is left.
     """

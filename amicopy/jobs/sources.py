@@ -1,4 +1,4 @@
-"""The sources that status and verify are about: as they are, or, once gone, as what their copies are known by.
+"""The sources that a look at copies is about: as they are, or, once gone, as what their copies are known by.
 
 Refuses to fail for a source that is not there any more.
 """

@@ -1,0 +1,60 @@
+"""What a shell's Tab key offers beyond options and commands: regions, and the account's AMIs.
+
+Refuses to be slow or to complain: whoever presses Tab waits, and an error would land in the middle of the line.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+# Longer than this nobody waits for a list; the words can still be typed.
+_SECONDS = 2
+
+
+def complete_regions(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the regions that the last word of a comma list may become."""
+    before, comma, last = incomplete.rpartition(",")
+    taken = before.split(",")
+    words = _known_regions() if comma else ["all", *_known_regions()]
+    return [f"{before}{comma}{name}" for name in words if name.startswith(last) and name not in taken]
+
+
+def complete_region(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the regions that a word may become."""
+    return [name for name in _known_regions() if name.startswith(incomplete)]
+
+
+def _known_regions() -> list[str]:
+    try:
+        from amicopy.session import Session
+
+        return list(Session().known_regions())
+    except Exception:
+        return []
+
+
+def complete_images(ctx: click.Context, _param: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+    """Return the account's AMIs in the region of ``--from`` or the configured one, newest first, with their names."""
+    if not (incomplete.startswith("ami-") or "ami-".startswith(incomplete)):
+        return []
+    try:
+        found = _own_images(ctx.params)
+    except Exception:  # no credentials, no network, no permission: nothing to offer
+        return []
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(image_id, help=name) for image_id, name in found if image_id.startswith(incomplete)]
+
+
+def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
+    from amicopy.jobs.listing import own_images
+    from amicopy.jobs.means import Means
+    from amicopy.render.words import safe
+    from amicopy.session import Session
+
+    session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)
+    images = own_images(Means(session=session), params.get("source_region"))
+    return [(image.image_id, safe(image.name)) for image in images]

@@ -1,0 +1,60 @@
+"""``amicopy sync``: its options.
+
+Refuses to import what needs botocore before the options are known to be right.
+"""
+
+from typing import Any
+
+import click
+
+from amicopy.cli.options import connection_options, option, output_options, refuse_two_endpoints
+from amicopy.cli.outputs import EXPORTED, file_options
+from amicopy.cli.running import refuse_run_contradictions, run_options
+from amicopy.cli.runtime import Runtime
+
+EXIT_CODES = """\b
+Exit codes:
+  0 the manifest is true              1 nothing succeeded, or refused and nothing started
+  2 usage, or a faulty manifest       3 some of it is true, some not
+  4 --dry-run --exit-code: work to do 5 still copying; the same command goes on
+  6 credentials, permissions, region not enabled
+  130, 143 interrupted; the copies go on
+"""
+
+
+@click.command("sync", epilog=EXIT_CODES)
+@click.argument("manifest", metavar="MANIFEST", required=False, type=click.Path())
+@option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and end.")
+@run_options
+@connection_options
+@output_options("text", "table", "json", "jsonl", *EXPORTED)
+@file_options
+@click.pass_obj
+def command(runtime: Runtime, /, **options: Any) -> int:
+    """Make a manifest true: which images belong where.
+
+    MANIFEST is a YAML file (- for stdin) that names sources and destinations, what the copies are to bear, where their
+    ids are published, and how many copies stay. Without changes a run writes nothing. --dry-run shows what would
+    change: + made, ~ changed, - removed, = as it is.
+
+    With --no-wait a run makes one pass and ends; run again and again by any scheduler it brings a set of any size to
+    its end.
+
+    \b
+    Examples:
+      amicopy sync amis.yaml --dry-run
+      amicopy sync amis.yaml --no-wait --exit-code
+      amicopy sync --schema > amicopy.schema.json
+    """
+    if options["schema"]:
+        from amicopy.manifest.checked import schema_text
+
+        click.echo(schema_text(), nl=False)
+        return 0
+    if not options["manifest"]:
+        raise click.UsageError("Missing argument 'MANIFEST'.")
+    refuse_two_endpoints(options)
+    refuse_run_contradictions(options)
+    from amicopy.cli.syncing import sync
+
+    return sync(runtime, **options)

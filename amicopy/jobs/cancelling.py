@@ -1,0 +1,101 @@
+"""Stopping copies: find what is to go, then remove it.
+
+Refuses to remove anything of its own accord: `find` only looks.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.gateway import Gateway
+from amicopy.jobs.means import Means
+from amicopy.jobs.regions import NamedRegions
+from amicopy.parallel import Stop, all_at_once
+from amicopy.survey import survey_regions
+from amicopy.targets import Fate, Target, cancel_target, find_all_pending, find_targets
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellation:
+    """What is to go, or what became of it, and why regions could not be read."""
+
+    targets: tuple[Target, ...]
+    unread: tuple[AmicopyError, ...] = ()
+
+    @property
+    def going(self) -> tuple[Target, ...]:
+        """What will be removed."""
+        return tuple(target for target in self.targets if target.fate is Fate.CANCEL)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process is to tell the shell."""
+        lost = [target for target in self.targets if target.fate is Fate.FAILED or target.kept]
+        spared = [target for target in self.targets if target.fate is Fate.SPARE and "protection" in target.reason]
+        done = [target for target in self.targets if target.fate in {Fate.CANCELLED, Fate.GONE}]
+        if not lost and not spared and not self.unread:
+            return ExitCode.OK
+        codes = {target.error.exit_code for target in lost if target.error} | {one.exit_code for one in self.unread}
+        if not done:
+            return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+        return ExitCode.PARTIAL
+
+
+class CancelJob:
+    """Finds copies by their source's or their own ids in the regions named by ``where``; without ids every pending one.
+
+    ``available``: finished copies too.
+    """
+
+    def __init__(
+        self,
+        means: Means,
+        image_ids: Sequence[str],
+        where: Sequence[str],
+        *,
+        source_region: str | None = None,
+        available: bool = False,
+    ) -> None:
+        """Resolve the regions.
+
+        Raises:
+            UsageError: a region does not exist, or none that is enabled matches.
+        """
+        self._means = means
+        home = means.home(source_region)
+        named = NamedRegions(means.session, home, {"--in": where})
+        self.regions = named.places("--in", lambda: survey_regions(means.gateways[home])[0])
+        self._look: Callable[[Gateway], tuple[Target, ...]] = find_all_pending
+        if image_ids:
+            self._look = partial(find_targets, image_ids, home, available=available)
+
+    def find(self) -> Cancellation:
+        """Return what would go, and what would not and why; reads only."""
+        gateways = self._means.gateways
+        looks = ((region, partial(self._looked, gateways[region])) for region in self.regions)
+        found = all_at_once(looks, self._means.stop)
+        return Cancellation(
+            targets=tuple(target for one in found.values() if not isinstance(one, AmicopyError) for target in one),
+            unread=tuple(one for one in found.values() if isinstance(one, AmicopyError)),
+        )
+
+    def remove(self, found: Cancellation) -> Cancellation:
+        """Deregister what is to go and delete its snapshots; return what became of each."""
+        means = self._means
+        do = {
+            (target.region, target.resource_id): partial(
+                cancel_target, target, means.gateways[target.region], means.clock, means.stop
+            )
+            for target in found.targets
+        }
+        # Interrupted it only stops looking for late snapshots: what was removed is to be told.
+        return Cancellation(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
+
+    def _looked(self, gateway: Gateway) -> Any:
+        """Return what is in one region, or why that could not be seen: the others go on."""
+        try:
+            return self._look(gateway)
+        except AmicopyError as error:
+            return error

@@ -1,0 +1,147 @@
+"""A copying job: plan, execute, and a report that can be written at any moment.
+
+Refuses to do any of it itself: planning plans, lanes execute.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from amicopy.details import with_details
+from amicopy.errors import AmicopyError, CopyVanished, Interrupted
+from amicopy.events import Event, LeftBecause, RowFailed, RowLeft
+from amicopy.jobs.means import Means
+from amicopy.jobs.orders import Order, Terms
+from amicopy.jobs.planning import Planning
+from amicopy.lane import Lane
+from amicopy.making import Terms as LaneTerms
+from amicopy.plan import Action, Plan, Row, rows_by_region
+from amicopy.release import held, may_be_shared
+from amicopy.report import Outcome, Report, State
+from amicopy.undo import undo
+
+
+class CopyJob:
+    """Copies as ordered. `plan` first, then `events` to the end; ``report`` is what has come of it so far.
+
+    After `events` of a job that was stopped, or that lost its ground, ``report.signal`` and ``report.error`` say so.
+    """
+
+    report: Report
+
+    def __init__(self, means: Means, orders: Sequence[Order], terms: Terms | None = None) -> None:
+        """Check what can be checked without AWS.
+
+        Raises:
+            UsageError: an order contradicts itself, or names a region that does not exist.
+        """
+        self.means = means
+        self.terms = terms or Terms()
+        self.started_at = means.clock.now()
+        self._deadline = self.started_at + self.terms.timeout
+        self._planning = Planning(means, orders)
+
+    def plan(self, *, may_write: bool = True) -> Plan:
+        """Return what is to be done; reads only. ``may_write`` False: it is only to be looked at.
+
+        Raises:
+            AmicopyError: what the survey cannot go on without; every destination's own trouble is in its row.
+        """
+        waits = may_write and self.terms.wait
+        return self.take(self._planning.plan(wait_until=self._deadline if waits else None, may_write=may_write))
+
+    def take(self, plan: Plan) -> Plan:
+        """Return the plan, which is now the one to be executed."""
+        self.report = Report(plan=plan, started_at=self.started_at, refused=bool(plan.refused))
+        return plan
+
+    def events(self) -> Iterator[Event | None]:
+        """Execute the plan; yield each event once it is in ``report``, and None while nothing happens.
+
+        A plan with refused rows is not executed. What ends the job as a whole is put into the report; only a bug is
+        raised, when the report is up to date too.
+        """
+        report = self.report
+        if report.refused or not report.plan.has_work:
+            return
+        try:
+            for event in self._events():
+                if event is not None:
+                    report.add(event)
+                yield event
+        except Interrupted:
+            report.signal = self.means.stop.signal_number
+        except AmicopyError as error:
+            report.signal = self.means.stop.signal_number
+            report.error = error
+
+    def _events(self) -> Iterator[Event | None]:
+        """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
+        means, report = self.means, self.report
+        if self.terms.share_when_all:
+            yield from self._released()
+        else:
+            yield from means.events(self._lanes(report.plan))
+        if not means.stop.is_set():
+            return
+        report.signal = means.stop.signal_number
+        if self.terms.cancel_interrupted:
+            yield from undo(report, means.gateways, means.clock)
+        for outcome in report.rows:
+            if not outcome.ended:
+                yield self._left(outcome, LeftBecause.INTERRUPTED)
+
+    def _released(self) -> Iterator[Event | None]:
+        """Yield how all copies are made and, once every destination has its own, how they are shared."""
+        means, report = self.means, self.report
+        yield from means.events(self._lanes(held(report.plan)))
+        waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
+        rows = []
+        for outcome in waiting:
+            try:
+                rows.append(self._to_share(outcome))
+            except AmicopyError as error:
+                source, region = outcome.row.key
+                yield RowFailed(
+                    at=means.clock.now(), source=source, region=region, image_id=outcome.image_id, error=error
+                )
+        if means.stop.is_set() or not may_be_shared(report):
+            for outcome in waiting:
+                if report.outcomes[outcome.row.key].state is State.HELD:
+                    yield self._left(outcome, LeftBecause.OTHERS)
+            return
+        yield from means.events(self._lanes(replace(report.plan, rows=tuple(rows))))
+
+    def _left(self, outcome: Outcome, because: LeftBecause) -> RowLeft:
+        source, region = outcome.row.key
+        now = self.means.clock.now()
+        return RowLeft(at=now, source=source, region=region, image_id=outcome.image_id, because=because)
+
+    def _to_share(self, outcome: Outcome) -> Row:
+        """Return the row that gives a held copy what it was to have from the start.
+
+        Raises:
+            CopyVanished: it is not there any more, so that nothing may be shared.
+        """
+        means = self.means
+        gateway = means.gateways[outcome.row.region]
+        copy = means.patiently(partial(gateway.describe_own_images, [outcome.image_id])).get(outcome.image_id)
+        if copy is None or copy.state.is_dead:
+            raise CopyVanished(
+                f"The copy {outcome.image_id} in {outcome.row.region} is no longer there.",
+                why="Somebody has removed it before it could be shared.",
+                next_step="Run the same command again to make a new one, and to share all.",
+            )
+        [detailed] = means.patiently(partial(with_details, gateway, [(copy, outcome.row.wanted)]))
+        return replace(outcome.row, action=Action.SETTLE, copy=detailed, failed=())
+
+    def _lanes(self, plan: Plan) -> list[Lane]:
+        terms = LaneTerms(
+            deadline=self._deadline,
+            wait=self.terms.wait,
+            progress_seconds=self.terms.progress.total_seconds() if self.terms.progress else None,
+            cancel_failed=self.terms.cancel_failed,
+            most_in_flight=self.terms.most_in_flight,
+        )
+        gateways, clock = self.means.gateways, self.means.clock
+        return [Lane(rows, gateways[region], clock, terms) for region, rows in rows_by_region(plan).items()]

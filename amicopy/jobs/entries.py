@@ -1,0 +1,71 @@
+"""What a set of images asks for, entry by entry: where the source is found, what belongs where, what comes after.
+
+Refuses to know in which file it was written, beyond the words that say where.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from amicopy.jobs.orders import Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ById:
+    """A source that is named."""
+
+    region: str  # empty: the configured one
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByName:
+    """The newest available AMI whose name matches."""
+
+    region: str
+    pattern: str
+    owner: str = "self"
+    architecture: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByParameter:
+    """The AMI whose id a Systems Manager parameter holds."""
+
+    region: str
+    path: str
+
+
+Sought = ById | ByName | ByParameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """A Systems Manager parameter for each copy."""
+
+    path: str  # a template
+    when_all: bool = False
+    allow_older: bool = False
+    include_source: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How many copies stay; ``mark`` is the value of `MANIFEST_TAG` on those that this entry made."""
+
+    newest: int
+    min_age: timedelta
+    mark: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One image of a set; ``where`` says in which file, line and column."""
+
+    where: str
+    source: Sought
+    orders: tuple[Order, ...]  # one for each set of destinations with wishes of their own; ids are still open
+    min_success: int | None = None
+    publish: Publish | None = None
+    keep: Keep | None = None

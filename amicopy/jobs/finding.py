@@ -1,0 +1,73 @@
+"""From what is sought to the AMI that is meant: by id, the newest of a name, or what a parameter holds.
+
+Refuses to take anything that is not available.
+"""
+
+from datetime import datetime
+
+from amicopy.errors import AmicopyError, ImageNotFound, UsageError
+from amicopy.gateway import Gateway
+from amicopy.jobs.entries import ById, ByName, ByParameter, Sought
+from amicopy.parameters import Parameters
+from amicopy.recognise import source_of
+from amicopy.rules import check_image_id
+
+
+def found(sought: Sought, gateway: Gateway, parameters: Parameters | None, now: datetime) -> str:
+    """Return the id of the AMI that is meant in the gateway's region; ``parameters`` only where one is asked.
+
+    Raises:
+        ImageNotFound: no AMI has such a name, or there is no such parameter.
+        UsageError: the parameter holds no AMI id.
+    """
+    match sought:
+        case ById(image_id=image_id):
+            return image_id
+        case ByName():
+            return _newest(sought, gateway, now)
+        case ByParameter(path=path):
+            assert parameters is not None  # the caller knows what is sought
+            return _held(path, parameters)
+
+
+def _newest(sought: ByName, gateway: Gateway, now: datetime) -> str:
+    matching = gateway.find_named_images(
+        sought.pattern, sought.owner, architecture=sought.architecture, tags=sought.tags
+    ).values()
+    references = {image.reference for image in matching}
+    images = [
+        image
+        for image in matching
+        # A copy beside its source has its name and is newer: taken for the source, it would be copied for ever.
+        if source_of(image) not in references and not (image.deprecate_at and image.deprecate_at <= now)
+    ]
+    if not images:
+        more = [f"owner {sought.owner}", sought.architecture, *(f"{key}={value}" for key, value in sought.tags.items())]
+        raise ImageNotFound(
+            f"No available AMI in {gateway.region} is named {sought.pattern!r} ({', '.join(filter(None, more))}).",
+            image_ids=(),
+            why="Names are matched as a whole: * stands for any letters, ? for one.",
+            next_step="Look for it: aws ec2 describe-images --owners self --filters "
+            f"'Name=name,Values={sought.pattern}' --region {gateway.region}",
+        )
+    return max(images, key=lambda image: (image.created_at, image.image_id)).image_id
+
+
+def _held(path: str, parameters: Parameters) -> str:
+    value = parameters.get(path)
+    if not value:
+        raise ImageNotFound(
+            f"There is no parameter {path} in {parameters.region}.",
+            image_ids=(),
+            next_step=f"Look for it: aws ssm get-parameter --name {path} --region {parameters.region}",
+        )
+    try:
+        check_image_id(value)
+    except ValueError as error:
+        raise UsageError(f"The parameter {path} in {parameters.region} holds no AMI id.", why=f"{error}.") from error
+    return value
+
+
+def why_not(error: AmicopyError) -> str:
+    """Return an error in one line, for a list of several."""
+    return " ".join(part for part in (error.what, error.why) if part)

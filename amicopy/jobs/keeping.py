@@ -1,0 +1,115 @@
+"""How many copies stay: which older ones may go, and which may not and why.
+
+Refuses to name anything that the entry did not make, that is in use, or that is too young.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from amicopy.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.gateway import Gateway
+from amicopy.jobs.entries import Keep
+from amicopy.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
+from amicopy.recognise import source_of
+from amicopy.targets import Fate, Target
+
+
+def outdated(
+    keep: Keep,
+    gateway: Gateway,
+    now: datetime,
+    *,
+    home: str,
+    current: str,
+    held: Mapping[str, str],
+    moving: Collection[str] = (),
+) -> tuple[Target, ...]:
+    """Return the copies in one region that are more than ``keep`` lets stay, oldest last; reads only.
+
+    ``home`` is the region that the sources are in. ``current`` is the copy that this run leaves there, empty while it
+    is still to be made: it stays, and counts as the newest. ``held`` says of AMIs that this run itself relies on what
+    for; ``moving`` are the paths of parameters that point elsewhere once the run has published.
+    """
+    found = gateway.find_own_images_tagged(MANIFEST_TAG, keep.mark).values()
+    made = [image for image in found if image.state is ImageState.AVAILABLE and _is_made_by(keep, home, image)]
+    others = sorted(
+        (image for image in made if image.image_id != current),
+        key=lambda image: (image.created_at, image.image_id),
+        reverse=True,
+    )
+    old = others[keep.newest - 1 :]
+    if not old:
+        return ()
+    used, unknown = _used(gateway, old)
+    return tuple(
+        _target(
+            image,
+            unknown or _spared(keep, image, now, held, _left(used.get(image.image_id, ()), moving)),
+        )
+        for image in old
+    )
+
+
+def _is_made_by(keep: Keep, home: str, image: Image) -> bool:
+    """Tell whether the entry made the image, and not only somebody who carried tags along.
+
+    EC2 takes ``*`` and ``?`` in a filter for any letters, so that it finds the copies of other entries too. Tags travel
+    by hand and with tools: EC2's own word on what the image was copied from has to be there, and to agree.
+    """
+    made_from = image.tags.get(SOURCE_TAG, "")
+    return (
+        image.tags.get(MANIFEST_TAG) == keep.mark
+        and made_from.startswith(f"{home}/")
+        and bool(image.source_image_id)
+        and source_of(image) == made_from
+    )
+
+
+def _used(gateway: Gateway, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]], str]:
+    """Return what uses the images, and why that is not known."""
+    try:
+        return gateway.image_references([image.image_id for image in images]), ""
+    except Interrupted:
+        raise
+    except AccessDenied as error:
+        return {}, f"{error.action} is not allowed, so nobody knows whether it is in use"
+    except AmicopyError as error:
+        return {}, f"whether it is in use could not be found out: {error.what}"
+
+
+def _left(arns: Iterable[str], moving: Collection[str]) -> list[str]:
+    return [arn for arn in arns if not any(arn.endswith(f":parameter{path}") for path in moving)]
+
+
+def _spared(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], arns: list[str]) -> str:
+    """Return why an image has to stay; empty where it may go."""
+    if image.image_id in held:
+        return held[image.image_id]
+    if arns:
+        more = f" and {len(arns) - 1} more" if len(arns) > 1 else ""
+        return f"{arns[0]}{more} uses it"
+    if not image.is_older_than(now - keep.min_age):
+        return f"it is younger than {_length(keep)}"
+    if image.protection.startswith("enabled"):
+        return f"deregistration protection is on ({image.protection})"
+    return ""
+
+
+def _length(keep: Keep) -> str:
+    """Return the age as a person writes it, in the largest unit that fits."""
+    seconds = int(keep.min_age.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _target(image: Image, spared: str) -> Target:
+    return Target(
+        region=image.region,
+        resource_id=image.image_id,
+        source=image.tags.get(SOURCE_TAG, ""),
+        fate=Fate.SPARE if spared else Fate.CANCEL,
+        reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
+        snapshot_ids=image.snapshot_ids,
+    )

@@ -1,0 +1,64 @@
+"""The means of a job: a session, the gateways made from it, time, and what runs and stops it.
+
+Refuses to know what the job is.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from amicopy.caller import Calls
+from amicopy.clock import Clock, SystemClock
+from amicopy.errors import UsageError
+from amicopy.events import Event
+from amicopy.execute import Driver, in_threads
+from amicopy.gateway import Gateways
+from amicopy.lane import Lane
+from amicopy.parallel import Stop
+from amicopy.retries import surveyed
+from amicopy.session import Session
+
+_Read = TypeVar("_Read")
+
+
+def _unheard(words: str) -> None:
+    """Say nothing."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Means:
+    """What a job works with; ``say`` is told in words what a person who waits should know meanwhile."""
+
+    session: Session
+    clock: Clock = field(default_factory=SystemClock)
+    stop: Stop = field(default_factory=Stop)
+    drive: Driver = in_threads
+    say: Callable[[str], None] = _unheard
+    calls: Calls = field(default_factory=Calls)
+    gateways: Gateways = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gateways = Gateways(self.session, self.calls)
+
+    def patiently(self, read: Callable[[], _Read]) -> _Read:
+        """Return what a read of the survey brings, repeated while EC2 throttles."""
+        return surveyed(self.clock, self.stop, read)
+
+    def events(self, lanes: Sequence[Lane]) -> Iterator[Event | None]:
+        """Yield what happens in the lanes; None now and then, while nothing does."""
+        yield from self.drive(lanes, self.clock, self.stop)
+
+    def home(self, asked: str | None) -> str:
+        """Return the region that the sources are in: the one asked for, or the configured one.
+
+        Raises:
+            UsageError: there is neither.
+        """
+        region = asked or self.session.region
+        if not region:
+            raise UsageError(
+                "In which region are the AMIs?",
+                why="There is no --from, and neither AWS_REGION nor the profile configures a region.",
+                next_step="Name it: --from us-east-1",
+            )
+        return region

@@ -1,0 +1,213 @@
+"""From orders to one plan: survey the sources and every destination, decide, and ask whether IAM allows the writes.
+
+Refuses to write.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from amicopy.destinations import is_pattern
+from amicopy.errors import AmicopyError, ImageNotFound, TimedOut
+from amicopy.jobs.means import Means
+from amicopy.jobs.orders import Order, check_best_effort, check_keys
+from amicopy.jobs.regions import NamedRegions
+from amicopy.models import Image, Region
+from amicopy.parallel import all_at_once
+from amicopy.plan import Plan, plan_copies, with_notes, with_refusals
+from amicopy.preflight import forbidden_writes
+from amicopy.request import CopyRequest
+from amicopy.survey import located, look_up, survey_destinations, survey_regions, survey_sources
+
+SOURCE_POLL_SECONDS = 15.0
+
+
+@dataclass(slots=True, eq=False)
+class _Asked:
+    """One order, and what has been found of it so far."""
+
+    wish: CopyRequest
+    named: NamedRegions
+    sources: tuple[Image, ...] = ()
+    looked_up: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def home(self) -> str:
+        return self.wish.source_region
+
+    @property
+    def reading(self) -> tuple[str, bool, bool]:
+        """Where the sources are read, and whether their launch and volume permissions are of interest."""
+        carry = self.wish.carry_permissions
+        return self.home, carry and not self.wish.share, carry
+
+    @property
+    def certain(self) -> tuple[str, ...]:
+        """The destinations that are known without asking EC2 for its regions."""
+        return () if any(map(is_pattern, self.named["--to"])) else self.destinations(None)
+
+    def destinations(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
+        again = self.wish.encrypt or bool(self.wish.keys)
+        enabled = None if regions is None else self.named.enabled(regions)
+        return self.named.destinations(enabled, beside_source=again)
+
+    def request(self, regions: Mapping[str, Region] | None) -> CopyRequest:
+        """Return what is asked for, its destinations resolved.
+
+        Raises:
+            UsageError: nothing is left of them, or a key or a region is named beside them.
+        """
+        destinations = self.destinations(regions)
+        check_keys(self.wish.keys, destinations)
+        check_best_effort(self.named["--best-effort"], destinations)
+        return replace(
+            self.wish,
+            image_ids=tuple(source.image_id for source in self.sources) or self.wish.image_ids,
+            destinations=destinations,
+            best_effort=frozenset(self.named["--best-effort"]),
+        )
+
+
+class Planning:
+    """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
+
+    def __init__(self, means: Means, orders: Sequence[Order]) -> None:
+        """Check what can be checked without AWS.
+
+        Raises:
+            UsageError: a region does not exist, lies in another partition, or a key is none of a destination's.
+        """
+        self._means = means
+        self._asked = [self._checked(order) for order in orders]
+
+    def _checked(self, order: Order) -> _Asked:
+        home = self._means.home(order.wish.source_region)
+        named = NamedRegions(
+            self._means.session,
+            home,
+            {"--to": order.to, "--exclude": order.exclude, "--best-effort": order.best_effort},
+        )
+        image_ids = tuple(dict.fromkeys(order.wish.image_ids))
+        asked = _Asked(replace(order.wish, source_region=home, image_ids=image_ids), named)
+        if not any(map(is_pattern, named["--to"])):
+            asked.request(None)
+        else:
+            asked.destinations(None)
+        return asked
+
+    def plan(self, *, wait_until: datetime | None, may_write: bool = True) -> Plan:
+        """Return what is to be done, one row per source and destination.
+
+        A source that is still pending is waited for until ``wait_until``; None: it is not. Writes that IAM forbids
+        refuse the plan; of a job that may not write anyway they are only noted.
+
+        Raises:
+            ImageNotFound: a source is not where it was said to be; the error says where it is instead.
+            TimedOut: a source is still pending.
+            AmicopyError: what the survey cannot go on without.
+        """
+        regions, notes = self._survey_sources()
+        for asked in self._asked:
+            if wait_until is not None:
+                self._once_available(asked, wait_until)
+        plans = [self._planned(asked, regions, notes) for asked in self._asked]
+        plan = Plan(
+            rows=tuple(chain.from_iterable(one.rows for one in plans)),
+            notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in plans))),
+        )
+        if not all(asked.wish.preflight for asked in self._asked):
+            return plan
+        means = self._means
+        forbidden = forbidden_writes(plan, means.gateways, means.clock, means.stop)
+        if not may_write:  # who may only look may still see the plan
+            return with_notes(plan, [f"the run would be refused: {error.what}" for error in forbidden.values()])
+        return with_refusals(plan, forbidden)
+
+    def _planned(self, asked: _Asked, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
+        means = self._means
+        request = asked.request(regions)
+        survey = survey_destinations(
+            request,
+            asked.sources,
+            means.gateways,
+            regions,
+            means.clock,
+            means.stop,
+            notes,
+            looked_up=asked.looked_up,
+        )
+        return plan_copies(request, survey)
+
+    def _survey_sources(self) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
+        """Read the sources, and what EC2 says of its regions, and look where copies may be, all at once.
+
+        Each source is read once, and each region looked at once, however many orders name it.
+        """
+        means = self._means
+        found = all_at_once(self._first_reads(), means.stop)
+        regions, notes = found["regions"]
+        for asked in self._asked:
+            sources = found[asked.reading]
+            if isinstance(sources, ImageNotFound):
+                elsewhere = [region for region in asked.named.enabled(regions) if region != asked.home]
+                raise located(sources, {region: means.gateways[region] for region in elsewhere}, means.stop)
+            asked.sources = tuple(sources[image_id] for image_id in asked.wish.image_ids)
+            asked.looked_up = {region: found[asked.home, region] for region in asked.certain}
+        return regions, notes
+
+    def _first_reads(self) -> Iterator[tuple[Any, Callable[[], Any]]]:
+        means = self._means
+        sources: dict[tuple[str, bool, bool], dict[str, None]] = {}
+        looks: dict[tuple[str, str], dict[str, None]] = {}
+        for asked in self._asked:
+            sources.setdefault(asked.reading, {}).update(dict.fromkeys(asked.wish.image_ids))
+            for region in asked.certain:
+                looks.setdefault((asked.home, region), {}).update(dict.fromkeys(asked.wish.image_ids))
+        for reading, image_ids in sources.items():
+            yield reading, partial(means.patiently, partial(self._unless_missing, reading, tuple(image_ids)))
+        home = means.gateways[self._asked[0].home]
+        yield "regions", partial(means.patiently, partial(survey_regions, home))
+        for (source_region, region), image_ids in looks.items():
+            read = partial(look_up, source_region, tuple(image_ids), means.gateways[region])
+            yield (source_region, region), partial(self._tried, read)
+
+    def _tried(self, read: Callable[[], Any]) -> Any:
+        try:
+            return self._means.patiently(read)
+        except AmicopyError as error:
+            return error
+
+    def _unless_missing(
+        self, reading: tuple[str, bool, bool], image_ids: tuple[str, ...]
+    ) -> dict[str, Image] | ImageNotFound:
+        try:
+            return self._look_at(reading, image_ids)
+        except ImageNotFound as error:
+            return error
+
+    def _look_at(self, reading: tuple[str, bool, bool], image_ids: tuple[str, ...]) -> dict[str, Image]:
+        home, launch, volumes = reading
+        means = self._means
+        sources = survey_sources(image_ids, means.gateways[home], means.stop, launch=launch, volumes=volumes)
+        return {source.image_id: source for source in sources}
+
+    def _once_available(self, asked: _Asked, until: datetime) -> None:
+        """Wait for sources that are still pending: a pipeline's next step often comes too early."""
+        means = self._means
+        while waiting := [source.image_id for source in asked.sources if source.state.in_progress]:
+            if means.clock.now() >= until:
+                raise TimedOut(
+                    f"{', '.join(waiting)} is still pending in {asked.home}, so nothing was started.",
+                    why="EC2 copies an AMI only once it is available.",
+                    next_step="Run the same command again.",
+                )
+            means.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.home}")
+            means.clock.sleep(SOURCE_POLL_SECONDS, until=means.stop)
+            means.stop.check()
+            image_ids = asked.wish.image_ids
+            found = means.patiently(partial(self._look_at, asked.reading, image_ids))
+            asked.sources = tuple(found[image_id] for image_id in image_ids)
+            asked.looked_up = {}  # what was seen then may not be all that is there now

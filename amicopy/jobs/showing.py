@@ -1,0 +1,95 @@
+"""A look at every copy of the sources: once, or again and again while something is being copied.
+
+Refuses to write to EC2.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.gateway import Gateway
+from amicopy.inventory import Standing, standings
+from amicopy.jobs.looking import Looking, unread_code
+from amicopy.jobs.means import Means
+from amicopy.parallel import all_at_once
+from amicopy.progress import percent_by_image
+from amicopy.request import CopyRequest
+from amicopy.surveyed import Survey
+
+WATCH_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """What one look has found; ``percents`` says how far the copies under way are, by their ids."""
+
+    copies: tuple[Standing, ...]
+    survey: Survey
+    percents: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process is to tell the shell."""
+        return unread_code(self.survey)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Something is still being copied."""
+        return any(one.copy.state.in_progress for one in self.copies)
+
+    @property
+    def unread(self) -> tuple[AmicopyError, ...]:
+        """Why regions could not be read, one error each."""
+        return tuple(one.problem for one in self.survey.destinations.values() if one.problem)
+
+
+class StatusJob:
+    """Looks at the copies of ``wish.image_ids`` in the regions named by ``where``."""
+
+    def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+        self._means = means
+        self.looking = looking = Looking(means, wish, where)
+        self._request = replace(
+            wish,
+            source_region=looking.home,
+            image_ids=tuple(source.image_id for source in looking.sources),
+            destinations=looking.destinations,
+        )
+
+    def look(self) -> Status:
+        """Return what is where now."""
+        survey = self.looking.survey(self._request)
+        found = tuple(standings(self._request, survey))
+        return Status(copies=found, survey=survey, percents=self._percents(found))
+
+    def watch(self) -> Iterator[Status]:
+        """Yield one look after another, every few seconds, until nothing is being copied any more."""
+        was_under_way = False  # a region that is silent for a moment may still be copying
+        while True:
+            status = self.look()
+            yield status
+            if not (status.is_under_way or (status.unread and was_under_way)):
+                return
+            was_under_way = status.is_under_way or was_under_way
+            self._means.clock.sleep(WATCH_SECONDS, until=self._means.stop)
+            self._means.stop.check()
+
+    def _percents(self, found: Sequence[Standing]) -> dict[str, int]:
+        """Return how far the copies under way are."""
+        by_region: dict[str, list[Standing]] = {}
+        for one in found:
+            if one.copy.state.in_progress:
+                by_region.setdefault(one.copy.region, []).append(one)
+        gateways = self._means.gateways
+        tasks = {region: partial(_progress, gateways[region], some) for region, some in by_region.items()}
+        parts = all_at_once(tasks, self._means.stop)
+        return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
+
+
+def _progress(gateway: Gateway, pending: Sequence[Standing]) -> dict[str, int]:
+    try:
+        snapshots = gateway.find_snapshots_of_copies([one.copy.image_id for one in pending])
+    except AmicopyError:  # a display is not worth failing for
+        return {}
+    return percent_by_image(snapshots, [one.copy.image_id for one in pending])

@@ -1,0 +1,51 @@
+"""Lengths of time as a person writes them: 90s, 45m, 4h, 1d12h; and which of them EC2 takes for what.
+
+Refuses to know what time it is.
+"""
+
+import re
+from datetime import timedelta
+
+_LENGTH = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
+
+
+def length_from(text: str) -> timedelta:
+    """Return the length that ``text`` stands for.
+
+    Raises:
+        ValueError: it stands for none, or for nothing.
+    """
+    match = _LENGTH.fullmatch(text.strip()) if text.strip() else None
+    parts = {unit: int(number) for unit, number in match.groupdict().items() if number} if match else {}
+    try:
+        length = timedelta(**parts)
+    except OverflowError:
+        length = timedelta(0)
+    if not length:
+        raise ValueError(f"{text!r} is no duration: write 90s, 45m, 4h or 1d12h")
+    return length
+
+
+def deprecation_from(text: str) -> timedelta:
+    """Return how long after its creation an AMI is to be deprecated.
+
+    Raises:
+        ValueError: it is more than EC2 takes (EnableImageDeprecation: "The limit is 10 years").
+    """
+    length = length_from(text)
+    if length > timedelta(days=3650):
+        raise ValueError(f"{text!r} is more than the ten years (3650d) that EC2 takes")
+    return length
+
+
+def completion_from(text: str) -> timedelta:
+    """Return how long a time-based copy may take.
+
+    Raises:
+        ValueError: it is none of EC2's steps (CopyImage, SnapshotCopyCompletionDurationMinutes).
+    """
+    length = length_from(text)
+    minutes = length.total_seconds() / 60
+    if minutes % 15 or not 15 <= minutes <= 2880:
+        raise ValueError(f"{text!r} is none of EC2's times: 15m to 48h in steps of 15 minutes, e.g. 45m")
+    return length

@@ -1,0 +1,283 @@
+"""A manifest as values: entries, each with where its source is found and what belongs where.
+
+Refuses to ask AWS, and to read anything but the manifest and the packer manifests that it names.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from amicopy.destinations import expand, is_pattern, split_names
+from amicopy.errors import ManifestInvalid
+from amicopy.jobs.entries import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
+from amicopy.jobs.orders import Order
+from amicopy.keys import check_key, key_in_region
+from amicopy.lengths import completion_from, deprecation_from, length_from
+from amicopy.manifest.checked import check
+from amicopy.manifest.packer import packer_artifacts
+from amicopy.manifest.tree import Path as TreePath
+from amicopy.manifest.tree import Tree, read_tree
+from amicopy.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.request import CopyRequest, Protection
+from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem, tags_problem
+from amicopy.templates import check_template
+
+
+def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.environ) -> tuple[Entry, ...]:
+    """Return what a manifest says; ``path`` is how a person knows the file.
+
+    Raises:
+        ManifestInvalid: with everything that is wrong, each with file, line and column.
+    """
+    tree = read_tree(content, variables)
+    if tree.value is not None and not tree.problems:
+        check(tree)
+    entries: list[Entry] = []
+    if tree.value is not None and not tree.problems:
+        entries = list(_Entries(path, tree))
+    if tree.problems:
+        found = sorted(set(tree.problems))
+        raise ManifestInvalid(
+            f"{path} has {len(found)} {'error' if len(found) == 1 else 'errors'}, so nothing was done.",
+            details=tuple(f"{path}:{one.place.line}:{one.place.column}: {one.text}" for one in found),
+            next_step="Mend it; amicopy sync --schema prints the schema, with which editors complete and check it.",
+        )
+    return tuple(entries)
+
+
+class _Entries:
+    """The entries of a tree that fits the schema; what else is wrong is noted in the tree."""
+
+    def __init__(self, path: str, tree: Tree) -> None:
+        self._path = path
+        self._tree = tree
+        self._defaults: dict[str, Any] = tree.value.get("defaults", {})
+        self._seen: dict[tuple[str, str], str] = {}
+
+    def __iter__(self) -> Iterator[Entry]:
+        for number, image in enumerate(self._tree.value["images"]):
+            before = len(self._tree.problems)
+            entry = self._entry(("images", number), image)
+            if entry is not None and len(self._tree.problems) == before:
+                self._refuse_twins(entry, ("images", number))
+                yield entry
+
+    def _entry(self, path: TreePath, image: dict[str, Any]) -> Entry | None:
+        merged = self._defaults | image
+        if "tags" in image and "tags" in self._defaults:
+            merged["tags"] = self._defaults["tags"] | image["tags"]
+        places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
+        source = self._source((*path, "source"), image["source"], merged.get("from", ""))
+        if "to" not in merged:
+            self._tree.blame(path, "'to' is missing, here and in the defaults: the destination regions")
+        if source is None or "to" not in merged:
+            return None
+        keep = self._keep(merged, places, source)
+        orders = tuple(self._orders(merged, places, source, {MANIFEST_TAG: keep.mark} if keep else {}))
+        publish = merged.get("publish")
+        if publish:
+            self._checked((*places["publish"], "ssm"), check_template, publish["ssm"])
+            if not publish["ssm"].startswith("/"):
+                self._tree.blame((*places["publish"], "ssm"), "a parameter's path begins with /")
+        at = self._tree.place(path)
+        return Entry(
+            where=f"{self._path}:{at.line}:{at.column}",
+            source=source,
+            orders=orders,
+            min_success=merged.get("min_success"),
+            publish=Publish(
+                path=publish["ssm"],
+                when_all=publish.get("when") == "all",
+                allow_older=publish.get("allow_older", False),
+                include_source=publish.get("include_source", False),
+            )
+            if publish
+            else None,
+            keep=keep,
+        )
+
+    def _source(self, path: TreePath, said: Any, home: str) -> Sought | None:
+        if isinstance(said, str):
+            said = {"id": said}
+        ways = [way for way in ("id", "name", "ssm", "packer") if way in said]
+        if len(ways) != 1:
+            self._tree.blame(path, "say one of id, name, ssm and packer: how the source is found")
+            return None
+        more = [key for key in said if key in {"owner", "architecture", "tags"}]
+        if more and ways != ["name"]:
+            self._tree.blame((*path, more[0]), f"{more[0]!r} goes with name only")
+        match ways[0]:
+            case "id":
+                self._checked(path, check_image_id, said["id"])
+                return ById(region=home, image_id=said["id"])
+            case "name":
+                return ByName(
+                    region=home,
+                    pattern=said["name"],
+                    owner=str(said.get("owner", "self")),
+                    architecture=said.get("architecture", ""),
+                    tags={key: str(value) for key, value in said.get("tags", {}).items()},
+                )
+            case "ssm":
+                return ByParameter(region=home, path=said["ssm"])
+        return self._packed((*path, "packer"), said["packer"], home)
+
+    def _packed(self, path: TreePath, said: str, home: str) -> ById | None:
+        file = Path(self._path).parent / said
+        try:
+            artifacts = packer_artifacts(file.read_bytes())
+        except OSError as error:
+            self._tree.blame(path, f"{file} cannot be read: {error.strerror}")
+            return None
+        except ValueError as error:
+            self._tree.blame(path, f"{file}: {error}")
+            return None
+        region = home or next(iter(artifacts))
+        if region not in artifacts:
+            self._tree.blame(path, f"{file} has no AMI in {region}, it has: {', '.join(artifacts)}")
+            return None
+        return ById(region=region, image_id=artifacts[region])
+
+    def _keep(self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought) -> Keep | None:
+        said = merged.get("keep")
+        if not said:
+            return None
+        name = self._tree.value.get("name")
+        if not name:
+            self._tree.blame(places["keep"], "keep needs a name for this manifest, at its top, to know what it made")
+        if not isinstance(source, ByName | ByParameter):
+            self._tree.blame(places["keep"], "keep goes with a source that changes: found by name or by ssm")
+            return None
+        age = self._checked((*places["keep"], "min_age"), length_from, said.get("min_age", "1d"))
+        mark = f"{name}/{_words(source)}"
+        if problem := tag_problem(MANIFEST_TAG, mark):
+            self._tree.blame(
+                places["keep"], f"keep marks the copies with a tag, and this source is too much for it: {problem}"
+            )
+            return None
+        return Keep(newest=said["newest"], min_age=age or timedelta(days=1), mark=mark)
+
+    def _orders(
+        self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought, mark: dict[str, str]
+    ) -> Iterator[Order]:
+        to = merged["to"]
+        named = [one.strip() for text in _listed(to) for one in text.split(",") if one.strip()]
+        best_effort, exclude = (split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude"))
+        if not named:
+            self._tree.blame(places["to"], "no destination is named here")
+        for name in dict.fromkeys(one for one in named if named.count(one) > 1):
+            self._tree.blame(places["to"], f"{name} is named twice")
+        for name in best_effort:
+            if not is_pattern(name) and not any(expand(one, [name]) == [name] for one in named):
+                self._tree.blame(places["best_effort"], f"{name} is no destination")
+        least = merged.get("min_success", 0)
+        if least > len(named) and not any(map(is_pattern, named)):
+            self._tree.blame(places["min_success"], f"{least} cannot succeed: there are {len(named)} destinations")
+        overrides = to if isinstance(to, dict) else dict.fromkeys(named)
+        groups: dict[str, list[str]] = {}
+        for region, own in overrides.items():
+            groups.setdefault(json.dumps(own or {}, sort_keys=True), []).append(region)
+        for text, regions in groups.items():
+            own = json.loads(text)
+            settings = merged | own
+            if "tags" in own:
+                settings["tags"] = merged.get("tags", {}) | own["tags"]
+            at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
+            wish = self._wish(settings, at, source.region, mark)
+            key = wish.keys.get("", "") if wish else ""
+            for region in regions if key else ():
+                self._checked(at["kms_key"], partial(key_in_region, key), region)
+            if wish:
+                ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
+                yield Order(wish=wish, to=regions, exclude=exclude, best_effort=ours)
+
+    def _wish(
+        self, said: Mapping[str, Any], at: Mapping[str, TreePath], home: str, mark: dict[str, str]
+    ) -> CopyRequest | None:
+        before = len(self._tree.problems)
+        tags = {key: str(value) for key, value in said.get("tags", {}).items()}
+        for key in sorted(OWN_TAGS & tags.keys()):
+            self._tree.blame(at["tags"], f"{key!r} is amicopy's own: its value says how the copy was made")
+        if problem := tags_problem(tags | mark):
+            self._tree.blame(at.get("tags", ()), problem)
+        for key, problem_of in (("name", name_problem), ("description", description_problem)):
+            if text := said.get(key):
+                self._checked(at[key], check_template, text)
+                if "{" not in text and (problem := problem_of(text)):
+                    self._tree.blame(at[key], problem)
+        share = None
+        if "share" in said:
+            found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
+            share = frozenset(who for who in found if who)  # none: nobody, which is not "as the source"
+        if said.get("kms_key"):
+            self._checked(at["kms_key"], check_key, said["kms_key"])
+        encrypted = said.get("encrypt") or said.get("kms_key")
+        if encrypted and share and any(who.is_public for who in share):
+            self._tree.blame(at["share"], "public and encryption contradict each other: no encrypted AMI can be public")
+        if share and said.get("carry_permissions") is False:
+            self._tree.blame(at["share"], "share and carry_permissions: false contradict each other")
+        if said.get("deprecate_after") and said.get("carry_deprecation") is False:
+            self._tree.blame(
+                at["deprecate_after"], "deprecate_after and carry_deprecation: false contradict each other"
+            )
+        within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
+        after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
+        if len(self._tree.problems) > before:
+            return None
+        return CopyRequest(
+            source_region=home,
+            image_ids=(),
+            destinations=(),
+            name=said.get("name", ""),
+            description=said.get("description"),
+            tags=tags | mark,
+            carry_tags=said.get("carry_tags", True),
+            carry_permissions=said.get("carry_permissions", True),
+            share=share,
+            encrypt=bool(said.get("encrypt", False)),
+            keys={"": said["kms_key"]} if said.get("kms_key") else {},
+            complete_within_minutes=int(within.total_seconds() // 60) if within else None,
+            carry_deprecation=said.get("carry_deprecation", True),
+            deprecate_after=after,
+            protect=Protection(said["protect"]) if said.get("protect") else None,
+        )
+
+    def _checked(self, path: TreePath, read: Callable[[Any], Any], text: Any) -> Any:
+        """Return what ``read`` makes of a text; None, and a note in the tree, where that is nothing."""
+        if text is None:
+            return None
+        try:
+            return read(text)
+        except ValueError as error:
+            self._tree.blame(path, str(error))
+            return None
+
+    def _refuse_twins(self, entry: Entry, path: TreePath) -> None:
+        """Refuse a second entry for the same source in the same region: one of them would lose."""
+        for order in entry.orders:
+            for region in split_names(order.to):
+                first = self._seen.setdefault((repr(entry.source), region), entry.where)
+                if first != entry.where:
+                    self._tree.blame(path, f"the same source is to go to {region} in {first} too")
+
+
+def _words(source: ByName | ByParameter) -> str:
+    """Return a search in words: two that can find different images are never the same."""
+    if isinstance(source, ByParameter):
+        return source.path
+    more = {f"tag:{key}": value for key, value in sorted(source.tags.items())}
+    if source.architecture:
+        more["architecture"] = source.architecture
+    if source.owner != "self":
+        more["owner"] = source.owner
+    return " ".join([source.pattern, *(f"{key}={value}" for key, value in more.items())])
+
+
+def _listed(said: Any) -> list[str]:
+    if isinstance(said, str):
+        return [said]
+    return [str(one) for one in said]

@@ -1,0 +1,167 @@
+"""AMI ids by region as the next step reads them: for Terraform, CloudFormation, shells, and as Markdown.
+
+Refuses to hand on an id that is not available and as asked: who deploys from a map relies on every entry.
+The sources' own ids are in it too, since who deploys to all regions deploys to the source's as well.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from amicopy.models import ImageState
+from amicopy.render.results import state_words, took
+from amicopy.render.words import safe
+from amicopy.report import Outcome, Report, State
+
+# Regions and ids are written as they are, into languages in which `$`, quotes and line ends mean something.
+_PLAIN = re.compile(r"[A-Za-z0-9-]+")
+# What Markdown may take for more than itself; a backslash before it makes it text again.
+_MARKS = re.compile(r"([\\`*_{}\[\]<>#+!|~&$@])")
+
+
+def amis(report: Report) -> dict[str, dict[str, str]]:
+    """Return the usable AMIs of each source: its id, then region and id, the source's own region first.
+
+    A copy beside its source (encrypted anew, say) takes the source's place; until it is done the region has no entry.
+    """
+    found: dict[str, dict[str, str]] = {}
+    asked_for = {outcome.row.key for outcome in report.rows}
+    for outcome in report.rows:
+        source = outcome.row.source
+        if not _are_plain(source.image_id, source.region):
+            continue
+        ids = found.setdefault(source.image_id, {})
+        if source.state is ImageState.AVAILABLE and (source.reference, source.region) not in asked_for:
+            ids[source.region] = source.image_id
+        if _is_usable(outcome):
+            ids[outcome.row.region] = outcome.image_id
+    return found
+
+
+def _is_usable(outcome: Outcome) -> bool:
+    return outcome.is_well and _are_plain(outcome.image_id, outcome.row.region)
+
+
+def _are_plain(*texts: str) -> bool:
+    return all(map(_PLAIN.fullmatch, texts))
+
+
+def only(found: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
+    """Return the ids of the only source; None where there are several."""
+    return next(iter(found.values()), {}) if len(found) < 2 else None
+
+
+def tfvars(report: Report) -> str:
+    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; ``map(map(string))`` by source id with several."""
+    found = amis(report)
+    ids = only(found)
+    if ids is not None:
+        return _text([*_comments(report), *_hcl_map("amis", ids)])
+    inner = [f"  {line}" for source_id, some in found.items() for line in _hcl_map(f'"{source_id}"', some)]
+    return _text([*_comments(report), "amis = {", *inner, "}"])
+
+
+def _hcl_map(name: str, ids: Mapping[str, str]) -> list[str]:
+    width = max(map(len, ids), default=0) + 2  # aligned as `terraform fmt` does
+    entries = [f"  {_quoted(region):{width}} = {_quoted(image_id)}" for region, image_id in ids.items()]
+    return [f"{name} = {{", *entries, "}"] if entries else [f"{name} = {{}}"]
+
+
+def _quoted(plain: str) -> str:
+    return f'"{plain}"'
+
+
+def cfn(report: Report) -> str:
+    """Return the ``Mappings`` section of a CloudFormation template.
+
+    ``!FindInMap [AmiByRegion, !Ref AWS::Region, Ami]`` finds the id; of several sources ``Ami`` is the source's id
+    without its hyphen, since CloudFormation takes only letters and digits there.
+    """
+    found = amis(report)
+    by_region: dict[str, dict[str, str]] = {}
+    for source_id, ids in found.items():
+        key = "Ami" if len(found) == 1 else source_id.replace("-", "")
+        for region, image_id in ids.items():
+            by_region.setdefault(region, {})[key] = image_id
+    lines = ["Mappings:", "  AmiByRegion:"] if by_region else ["Mappings: {}"]
+    for region, keys in by_region.items():
+        lines += [f"    {region}:", *(f"      {key}: {_quoted(image_id)}" for key, image_id in keys.items())]
+    return _text([*_comments(report), *lines])
+
+
+def env(report: Report) -> str:
+    """Return ``AMI_US_WEST_2=ami-…`` lines for a shell (``set -a; . FILE``) and ``docker run --env-file``.
+
+    With several sources the name holds the source's id too: ``AMI_0ABC…_US_WEST_2``.
+    """
+    found = amis(report)
+    lines = [
+        f"{_variable(region if len(found) == 1 else f'{source_id}-{region}')}={image_id}"
+        for source_id, ids in found.items()
+        for region, image_id in ids.items()
+    ]
+    return _text([*_comments(report), *lines])
+
+
+def _variable(plain: str) -> str:
+    return "AMI_" + plain.removeprefix("ami-").upper().replace("-", "_")
+
+
+def _comments(report: Report) -> Iterator[str]:
+    """Yield what the map is made from, and what it lacks: a reader should not have to guess why a region is missing."""
+    names = {outcome.row.source.reference: outcome.row.source.name for outcome in report.rows}
+    for reference, name in names.items():
+        yield f"# {safe(reference)} {safe(name)}".rstrip()
+    for outcome in report.rows:
+        if not _is_usable(outcome):
+            source = f" of {safe(outcome.row.source.image_id)}" if len(names) > 1 else ""
+            yield f"# left out: {safe(outcome.row.region)}{source}, {state_words(outcome)}"
+
+
+def markdown(report: Report) -> str:
+    """Return a table of every copy, in whatever state, and below it why some failed."""
+    return _text([*markdown_table(report.rows), *markdown_failures(report.rows)])
+
+
+def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """Yield the lines of a Markdown table."""
+    yield "| region | copy | source | state | size | took |"
+    yield "| --- | --- | --- | --- | ---: | ---: |"
+    for outcome in outcomes:
+        cells = [
+            marked(outcome.row.region),
+            code(outcome.image_id) or "-",
+            code(outcome.row.source.image_id),
+            state_words(outcome),
+            f"{outcome.row.source.volume_gib} GiB",
+            took(outcome),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
+    """Yield one item of a list, after an empty line, for each that failed: what happened, why, what to do next."""
+    failed = [outcome for outcome in outcomes if outcome.error and outcome.state in {State.FAILED, State.REFUSED}]
+    if failed:
+        yield ""
+    for outcome in failed:
+        assert outcome.error
+        parts = (outcome.error.what, outcome.error.why, outcome.error.next_step)
+        yield f"- **{marked(outcome.row.region)}**: {' '.join(marked(part) for part in parts if part)}"
+
+
+def code(text: str) -> str:
+    """Return an id as Markdown code; what is none as text; empty for empty."""
+    return f"`{text}`" if _are_plain(text) else marked(text)
+
+
+def marked(text: str) -> str:
+    """Return foreign text so that Markdown shows it as it is: no markup, no HTML, no second line, no table cell."""
+    return _MARKS.sub(r"\\\1", safe(text))
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "\n".join(lines) + "\n"
+
+
+EXPORTS: Mapping[str, Callable[[Report], str]] = {"tfvars": tfvars, "cfn": cfn, "env": env, "markdown": markdown}
+"""The formats by the names that ``--output`` and ``--write`` know."""

@@ -1,0 +1,116 @@
+"""What a step of GitHub Actions hands on: outputs, a summary on the run's page, annotations.
+
+Refuses to let foreign text become a workflow command or a second output.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.events import LeftBecause
+from amicopy.render.document import status
+from amicopy.render.ending import summary as in_a_line
+from amicopy.render.exports import amis, markdown_failures, markdown_table, marked, only
+from amicopy.render.words import counted, safe
+from amicopy.report import Report, State
+
+# GitHub drops a summary of more than 1 MiB: a row takes about 150 bytes, a failure up to 1,500.
+_MOST_ROWS = 2000
+_MOST_FAILURES = 200
+
+
+def outputs(report: Report, exit_code: ExitCode) -> str:
+    """Return what is to be appended to the file that ``GITHUB_OUTPUT`` names.
+
+    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources: of source id and such
+    objects); ``ami-REGION`` (with several: ``ami-SOURCE-REGION``) for each. Holds only ids that are available and as
+    asked, as the maps of `amicopy.render.exports` do.
+    """
+    found = amis(report)
+    ids = only(found)
+    values = {
+        "result": status(exit_code),
+        "exit-code": str(int(exit_code)),
+        "amis": json.dumps(found if ids is None else ids),
+    }
+    for source_id, some in found.items():
+        prefix = "ami" if ids is not None else source_id
+        values |= {f"{prefix}-{region}": image_id for region, image_id in some.items()}
+    return "".join(_output(name, value) for name, value in values.items())
+
+
+def _output(name: str, value: str) -> str:
+    # A delimiter that nobody can guess: a value that holds it would end there, and begin another output.
+    delimiter = f"amicopy_{secrets.token_hex(16)}"
+    return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def summary(report: Report) -> str:
+    """Return Markdown for the file that ``GITHUB_STEP_SUMMARY`` names: all copies, why some failed, the notes.
+
+    Of thousands of rows those that are not well come first, and a line says how many are not shown.
+    """
+    rows = report.rows
+    if len(rows) > _MOST_ROWS:
+        rows = tuple(sorted(rows, key=lambda outcome: outcome.is_well))
+    failed = [outcome for outcome in rows if outcome.state in {State.FAILED, State.REFUSED}]
+    lines = [f"### {in_a_line(report)}", "", *markdown_table(rows[:_MOST_ROWS])]
+    if len(rows) > _MOST_ROWS:
+        lines += ["", f"{len(rows) - _MOST_ROWS} more are not shown."]
+    lines += markdown_failures(failed[:_MOST_FAILURES])
+    if len(failed) > _MOST_FAILURES:
+        lines.append(f"- {len(failed) - _MOST_FAILURES} more failed.")
+    if report.error:
+        lines += ["", f"**{marked(report.error.what)}** {marked(report.error.why)} {marked(report.error.next_step)}"]
+    if notes := _notes(report):
+        lines += ["", *(f"- note: {marked(note)}" for note in notes[:_MOST_FAILURES])]
+    return "\n".join(lines) + "\n"
+
+
+def annotations(report: Report) -> list[str]:
+    """Return workflow commands, one a line: errors for failures, warnings for best-effort ones, notices for notes.
+
+    GitHub reads them on stdout and stderr alike, and shows ten of each kind.
+    """
+    return list(dict.fromkeys(_annotations(report)))
+
+
+def _annotations(report: Report) -> Iterator[str]:
+    if report.error:
+        yield _of_error("error", "amicopy", report.error)
+    for outcome in report.rows:
+        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+            kind = "warning" if outcome.row.best_effort else "error"
+            yield _of_error(kind, f"{outcome.row.source.image_id} to {outcome.row.region}", outcome.error)
+    unfinished = [outcome for outcome in report.left_behind if outcome.left is not LeftBecause.NO_WAIT]
+    if unfinished and not report.refused:
+        regions = ", ".join(dict.fromkeys(outcome.row.region for outcome in unfinished))
+        yield _command("error", "amicopy", f"{counted(len(unfinished), 'copy', 'copies')} unfinished: {regions}")
+    for note in _notes(report):
+        yield _command("notice", "amicopy", note)
+
+
+def _notes(report: Report) -> list[str]:
+    return list(dict.fromkeys((*report.plan.notes, *(note for outcome in report.rows for note in outcome.notes))))
+
+
+def _of_error(kind: str, title: str, error: AmicopyError) -> str:
+    parts = (error.what, error.why, error.next_step)
+    return _command(kind, f"{title}: {error.slug}", *(part for part in parts if part))
+
+
+def _command(kind: str, title: str, *lines: str) -> str:
+    shown = safe(title).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return f"::{kind} title={shown}::" + "%0A".join(safe(line).replace("%", "%25") for line in lines)
+
+
+def append(path: str | Path, text: str) -> None:
+    """Add ``text`` to a file that GitHub has named; other steps' lines stay.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)

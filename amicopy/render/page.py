@@ -1,0 +1,241 @@
+"""A run as one HTML page for people: every region's timeline, ids, sizes, what was carried, what failed and why.
+
+Refuses to load anything, to run a script, and to let foreign text be more than text.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from itertools import groupby
+
+from amicopy import __version__
+from amicopy.errors import AmicopyError, ExitCode
+from amicopy.models import Image
+from amicopy.render.document import status
+from amicopy.render.ending import summary
+from amicopy.render.results import state_words, took
+from amicopy.render.timeline import Scale, bar, scale
+from amicopy.render.words import counted, duration, safe
+from amicopy.report import Outcome, Report, State
+
+# With more sources than this, those that are all well are folded: a page of thousands of rows is to be skimmed.
+_MOST_OPEN = 3
+_SIGNS = {
+    State.DONE: ("good", "✓"),
+    State.KEPT: ("good", "✓"),
+    State.FAILED: ("bad", "✗"),
+    State.REFUSED: ("bad", "✗"),
+    State.CANCELLED: ("wait", "−"),
+}
+_END = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "removed again"}
+_LEGEND = {
+    "requested": '<rect class="asked" width="40" y="9" height="2"/>',
+    "copying; fills as it goes on": '<rect class="copy" width="40" y="3" height="14"/>'
+    '<path class="done" d="M0 17L40 3V17Z"/>',
+    "settling: tags, permissions, dates": '<rect class="settle" width="40" y="3" height="14"/>',
+}
+# Nothing is fetched and nothing runs, whatever a name or a reason may hold.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+
+
+def page(
+    report: Report,
+    *,
+    now: datetime,
+    exit_code: ExitCode,
+    command_line: str = "",
+    calls: Mapping[str, int] | None = None,
+) -> str:
+    """Return the page; ``command_line`` as a person would type it, ``calls`` how many of each AWS operation were sent.
+
+    It can be made at any moment of a run: what has not ended lasts until ``now``.
+    """
+    well = sum(outcome.is_well for outcome in report.rows)
+    title = f"{well} of {counted(len(report.rows), 'copy', 'copies')} as asked"
+    css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
+    parts = [
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="referrer" content="no-referrer">',
+        f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
+        f"<h1>{title}</h1>",
+        f'<p class="state {_tone(exit_code)}">{status(exit_code)}, exit code {int(exit_code)}</p>',
+        f"<p>{summary(report)}</p>",
+        *_facts(report, now, command_line, calls or {}),
+        "</header>\n<main>",
+        *_failures(report),
+        *_unfinished(report, command_line),
+        *_notes(report),
+        *_timeline(report, scale(report.started_at, now)),
+        "</main>",
+        f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _text(foreign: str) -> str:
+    """Return foreign text as HTML: neither markup nor a mark that turns the reading direction has an effect."""
+    return escape(safe(foreign))
+
+
+def _soft(html: str) -> str:
+    return f'<span class="soft">{html}</span>'
+
+
+def _tone(exit_code: ExitCode) -> str:
+    return "good" if exit_code is ExitCode.OK else "wait" if exit_code is ExitCode.TIME_OUT else "bad"
+
+
+def _facts(report: Report, now: datetime, command_line: str, calls: Mapping[str, int]) -> Iterator[str]:
+    facts = {
+        "command": f"<code>{_text(command_line)}</code>" if command_line else "",
+        "from": _day(report.started_at),
+        "to": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
+        "calls": _calls(calls),
+    }
+    yield "<dl>"
+    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items() if value)
+    yield "</dl>"
+
+
+def _calls(calls: Mapping[str, int]) -> str:
+    each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(calls.items()))
+    return f"{sum(calls.values())} {_soft(f'({each})')}" if calls else ""
+
+
+def _day(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _failures(report: Report) -> Iterator[str]:
+    """Yield what ended the run, and every failure once with the regions that it happened in."""
+    regions: dict[tuple[str, str, str, str], list[str]] = {}
+    for outcome in report.rows:
+        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+            best_effort = " (best effort)" if outcome.row.best_effort else ""
+            regions.setdefault(_parts(outcome.error), []).append(outcome.row.region + best_effort)
+    whole = report.error or (report.plan.refusal() if report.refused else None)
+    if not regions and not whole:
+        return
+    yield '<section aria-labelledby="failures">\n<h2 id="failures">What failed</h2>'
+    if whole:
+        yield _failure(_parts(whole), [])
+    yield from (_failure(parts, where) for parts, where in regions.items())
+    yield "</section>"
+
+
+def _parts(error: AmicopyError) -> tuple[str, str, str, str]:
+    return error.slug, error.what, error.why, error.next_step
+
+
+def _failure(parts: tuple[str, str, str, str], regions: Iterable[str]) -> str:
+    slug, what, why, next_step = parts
+    named = ", ".join(dict.fromkeys(regions))
+    lines = [
+        f"<p>{_text(what)} {_soft(f'[{_text(slug)}]')}</p>",
+        f"<p>{_text(why)}</p>" if why else "",
+        f"<p>{_soft('Next:')} {_text(next_step)}</p>" if next_step else "",
+        f"<p>{_soft(f'In {_text(named)}.')}</p>" if named else "",
+    ]
+    return f'<div class="failure">{"".join(lines)}</div>'
+
+
+def _unfinished(report: Report, command_line: str) -> Iterator[str]:
+    """Yield what is left to EC2 and to the next run; of a refused run nothing was begun."""
+    left = report.left_behind
+    if not left or report.refused:
+        return
+    yield '<section aria-labelledby="unfinished">\n<h2 id="unfinished">What is unfinished</h2>'
+    again = f": <code>{_text(command_line)}</code>" if command_line else "."
+    yield f"<p>{counted(len(left), 'copy', 'copies')}. What EC2 copies goes on there; to complete it, run the same"
+    yield f"command again{again}</p>"
+    yield "</section>"
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if report.plan.notes:
+        yield '<section aria-labelledby="notes">\n<h2 id="notes">Notes</h2>'
+        yield f"{_list(report.plan.notes)}\n</section>"
+
+
+def _list(items: Sequence[str]) -> str:
+    return f"<ul>{''.join(f'<li>{_text(item)}</li>' for item in items)}</ul>"
+
+
+def _timeline(report: Report, whole: Scale) -> Iterator[str]:
+    yield '<section aria-labelledby="timeline">\n<h2 id="timeline">Timeline</h2>\n<p class="legend">'
+    for words, shapes in _LEGEND.items():
+        yield f'<span><svg viewBox="0 0 40 20" aria-hidden="true">{shapes}</svg>{words}</span>'
+    yield "</p>"
+    groups = [list(some) for _, some in groupby(report.rows, key=lambda outcome: outcome.row.source.reference)]
+    for outcomes in groups:
+        source = outcomes[0].row.source
+        is_open = len(groups) <= _MOST_OPEN or not all(outcome.is_well for outcome in outcomes)
+        yield f'<details class="source"{" open" if is_open else ""}><summary>{_source(source, outcomes)}</summary>'
+        yield from _table(source, outcomes, whole)
+        yield "</details>"
+    yield "</section>"
+
+
+def _source(source: Image, outcomes: Sequence[Outcome]) -> str:
+    well = sum(outcome.is_well for outcome in outcomes)
+    facts = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} as asked"
+    return (
+        f"<h3><bdi>{_text(source.name) or 'without a name'}</bdi></h3> "
+        f'<span class="id">{_text(source.image_id)}</span> {_soft(facts)}'
+    )
+
+
+def _table(source: Image, outcomes: Sequence[Outcome], whole: Scale) -> Iterator[str]:
+    # The roles are said aloud: where a phone's layout takes the display type of a table away, browsers forget them.
+    axis = "".join(f'<span style="left:{at:.2%}">{words}</span>' for at, words in whole.ticks() if at < 0.97)
+    yield (
+        f'<table role="table" aria-label="Copies of {_text(source.image_id)}"><thead role="rowgroup"><tr role="row">'
+        '<th role="columnheader" class="c1">region</th><th role="columnheader" class="c2">copy</th>'
+        f'<th role="columnheader" class="bars" aria-label="timeline">'
+        f'<div class="axis" aria-hidden="true">{axis}</div></th>'
+        '</tr></thead>\n<tbody role="rowgroup">'
+    )
+    yield from (_row(outcome, whole) for outcome in outcomes)
+    yield "</tbody></table>"
+
+
+def _row(outcome: Outcome, whole: Scale) -> str:
+    tone, sign = _SIGNS.get(outcome.state, ("wait", "…"))
+    percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
+    return (
+        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.row.region)}</th>'
+        f'<td role="cell" class="c2"><span class="state {tone}">{sign} {state_words(outcome)}{percent}</span>'
+        f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
+        f'<td role="cell" class="bars">{bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
+    )
+
+
+def _when(outcome: Outcome, whole: Scale) -> str:
+    """Return what the bar shows in words."""
+    moments = {
+        "requested": outcome.requested_at,
+        "joined": outcome.copying_since if outcome.requested_at is None else None,
+        "available": outcome.available_at,
+        _END.get(outcome.state, "left"): outcome.ended_at,
+    }
+    is_long = whole.begin.astimezone(UTC).date() != whole.end.astimezone(UTC).date()
+    form = "%m-%d %H:%M:%S" if is_long else "%H:%M:%S"
+    words = [f"{name} {at.astimezone(UTC).strftime(form)}" for name, at in moments.items() if at]
+    if outcome.requested_at and outcome.available_at:
+        words.append(f"copied in {took(outcome)}")
+    return f'<div class="when">{" · ".join(words)}</div>' if words else ""
+
+
+def _details(outcome: Outcome) -> str:
+    """Return why it failed in a line, what was carried or removed, and the notes."""
+    parts = []
+    if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+        parts.append(f'<div class="bad">{_text(outcome.error.what)}</div>')
+    if outcome.changes:
+        parts.append(f"<details><summary>changes: {len(outcome.changes)}</summary>{_list(outcome.changes)}</details>")
+    if outcome.notes:
+        parts.append(_list([f"note: {note}" for note in outcome.notes]))
+    return "".join(parts)

@@ -1,0 +1,100 @@
+"""What a sync changes, as a diff for people and as members of the JSON document.
+
+Refuses to colour and to print.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from amicopy.jobs.publishing import Posted, Posting
+from amicopy.jobs.syncing import SyncReport
+from amicopy.plan import Action, Row
+from amicopy.render.document import error_document
+from amicopy.render.words import columns, counted, safe
+from amicopy.targets import Fate, Target
+
+_SIGNS = {
+    Action.COPY: "+",
+    Action.JOIN: "~",
+    Action.SETTLE: "~",
+    Action.KEEP: "=",
+    Action.REPLACE: "+",
+    Action.REFUSE: "!",
+}
+
+
+def diff_lines(sync: SyncReport) -> Iterator[str]:
+    """Yield one line per copy, parameter and removal: + made, ~ changed, - removed, = as it is, ! refused."""
+    plan = sync.report.plan
+    rows = [*map(_copy_line, plan.rows), *map(_posting_line, sync.postings), *map(_removal_line, sync.removals)]
+    if not sync.has_work and not plan.refused:
+        yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} as asked"
+        rows = [row for row in rows if "stays" in row[3]]
+    yield from columns(rows)
+    for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
+        yield f"note: {safe(note)}"
+
+
+def _copy_line(row: Row) -> list[str]:
+    copy = row.copy.image_id if row.copy else "a new copy"
+    why = "refused, see below" if row.action is Action.REFUSE else safe(row.reason)
+    return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", why]
+
+
+def _posting_line(one: Posting) -> list[str]:
+    after = one.image_id or "the new copy"
+    match one.state:
+        case Posted.KEPT:
+            return ["=", one.region, safe(one.path), f"holds {one.image_id}"]
+        case Posted.NEWER:
+            return ["=", one.region, safe(one.path), f"holds {safe(one.before)}, made from a newer image; it stays"]
+        case Posted.WAITING:
+            return ["=", one.region, safe(one.path), "has to wait: the copy is not as asked yet"]
+        case Posted.FAILED:
+            return ["!", one.region, safe(one.path), "could not be written, see below"]
+    was = f"{safe(one.before)} -> " if one.before else ""
+    return ["~" if one.before else "+", one.region, safe(one.path), f"{was}{after}"]
+
+
+def _removal_line(one: Target) -> list[str]:
+    sign = "-" if one.fate in {Fate.CANCEL, Fate.CANCELLED, Fate.GONE} else "!" if one.fate is Fate.FAILED else "="
+    words = f"stays: {safe(one.reason)}" if one.fate is Fate.SPARE else safe(one.reason)
+    return [sign, one.region, one.resource_id, words]
+
+
+def after_lines(sync: SyncReport) -> Iterator[str]:
+    """Yield one line per parameter and removal that the run came to, those left out that are as they were."""
+    postings = (one for one in sync.postings if one.state is not Posted.KEPT)
+    yield from columns([*map(_posting_line, postings), *map(_removal_line, sync.removals)])
+
+
+def sync_members(sync: SyncReport) -> dict[str, Any]:
+    """Return what the document of a sync holds beside that of a copy."""
+    return {
+        "command": "sync",
+        "parameters": [*map(_posting, sync.postings)],
+        "removals": [*map(_removal, sync.removals)],
+    }
+
+
+def _posting(one: Posting) -> dict[str, Any]:
+    return {
+        "region": one.region,
+        "path": one.path,
+        "image_id": one.image_id or None,
+        "before": one.before or None,
+        "state": str(one.state),
+        "error": error_document(one.error),
+    }
+
+
+def _removal(one: Target) -> dict[str, Any]:
+    return {
+        "region": one.region,
+        "image_id": one.resource_id,
+        "source": one.source or None,
+        "fate": str(one.fate),
+        "reason": one.reason,
+        "snapshots": dict(one.snapshots),
+        "error": error_document(one.error),
+    }
