@@ -1,0 +1,56 @@
+"""amicopy with its survey done beforehand: ``plan`` writes a plan into a file, ``run`` executes it.
+
+What is left is what stock botocore does, and no more: sessions, clients, threads, CopyImage.
+"""
+
+import gc
+import pickle
+import sys
+from pathlib import Path
+
+
+def plan(file: Path, image_id: str, *regions: str) -> None:
+    """Look and decide, and write the plan."""
+    from amicopy.caller import Calls
+    from amicopy.clock import SystemClock
+    from amicopy.gateway import Gateways
+    from amicopy.parallel import Stop
+    from amicopy.plan import plan_copies
+    from amicopy.request import CopyRequest
+    from amicopy.session import Session
+    from amicopy.survey import survey_destinations, survey_regions, survey_sources
+
+    gateways, stop = Gateways(Session(), Calls()), Stop()
+    home = gateways["us-east-1"]
+    sources = survey_sources([image_id], home, stop)
+    request = CopyRequest(source_region="us-east-1", image_ids=(image_id,), destinations=regions)
+    enabled, _ = survey_regions(home)
+    survey = survey_destinations(request, sources, gateways, enabled, SystemClock(), stop)
+    file.write_bytes(pickle.dumps(plan_copies(request, survey)))
+
+
+def run(file: Path) -> None:
+    """Execute the plan in the file, as the command does."""
+    gc.set_threshold(200_000, 20, 100)
+    from amicopy.caller import Calls
+    from amicopy.clock import SystemClock
+    from amicopy.execute import in_threads
+    from amicopy.gateway import Gateways
+    from amicopy.lane import Lane
+    from amicopy.making import Terms
+    from amicopy.parallel import Stop
+    from amicopy.plan import rows_by_region
+    from amicopy.session import Session
+
+    made = pickle.loads(file.read_bytes())
+    gateways, clock = Gateways(Session(), Calls()), SystemClock()
+    lanes = [Lane(rows, gateways[region], clock, Terms()) for region, rows in rows_by_region(made).items()]
+    for _ in in_threads(lanes, clock, Stop()):
+        pass
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "plan":
+        plan(Path(sys.argv[2]), *sys.argv[3:])
+    else:
+        run(Path(sys.argv[2]))

@@ -1,0 +1,113 @@
+"""The EC2 that all peers copy in: amicopy's sandbox in real time, and what each run asked of it and left undone.
+
+Refuses to measure. Every run has an account of its own, so that runs do not see each other.
+"""
+
+import resource
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.server import Sandbox
+from amicopy.sandbox.timing import Timing
+from amicopy.sandbox.world import World
+from tests.bench.helper import serve
+from tests.bench.job import HOME, TAGS
+
+PARTNER = "111122223333"
+ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
+
+
+def register(world: World, account: str, number: int = 0) -> Image:
+    """Register a source: two volumes with tags of their own, shared with an account and an organization."""
+    volumes = [
+        Volume(device=device, gib=8, tags={**TAGS, "Role": role}, shared_with=frozenset({PARTNER}))
+        for device, role in (("/dev/sda1", "root"), ("/dev/sdf", "data"))
+    ]
+    return world.register(
+        HOME,
+        name=f"web-server-{number:03}",
+        account=account,
+        tags=dict(TAGS),
+        launch_permissions={PARTNER, ORGANIZATION},
+        deprecate_at=(world.clock.now() + timedelta(days=365)).replace(second=0, microsecond=0),
+        volumes=volumes,
+    )
+
+
+class Ec2:
+    """The sandbox and the questions that can be asked about it."""
+
+    def __init__(self) -> None:
+        self._sandbox = Sandbox.start(samples=False)
+
+    def begin(self, copy_seconds: float) -> None:
+        """Empty EC2; each copy takes exactly so long from now on. New ids are known at once.
+
+        botocore's waiter gives up on an id that EC2 does not know yet, and that is not what is measured here.
+        """
+        timing = Timing(
+            copy_seconds=copy_seconds,
+            seconds_per_gib=0,
+            variation=0,
+            finishing_seconds=0,
+            visible_after=0,
+            snapshots_listed_after=0,
+        )
+        self._sandbox.reset(timing=timing)
+
+    def account(self, account: str, images: int = 1) -> dict[str, Any]:
+        """Prepare an account with sources; return them, and the environment of a process that acts for it."""
+        world = self._sandbox.world
+        world.opt_in(account=account)
+        keys = self._sandbox.credentials(account)
+        environment = self._sandbox.environment | {name.upper(): value for name, value in keys.items()}
+        return {
+            "images": [register(world, account, number).image_id for number in range(images)],
+            "environment": environment,
+        }
+
+    def outcome(self, account: str, images: Sequence[str], regions: Sequence[str]) -> dict[str, Any]:
+        """Return the calls by action that came from an account, and what the copies there lack."""
+        world = self._sandbox.world
+        calls = Counter(request.operation for request in world.requests if request.account == account)
+        rehearsed = sum(1 for request in world.requests if request.account == account and request.params.get("DryRun"))
+        undone: Counter[str] = Counter()
+        for region in regions:
+            made = [image for image in world.images(region, account) if image.state == "available"]
+            undone["not copied"] += max(0, len(images) - len(made))
+            for image in made:
+                undone.update(lacking(world, world.image(HOME, images[0]), image))
+        return {"calls": dict(calls), "rehearsed": rehearsed, "undone": {what: n for what, n in undone.items() if n}}
+
+    def cpu_seconds(self) -> float:
+        """Return what this process has used so far."""
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return used.ru_utime + used.ru_stime
+
+
+def lacking(world: World, source: Image, copy: Image) -> list[str]:
+    """Return what a source has and its copy has not; all sources here are alike but for their names."""
+    own = [world.snapshot(source.region, snapshot_id) for snapshot_id in source.snapshot_ids]
+    made = [world.snapshot(copy.region, snapshot_id) for snapshot_id in copy.snapshot_ids]
+    pairs = list(zip(own, made, strict=False))
+    missing = {
+        "image tags": not source.tags.items() <= copy.tags.items(),
+        "snapshot tags": any(not old.tags.items() <= new.tags.items() for old, new in pairs),
+        "launch permissions": not source.launch_permissions <= copy.launch_permissions,
+        "snapshot permissions": any(not old.shared_with <= new.shared_with for old, new in pairs),
+        "deprecation date": copy.deprecate_at != source.deprecate_at,
+    }
+    return [what for what, is_missing in missing.items() if is_missing]
+
+
+def main() -> None:
+    """Answer until standard input ends."""
+    ec2 = Ec2()
+    serve({"begin": ec2.begin, "account": ec2.account, "outcome": ec2.outcome, "cpu_seconds": ec2.cpu_seconds})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""docs/bench.md: the figures as tables, from docs/bench.json.
+
+Refuses to measure. Goals stand beside figures, and a figure that misses its goal says so.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from tests.bench import starting
+
+Results = Mapping[str, Any]
+INTRODUCTION = """\
+# Benchmark: the figures
+
+Written by `make bench`; do not edit. What is measured, how, and how to repeat it: [performance.md](performance.md).
+"""
+# What is said of it, the figure that is divided, the one that it is divided by, with hosts far away, the goal.
+RATIOS = (
+    ("stock botocore takes, of amicopy's time without its survey", starting.STOCK, starting.BARE, False, ">= 4"),
+    ("amicopy without its survey, of urllib3 with the signer", starting.BARE, starting.SIGNED, False, "<= 1.7"),
+    ("the same, with far hosts", starting.BARE, starting.SIGNED, True, "<= 1.25"),
+    ("stock botocore takes, of `amicopy copy`'s time", starting.STOCK, starting.FULL, False, ""),
+)
+
+
+def document(results: Results) -> str:
+    """Return the whole document; parts that have not been measured are left out."""
+    parts = [INTRODUCTION]
+    for name, write in (("peers", _peers), ("start-up", _start_up), ("scale", _scale)):
+        if name in results:
+            parts += [*write(results[name]), _machine(results[name])]
+    return "\n".join(parts)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table; columns of numbers are aligned to the right."""
+    columns = [[row[number] for row in rows] for number in range(len(head))]
+    dashes = ["---:" if all(isinstance(cell, int | float) for cell in column) else "---" for column in columns]
+    lines = [head, dashes, *rows]
+    return "".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |\n" for line in lines)
+
+
+def calls_in_words(calls: Mapping[str, int]) -> str:
+    """Return calls by action, the most frequent first."""
+    ordered = sorted(calls.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count}" for name, count in ordered)
+
+
+def undone_in_words(undone: Mapping[str, int], regions: int) -> str:
+    """Return what a run left undone; with the number of copies where not all lack it."""
+    words = [what if count == regions else f"{what} (of {count})" for what, count in undone.items()]
+    return ", ".join(words) or "nothing"
+
+
+def _machine(part: Results) -> str:
+    machine = part["machine"]
+    return (
+        f"Measured on {part['date']}: {machine['cpus']} CPUs ({machine['cpu']}), {machine['system']}, "
+        f"Python {machine['python']}, amicopy {machine['amicopy']}, botocore {machine['botocore']}.\n"
+    )
+
+
+def _peers(part: Results) -> Iterator[str]:
+    times = ", ".join(f"{seconds:g}" for seconds in part["copy_seconds"])
+    yield "## Beside what else there is\n"
+    yield (
+        f"One AMI with two volumes, copied to regions of the same local EC2. A copy takes {times} s, by round; "
+        "what a run takes beyond that is shown, as the median of its runs.\n"
+    )
+    yield "![Seconds beyond the copy itself, by tool and number of regions](bench.svg)\n"
+    yield table(
+        ["", "regions", "s beyond the copy", "least to most", "runs", "CPU s", "memory MiB", "calls", "left undone"],
+        [
+            [
+                row["peer"],
+                row["regions"],
+                row["beyond_seconds"],
+                f"{row['beyond_least']} to {row['beyond_most']}" if row["runs"] > 1 else "",
+                row["runs"],
+                row["cpu_seconds"],
+                row["peak_mib"],
+                sum(row["calls"].values()),
+                "; ".join(filter(None, [row["failed"], undone_in_words(row["undone"], row["regions"])])),
+            ]
+            for row in part["rows"]
+        ],
+    )
+    most = max(row["regions"] for row in part["rows"])
+    yield f"Calls by action, {most} regions:\n"
+    yield table(
+        ["", "calls"],
+        [[row["peer"], _with_rehearsals(row)] for row in part["rows"] if row["regions"] == most],
+    )
+    yield "The peers:\n"
+    for peer in part["peers"]:
+        said = peer["version"] or f"not run: {peer['why_not']}"
+        yield f"- **{peer['name']}**: {said}{'; ' + peer['note'] if peer['note'] else ''}"
+    yield ""
+
+
+def _with_rehearsals(row: Results) -> str:
+    rehearsed = f"; {row['rehearsed']} of them rehearsals (DryRun)" if row["rehearsed"] else ""
+    return calls_in_words(row["calls"]) + rehearsed
+
+
+def _start_up(part: Results) -> Iterator[str]:
+    yield "## Start-up\n"
+    yield (
+        "From the start of a process to the arrival of CopyImage for 33 regions at a local TLS endpoint; "
+        f"medians of {part['rounds']} rounds.\n"
+    )
+    rows = part["rows"]
+    yield table(
+        ["", "hosts away", "first ms", "last ms", "least to most", "CPU ms", "memory MiB", "requests"],
+        [
+            [
+                row["name"],
+                "60 to 600 ms" if row["far"] else "0",
+                row["first_ms"],
+                row["last_ms"],
+                f"{row['last_least']} to {row['last_most']}",
+                row["cpu_ms"],
+                row["peak_mib"],
+                row["requests"],
+            ]
+            for row in rows
+        ],
+    )
+    for name, why in part["missing"].items():
+        yield f"Not run: {name}: {why}\n"
+    yield table(["ratio", "figure", "goal", ""], list(_ratios(rows, part["saying"])))
+    yield table(["what only says something", "ms"], list(part["saying"].items()))
+
+
+def _ratios(rows: Sequence[Results], saying: Mapping[str, float]) -> Iterator[list[object]]:
+    last = {(row["name"], row["far"]): row for row in rows}
+    for words, above, below, far, goal in RATIOS:
+        if (above, far) in last and (below, far) in last:
+            yield [words, *against(last[above, far]["last_ms"] / last[below, far]["last_ms"], goal)]
+    for name in (starting.BARE, starting.FULL):
+        if (name, False) in last:
+            yield [f"memory of {name}, MiB", *against(last[name, False]["peak_mib"], "< 60")]
+    for name in (starting.HELP, starting.VERSION):
+        yield [f"`{name}`, of {starting.CLICK}", *against(saying[name] / saying[starting.CLICK], "< 1.5")]
+
+
+def against(figure: float, goal: str) -> list[object]:
+    """Return a figure, its goal, and whether it is met; a goal is "<", "<=", ">=" and a number, or empty."""
+    shown = f"{figure:.2f}" if figure < 10 else f"{figure:.0f}"
+    if not goal:
+        return [shown, "", ""]
+    relation, number = goal.split()
+    met = {"<": figure < float(number), "<=": figure <= float(number), ">=": figure >= float(number)}[relation]
+    return [shown, goal, "met" if met else "missed"]
+
+
+def _scale(part: Results) -> Iterator[str]:
+    yield "## Scale\n"
+    yield f"AMIs to {part['regions']} regions in one run of `amicopy copy`; a copy takes {part['copy_seconds']:g} s.\n"
+    rows = part["rows"]
+    yield table(
+        ["AMIs", "copies", "wall s", "CPU s", "memory MiB (RSS)", "calls", "server's CPU s", "left undone"],
+        [
+            [
+                row["images"],
+                row["copies"],
+                row["wall_seconds"],
+                row["cpu_seconds"],
+                row["largest_mib"],
+                sum(row["calls"].values()),
+                row["server_cpu_seconds"],
+                f"exit code {row['exit_code']}" if row["exit_code"] else undone_in_words(row["undone"], row["copies"]),
+            ]
+            for row in rows
+        ],
+    )
+    few, many = rows[0], rows[-1]
+    yield table(
+        ["", "figure", "goal", ""],
+        [
+            [
+                f"CPU for {many['images'] // few['images']} times the AMIs, times",
+                *against(many["cpu_seconds"] / few["cpu_seconds"], "<= 12"),
+            ],
+            [f"memory with {many['images']} AMIs, MiB", *against(many["largest_mib"], "< 300")],
+        ],
+    )
