@@ -1,0 +1,25 @@
+"""A Lambda function that makes one pass: it starts what is missing, completes what is available, and ends.
+
+Let a schedule (EventBridge, every few minutes) call it until ``left`` is empty. The same call again goes on: nothing is
+kept between calls. Its event: {"images": ["ami-…"], "from": "us-east-1", "to": ["us-west-2", "eu-west-1"]}.
+"""
+
+from typing import Any
+
+import amicopy
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Return what stands where, what is left to do, and what failed."""
+    report = amicopy.copy(
+        event["images"],
+        to=event["to"],
+        source_region=event["from"],
+        terms=amicopy.Terms(wait=False),
+    )
+    return {
+        "exit_code": int(report.exit_code()),
+        "copies": {outcome.row.region: outcome.image_id for outcome in report.rows if outcome.is_well},
+        "left": [outcome.row.region for outcome in report.left_behind],
+        "failed": {outcome.row.region: str(outcome.error) for outcome in report.rows if outcome.error},
+    }
