@@ -55,7 +55,7 @@ class Lane:
         self._begin_at = clock.now()
         self._next_tick = clock.now() + FIRST_TICK
         self._answered = clock.now()
-        self._next_progress = clock.now()
+        self._next_progress = clock.now() + timedelta(seconds=terms.progress_seconds or 0)
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""

@@ -22,13 +22,15 @@ from amicopy.plan import Action, Plan, Row, rows_by_region
 from amicopy.rehearsals import Write
 
 
-def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -> dict[str, AccessDenied]:
+def forbidden_writes(
+    plan: Plan, gateways: Gateways, clock: Clock, stop: Stop, *, starting: bool
+) -> dict[str, AccessDenied]:
     """Return, by destination, the first writing call of the plan that EC2 says is not allowed there.
 
-    CopyImage is asked for in every destination, since policies limit regions. Who may copy into a region may seldom
-    not do the rest there, and every call counts against the account's rate: each other kind of write is asked for in
-    one destination, and in all of them only where that one says no (docs/adr/0007). A single CopyImage is not
-    rehearsed, since it says no itself before anything else has begun.
+    What comes hours after the start is asked for, each kind of write in one destination, and in all of them only where
+    that one says no: every call counts against the account's rate, and who may copy into a region may seldom not do
+    the rest there. CopyImage is not asked for by a run that is ``starting``, since it says no itself, at once; by one
+    that starts nothing it is, in every destination, since policies limit regions (docs/adr/0007).
 
     AWS: the EC2 operations in question with DryRun, which checks permissions only.
     """
@@ -38,7 +40,7 @@ def forbidden_writes(plan: Plan, gateways: Gateways, clock: Clock, stop: Stop) -
         for row in rows
         for write in writes_of(row)
     }
-    if sum(row.action.starts_a_copy for row in plan.rows) < 2 and not plan.refused:
+    if starting and not plan.refused:
         needed = {(region, write): row for (region, write), row in needed.items() if write is not Write.COPY}
     first = {write: (region, write) for region, write in reversed(needed)}
     asked = {key: row for key, row in needed.items() if key[1] is Write.COPY or key in first.values()}

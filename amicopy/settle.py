@@ -3,7 +3,7 @@
 Refuses to remove what the copy has beyond its source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -20,11 +20,11 @@ from amicopy.compare import (
     differences,
     subject,
 )
-from amicopy.details import read_launch_permissions, with_details
+from amicopy.details import read_launch_permissions, read_volume_permissions
 from amicopy.errors import NotFaithful
 from amicopy.events import Noted, Settled
 from amicopy.gateway import Gateway
-from amicopy.models import Image
+from amicopy.models import Image, Snapshot
 from amicopy.plan import Row
 from amicopy.retries import flapping, not_read_back_yet, persist
 from amicopy.steps import Work
@@ -94,18 +94,37 @@ def _write(difference: Difference, gateway: Gateway) -> Work[None]:
 def _read_back(row: Row, copy: Image, written: Sequence[Difference], gateway: Gateway) -> Work[list[Difference]]:
     """Return what still differs; what these credentials may write and not read counts as written.
 
-    Snapshots are read again only where something was written to them.
+    Only what shows something that was written is read again: each is a call of its own.
     """
     yield from ()
-    found = gateway.describe_own_images([copy.image_id]).get(copy.image_id)
-    if found is None:
-        return list(differences(row.wanted, copy))
-    if any(isinstance(one, TagsDiffer | SharingLacks) and one.device for one in written):
-        [read] = with_details(gateway, [(found, row.wanted)])
-    else:
-        launch = read_launch_permissions(gateway, found.image_id) if row.wanted.launch_permissions else None
-        read = replace(found, snapshots=copy.snapshots, launch_permissions=launch)
+    on_snapshots = [one for one in written if isinstance(one, TagsDiffer | SharingLacks) and one.device]
+    launch = [one for one in written if isinstance(one, SharingLacks) and not one.device]
+    read = copy
+    if len(on_snapshots) + len(launch) < len(written):
+        found = gateway.describe_own_images([copy.image_id]).get(copy.image_id)
+        if found is None:
+            return list(differences(row.wanted, copy))
+        read = replace(found, snapshots=copy.snapshots, launch_permissions=copy.launch_permissions)
+    if on_snapshots:
+        shared = {one.resource_id for one in on_snapshots if isinstance(one, SharingLacks)}
+        read = replace(read, snapshots=_snapshots(copy, shared, gateway))
+    if launch:
+        read = replace(read, launch_permissions=read_launch_permissions(gateway, copy.image_id))
     return list(differences(row.wanted, _trusting(row, read)))
+
+
+def _snapshots(copy: Image, shared: Set[str], gateway: Gateway) -> tuple[Snapshot, ...]:
+    """Return the copy's snapshots as they are now, with the permissions of those that were ``shared``."""
+    before = {one.snapshot_id: one.volume_permissions for one in copy.snapshots}
+    return tuple(
+        replace(
+            one,
+            volume_permissions=read_volume_permissions(gateway, one.snapshot_id)
+            if one.snapshot_id in shared
+            else before.get(one.snapshot_id),
+        )
+        for one in gateway.describe_snapshots(copy.snapshot_ids).values()
+    )
 
 
 def _trusting(row: Row, read: Image) -> Image:

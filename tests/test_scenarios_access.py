@@ -157,10 +157,15 @@ def test_the_policy_follows_the_options(
 
 def test_the_policy_is_limited_to_the_named_regions(amicopy: Run, guarded: World, caller: Caller, source: str) -> None:
     caller.may(printed(amicopy, source, "--from", "us-east-1", "--to", "us-west-2"))
+    looked = amicopy("copy", source, *COPY, "--dry-run")
+    assert "may not call ec2:CopyImage in eu-west-1" in looked.out
+    assert "ec2:CopyImage in us-west-2" not in looked.out
     ran = amicopy("copy", source, *COPY)
-    assert ran.code == 6
-    assert "eu-west-1" in ran.err
-    assert guarded.images("us-west-2") == []
+    # The region that is not allowed says so itself, at once; the other's copy is what was asked for (ADR 0007).
+    assert (ran.code, guarded.images("eu-west-1")) == (3, [])
+    assert "may not call ec2:CopyImage in eu-west-1" in ran.err
+    [copy] = guarded.images("us-west-2")
+    assert copy.state == "available"
 
 
 def test_status_and_cancel_get_by_with_theirs(amicopy: Run, guarded: World, caller: Caller, source: str) -> None:

@@ -348,8 +348,7 @@ def test_a_copy_that_may_not_be_made_anywhere_names_the_action(amicopy: Run, wor
 
 
 @pytest.mark.parametrize(
-    "operation",
-    ["CopyImage", "ModifyImageAttribute", "ModifySnapshotAttribute", "EnableImageDeprecation", "CreateTags"],
+    "operation", ["ModifyImageAttribute", "ModifySnapshotAttribute", "EnableImageDeprecation", "CreateTags"]
 )
 def test_a_write_that_is_denied_is_found_out_before_anything_starts(amicopy: Run, world: World, operation: str) -> None:
     """36: a rehearsal asks EC2, and changes nothing."""

@@ -121,7 +121,7 @@ class Planning:
         if not all(asked.wish.preflight for asked in self._asked):
             return plan
         means = self._means
-        forbidden = forbidden_writes(plan, means.gateways, means.clock, means.stop)
+        forbidden = forbidden_writes(plan, means.gateways, means.clock, means.stop, starting=may_write)
         if not may_write:  # who may only look may still see the plan
             return with_notes(plan, [f"the run would be refused: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
