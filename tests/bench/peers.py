@@ -41,8 +41,8 @@ def _shell(script: str) -> Callable[[str, Job], list[str]]:
     return lambda _program, job: ["sh", str(CLIENTS / script), job.image_id, NAME, *job.regions]
 
 
-def _boto3(program: str, job: Job) -> list[str]:
-    return [program, str(CLIENTS / "boto3_script.py"), job.image_id, NAME, *job.regions]
+def _boto3(script: str) -> Callable[[str, Job], list[str]]:
+    return lambda program, job: [program, str(CLIENTS / script), job.image_id, NAME, *job.regions]
 
 
 def _ansible(playbook: str) -> Callable[[str, Job], list[str]]:
@@ -78,8 +78,17 @@ PEERS = (
         name="boto3 script",
         program="python",
         version=["-c", "import boto3; print('boto3', boto3.__version__)"],
-        command=_boto3,
+        command=_boto3("boto3_script.py"),
         note="starts all copies, then waits for one after another with botocore's waiter",
+    ),
+    Peer(
+        name="boto3 script, complete",
+        program="python",
+        version=["-c", "import boto3; print('boto3', boto3.__version__)"],
+        command=_boto3("boto3_complete.py"),
+        once=True,
+        note="the same, and writes to each copy the tags, permissions and date that it read of the source; looks for "
+        "no copies that are there, and reads nothing back",
     ),
     Peer(
         name="packer",
