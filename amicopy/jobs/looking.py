@@ -4,10 +4,12 @@ Refuses to write to EC2.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from amicopy.destinations import is_pattern
 from amicopy.errors import ExitCode, ImageNotFound
+from amicopy.inventory import Standing, standings
 from amicopy.jobs.means import Means
 from amicopy.jobs.regions import NamedRegions
 from amicopy.jobs.sources import known_sources
@@ -40,8 +42,23 @@ class Looking:
         self.sources = means.patiently(partial(known_sources, image_ids, gateway, means.stop))
         self.destinations = named.places("--in", lambda: self._regions)
         self._are_named = not any(map(is_pattern, named["--in"]))
+        self._request = replace(
+            wish,
+            source_region=self.home,
+            image_ids=tuple(source.image_id for source in self.sources),
+            destinations=self.destinations,
+        )
 
-    def survey(self, request: CopyRequest) -> Survey:
+    def found(self) -> tuple[Survey, tuple[Standing, ...]]:
+        """Return what is there now, and every copy compared with what was asked for.
+
+        Raises:
+            ImageNotFound: a source is not there, and no copy of it is.
+        """
+        survey = self._survey()
+        return survey, tuple(standings(self._request, survey))
+
+    def _survey(self) -> Survey:
         """Return every copy in every region asked for, with all that a comparison needs.
 
         Raises:
@@ -49,7 +66,7 @@ class Looking:
         """
         means = self.means
         survey = survey_destinations(
-            request, self.sources, means.gateways, self._regions, means.clock, means.stop, self._notes, every=True
+            self._request, self.sources, means.gateways, self._regions, means.clock, means.stop, self._notes, every=True
         )
         everything = [image for one in survey.destinations.values() for image in one.copies]
         unknown = [

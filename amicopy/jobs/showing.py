@@ -4,12 +4,12 @@ Refuses to write to EC2.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 
 from amicopy.errors import AmicopyError, ExitCode
 from amicopy.gateway import Gateway
-from amicopy.inventory import Standing, standings
+from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
 from amicopy.parallel import all_at_once
@@ -49,18 +49,11 @@ class StatusJob:
 
     def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
         self._means = means
-        self.looking = looking = Looking(means, wish, where)
-        self._request = replace(
-            wish,
-            source_region=looking.home,
-            image_ids=tuple(source.image_id for source in looking.sources),
-            destinations=looking.destinations,
-        )
+        self.looking = Looking(means, wish, where)
 
     def look(self) -> Status:
         """Return what is where now."""
-        survey = self.looking.survey(self._request)
-        found = tuple(standings(self._request, survey))
+        survey, found = self.looking.found()
         return Status(copies=found, survey=survey, percents=self._percents(found))
 
     def watch(self) -> Iterator[Status]:

@@ -4,12 +4,12 @@ Refuses to judge: the comparison does.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from amicopy.errors import AmicopyError, ExitCode
 from amicopy.events import Event
-from amicopy.inventory import Standing, standings
+from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
 from amicopy.parallel import all_at_once
@@ -41,18 +41,11 @@ class VerifyJob:
 
     def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
         self._means = means
-        self.looking = looking = Looking(means, wish, where)
-        self._request = replace(
-            wish,
-            source_region=looking.home,
-            image_ids=tuple(source.image_id for source in looking.sources),
-            destinations=looking.destinations,
-        )
+        self.looking = Looking(means, wish, where)
 
     def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> Verdict:
         """Return how every copy compares; reads only."""
-        survey = self.looking.survey(self._request)
-        found = tuple(standings(self._request, survey))
+        survey, found = self.looking.found()
         bare = self.looking.without_copy(one.copy.region for one in found)
         return Verdict(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
 
