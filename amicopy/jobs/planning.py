@@ -123,7 +123,7 @@ class Planning:
         means = self._means
         forbidden = forbidden_writes(plan, means.gateways, means.clock, means.stop, starting=may_write)
         if not may_write:  # who may only look may still see the plan
-            return with_notes(plan, [f"the run would be refused: {error.what}" for error in forbidden.values()])
+            return with_notes(plan, [f"a run would come to this: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
 
     def _planned(self, asked: _Asked, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
