@@ -83,7 +83,11 @@ def compare(counts: Sequence[int], rounds: int, folder: Path) -> dict[str, Any]:
     return {
         "rounds": rounds,
         "copy_seconds": list(COPY_SECONDS[:rounds]),
-        "peers": [{"name": peer.name, "note": peer.note, **asdict(programs[peer.name])} for peer in PEERS],
+        "peers": [
+            {"name": peer.name, "note": peer.note, "version": program.version, "why_not": program.why_not}
+            for peer in PEERS
+            for program in [programs[peer.name]]
+        ],
         "rows": [summary(own) for count in counts for peer in present if (own := _of(runs, peer.name, count))],
     }
 
