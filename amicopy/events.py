@@ -1,6 +1,7 @@
 """What happens in a run: one frozen class per happening, the only thing that leaves the executor.
 
-Refuses to print. Renderers, the report, JSON lines and the exit code are folds over one stream of these.
+Refuses to print. Renderers, the report, JSON lines and the exit code are folds over one stream of these. A class that
+adds no member takes all from its parent: making a dataclass of it takes half a millisecond of every start.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,13 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Written(Event):
+    """Something was written or removed; ``what`` says it in words."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequested(Event):
     """CopyImage is about to be called: from here on there may be a copy, whatever becomes of the answer."""
 
@@ -33,14 +41,16 @@ class CopyRequested(Event):
     client_token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyStarted(Event):
     """EC2 has named the new AMI."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class CopyJoined(Event):
     """An earlier or another run's copy is waited for."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,33 +67,34 @@ class CopyProgressed(Event):
     percent: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyAvailable(Event):
     """EC2 has finished copying; what CopyImage leaves behind comes next."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled(Event):
+
+class Settled(Written):
     """One thing that the copy lacked was written."""
 
-    what: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptRemoved(Event):
+class AttemptRemoved(Written):
     """A failed attempt of ours was deregistered; ``what`` says what became of its snapshots."""
 
-    what: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyDone(Event):
     """The copy is available and faithful."""
 
+    __slots__ = ()
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
 class CopyHeld(Event):
     """The copy is available and faithful but for its sharing, which waits for the other destinations."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +104,10 @@ class RowFailed(Event):
     error: AmicopyError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CopyCancelled(Event):
+class CopyCancelled(Written):
     """A copy that this run had started was removed again; ``what`` says what became of its snapshots."""
 
-    what: str
+    __slots__ = ()
 
 
 class LeftBecause(StrEnum):

@@ -7,14 +7,15 @@ import functools
 import os
 from collections.abc import Mapping
 from typing import Any
+from urllib.request import getproxies
 
-import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from amicopy import __version__
 from amicopy.errors import CredentialsMissing, UsageError
 from amicopy.loader import shared_loader
+from amicopy.services import LeanSession
 from amicopy.tls import SharedContext
 
 # A region that does not answer is given up within a minute: 3 attempts of one connection or one read time-out each.
@@ -43,7 +44,7 @@ class Session:
         Raises:
             CredentialsMissing: the profile does not exist, or a file cannot be read.
         """
-        self._session = botocore.session.Session(profile=profile)
+        self._session = LeanSession(profile=profile)
         self._endpoint_url = endpoint_url
         self._region = region
         if credentials:
@@ -128,6 +129,7 @@ def _client_config(session: Any, patience_seconds: int | None) -> Config:
     return Config(
         connect_timeout=patience_seconds or CONNECT_SECONDS,
         read_timeout=patience_seconds or READ_SECONDS,
+        proxies=None if getproxies() else {},  # else each client looks through the whole environment for them
         retries={"total_max_attempts": 1} if patience_seconds else None if chosen else retries,
         user_agent_extra=f"amicopy/{__version__}",
     )

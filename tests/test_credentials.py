@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+import botocore.credentials
 import botocore.session
+import botocore.tokens
 import pytest
 
+from amicopy.services import SERVICES, LeanSession
 from amicopy.session import Session
 
 LATER = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -151,7 +155,7 @@ def test_credentials_reach_ec2(kind: str, amazon: Any, tmp_path: Path) -> None:
     assert shown == [expected, expected]
 
 
-@pytest.mark.parametrize("service", ["ec2", "kms", "ssm", "sts", "sso", "sso-oidc", "signin"])
+@pytest.mark.parametrize("service", sorted(SERVICES))
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "mars-north-1"])
 def test_every_service_in_use_is_asked_where_botocore_asks_it(service: str, region: str) -> None:
     stock = botocore.session.Session()
@@ -164,3 +168,28 @@ def test_every_service_in_use_is_asked_where_botocore_asks_it(service: str, regi
     assert ours._request_signer.signing_name == theirs._request_signer.signing_name
     assert ours._request_signer.region_name == theirs._request_signer.region_name
     assert ours.meta.config.signature_version == theirs.meta.config.signature_version
+
+
+def test_what_botocore_gets_credentials_from_is_among_the_services_in_use() -> None:
+    sources = [Path(module.__file__).read_text() for module in (botocore.credentials, botocore.tokens)]
+    names = [re.findall(r"""(?:create_client|client_creator)\(\s*['"]([\w-]+)""", text) for text in sources]
+    assert {"sts", "sso"} <= {name for some in names for name in some} <= SERVICES
+
+
+def handlers(session: botocore.session.Session, event: str) -> list[Any]:
+    """Return what a session's clients do at an event, in order."""
+    emitter = session.get_component("event_emitter")
+    return list(getattr(emitter, "_emitter", emitter)._handlers.prefix_search(event))
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+@pytest.mark.parametrize(
+    "phase", ["creating-client-class", "before-parameter-build", "before-call", "choose-signer", "before-parse"]
+)
+def test_only_handlers_of_other_services_are_left_out(service: str, phase: str) -> None:
+    stock, lean = botocore.session.Session(), LeanSession()
+    event = f"{phase}.{service}.AssumeRoleWithWebIdentity"
+    assert stock.get_component("event_emitter")._alias_event_name(event) == event
+    assert handlers(lean, event) == handlers(stock, event)
+    assert not handlers(lean, "before-sign.s3")
+    assert handlers(stock, "before-sign.s3")
