@@ -16,6 +16,8 @@ _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
 _Item = TypeVar("_Item")
 
+# What every thread is called.
+THREAD = "amicopy"
 # How long a wait may go on before the stop flag is looked at; nobody waits for it otherwise.
 _GLANCE_SECONDS = 0.2
 # When one of several tasks has failed, those under way get so long to end, lest they call AWS behind the caller's back.
@@ -55,7 +57,7 @@ class Merged(Generic[_Item]):
                 self._queue.put((None, None))
 
         self._running += 1
-        threading.Thread(target=run, daemon=True).start()
+        threading.Thread(target=run, daemon=True, name=THREAD).start()
 
     def next(self) -> _Item | None:
         """Return the next item; None when there is none at the moment, or a thread has just ended.

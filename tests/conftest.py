@@ -4,6 +4,7 @@ import json
 import os
 import random
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.parallel import Stop
+from amicopy.parallel import THREAD, Stop
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.schema import check_output
@@ -56,14 +57,20 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def sandbox(served: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The server with a fresh world, and an environment that points every AWS client at it."""
+def sandbox(served: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The server with a fresh world, and an environment that points every AWS client at it.
+
+    Ends when the test's last thread has, so that none of its calls comes to the next test's world.
+    """
     served.reset(clock=clock)
     for name, value in served.environment.items():
         monkeypatch.setenv(name, value)
     # What botocore would retry by sleeping in real time is left to amicopy's own patience, which asks the clock.
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    return served
+    yield served
+    for thread in threading.enumerate():
+        if thread.name == THREAD:
+            thread.join(timeout=10)
 
 
 @pytest.fixture
