@@ -22,21 +22,12 @@ _Read = TypeVar("_Read")
 _AWS_MANAGED = "alias/aws/ebs"
 
 
-def may_need_keys(request: CopyRequest, sources: Sequence[Image]) -> bool:
-    """Tell whether a key may have to be looked at: one is named, or a copy is to be shared."""
-    shared = request.share or any(
-        source.launch_permissions or any(snapshot.volume_permissions for snapshot in source.snapshots)
-        for source in sources
-    )
-    return bool(request.keys or (shared and request.carry_permissions))
-
-
 def region_facts(
     request: CopyRequest,
     wanted: Sequence[Wanted],
     copies: Sequence[Image],
     gateway: Gateway,
-    keyring: Keyring | None,
+    keyring: Keyring,
     *,
     copying: bool,
 ) -> RegionFacts:
@@ -80,7 +71,7 @@ def _is_public(found: Copies) -> bool:
 class _Reader:
     """Reads, and notes what may not be read."""
 
-    def __init__(self, gateway: Gateway, keyring: Keyring | None) -> None:
+    def __init__(self, gateway: Gateway, keyring: Keyring) -> None:
         self._gateway = gateway
         self._keyring = keyring
         self.notes: list[str] = []
@@ -94,10 +85,8 @@ class _Reader:
 
     def named_key(self, text: str) -> tuple[Key | None, AmicopyError | None]:
         """Return the key that was asked for, or why a copy cannot be encrypted with it."""
-        assert self._keyring is not None  # made wherever a key is named
-        keyring = self._keyring
         try:
-            return self.read(lambda: keyring.describe_key(text)), None
+            return self.read(lambda: self._keyring.describe_key(text)), None
         except KeyNotFound as error:
             region = self._gateway.region
             return None, KeyNotFound(
@@ -113,10 +102,7 @@ class _Reader:
             return None
         if text.endswith(_AWS_MANAGED):
             return Key(arn=text, manager="AWS")
-        if self._keyring is None:
-            return None
-        keyring = self._keyring
         try:
-            return self.read(lambda: keyring.describe_key(text))
+            return self.read(lambda: self._keyring.describe_key(text))
         except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
             return None

@@ -192,7 +192,7 @@ class Gateway(Reader):
 
 
 class Gateways:
-    """The gateways and keyrings of one run by region, made when asked for; ask in one thread (see `Session`)."""
+    """The gateways and keyrings of one run by region, made when asked for; ask in one thread."""
 
     def __init__(self, session: Session, calls: Calls) -> None:
         self._session = session

@@ -3,6 +3,8 @@
 Refuses to use a key.
 """
 
+import functools
+
 from amicopy.caller import Caller, Calls
 from amicopy.errors import KeyNotFound, RequestRefused
 from amicopy.keys import Key
@@ -13,8 +15,13 @@ class Keyring:
     """The keys of one region."""
 
     def __init__(self, session: Session, region: str, calls: Calls) -> None:
+        self._session = session
         self._region = region
-        self._call = Caller(session, "kms", region, calls)
+        self._calls = calls
+
+    @functools.cached_property
+    def _call(self) -> Caller:  # made when a key is looked at, which most runs do not
+        return Caller(self._session, "kms", self._region, self._calls)
 
     def describe_key(self, text: str) -> Key:
         """Return the key that an id, alias or ARN stands for.

@@ -5,6 +5,7 @@ Refuses to call anything: the gateway does. botocore is used without boto3's lay
 
 import functools
 import os
+import threading
 from collections.abc import Mapping
 from typing import Any
 from urllib.request import getproxies
@@ -27,7 +28,7 @@ READ_SECONDS = 15
 class Session:
     """Where credentials, regions, endpoints, retries and proxies come from: what boto3 reads, and these options.
 
-    Clients have to be made in one thread (botocore says so of sessions); using them in others is safe.
+    Any thread may ask for a client. They are made one at a time, since botocore's sessions bear no more.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Session:
         except BotoCoreError as error:
             raise configuration_error(error) from error
         self._clients: dict[tuple[str, str], Any] = {}
+        self._making = threading.Lock()
         self._tls = SharedContext()
 
     @property
@@ -100,22 +102,26 @@ class Session:
             CredentialsMissing: the profile or the configuration is broken.
             UsageError: the endpoint is no URL.
         """
-        if (service, region) not in self._clients:
-            try:
-                client = self._session.create_client(
-                    service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
-                )
-            except BotoCoreError as error:
-                raise configuration_error(error) from error
-            except ValueError as error:
-                raise UsageError(
-                    f"The endpoint {self._endpoint_url or os.environ.get('AWS_ENDPOINT_URL', '')!r} cannot be used.",
-                    why=str(error),
-                    next_step="Give a URL such as http://127.0.0.1:5000, or none: unset AWS_ENDPOINT_URL.",
-                ) from error
-            self._tls.give(client)
-            self._clients[service, region] = client
-        return self._clients[service, region]
+        with self._making:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._made(service, region)
+            return self._clients[service, region]
+
+    def _made(self, service: str, region: str) -> Any:
+        try:
+            client = self._session.create_client(
+                service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
+            )
+        except BotoCoreError as error:
+            raise configuration_error(error) from error
+        except ValueError as error:
+            raise UsageError(
+                f"The endpoint {self._endpoint_url or os.environ.get('AWS_ENDPOINT_URL', '')!r} cannot be used.",
+                why=str(error),
+                next_step="Give a URL such as http://127.0.0.1:5000, or none: unset AWS_ENDPOINT_URL.",
+            ) from error
+        self._tls.give(client)
+        return client
 
 
 def _client_config(session: Any, patience_seconds: int | None) -> Config:

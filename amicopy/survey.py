@@ -20,7 +20,7 @@ from amicopy.errors import (
     RegionNotEnabled,
     StorageNotShared,
 )
-from amicopy.facts import may_need_keys, region_facts
+from amicopy.facts import region_facts
 from amicopy.gateway import Gateway, Gateways
 from amicopy.keyring import Keyring
 from amicopy.models import Image, ImageState, Principal, Region
@@ -194,7 +194,7 @@ def survey_destinations(
     ``looked_up`` holds, by region, what `look_up` has brought already, or why it brought nothing.
     """
 
-    def look(region: str, gateway: Gateway, keyring: Keyring | None) -> Destination:
+    def look(region: str, gateway: Gateway, keyring: Keyring) -> Destination:
         wanted = [wanted_copy(source, request, region=region, now=clock.now()) for source in sources]
         try:
             found = _read(looked_up.get(region))
@@ -210,15 +210,13 @@ def survey_destinations(
             return Destination(region=region, problem=error)
 
     def looks() -> Iterator[tuple[str, Callable[[], Destination]]]:
-        with_keys = may_need_keys(request, sources)
         for region in request.destinations:
             known = regions.get(region) if regions is not None else None
             if known is not None and not known.enabled:
                 problem = Destination(region=region, problem=_not_enabled(region))
                 yield region, partial(_same, problem)
             else:
-                keyring = gateways.keyring(region) if with_keys else None
-                yield region, partial(look, region, gateways[region], keyring)
+                yield region, partial(look, region, gateways[region], gateways.keyring(region))
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
 

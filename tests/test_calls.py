@@ -1,11 +1,13 @@
 """How many calls a run makes, by operation: the account's rate is everybody's, so that none may creep in."""
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import Request, World
+from amicopy.session import Session
 from tests.conftest import Run
 from tests.scenes import (
     EAST,
@@ -117,6 +119,22 @@ def test_the_rehearsal_of_sharing_is_one_call_for_all_destinations(amicopy: Run,
     copied(amicopy, world, source.image_id, "--to", f"{WEST},{EAST}")
     assert calls(world, WEST) == {**SHARED, "ModifyImageAttribute rehearsed": 1}
     assert calls(world, EAST) == SHARED
+
+
+def test_only_services_that_are_called_have_clients(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client of KMS takes as long to make as one of EC2; a shared image needs none where no key comes into it."""
+    made: list[tuple[str, str]] = []
+    make = Session._made
+
+    def noted(session: Session, service: str, region: str) -> Any:
+        made.append((service, region))
+        return make(session, service, region)
+
+    monkeypatch.setattr(Session, "_made", noted)
+    copied(amicopy, world, a_source(world, launch_permissions={SOMEBODY}).image_id, "--to", f"{WEST},{EAST}")
+    assert sorted(made) == sorted(("ec2", region) for region in (HOME, WEST, EAST))
 
 
 def test_volume_permissions_are_one_write_per_snapshot(amicopy: Run, world: World) -> None:

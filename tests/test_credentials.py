@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,10 @@ def test_only_handlers_of_other_services_are_left_out(service: str, phase: str) 
     assert handlers(lean, event) == handlers(stock, event)
     assert not handlers(lean, "before-sign.s3")
     assert handlers(stock, "before-sign.s3")
+
+
+def test_threads_that_ask_at_once_get_one_client() -> None:
+    session = Session(credentials=("AKIDEXAMPLE", "secret"))
+    with ThreadPoolExecutor(8) as threads:
+        clients = list(threads.map(lambda _: session.client("kms", "eu-west-1"), range(8)))
+    assert len({id(client) for client in clients}) == 1
