@@ -36,12 +36,13 @@ def in_threads(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Even
     for lane in lanes:
         merged.start(_driving(lane, clock, stop))
     give_up = None
-    while merged.running:
-        yield merged.next()
-        if stop.is_set():
-            give_up = give_up or clock.now() + GRACE
-            if clock.now() >= give_up:
-                return
+    with stop.waking(merged.wake):
+        while merged.running:
+            yield merged.next()
+            if stop.is_set():
+                give_up = give_up or clock.now() + GRACE
+                if clock.now() >= give_up:
+                    return
 
 
 def _driving(lane: Lane, clock: Clock, stop: Stop) -> Callable[[Callable[[Event], None]], None]:

@@ -7,7 +7,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
 from amicopy.errors import AmicopyError, Interrupted
@@ -18,8 +18,8 @@ _Item = TypeVar("_Item")
 
 # What every thread is called.
 THREAD = "amicopy"
-# How long a wait may go on before the stop flag is looked at; nobody waits for it otherwise.
-_GLANCE_SECONDS = 0.2
+# How long a wait may go on before whoever listens may show a sign of life. A stop is noticed at once.
+_GLANCE_SECONDS = 1.0
 # When one of several tasks has failed, those under way get so long to end, lest they call AWS behind the caller's back.
 _GRACE_SECONDS = 2.0
 
@@ -28,6 +28,25 @@ class Stop(threading.Event):
     """Set once, when a signal asks the run to end; ``signal_number`` is the one that did."""
 
     signal_number = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._to_wake: list[Callable[[], None]] = []
+
+    def set(self) -> None:
+        """Set it, and wake who waits for something else; a signal's handler may do so in the middle of that wait."""
+        super().set()
+        for wake in tuple(self._to_wake):
+            wake()
+
+    @contextlib.contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call ``wake`` when it is set meanwhile."""
+        self._to_wake.append(wake)
+        try:
+            yield
+        finally:
+            self._to_wake.remove(wake)
 
     def check(self) -> None:
         """Raise Interrupted if it is set."""
@@ -42,7 +61,7 @@ class Merged(Generic[_Item]):
     """What several threads produce, in the order in which it comes."""
 
     def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[tuple[_Item | None, BaseException | None]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[_Item | None, BaseException | None] | None] = queue.SimpleQueue()
         self._running = 0
 
     def start(self, produce: Callable[[Callable[[_Item], None]], None]) -> None:
@@ -65,14 +84,21 @@ class Merged(Generic[_Item]):
         Raises whatever a thread ended with.
         """
         try:
-            item, error = self._queue.get(timeout=_GLANCE_SECONDS)
+            found = self._queue.get(timeout=_GLANCE_SECONDS)
         except queue.Empty:
             return None
+        if found is None:
+            return None
+        item, error = found
         if item is None:
             self._running -= 1
             if error is not None:
                 raise error
         return item
+
+    def wake(self) -> None:
+        """Let `next` return at once."""
+        self._queue.put(None)
 
     def let_end(self, seconds: float) -> None:
         """Wait until the threads have ended, but no longer than that; what they still bring goes nowhere."""
@@ -121,10 +147,11 @@ def all_at_once(
         for _ in range(min(most, len(keys))):
             waiting.put(None)
     try:
-        while merged.running:
-            stop.check()
-            if (done := merged.next()) is not None:
-                results[done[0]] = done[1]
+        with stop.waking(merged.wake):
+            while merged.running:
+                stop.check()
+                if (done := merged.next()) is not None:
+                    results[done[0]] = done[1]
     except AmicopyError:
         failed.set()
         if not stop.is_set():

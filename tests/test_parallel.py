@@ -1,5 +1,7 @@
 """Several blocking things at once: their results in order, their first error, and a prompt end."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -7,6 +9,8 @@ from functools import partial
 
 import pytest
 
+from amicopy import parallel
+from amicopy.cli.signals import stopping_on_signals
 from amicopy.errors import Interrupted
 from amicopy.parallel import Merged, Stop, all_at_once
 
@@ -77,6 +81,22 @@ def test_stop_ends_it_although_a_task_hangs() -> None:
     tasks: dict[str, Callable[[], object]] = {"hangs": never.wait, "stops": stop.set}
     with pytest.raises(Interrupted):
         all_at_once(tasks, stop)
+    assert time.monotonic() - began < PATIENCE
+    never.set()
+
+
+def test_a_stop_is_noticed_at_once_although_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a signal as well, whose handler runs while the wait goes on."""
+    monkeypatch.setattr(parallel, "_GLANCE_SECONDS", 60.0)
+    never, stop = threading.Event(), Stop()
+
+    def signalled() -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return never.wait()
+
+    began = time.monotonic()
+    with stopping_on_signals(stop), pytest.raises(Interrupted):
+        all_at_once({"hangs": signalled}, stop)
     assert time.monotonic() - began < PATIENCE
     never.set()
 
