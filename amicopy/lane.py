@@ -16,7 +16,7 @@ from amicopy.making import Making, Terms
 from amicopy.models import Image, Snapshot
 from amicopy.pace import Pace
 from amicopy.plan import Row
-from amicopy.polling import FIRST_TICK, Forecast, next_tick
+from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks
 from amicopy.progress import percent_by_image
 from amicopy.steps import Look, Sleep, Work
 
@@ -53,6 +53,7 @@ class Lane:
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = Pace(clock)
         self._begin_at = clock.now()
+        self._ticks = Ticks(clock.now())
         self._next_tick = clock.now() + FIRST_TICK
         self._answered = clock.now()
         self._next_progress = clock.now() + timedelta(seconds=terms.progress_seconds or 0)
@@ -107,24 +108,26 @@ class Lane:
             task.looking = True
 
     def _tick(self, looking: Sequence[_Task]) -> Iterator[Event]:
-        if looking:
-            try:
-                sightings = self._sightings(looking)
-                self._answered = self._clock.now()
-                yield from self._progress(looking, sightings)
-            except CredentialsExpired:
-                yield from self._leave(looking, LeftBecause.EXPIRED)
-            except (Throttled, Unreachable) as error:
-                # Never fatal by itself: the copies go on inside EC2 whatever we can see of them.
-                if isinstance(error, Unreachable) and self._clock.now() - self._answered >= SILENT_FOR:
-                    yield from self._give_up(looking, error)
-            except AmicopyError as error:
+        if not looking:
+            self._next_tick = self._clock.now() + TICK
+            return
+        try:
+            sightings = self._sightings(looking)
+            self._answered = self._clock.now()
+            yield from self._progress(looking, sightings)
+        except CredentialsExpired:
+            yield from self._leave(looking, LeftBecause.EXPIRED)
+        except (Throttled, Unreachable) as error:
+            # Never fatal by itself: the copies go on inside EC2 whatever we can see of them.
+            if isinstance(error, Unreachable) and self._clock.now() - self._answered >= SILENT_FOR:
                 yield from self._give_up(looking, error)
-            else:
-                for task in looking:
-                    yield from self._go_on(task, sightings.get(task.making.image_id))
+        except AmicopyError as error:
+            yield from self._give_up(looking, error)
+        else:
+            for task in looking:
+                yield from self._go_on(task, sightings.get(task.making.image_id))
         now = self._clock.now()
-        self._next_tick = now + next_tick([task.forecast for task in looking if task.looking], now)
+        self._next_tick = now + self._ticks.next([task.forecast for task in looking if task.looking], now)
 
     def _sightings(self, looking: Sequence[_Task]) -> dict[str, Image]:
         try:

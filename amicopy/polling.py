@@ -51,6 +51,20 @@ class Forecast:
         return min(longest, max(SHORTEST, abs(left) / 4))
 
 
+@dataclass(slots=True)
+class Ticks:
+    """When a lane looks next: long ticks pay for the short ones, so that it never makes more than one a TICK."""
+
+    begun_at: datetime
+    _made: int = 0
+
+    def next(self, forecasts: Collection[Forecast], now: datetime) -> timedelta:
+        """Return how long to wait, having looked now at the copies that these forecasts are about."""
+        self._made += 1
+        wait = next_tick(forecasts, now)
+        return wait if self._made * TICK < now - self.begun_at else max(wait, TICK)
+
+
 def next_tick(forecasts: Collection[Forecast], now: datetime) -> timedelta:
     """Return how long to wait before the next look at all the copies of a region that these forecasts are about."""
     soonest = min((forecast.tick(now) for forecast in forecasts), default=TICK)

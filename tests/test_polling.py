@@ -1,6 +1,7 @@
 """When pending copies are looked at next: by their forecasts, and never faster than EC2 is to be asked."""
 
 from datetime import timedelta
+from itertools import pairwise
 from math import ceil
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amicopy.pace import MOST_IN_PROGRESS
-from amicopy.polling import LONGEST, SHORTEST, TICK, Forecast, next_tick
+from amicopy.polling import LONGEST, SHORTEST, TICK, Forecast, Ticks, next_tick
 from tests.support import START
 
 
@@ -94,3 +95,28 @@ def test_a_region_is_asked_once_a_second_at_most_whatever_its_copies_say(
     wait = next_tick([forecast] * copies, START + seconds(elapsed))
     calls = 2 * ceil(copies / 200)  # the images, and their snapshots where progress is shown
     assert calls <= wait.total_seconds() <= LONGEST.total_seconds()
+
+
+def looks(forecast: Forecast, begins: float, lasts: float) -> list[float]:
+    """Return when one lane looks at a copy: it knows nothing before ``begins``, and then what is foretold."""
+    ticks, now, made = Ticks(START), 2.0, []
+    while now < lasts:
+        made.append(now)
+        known = [forecast] if now >= begins else [Forecast()]
+        now += ticks.next(known, START + seconds(now)).total_seconds()
+    return made
+
+
+@pytest.mark.parametrize("begins", [0, 120, 300, 560, 590])
+def test_there_are_never_more_looks_than_one_each_five_seconds(begins: float) -> None:
+    made = looks(read(*STEADY), begins, 650)
+    assert all(number <= moment / 5 + 1 for number, moment in enumerate(made, 1))
+
+
+def test_what_long_pauses_have_saved_is_spent_at_the_end() -> None:
+    assert [late - early for early, late in pairwise(looks(read(*STEADY), 120, 600))][-3:] == [2, 2, 2]
+
+
+def test_where_nothing_was_saved_the_end_is_not_looked_at_more_often() -> None:
+    made = looks(read(*STEADY), 590, 650)
+    assert {late - early for early, late in pairwise(made)} == {5}

@@ -1,4 +1,4 @@
-"""How late is the end of a copy noticed, for how many calls? Run: ``python -m tests.bench.polling``.
+"""How late is the end of a copy noticed, for how many calls?
 
 Simulates the looking of one lane per region, in seconds that do not pass; amicopy's own schedule is the one of
 `amicopy.polling`. Refuses to measure: how long copies take, and what their progress looks like, are assumptions.
@@ -11,8 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from statistics import fmean
+from typing import Any
 
-from amicopy.polling import FIRST_TICK, Forecast, next_tick
+from amicopy.polling import FIRST_TICK, Forecast, Ticks
+from tests.bench.telling import tell
+
+OURS = "amicopy"
 
 BEGUN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SEEDS = 20
@@ -72,25 +76,26 @@ def at(now: float) -> datetime:
 
 
 Schedule = Callable[[float, Sequence[Copy]], float]  # how long to wait after a look at these copies
+Schedules = Callable[[], Schedule]  # one for each lane: it may remember
 
 
-def every(seconds: float) -> Schedule:
-    """Return a schedule that looks at fixed intervals."""
-    return lambda _now, _copies: seconds
+def every(seconds: float) -> Schedules:
+    """Return schedules that look at fixed intervals."""
+    return lambda: lambda _now, _copies: seconds
 
 
-def backoff(factor: float, longest: float) -> Schedule:
+def backoff(factor: float, longest: float) -> Schedules:
     """Return exponential back-off from 5 s."""
-    return lambda _now, copies: min(longest, 5 * factor ** min(30, copies[0].looks - 1))
+    return lambda: lambda _now, copies: min(longest, 5 * factor ** min(30, copies[0].looks - 1))
 
 
-def elapsed(part: float, shortest: float, longest: float) -> Schedule:
-    """Return a schedule that waits for a part of the time that has passed."""
-    return lambda now, _copies: min(longest, max(shortest, part * now))
+def elapsed(part: float, shortest: float, longest: float) -> Schedules:
+    """Return schedules that wait for a part of the time that has passed."""
+    return lambda: lambda now, _copies: min(longest, max(shortest, part * now))
 
 
-def extrapolated(shortest: float, longest: float) -> Schedule:
-    """Return a schedule that believes every reading of progress, and waits for a quarter of what is left by it."""
+def extrapolated(shortest: float, longest: float) -> Schedules:
+    """Return schedules that believe every reading of progress, and wait for a quarter of what is left by it."""
 
     def wait(now: float, copies: Sequence[Copy]) -> float:
         def of(copy: Copy) -> float:
@@ -101,7 +106,7 @@ def extrapolated(shortest: float, longest: float) -> Schedule:
 
         return min(longest, *map(of, copies), longest)
 
-    return wait
+    return lambda: wait
 
 
 def go_sdk() -> Schedule:
@@ -119,9 +124,10 @@ def go_sdk() -> Schedule:
     return wait
 
 
-def amicopys(now: float, copies: Sequence[Copy]) -> float:
-    """Wait as amicopy does."""
-    return next_tick([copy.forecast for copy in copies], at(now)).total_seconds()
+def amicopys() -> Schedule:
+    """Return amicopy's."""
+    ticks = Ticks(BEGUN)
+    return lambda now, copies: ticks.next([copy.forecast for copy in copies], at(now)).total_seconds()
 
 
 @dataclass(slots=True)
@@ -133,10 +139,17 @@ class Tally:
     late: list[float] = field(default_factory=list)
     busiest: float = 0.0  # calls a second, in one region, over any minute
 
-    def __str__(self) -> str:
+    def figures(self) -> dict[str, float]:
+        """Return the calls of one run, the most of a region in a second, and how many seconds late ends are noticed."""
         late = sorted(self.late)
-        calls = f"{self.images / SEEDS:,.0f} | {self.snapshots / SEEDS:,.0f} | {self.busiest:.2f}"
-        return f"{calls} | {fmean(late):.1f} | {late[int(0.95 * len(late))]:.1f} | {late[-1]:.0f}"
+        return {
+            "images": round(self.images / SEEDS),
+            "snapshots": round(self.snapshots / SEEDS),
+            "busiest": round(self.busiest, 2),
+            "mean": round(fmean(late), 1),
+            "p95": round(late[int(0.95 * len(late))], 1),
+            "most": round(late[-1]),
+        }
 
 
 def looked_for(copies: Sequence[Copy], schedule: Schedule, progress_seconds: float | None, tally: Tally) -> list[float]:
@@ -188,7 +201,7 @@ def regions_of(seed: int, amis: int, regions: int, shape: Shape) -> Iterator[lis
 
 
 def simulated(
-    schedule: Callable[[], Schedule],
+    schedule: Schedules,
     shape: Shape,
     progress_seconds: float | None,
     *,
@@ -206,46 +219,44 @@ def simulated(
     return tally
 
 
-def main() -> None:
-    """Print the table."""
-    print("| schedule | progress, read | DescribeImages | DescribeSnapshots | busiest calls/s | mean | p95 | max |")
-    print("|---|---|---|---|---|---|---|---|")
+def simulations() -> dict[str, Any]:
+    """Return what every schedule brings: for ten AMIs, for one, and for as many as EC2 takes at once."""
+    tell(f"polling, simulated {SEEDS} times")
+    rows = list(_rows())
+    return {"seeds": SEEDS, "rows": rows}
 
-    def row(name: str, progress: str, tally: Tally) -> None:
-        print(f"| {name} | {progress} | {tally} |", flush=True)
 
-    row("15 s, each image by itself (botocore)", "-", simulated(lambda: every(15), unknown, None, one_by_one=True))
-    row("15..120 s, each image by itself (Go SDK)", "-", simulated(go_sdk, unknown, None, one_by_one=True))
+def _rows() -> Iterator[dict[str, Any]]:
+    def row(name: str, progress: str, schedule: Schedules, *simulation: Any, **size: Any) -> dict[str, Any]:
+        return {"name": name, "progress": progress, **simulated(schedule, *simulation, **size).figures()}
+
+    yield row("15 s, each image by itself (botocore's waiter)", "-", every(15), unknown, None, one_by_one=True)
+    yield row("15 to 120 s, each image by itself (the Go SDK's)", "-", go_sdk, unknown, None, one_by_one=True)
     for name, schedule in (
         ("15 s", every(15)),
         ("10 s", every(10)),
         ("5 s", every(5)),
         ("2 s", every(2)),
-        ("back-off x 1.5 from 5 s to 30 s", backoff(1.5, 30)),
-        ("2 % of elapsed, 5..30 s", elapsed(0.02, 5, 30)),
-        ("amicopy", amicopys),
+        ("back-off by 1.5 from 5 s to 30 s", backoff(1.5, 30)),
+        ("2 % of the time that has passed, 5 to 30 s", elapsed(0.02, 5, 30)),
+        (OURS, amicopys),
     ):
-        row(name, "-", simulated(lambda schedule=schedule: schedule, unknown, None))  # type: ignore[misc]
+        yield row(name, "-", schedule, unknown, None)
     for often, progress_seconds in (("60 s", PLAIN), ("5 s", LIVE)):
         for shape in (linear, stairs, stuck):
             for name, schedule in (
                 ("5 s", every(5)),
-                ("a quarter of what is left, 5..60 s", extrapolated(5, 60)),
-                ("a quarter of what is left, 2..15 s", extrapolated(2, 15)),
-                ("amicopy", amicopys),
+                ("a quarter of what is left, 5 to 60 s", extrapolated(5, 60)),
+                ("a quarter of what is left, 2 to 15 s", extrapolated(2, 15)),
+                (OURS, amicopys),
             ):
-                tally = simulated(lambda schedule=schedule: schedule, shape, progress_seconds)  # type: ignore[misc]
-                row(name, f"{shape.__name__}, every {often}", tally)
+                yield row(name, f"{shape.__name__}, every {often}", schedule, shape, progress_seconds)
     for often, progress_seconds in (("60 s", PLAIN), ("5 s", LIVE)):
         for shape in (linear, stairs):
-            for name, schedule in (("5 s", every(5)), ("amicopy", amicopys)):
-                tally = simulated(lambda schedule=schedule: schedule, shape, progress_seconds, amis=1)  # type: ignore[misc]
-                row(f"{name}, 1 AMI", f"{shape.__name__}, every {often}", tally)
+            for name, schedule in (("5 s", every(5)), (OURS, amicopys)):
+                told = f"{shape.__name__}, every {often}"
+                yield row(f"{name}, 1 AMI", told, schedule, shape, progress_seconds, amis=1)
     for shape in (linear, unknown):
-        for name, schedule in (("5 s", every(5)), ("amicopy", amicopys)):
-            tally = simulated(lambda schedule=schedule: schedule, shape, LIVE, amis=300, regions=2)  # type: ignore[misc]
-            row(f"{name}, 300 AMIs x 2 regions", f"{shape.__name__}, every 5 s", tally)
-
-
-if __name__ == "__main__":
-    main()
+        for name, schedule in (("5 s", every(5)), (OURS, amicopys)):
+            told = f"{shape.__name__}, every 5 s"
+            yield row(f"{name}, 300 AMIs to 2 regions", told, schedule, shape, LIVE, amis=300, regions=2)
