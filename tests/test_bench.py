@@ -31,6 +31,7 @@ def a_run(beyond: float, **members: object) -> dict[str, object]:
         "calls": {"CopyImage": int(beyond)},
         "rehearsed": 0,
         "undone": {},
+        "late": [],
         **members,
     }
 
@@ -101,11 +102,11 @@ def test_a_goal_is_met_or_missed(figure: float, goal: str, verdict: str) -> None
 
 def test_a_ratio_whose_part_is_missing_is_left_out() -> None:
     row = {"first_ms": 1, "cpu_ms": 1, "peak_mib": 1, "requests": 1, "last_least": 1, "last_most": 1, "far": False}
-    rows = [{**row, "name": starting.STOCK, "last_ms": 800}, {**row, "name": starting.FULL, "last_ms": 400}]
+    rows = [{**row, "name": starting.STOCK_FULL, "last_ms": 800}, {**row, "name": starting.FULL, "last_ms": 400}]
     part = {"rounds": 1, "rows": rows, "missing": {starting.BARE: "no plan"}, "date": "", "machine": MACHINE}
     saying = {starting.CLICK: 30, starting.HELP: 36, starting.VERSION: 60}
     text = document({"start-up": {**part, "saying": saying}})
-    assert "| stock botocore takes, of `amicopy copy`'s time | 2.00 |  |  |" in text
+    assert "| stock botocore takes, of `amicopy copy`'s time, both with the survey | 2.00 | >= 4 | missed |" in text
     assert "urllib3 with the signer" not in text
     assert f"Not run: {starting.BARE}: no plan" in text
     assert "| `amicopy --version`, of python -c 'import click' | 2.00 | < 1.5 | missed |" in text
@@ -175,7 +176,8 @@ def test_amicopy_leaves_nothing_undone(tmp_path: Path) -> None:
         prepared = ec2.ask("account", account=account)
         environment, images = prepared["environment"], prepared["images"]
         before = ec2.ask("outcome", account=account, images=images, regions=regions)
-        job = Job(image_id=images[0], regions=regions, endpoint_url=environment["AWS_ENDPOINT_URL"])
+        endpoint = environment["AWS_ENDPOINT_URL"]
+        job = Job(image_ids=images, regions=regions, endpoint_url=endpoint, folder=tmp_path)
         took = measured(own.command(found(own, {}).path, job), environment=environment, log=tmp_path / "log")
         outcome = ec2.ask("outcome", account=account, images=images, regions=regions)
     assert before["undone"] == {"not copied": 1}

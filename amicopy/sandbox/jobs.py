@@ -74,7 +74,7 @@ def _goes_on(
         return True
     # Only a pending image becomes available: somebody may have put it into another state meanwhile.
     if image is not None and image.state == "pending":
-        image.state = "available"
+        image.state, image.available_at = "available", job.available_at
     return False
 
 

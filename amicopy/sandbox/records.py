@@ -111,6 +111,7 @@ class Image:
     name: str | None = None
     description: str | None = None
     created_at: datetime | None = None
+    available_at: datetime | None = None  # of a copy, once it is
     state: str = "available"
     state_reason: tuple[str, str] | None = None  # code, message
     architecture: str = "x86_64"

@@ -17,15 +17,17 @@ from os import cpu_count
 from pathlib import Path
 from typing import Any
 
-from tests.bench.comparing import COPY_SECONDS, compare
+from tests.bench.comparing import COPY_SECONDS, RELEASE, compare, release
 from tests.bench.picture import bar_chart
+from tests.bench.polling import simulations
 from tests.bench.scaling import scale
 from tests.bench.starting import start_ups
 from tests.bench.tables import document
 from tests.bench.telling import tell
 
+SMALL_RELEASE: dict[str, Any] = {"images": 3, "regions": 2, "copy_seconds": 20.0, "variation": 0.25}
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("start-up", "peers", "scale")
+PARTS = ("start-up", "peers", "release", "polling", "scale")
 
 
 def main() -> int:
@@ -38,6 +40,8 @@ def main() -> int:
     measure: Mapping[str, Callable[[], dict[str, Any]]] = {
         "start-up": partial(start_ups, 2 if asked.quick else 2 * rounds + 1, folder / "start-up"),
         "peers": partial(compare, counts, rounds, folder / "peers"),
+        "release": partial(release, folder / "release", **(SMALL_RELEASE if asked.quick else RELEASE)),
+        "polling": simulations,
         "scale": partial(scale, folder / "scale", **({"images": (1, 10)} if asked.quick else {})),
     }
     measured: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""amicopy and its peers, one after another, copying one AMI to 1, 5 and 17 regions of one sandbox.
+"""amicopy and its peers, copying in one sandbox: one AMI to 1, 5 and 17 regions, and a release of ten to five.
 
 Refuses to say who is better: it returns what each run took, asked for and left undone.
 """
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from tests.bench.helper import Helper
@@ -21,6 +21,8 @@ from tests.bench.telling import tell
 # the next look; for one each 5 s from the second second on, 4, 1 and 2.5 s. The medians, 7 and 2.5 s, are within half
 # a second of what each is late on average when copies take any time: nobody profits from the phase.
 COPY_SECONDS = (8.0, 11.0, 19.5)
+# A release: minutes, but less than the ten after which botocore's waiter gives up; no two copies end together.
+RELEASE: dict[str, Any] = {"images": 10, "regions": 5, "copy_seconds": 240.0, "variation": 0.25}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +31,15 @@ class Together:
 
     round: int
     runs: tuple[tuple[Peer, int], ...]  # with the number of regions
+    images: int = 1
 
     @property
     def copy_seconds(self) -> float:
         """Return how long each copy takes."""
         return COPY_SECONDS[self.round % len(COPY_SECONDS)]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{peer.name} to {count}" for peer, count in self.runs)
 
 
 def schedule(peers: Sequence[Peer], counts: Sequence[int], rounds: int) -> Iterator[Together]:
@@ -56,40 +62,84 @@ def schedule(peers: Sequence[Peer], counts: Sequence[int], rounds: int) -> Itera
 
 def compare(counts: Sequence[int], rounds: int, folder: Path) -> dict[str, Any]:
     """Return every peer's figures by number of regions, and what is not installed."""
-    environment = surroundings(folder / "home")
-    programs = {peer.name: found(peer, environment) for peer in PEERS}
-    present = [peer for peer in PEERS if programs[peer.name].path]
-    for peer in PEERS:
-        if peer not in present:
-            tell(f"left out: {peer.name}: {programs[peer.name].why_not}")
+    installed = _Installed(folder)
+    present = installed.peers
     runs: list[dict[str, Any]] = []
     with Helper("ec2") as ec2:
         for number, together in enumerate(schedule(present, counts, rounds)):
-            names = ", ".join(f"{peer.name} to {count}" for peer, count in together.runs)
-            tell(f"round {together.round + 1}, copies take {together.copy_seconds} s: {names}")
+            tell(f"round {together.round + 1}, copies take {together.copy_seconds} s: {together}")
             ec2.ask("begin", copy_seconds=together.copy_seconds)
-            started = [
-                _Run(
-                    peer=peer,
-                    path=programs[peer.name].path,
-                    count=count,
-                    account=f"{number:06}{which:06}",
-                    copy_seconds=together.copy_seconds,
-                )
-                for which, (peer, count) in enumerate(together.runs)
-            ]
-            with ThreadPoolExecutor(len(started)) as pool:
-                runs += pool.map(partial(_figures, ec2=ec2, environment=environment, folder=folder), started)
+            runs += installed.run(ec2, together, number)
     return {
         "rounds": rounds,
         "copy_seconds": list(COPY_SECONDS[:rounds]),
-        "peers": [
-            {"name": peer.name, "note": peer.note, "version": program.version, "why_not": program.why_not}
-            for peer in PEERS
-            for program in [programs[peer.name]]
-        ],
+        "peers": installed.described,
         "rows": [summary(own) for count in counts for peer in present if (own := _of(runs, peer.name, count))],
     }
+
+
+def release(folder: Path, images: int, regions: int, copy_seconds: float, variation: float) -> dict[str, Any]:
+    """Return every peer's figures for several AMIs at once, whose copies take minutes; what is serial would take hours.
+
+    What is one process waits nearly all the time, so these run at the same time, in accounts of their own.
+    """
+    installed = _Installed(folder)
+    able = [peer for peer in installed.peers if not peer.serial]
+    light = tuple((peer, regions) for peer in able if not peer.many_processes)
+    heavy = [((peer, regions),) for peer in able if peer.many_processes]
+    runs: list[dict[str, Any]] = []
+    with Helper("ec2") as ec2:
+        for number, some in enumerate([light, *heavy]):
+            together = Together(round=0, runs=some, images=images)
+            tell(f"{images} AMIs, copies take {copy_seconds} s, {variation:.0%} more or less: {together}")
+            ec2.ask("begin", copy_seconds=copy_seconds, variation=variation)
+            runs += installed.run(ec2, together, number)
+    return {
+        "images": images,
+        "regions": regions,
+        "copy_seconds": copy_seconds,
+        "variation": variation,
+        "peers": installed.described,
+        "rows": [summary(own) for peer in able if (own := _of(runs, peer.name, regions))],
+    }
+
+
+class _Installed:
+    """The peers that are on this machine, and how they are run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._environment = surroundings(folder / "home")
+        self._programs = {peer.name: found(peer, self._environment) for peer in PEERS}
+        self.peers = [peer for peer in PEERS if self._programs[peer.name].path]
+        for peer in PEERS:
+            if peer not in self.peers:
+                tell(f"left out: {peer.name}: {self._programs[peer.name].why_not}")
+
+    @property
+    def described(self) -> list[dict[str, str]]:
+        """Every peer, with its version or why it is left out."""
+        return [
+            {"name": peer.name, "note": peer.note, "version": program.version, "why_not": program.why_not}
+            for peer in PEERS
+            for program in [self._programs[peer.name]]
+        ]
+
+    def run(self, ec2: Helper, together: "Together", number: int) -> list[dict[str, Any]]:
+        """Return the figures of runs that go on at the same time."""
+        started = [
+            _Run(
+                peer=peer,
+                path=self._programs[peer.name].path,
+                images=together.images,
+                count=count,
+                account=f"{number:06}{which:06}",
+            )
+            for which, (peer, count) in enumerate(together.runs)
+        ]
+        figures = partial(_figures, ec2=ec2, environment=self._environment, folder=self._folder)
+        with ThreadPoolExecutor(len(started)) as pool:
+            return list(pool.map(figures, started))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,28 +148,29 @@ class _Run:
 
     peer: Peer
     path: str
+    images: int
     count: int
     account: str
-    copy_seconds: float
 
 
 def _figures(run: _Run, *, ec2: Helper, environment: Mapping[str, str], folder: Path) -> dict[str, Any]:
     """Run a peer; return what it took, what it asked of EC2 and what it left undone."""
     regions = DESTINATIONS[: run.count]
-    prepared = ec2.ask("account", account=run.account)
+    prepared = ec2.ask("account", account=run.account, images=run.images)
     own = prepared["environment"]
-    job = Job(image_id=prepared["images"][0], regions=regions, endpoint_url=own["AWS_ENDPOINT_URL"])
     log = folder / f"{run.account} {run.peer.name} {run.count}" / "log"
+    log.parent.mkdir(parents=True)
+    job = Job(image_ids=prepared["images"], regions=regions, endpoint_url=own["AWS_ENDPOINT_URL"], folder=log.parent)
     took = measured(run.peer.command(run.path, job), environment={**environment, **own}, log=log)
     if took.exit_code:
         tell(f"  {run.peer.name} ended with {took.exit_code}, see {log}")
+    outcome = ec2.ask("outcome", account=run.account, images=prepared["images"], regions=regions)
     return {
         "peer": run.peer.name,
         "regions": run.count,
-        "copy_seconds": run.copy_seconds,
-        "beyond_seconds": took.wall_seconds - run.copy_seconds,
+        "beyond_seconds": took.wall_seconds - outcome["longest_seconds"],
         **asdict(took),
-        **ec2.ask("outcome", account=run.account, images=prepared["images"], regions=regions),
+        **outcome,
     }
 
 
@@ -148,5 +199,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "calls": middle["calls"],
         "rehearsed": middle["rehearsed"],
         "undone": middle["undone"],
+        "late_mean": round(fmean(middle["late"]), 1) if middle["late"] else None,
+        "late_most": round(max(middle["late"]), 1) if middle["late"] else None,
         "failed": f"{len(failed)} of {len(runs)} ended with exit code {failed[0]}" if failed else "",
     }

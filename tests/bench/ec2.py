@@ -6,7 +6,7 @@ Refuses to measure. Every run has an account of its own, so that runs do not see
 import resource
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from amicopy.sandbox.records import Image, Volume
@@ -17,6 +17,7 @@ from tests.bench.helper import serve
 from tests.bench.job import HOME, TAGS
 
 PARTNER = "111122223333"
+_WRITES = {"CreateTags", "EnableImageDeprecation", "ModifyImageAttribute", "ModifySnapshotAttribute"}
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 
 
@@ -43,15 +44,15 @@ class Ec2:
     def __init__(self) -> None:
         self._sandbox = Sandbox.start(samples=False)
 
-    def begin(self, copy_seconds: float) -> None:
-        """Empty EC2; each copy takes exactly so long from now on. New ids are known at once.
+    def begin(self, copy_seconds: float, variation: float = 0.0) -> None:
+        """Empty EC2; each copy takes so long from now on, up to that part more or less. New ids are known at once.
 
         botocore's waiter gives up on an id that EC2 does not know yet, and that is not what is measured here.
         """
         timing = Timing(
             copy_seconds=copy_seconds,
             seconds_per_gib=0,
-            variation=0,
+            variation=variation,
             finishing_seconds=0,
             visible_after=0,
             snapshots_listed_after=0,
@@ -70,22 +71,53 @@ class Ec2:
         }
 
     def outcome(self, account: str, images: Sequence[str], regions: Sequence[str]) -> dict[str, Any]:
-        """Return the calls by action that came from an account, and what the copies there lack."""
+        """Return the calls by action that came from an account, what the copies lack, and how long they took.
+
+        ``late`` says of each copy that lacks nothing how many seconds passed between its being available and the
+        last thing written to it.
+        """
         world = self._sandbox.world
         calls = Counter(request.operation for request in world.requests if request.account == account)
         rehearsed = sum(1 for request in world.requests if request.account == account and request.params.get("DryRun"))
         undone: Counter[str] = Counter()
+        longest, late = 0.0, []
+        written = _last_writes(world, account)
         for region in regions:
             made = [image for image in world.images(region, account) if image.state == "available"]
             undone["not copied"] += max(0, len(images) - len(made))
             for image in made:
-                undone.update(lacking(world, world.image(HOME, images[0]), image))
-        return {"calls": dict(calls), "rehearsed": rehearsed, "undone": {what: n for what, n in undone.items() if n}}
+                lacks = lacking(world, world.image(HOME, images[0]), image)
+                undone.update(lacks)
+                assert image.created_at is not None
+                assert image.available_at is not None
+                longest = max(longest, (image.available_at - image.created_at).total_seconds())
+                if not lacks:
+                    last = max(written.get(one, image.available_at) for one in (image.image_id, *image.snapshot_ids))
+                    late.append((last - image.available_at).total_seconds())
+        return {
+            "calls": dict(calls),
+            "rehearsed": rehearsed,
+            "undone": {what: n for what, n in undone.items() if n},
+            "longest_seconds": longest,
+            "late": late,
+        }
 
     def cpu_seconds(self) -> float:
         """Return what this process has used so far."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return used.ru_utime + used.ru_stime
+
+
+def _last_writes(world: World, account: str) -> dict[str, datetime]:
+    """Return when each image and snapshot of an account was last written to, by its id."""
+    found: dict[str, datetime] = {}
+    for request in world.requests:
+        if request.account == account and not request.error and request.operation in _WRITES:
+            named = request.params.get("Resources") or [
+                request.params.get("SnapshotId") or request.params.get("ImageId", "")
+            ]
+            found |= dict.fromkeys(named, request.at)
+    return found
 
 
 def lacking(world: World, source: Image, copy: Image) -> list[str]:

@@ -29,26 +29,28 @@ class Peer:
     command: Callable[[str, Job], list[str]]  # of the program's path and the job
     once: bool = False  # measured in one round only: it takes too long, or is a variation
     serial: bool = False  # takes one region after another
+    many_processes: bool = False  # one or more for each copy
     variation: bool = False  # of another peer, from which it does not differ with one region
     note: str = ""
 
 
 def _amicopy(program: str, job: Job) -> list[str]:
-    return [program, "copy", job.image_id, "--from", HOME, "--to", ",".join(job.regions), "--name", NAME]
+    named = ["--name", NAME + "-{source_id}"]
+    return [program, "copy", *job.image_ids, "--from", HOME, "--to", ",".join(job.regions), *named]
 
 
 def _shell(script: str) -> Callable[[str, Job], list[str]]:
-    return lambda _program, job: ["sh", str(CLIENTS / script), job.image_id, NAME, *job.regions]
+    return lambda _program, job: ["sh", str(CLIENTS / script), " ".join(job.image_ids), NAME, *job.regions]
 
 
 def _boto3(script: str) -> Callable[[str, Job], list[str]]:
-    return lambda program, job: [program, str(CLIENTS / script), job.image_id, NAME, *job.regions]
+    return lambda program, job: [program, str(CLIENTS / script), " ".join(job.image_ids), NAME, *job.regions]
 
 
 def _ansible(playbook: str) -> Callable[[str, Job], list[str]]:
     def command(program: str, job: Job) -> list[str]:
         variables = {
-            "image": job.image_id,
+            "images": list(job.image_ids),
             "name_of_copy": NAME,
             "tags_of_source": TAGS,
             "regions": list(job.regions),
@@ -60,9 +62,17 @@ def _ansible(playbook: str) -> Callable[[str, Job], list[str]]:
 
 
 def _packer(program: str, job: Job) -> list[str]:
-    given = {"image": job.image_id, "name": NAME, "regions": ",".join(job.regions), "endpoint": job.endpoint_url}
+    template = json.loads((CLIENTS / "packer.json").read_text())
+    [builder] = template["builders"]
+    template["builders"] = [
+        {**builder, "name": image_id, "source_ami": image_id, "ami_name": f"{NAME}-{image_id}"}
+        for image_id in job.image_ids
+    ]
+    own = job.folder / "packer.json"
+    own.write_text(json.dumps(template))
+    given = {"regions": ",".join(job.regions), "endpoint": job.endpoint_url}
     words = [word for name, value in given.items() for word in ("-var", f"{name}={value}")]
-    return [program, "build", "-color=false", *words, str(CLIENTS / "packer.json")]
+    return [program, "build", "-color=false", *words, str(own)]
 
 
 PEERS = (
@@ -72,6 +82,7 @@ PEERS = (
         program="aws",
         version=["--version"],
         command=_shell("aws_parallel.sh"),
+        many_processes=True,
         note="a shell loop over `aws ec2 copy-image` and `aws ec2 wait image-available`, all regions at once",
     ),
     Peer(
@@ -104,6 +115,7 @@ PEERS = (
         version=["--version"],
         command=_ansible("ansible_async.yml"),
         once=True,
+        many_processes=True,
         variation=True,
         note="`community.aws.ec2_ami_copy` for all regions at once, by `async` and `async_status`",
     ),

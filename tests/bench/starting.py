@@ -27,6 +27,8 @@ BARE = "amicopy, its plan made beforehand"
 STOCK = "stock botocore: a session, a client per region, threads"
 SIGNED = "urllib3 with botocore's signer"
 FLOOR = "http.client, signed by hand"
+STOCK_FULL = "stock botocore, with the same survey"
+SIGNED_FULL = "urllib3 with botocore's signer, with the same survey"
 CLICK, HELP, VERSION = "python -c 'import click'", "amicopy --help", "amicopy --version"
 
 
@@ -74,6 +76,8 @@ def _commands(image_id: str, plan: Path, environment: Mapping[str, str]) -> tupl
         STOCK: script("stock_botocore.py", *asked),
         SIGNED: script("urllib3_signed.py", *asked),
         FLOOR: script("http_client.py", *asked),
+        STOCK_FULL: script("stock_surveying.py", *asked),
+        SIGNED_FULL: script("urllib3_surveying.py", *asked),
     }
     planning = script("amicopy_planned.py", "plan", str(plan), image_id, *REGIONS)
     ran = subprocess.run(planning, env=dict(environment), capture_output=True, text=True, check=False)
