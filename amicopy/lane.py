@@ -16,7 +16,7 @@ from amicopy.making import Making, Terms
 from amicopy.models import Image, Snapshot
 from amicopy.pace import Pace
 from amicopy.plan import Row
-from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks
+from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 from amicopy.progress import percent_by_image
 from amicopy.steps import Look, Sleep, Work
 
@@ -53,10 +53,11 @@ class Lane:
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = Pace(clock)
         self._begin_at = clock.now()
-        self._ticks = Ticks(clock.now())
-        self._next_tick = clock.now() + FIRST_TICK
-        self._answered = clock.now()
-        self._next_progress = clock.now() + timedelta(seconds=terms.progress_seconds or 0)
+        self._begun = self._answered = clock.now()
+        self._ticks = Ticks(self._begun)
+        self._next_tick = self._begun + FIRST_TICK
+        self._often = timedelta(seconds=terms.progress_seconds or 0)
+        self._next_progress = self._begun + next_reading(timedelta(0), self._often)
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""
@@ -145,7 +146,7 @@ class Lane:
         }
         if self._terms.progress_seconds is None or now < self._next_progress or not pending:
             return
-        self._next_progress = now + timedelta(seconds=self._terms.progress_seconds)
+        self._next_progress = now + next_reading(now - self._begun, self._often)
         tasks = [task for task, _ in pending.values()]
         for image_id, percent in percent_by_image(self._snapshots(tasks), pending).items():
             task, image = pending[image_id]

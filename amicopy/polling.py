@@ -21,6 +21,14 @@ _APART = timedelta(seconds=30)
 _AGREEING = 3
 
 
+def next_reading(elapsed: timedelta, often: timedelta) -> timedelta:
+    """Return how long after the lane's beginning, or a reading, progress is read next: soon at first, then so often.
+
+    So a pace is known after a minute, where progress is read once a minute.
+    """
+    return min(often, max(_APART, elapsed))
+
+
 @dataclass(slots=True)
 class Forecast:
     """When one copy will end, foretold from the progress of its snapshots for as long as that keeps its pace."""

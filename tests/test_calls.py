@@ -267,7 +267,7 @@ def test_progress_is_read_once_a_minute_in_a_log_and_never_quietly(amicopy: Run,
     source = a_source(world)
     slow(world, 600)
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
-    assert calls(world)["DescribeSnapshots tag:amicopy:source"] == 9
+    assert calls(world)["DescribeSnapshots tag:amicopy:source"] == 10  # after 30 s, 60 s, and each minute from there
     copied(amicopy, world, source.image_id, "--to", EAST)
     assert "DescribeSnapshots tag:amicopy:source" not in calls(world, EAST)
 

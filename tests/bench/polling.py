@@ -13,7 +13,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from amicopy.polling import FIRST_TICK, Forecast, Ticks
+from amicopy.polling import FIRST_TICK, Forecast, Ticks, next_reading
 from tests.bench.telling import tell
 
 OURS = "amicopy"
@@ -154,7 +154,8 @@ class Tally:
 
 def looked_for(copies: Sequence[Copy], schedule: Schedule, progress_seconds: float | None, tally: Tally) -> list[float]:
     """Let one lane look for its copies until all are noticed; return when it called."""
-    now, read_next = FIRST_TICK.total_seconds(), 0.0
+    often = timedelta(seconds=progress_seconds or 0)
+    now, read_next = FIRST_TICK.total_seconds(), next_reading(timedelta(0), often).total_seconds()
     calls: list[float] = []
     left = list(copies)
     while left:
@@ -168,7 +169,7 @@ def looked_for(copies: Sequence[Copy], schedule: Schedule, progress_seconds: flo
         left = [copy for copy in left if copy.ends > now]
         begun = [copy for copy in left if copy.begins <= now]
         if begun and progress_seconds is not None and now >= read_next:
-            read_next = now + progress_seconds
+            read_next = now + next_reading(timedelta(seconds=now), often).total_seconds()
             tally.snapshots += pages
             calls += [now] * pages
             for copy in begun:
