@@ -132,7 +132,7 @@ def _missing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, s
 
 
 def _description(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if wanted.description_was_asked and copy.description != wanted.description:
+    if not wanted.is_described(copy.description):
         yield DescriptionDiffers(image_id=copy.image_id, wanted=wanted.description, found=copy.description)
 
 
@@ -194,7 +194,7 @@ def _launch_permissions(wanted: Wanted, copy: Image) -> Iterator[Difference]:
 
 
 def _name(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if wanted.name_was_asked and copy.name != wanted.name:  # EC2 cannot rename an AMI
+    if not wanted.is_named(copy.name):  # EC2 cannot rename an AMI
         yield StructureDiffers(image_id=copy.image_id, aspect="name", wanted=repr(wanted.name), found=repr(copy.name))
 
 

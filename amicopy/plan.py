@@ -65,6 +65,11 @@ class Row:
         return self.source.reference, self.region
 
     @property
+    def name(self) -> str:
+        """The name that the copy has or is to have."""
+        return (self.copy and self.copy.name) or self.wanted.name
+
+    @property
     def writes(self) -> bool:
         """Executing it changes something in EC2."""
         return self.action in {Action.COPY, Action.REPLACE, Action.SETTLE, Action.JOIN}
@@ -292,7 +297,7 @@ def _notes(
         )
     if copy is not None and (wider := [str(one) for one in beyond(wanted, copy) if one.is_wider]):
         notes.append(f"{'; '.join(wider)}; to take that away: amicopy verify {source} --repair --prune")
-    if copy is not None and not wanted.name_was_asked and copy.name != wanted.name:
+    if copy is not None and not wanted.name_template and copy.name != wanted.name:
         notes.append(f"{copy.image_id} is named {copy.name!r}, the source {wanted.name!r}")
     notes += [
         f"{image.image_id} failed and was not made by amicopy; it is left alone"

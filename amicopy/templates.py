@@ -3,9 +3,11 @@
 Refuses everything else that Python's format language can do: a template is data, never code.
 """
 
+import re
 import string
 from collections.abc import Mapping
 
+_DAY = r"\d{4}-\d{2}-\d{2}"
 FIELDS = ("name", "source_id", "source_region", "region", "date")
 
 
@@ -27,6 +29,15 @@ def check_template(template: str) -> None:
         if field is not None and field not in FIELDS:
             known = " ".join("{" + name + "}" for name in FIELDS)
             raise ValueError(f"{{{field}}} in {template!r} is not known here; there is {known}")
+
+
+def matches_template(text: str, template: str, values: Mapping[str, str]) -> bool:
+    """Tell whether ``text`` is the template filled with these values, or with the date of another day."""
+    pattern = "".join(
+        re.escape(words) + (_DAY if field == "date" else re.escape(values[field]) if field is not None else "")
+        for words, field, _, _ in string.Formatter().parse(template)
+    )
+    return bool(re.fullmatch(pattern, text))
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from amicopy.rules import (
     name_problem,
     tags_problem,
 )
-from amicopy.templates import fill_template
+from amicopy.templates import fill_template, matches_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +28,10 @@ class Wanted:
 
     source: Image
     name: str
-    name_was_asked: bool = False
+    name_template: str = ""  # empty: none was asked for
     description: str = ""
-    description_was_asked: bool = False
+    description_template: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)  # what the templates were filled with
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshot_tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     launch_permissions: frozenset[Principal] = frozenset()
@@ -47,6 +48,15 @@ class Wanted:
     protection: str = ""  # as EC2 writes it: enabled-without-cooldown, enabled-with-cooldown
     notes: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()  # what EC2 would refuse; a copy with any is not started
+
+    def is_named(self, name: str) -> bool:
+        """Tell whether a copy may be called that: any name where none was asked; a {date} is that of its own day."""
+        return not self.name_template or matches_template(name, self.name_template, self.values)
+
+    def is_described(self, description: str) -> bool:
+        """Tell the same of its description."""
+        template = self.description_template
+        return template is None or matches_template(description, template, self.values)
 
     @property
     def creation_snapshot_tags(self) -> dict[str, str]:
@@ -103,9 +113,10 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     return Wanted(
         source=source,
         name=name,
-        name_was_asked=bool(request.name),
+        name_template=request.name or "",
         description=description,
-        description_was_asked=request.description is not None,
+        description_template=request.description,
+        values=values,
         tags=tags,
         snapshot_tags=snapshot_tags,
         launch_permissions=launch,

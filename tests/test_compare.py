@@ -65,15 +65,15 @@ def test_snapshots_tags_are_compared_by_device() -> None:
 def test_a_description_differs_only_where_it_was_asked_for() -> None:
     copy = replace(COPY, description="another")
     assert found(copy, description="web") == ()
-    assert found(copy, description="another", description_was_asked=True) == ()
-    [difference] = found(copy, description="web", description_was_asked=True)
+    assert found(copy, description="another", description_template="another") == ()
+    [difference] = found(copy, description="web", description_template="web")
     assert difference == DescriptionDiffers(image_id="ami-2", wanted="web", found="another")
 
 
 def test_a_name_differs_only_where_it_was_asked_for_and_nobody_can_mend_it() -> None:
     copy = replace(COPY, name="db")
     assert found(copy) == ()
-    [difference] = found(copy, name_was_asked=True)
+    [difference] = found(copy, name_template="web")
     assert difference == StructureDiffers(image_id="ami-2", aspect="name", wanted="'web'", found="'db'")
     assert not difference.repairable
 
@@ -190,11 +190,11 @@ def test_differences_come_in_the_order_of_writing_sharing_last() -> None:
     who = frozenset({SOMEBODY})
     differing = found(
         replace(COPY, name="db", attributes={}),
-        name_was_asked=True,
+        name_template="web",
         tags={"a": "1"},
         snapshot_tags={"/dev/xvda": {"a": "1"}},
         description="web",
-        description_was_asked=True,
+        description_template="web",
         deprecate_at=LATER,
         launch_permissions=who,
         volume_permissions={"/dev/xvda": who},

@@ -216,6 +216,21 @@ def test_a_second_run_joins_copies_that_are_pending(amicopy: Run, world: World, 
     assert [image.state for image in ids] == ["available", "available"]
 
 
+def test_a_name_with_a_date_is_as_asked_on_every_later_day(amicopy: Run, world: World, clock: FakeClock) -> None:
+    """The same command is the resume tomorrow too."""
+    source = a_source(world)
+    dated = ("--name", "{name}-{date}", "--description", "of {date}")
+    command = ("copy", source.image_id, "--to", WEST, *dated, "--output", "json")
+    assert amicopy(*command).code == 0
+    name = f"{source.name}-{START:%Y-%m-%d}"
+    clock.advance(86_400)
+    world.requests.clear()
+    ran = amicopy(*command)
+    assert (ran.code, writes(world)) == (0, [])
+    assert [(one["state"], one["name"]) for one in ran.json["copies"]] == [("kept", name)]
+    assert the_copy(world, WEST).name == name
+
+
 def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: Run, world: World) -> None:
     """4: at the very same moment the look-ups find nothing, and the client token does."""
     source = a_source(world)

@@ -44,8 +44,8 @@ def many_tags(number: int) -> dict[str, str]:
 
 def test_a_copy_is_named_after_its_source_and_says_where_it_comes_from() -> None:
     copy = wanted(source(description="the web"))
-    assert (copy.name, copy.name_was_asked) == ("web", False)
-    assert (copy.description, copy.description_was_asked) == ("[Copied ami-7c4aa86a from us-east-1] the web", False)
+    assert (copy.name, copy.name_template) == ("web", "")
+    assert (copy.description, copy.description_template) == ("[Copied ami-7c4aa86a from us-east-1] the web", None)
 
 
 def test_without_a_description_the_name_says_what_it_is() -> None:
@@ -54,13 +54,35 @@ def test_without_a_description_the_name_says_what_it_is() -> None:
 
 def test_names_and_descriptions_are_templates() -> None:
     copy = wanted(source(), name="{name} {region} {date}", description="{source_id} in {source_region}")
-    assert (copy.name, copy.name_was_asked) == ("web us-west-2 2026-11-23", True)
-    assert (copy.description, copy.description_was_asked) == ("ami-7c4aa86a in us-east-1", True)
+    assert copy.name == "web us-west-2 2026-11-23"
+    assert copy.description == "ami-7c4aa86a in us-east-1"
 
 
 def test_an_empty_description_can_be_asked_for() -> None:
     copy = wanted(source(description="the web"), description="")
-    assert (copy.description, copy.description_was_asked) == ("", True)
+    assert (copy.description, copy.description_template) == ("", "")
+    assert not copy.is_described("the web")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_right"),
+    [
+        ("a+b (us-west-2) 2026-11-23", True),
+        ("a+b (us-west-2) 2026-01-02", True),  # made by the same command on another day
+        ("a+b (us-west-2) yesterday", False),
+        ("a+b (eu-west-1) 2026-11-23", False),
+        ("aab (us-west-2) 2026-11-23", False),
+        ("a+b (us-west-2) 2026-11-23x", False),
+    ],
+)
+def test_a_date_in_a_name_is_that_of_any_day(name: str, is_right: bool) -> None:
+    copy = wanted(source(name="a+b"), name="{name} ({region}) {date}", description="{name} ({region}) {date}")
+    assert copy.is_named(name) is copy.is_described(name) is is_right
+
+
+def test_where_no_name_was_asked_any_will_do() -> None:
+    assert wanted(source()).is_named("db")
+    assert wanted(source()).is_described("")
 
 
 def test_a_source_without_a_name_gives_its_id_and_a_note() -> None:

@@ -77,7 +77,7 @@ def command(runtime: Runtime, /, **options: Any) -> int:
     asked it writes nothing.
 
     AMI may be -: then the ids are read from stdin. Templates may hold {name} {source_id} {source_region} {region}
-    {date}.
+    {date}; the same command is content with a {date} of another day.
 
     \b
     Examples:

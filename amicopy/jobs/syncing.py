@@ -288,7 +288,7 @@ class SyncJob:
             source = rows[0].source
             yield source, source.region, source.image_id, source.name
         for row in rows:
-            yield row.source, row.region, row.copy.image_id if row.copy else "", row.wanted.name
+            yield row.source, row.region, row.copy.image_id if row.copy else "", row.name
 
     def _post(self) -> None:
         """Write the parameters of the copies that are as asked; of an entry that publishes all or none, together."""

@@ -104,7 +104,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "state": str(State.PLANNED),
         "image_id": row.copy.image_id if row.copy else None,
-        "name": row.wanted.name,
+        "name": row.name,
         "volume_gib": row.source.volume_gib,
         "differences": [difference_document(difference) for difference in row.differences],
         "error": error_document(row.problem),

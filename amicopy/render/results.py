@@ -52,7 +52,7 @@ def table_of(report: Report, *, styled: bool = False) -> str:
             outcome.row.source.image_id,
             state_words(outcome),
             took(outcome),
-            safe(outcome.row.wanted.name),
+            safe(outcome.row.name),
         ]
         for outcome in report.rows
     ]
