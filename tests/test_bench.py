@@ -101,8 +101,20 @@ def test_a_goal_is_met_or_missed(figure: float, goal: str, verdict: str) -> None
 
 
 def test_a_ratio_whose_part_is_missing_is_left_out() -> None:
-    row = {"first_ms": 1, "cpu_ms": 1, "peak_mib": 1, "requests": 1, "last_least": 1, "last_most": 1, "far": False}
-    rows = [{**row, "name": starting.STOCK_FULL, "last_ms": 800}, {**row, "name": starting.FULL, "last_ms": 400}]
+    row = {
+        "first_ms": 1,
+        "last_ms": 1,
+        "cpu_ms": 1,
+        "peak_mib": 1,
+        "requests": 1,
+        "last_least": 1,
+        "last_most": 1,
+        "far": False,
+    }
+    rows = [
+        {**row, "name": starting.STOCK_FULL, "last_by_round": [800, 900, 9000]},
+        {**row, "name": starting.FULL, "last_by_round": [400, 450, 450]},
+    ]
     part = {"rounds": 1, "rows": rows, "missing": {starting.BARE: "no plan"}, "date": "", "machine": MACHINE}
     saying = {starting.CLICK: 30, starting.HELP: 36, starting.VERSION: 60}
     text = document({"start-up": {**part, "saying": saying}})

@@ -38,7 +38,7 @@ def main() -> int:
     rounds = 1 if asked.quick else asked.rounds
     counts = asked.regions or ((1, 3) if asked.quick else (1, 5, 17))
     measure: Mapping[str, Callable[[], dict[str, Any]]] = {
-        "start-up": partial(start_ups, 2 if asked.quick else 2 * rounds + 1, folder / "start-up"),
+        "start-up": partial(start_ups, 2 if asked.quick else 4 * rounds - 1, folder / "start-up"),
         "peers": partial(compare, counts, rounds, folder / "peers"),
         "release": partial(release, folder / "release", **(SMALL_RELEASE if asked.quick else RELEASE)),
         "polling": simulations,

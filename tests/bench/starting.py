@@ -109,7 +109,8 @@ def _start(stub: Helper, command: Sequence[str], environment: Mapping[str, str],
 def _row(name: str, runs: Sequence[Mapping[str, float]], *, far: bool) -> dict[str, Any]:
     middle = {what: round(median(run[what] for run in runs)) for what in runs[0]}
     last = [run["last_ms"] for run in runs]
-    return {"name": name, "far": far, **middle, "last_least": round(min(last)), "last_most": round(max(last))}
+    spread = {"last_least": round(min(last)), "last_most": round(max(last)), "last_by_round": list(map(round, last))}
+    return {"name": name, "far": far, **middle, **spread}
 
 
 def _saying(rounds: int, environment: Mapping[str, str]) -> dict[str, int]:
