@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-_WIDTH, _LEFT, _RIGHT, _TOP = 760, 150, 70, 70
+_WIDTH, _LEFT, _RIGHT, _TOP = 760, 175, 70, 70
 _BAR, _GAP, _GROUP = 14, 3, 22
 _TICKS = (0.1, 1.0, 10.0, 100.0, 1000.0)
 _OURS = "amicopy copy"
