@@ -38,7 +38,7 @@ def in_threads(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Even
     give_up = None
     with stop.waking(merged.wake):
         while merged.running:
-            yield merged.next()
+            yield merged.next(None if give_up is None else (give_up - clock.now()).total_seconds())
             if stop.is_set():
                 give_up = give_up or clock.now() + GRACE
                 if clock.now() >= give_up:

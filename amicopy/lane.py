@@ -53,11 +53,11 @@ class Lane:
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = Pace(clock)
         self._begin_at = clock.now()
-        self._begun = self._answered = clock.now()
-        self._ticks = Ticks(self._begun)
-        self._next_tick = self._begun + FIRST_TICK
-        self._often = timedelta(seconds=terms.progress_seconds or 0)
-        self._next_progress = self._begun + next_reading(timedelta(0), self._often)
+        self._answered = clock.now()
+        self._ticks = Ticks(begun_at=clock.now())
+        self._next_tick = clock.now() + FIRST_TICK
+        self._often = terms.progress or timedelta(0)
+        self._next_progress = clock.now() + next_reading(timedelta(0), self._often)
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""
@@ -144,9 +144,9 @@ class Lane:
             for task in looking
             if (image := sightings.get(task.making.image_id)) and image.state.in_progress
         }
-        if self._terms.progress_seconds is None or now < self._next_progress or not pending:
+        if self._terms.progress is None or now < self._next_progress or not pending:
             return
-        self._next_progress = now + next_reading(now - self._begun, self._often)
+        self._next_progress = now + next_reading(now - self._ticks.begun_at, self._often)
         tasks = [task for task, _ in pending.values()]
         for image_id, percent in percent_by_image(self._snapshots(tasks), pending).items():
             task, image = pending[image_id]

@@ -64,7 +64,7 @@ class Terms:
 
     deadline: datetime | None = None  # no copy is waited for after it
     wait: bool = True  # False: start, settle and replace what can be, then leave
-    progress_seconds: float | None = None  # how often snapshots are asked how far they are; None: never
+    progress: timedelta | None = None  # how often snapshots are asked how far they are; None: never
     cancel_failed: bool = False  # remove what this run started and could not bring to its end
     most_in_flight: int = MOST_IN_PROGRESS  # copies at once in one region
 

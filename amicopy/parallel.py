@@ -78,13 +78,13 @@ class Merged(Generic[_Item]):
         self._running += 1
         threading.Thread(target=run, daemon=True, name=THREAD).start()
 
-    def next(self) -> _Item | None:
-        """Return the next item; None when there is none at the moment, or a thread has just ended.
+    def next(self, seconds: float | None = None) -> _Item | None:
+        """Return the next item; None when there is none for so long, or for a glance, or a thread has just ended.
 
         Raises whatever a thread ended with.
         """
         try:
-            found = self._queue.get(timeout=_GLANCE_SECONDS)
+            found = self._queue.get(timeout=_GLANCE_SECONDS if seconds is None else max(0.0, seconds))
         except queue.Empty:
             return None
         if found is None:
@@ -105,7 +105,7 @@ class Merged(Generic[_Item]):
         give_up = time.monotonic() + seconds
         while self.running and time.monotonic() < give_up:
             with contextlib.suppress(Exception):
-                self.next()
+                self.next(give_up - time.monotonic())
 
     @property
     def running(self) -> bool:

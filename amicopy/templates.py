@@ -5,7 +5,7 @@ Refuses everything else that Python's format language can do: a template is data
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _DAY = r"\d{4}-\d{2}-\d{2}"
 FIELDS = ("name", "source_id", "source_region", "region", "date")
@@ -33,15 +33,18 @@ def check_template(template: str) -> None:
 
 def matches_template(text: str, template: str, values: Mapping[str, str]) -> bool:
     """Tell whether ``text`` is the template filled with these values, or with the date of another day."""
-    pattern = "".join(
-        re.escape(words) + (_DAY if field == "date" else re.escape(values[field]) if field is not None else "")
-        for words, field, _, _ in string.Formatter().parse(template)
-    )
-    return bool(re.fullmatch(pattern, text))
+    escaped = {field: re.escape(value) for field, value in values.items()}
+    return bool(re.fullmatch(_filled(template, {**escaped, "date": _DAY}, re.escape), text))
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
     """Return ``template`` with its fields replaced; what is put in is not looked at for fields again."""
+    return _filled(template, values, str)
+
+
+def _filled(template: str, values: Mapping[str, str], write: Callable[[str], str]) -> str:
+    """Return ``template`` with its fields replaced, and what stands between them written so."""
     return "".join(
-        text + (values[field] if field is not None else "") for text, field, _, _ in string.Formatter().parse(template)
+        write(text) + (values[field] if field is not None else "")
+        for text, field, _, _ in string.Formatter().parse(template)
     )

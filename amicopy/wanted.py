@@ -51,12 +51,15 @@ class Wanted:
 
     def is_named(self, name: str) -> bool:
         """Tell whether a copy may be called that: any name where none was asked; a {date} is that of its own day."""
-        return not self.name_template or matches_template(name, self.name_template, self.values)
+        template = self.name_template
+        return not template or name == self.name or matches_template(name, template, self.values)
 
     def is_described(self, description: str) -> bool:
         """Tell the same of its description."""
         template = self.description_template
-        return template is None or matches_template(description, template, self.values)
+        return (
+            template is None or description == self.description or matches_template(description, template, self.values)
+        )
 
     @property
     def creation_snapshot_tags(self) -> dict[str, str]:
@@ -113,7 +116,7 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     return Wanted(
         source=source,
         name=name,
-        name_template=request.name or "",
+        name_template=request.name,
         description=description,
         description_template=request.description,
         values=values,

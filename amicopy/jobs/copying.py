@@ -139,7 +139,7 @@ class CopyJob:
         terms = LaneTerms(
             deadline=self._deadline,
             wait=self.terms.wait,
-            progress_seconds=self.terms.progress.total_seconds() if self.terms.progress else None,
+            progress=self.terms.progress or None,
             cancel_failed=self.terms.cancel_failed,
             most_in_flight=self.terms.most_in_flight,
         )
