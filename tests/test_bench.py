@@ -31,7 +31,8 @@ def a_run(beyond: float, **members: object) -> dict[str, object]:
         "calls": {"CopyImage": int(beyond)},
         "rehearsed": 0,
         "undone": {},
-        "late": [],
+        "late_mean": None,
+        "late_most": None,
         **members,
     }
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
 from tests.bench.helper import Helper
@@ -31,15 +31,11 @@ class Together:
 
     round: int
     runs: tuple[tuple[Peer, int], ...]  # with the number of regions
-    images: int = 1
 
     @property
     def copy_seconds(self) -> float:
         """Return how long each copy takes."""
         return COPY_SECONDS[self.round % len(COPY_SECONDS)]
-
-    def __str__(self) -> str:
-        return ", ".join(f"{peer.name} to {count}" for peer, count in self.runs)
 
 
 def schedule(peers: Sequence[Peer], counts: Sequence[int], rounds: int) -> Iterator[Together]:
@@ -67,9 +63,9 @@ def compare(counts: Sequence[int], rounds: int, folder: Path) -> dict[str, Any]:
     runs: list[dict[str, Any]] = []
     with Helper("ec2") as ec2:
         for number, together in enumerate(schedule(present, counts, rounds)):
-            tell(f"round {together.round + 1}, copies take {together.copy_seconds} s: {together}")
+            tell(f"round {together.round + 1}, copies take {together.copy_seconds} s: {_in_words(together.runs)}")
             ec2.ask("begin", copy_seconds=together.copy_seconds)
-            runs += installed.run(ec2, together, number)
+            runs += installed.run(ec2, together.runs, number)
     return {
         "rounds": rounds,
         "copy_seconds": list(COPY_SECONDS[:rounds]),
@@ -90,18 +86,20 @@ def release(folder: Path, images: int, regions: int, copy_seconds: float, variat
     runs: list[dict[str, Any]] = []
     with Helper("ec2") as ec2:
         for number, some in enumerate([light, *heavy]):
-            together = Together(round=0, runs=some, images=images)
-            tell(f"{images} AMIs, copies take {copy_seconds} s, {variation:.0%} more or less: {together}")
+            tell(f"{images} AMIs, copies take {copy_seconds} s, {variation:.0%} more or less: {_in_words(some)}")
             ec2.ask("begin", copy_seconds=copy_seconds, variation=variation)
-            runs += installed.run(ec2, together, number)
+            runs += installed.run(ec2, some, number, images)
     return {
         "images": images,
         "regions": regions,
         "copy_seconds": copy_seconds,
         "variation": variation,
-        "peers": installed.described,
         "rows": [summary(own) for peer in able if (own := _of(runs, peer.name, regions))],
     }
+
+
+def _in_words(runs: Sequence[tuple[Peer, int]]) -> str:
+    return ", ".join(f"{peer.name} to {count}" for peer, count in runs)
 
 
 class _Installed:
@@ -125,17 +123,17 @@ class _Installed:
             for program in [self._programs[peer.name]]
         ]
 
-    def run(self, ec2: Helper, together: "Together", number: int) -> list[dict[str, Any]]:
+    def run(self, ec2: Helper, runs: Sequence[tuple[Peer, int]], number: int, images: int = 1) -> list[dict[str, Any]]:
         """Return the figures of runs that go on at the same time."""
         started = [
             _Run(
                 peer=peer,
                 path=self._programs[peer.name].path,
-                images=together.images,
+                images=images,
                 count=count,
                 account=f"{number:06}{which:06}",
             )
-            for which, (peer, count) in enumerate(together.runs)
+            for which, (peer, count) in enumerate(runs)
         ]
         figures = partial(_figures, ec2=ec2, environment=self._environment, folder=self._folder)
         with ThreadPoolExecutor(len(started)) as pool:
@@ -199,7 +197,7 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "calls": middle["calls"],
         "rehearsed": middle["rehearsed"],
         "undone": middle["undone"],
-        "late_mean": round(fmean(middle["late"]), 1) if middle["late"] else None,
-        "late_most": round(max(middle["late"]), 1) if middle["late"] else None,
+        "late_mean": middle["late_mean"],
+        "late_most": middle["late_most"],
         "failed": f"{len(failed)} of {len(runs)} ended with exit code {failed[0]}" if failed else "",
     }

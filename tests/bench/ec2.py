@@ -7,6 +7,7 @@ import resource
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 from amicopy.sandbox.records import Image, Volume
@@ -73,8 +74,8 @@ class Ec2:
     def outcome(self, account: str, images: Sequence[str], regions: Sequence[str]) -> dict[str, Any]:
         """Return the calls by action that came from an account, what the copies lack, and how long they took.
 
-        ``late`` says of each copy that lacks nothing how many seconds passed between its being available and the
-        last thing written to it.
+        ``late_mean`` and ``late_most`` say of the copies that lack nothing how many seconds passed between their being
+        available and the last thing written to them; None where there is no such copy.
         """
         world = self._sandbox.world
         calls = Counter(request.operation for request in world.requests if request.account == account)
@@ -99,7 +100,8 @@ class Ec2:
             "rehearsed": rehearsed,
             "undone": {what: n for what, n in undone.items() if n},
             "longest_seconds": longest,
-            "late": late,
+            "late_mean": round(fmean(late), 1) if late else None,
+            "late_most": round(max(late), 1) if late else None,
         }
 
     def cpu_seconds(self) -> float:

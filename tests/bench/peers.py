@@ -39,8 +39,8 @@ def _amicopy(program: str, job: Job) -> list[str]:
     return [program, "copy", *job.image_ids, "--from", HOME, "--to", ",".join(job.regions), *named]
 
 
-def _shell(script: str) -> Callable[[str, Job], list[str]]:
-    return lambda _program, job: ["sh", str(CLIENTS / script), " ".join(job.image_ids), NAME, *job.regions]
+def _shell(how: str) -> Callable[[str, Job], list[str]]:
+    return lambda _program, job: ["sh", str(CLIENTS / "aws_loop.sh"), how, " ".join(job.image_ids), NAME, *job.regions]
 
 
 def _boto3(script: str) -> Callable[[str, Job], list[str]]:
@@ -81,7 +81,7 @@ PEERS = (
         name="aws, in parallel",
         program="aws",
         version=["--version"],
-        command=_shell("aws_parallel.sh"),
+        command=_shell("parallel"),
         many_processes=True,
         note="a shell loop over `aws ec2 copy-image` and `aws ec2 wait image-available`, all regions at once",
     ),
@@ -123,7 +123,7 @@ PEERS = (
         name="aws, serial",
         program="aws",
         version=["--version"],
-        command=_shell("aws_serial.sh"),
+        command=_shell("serial"),
         serial=True,
         once=True,
         variation=True,

@@ -100,7 +100,7 @@ def _peers(part: Results) -> Iterator[str]:
                 row["cpu_seconds"],
                 row["peak_mib"],
                 sum(row["calls"].values()),
-                "; ".join(filter(None, [row["failed"], undone_in_words(row["undone"], row["regions"])])),
+                _undone(row, row["regions"]),
             ]
             for row in part["rows"]
         ],
@@ -148,7 +148,7 @@ def _release(part: Results) -> Iterator[str]:
                 row["peak_mib"],
                 sum(row["calls"].values()),
                 sum(count for name, count in row["calls"].items() if name.startswith(("Describe", "Get"))),
-                "; ".join(filter(None, [row["failed"], undone_in_words(row["undone"], copies)])),
+                _undone(row, copies),
             ]
             for row in part["rows"]
         ],
@@ -175,6 +175,10 @@ def _polling(part: Results) -> Iterator[str]:
         "most": "most",
     }
     yield table(list(columns), [[row[name] for name in columns.values()] for row in part["rows"]])
+
+
+def _undone(row: Results, copies: int) -> str:
+    return "; ".join(filter(None, [row["failed"], undone_in_words(row["undone"], copies)]))
 
 
 def _with_rehearsals(row: Results) -> str:

@@ -4,7 +4,7 @@ Refuses to know how a request is made: it is handed the function that calls an o
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 HOME = "us-east-1"
@@ -35,13 +35,17 @@ def survey_and_copy(call: Call, image_id: str, name: str, regions: Sequence[str]
             call(region, "DescribeImages", Filters=filters, **own)
 
     def all_of(*asked: tuple[str, str, dict[str, Any]]) -> None:
-        wait([threads.submit(call, region, operation, **given) for region, operation, given in asked])
+        ended([threads.submit(call, region, operation, **given) for region, operation, given in asked])
+
+    def ended(begun: Sequence[Future[Any]]) -> None:
+        for one in begun:
+            one.result()  # raises what went wrong
 
     with ThreadPoolExecutor(2 * len(regions)) as threads:
         begun: list[Future[Any]] = [threads.submit(source)]
         begun += [threads.submit(call, HOME, "DescribeRegions", AllRegions=True)]
         begun += [threads.submit(copies, region) for region in regions]
-        wait(begun)
+        ended(begun)
         all_of(*((region, "GetEbsEncryptionByDefault", {}) for region in regions))
         shared = {"Add": [{"UserId": "000000000000"}]}
         tags = [{"Key": "amicopy:source", "Value": f"{HOME}/{image_id}"}]

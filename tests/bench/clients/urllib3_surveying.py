@@ -44,6 +44,7 @@ def call(region: str, operation: str, **given: Any) -> Sequence[str]:
     request = AWSRequest("POST", endpoint + "/", {"Content-Type": "application/x-www-form-urlencoded"}, body)
     SigV4Auth(credentials, "ec2", region).add_auth(request)
     answer = pools[region].request("POST", "/", body=body, headers=dict(request.headers))
+    assert answer.status == 200 or "DryRun" in given, answer.data
     return sorted(set(re.findall(r"snap-\w+", answer.data.decode())))
 
 
