@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from amicopy.models import (
+from amicopy.core.models import (
     BlockDevice,
     Image,
     ImageState,

@@ -7,19 +7,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from amicopy.errors import AmicopyError
-from amicopy.events import Event
+from amicopy.core.errors import AmicopyError
+from amicopy.core.events import Event
+from amicopy.core.models import Principal
+from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.run_options import Order, Terms
 from amicopy.jobs.cancelling import CancelJob, Cancellation
 from amicopy.jobs.copying import CopyJob
 from amicopy.jobs.means import Means
-from amicopy.jobs.orders import Order, Terms
 from amicopy.jobs.showing import Status, StatusJob
 from amicopy.jobs.syncing import SyncJob, SyncReport
 from amicopy.jobs.verifying import Verdict, VerifyJob
-from amicopy.models import Principal
 from amicopy.plan import Plan
 from amicopy.report import Report
-from amicopy.request import CopyRequest, Protection
 from amicopy.session import Session
 
 __all__ = [

@@ -5,11 +5,11 @@ Refuses to wait; the work on the copy does.
 
 import hashlib
 
-from amicopy.errors import AmicopyError, ImageUnavailable
+from amicopy.core.errors import AmicopyError, ImageUnavailable
+from amicopy.core.lineage import copies_of
+from amicopy.core.models import Image
 from amicopy.gateway import Gateway
-from amicopy.models import Image
 from amicopy.plan import Row
-from amicopy.recognise import copies_of
 from amicopy.wanted import Wanted
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from amicopy.compare import subject
-from amicopy.models import OWN_TAGS, Image, Principal, user_tags
+from amicopy.core.models import OWN_TAGS, Image, Principal, user_tags
 from amicopy.wanted import Wanted
 
 

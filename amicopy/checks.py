@@ -5,8 +5,8 @@ Refuses to ask AWS, and to assume the worst: what could not be read is no proble
 
 from collections.abc import Iterator
 
-from amicopy.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
-from amicopy.keys import Key
+from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
+from amicopy.core.kms_key import Key
 from amicopy.surveyed import RegionFacts
 from amicopy.wanted import Wanted
 

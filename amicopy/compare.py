@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from amicopy.models import MANIFEST_TAG, BlockDevice, Image, Principal, Snapshot
+from amicopy.core.models import MANIFEST_TAG, BlockDevice, Image, Principal, Snapshot
 from amicopy.wanted import Wanted
 
 

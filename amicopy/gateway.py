@@ -9,9 +9,9 @@ from typing import Any
 
 from amicopy.answers import principals_for, tags_for
 from amicopy.caller import Calls
-from amicopy.errors import AccessDenied, AmicopyError
+from amicopy.core.errors import AccessDenied, AmicopyError
+from amicopy.core.models import Image, Principal
 from amicopy.keyring import Keyring
-from amicopy.models import Image, Principal
 from amicopy.parameters import Parameters
 from amicopy.reader import Reader, chunks
 from amicopy.rehearsals import Write, rehearsal

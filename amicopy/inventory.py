@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 
 from amicopy.beyond import Beyond, beyond
 from amicopy.compare import Difference, differences
-from amicopy.models import SOURCE_TAG, Image, ImageState
-from amicopy.recognise import NO_COPIES, Copies, copies_by_source
-from amicopy.request import CopyRequest
+from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
+from amicopy.core.models import SOURCE_TAG, Image, ImageState
+from amicopy.core.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 

@@ -6,8 +6,8 @@ Refuses to use a key.
 import functools
 
 from amicopy.caller import Caller, Calls
-from amicopy.errors import KeyNotFound, RequestRefused
-from amicopy.keys import Key
+from amicopy.core.errors import KeyNotFound, RequestRefused
+from amicopy.core.kms_key import Key
 from amicopy.session import Session
 
 

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
-from amicopy.events import CopyProgressed, Event, LeftBecause, RowFailed
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
+from amicopy.core.events import CopyProgressed, Event, LeftBecause, RowFailed
+from amicopy.core.models import Image, Snapshot
+from amicopy.core.progress import percent_by_image
+from amicopy.core.steps import Look, Sleep, Work
 from amicopy.gateway import Gateway
 from amicopy.making import Making, Terms
-from amicopy.models import Image, Snapshot
 from amicopy.pace import Pace
 from amicopy.plan import Row
 from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
-from amicopy.progress import percent_by_image
-from amicopy.steps import Look, Sleep, Work
 
 # While copies are under way a region may be silent for so long before it is given up.
 SILENT_FOR = timedelta(minutes=5)

@@ -9,9 +9,8 @@ from functools import partial
 from typing import Any
 
 from amicopy.asking import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
-from amicopy.clock import Clock
-from amicopy.details import with_details
-from amicopy.errors import (
+from amicopy.core.clock import Clock
+from amicopy.core.errors import (
     AmicopyError,
     CopyFailed,
     CopyVanished,
@@ -20,7 +19,7 @@ from amicopy.errors import (
     Throttled,
     TokenMismatch,
 )
-from amicopy.events import (
+from amicopy.core.events import (
     AttemptRemoved,
     CopyAvailable,
     CopyDone,
@@ -35,13 +34,8 @@ from amicopy.events import (
     RowFailed,
     RowLeft,
 )
-from amicopy.gateway import Gateway
-from amicopy.models import Image, ImageState, Snapshot
-from amicopy.pace import MOST_IN_PROGRESS
-from amicopy.plan import Action, Row
-from amicopy.reasons import advice_for
-from amicopy.removal import Removal, remove_completely
-from amicopy.retries import (
+from amicopy.core.models import Image, ImageState, Snapshot
+from amicopy.core.retries import (
     GONE_AFTER,
     VISIBLE_WITHIN,
     flapping,
@@ -49,8 +43,14 @@ from amicopy.retries import (
     not_answered,
     persist,
 )
+from amicopy.core.steps import Look, Sleep, Work
+from amicopy.details import with_details
+from amicopy.gateway import Gateway
+from amicopy.pace import MOST_IN_PROGRESS
+from amicopy.plan import Action, Row
+from amicopy.reasons import advice_for
+from amicopy.removal import Removal, remove_completely
 from amicopy.settle import settle
-from amicopy.steps import Look, Sleep, Work
 
 # A token can hand back images that failed or were deregistered since; each is one more dead attempt.
 _MOST_ATTEMPTS = 50

@@ -5,7 +5,7 @@ Refuses to sleep; lanes do.
 
 from datetime import timedelta
 
-from amicopy.clock import Clock
+from amicopy.core.clock import Clock
 
 # Per account and region (EC2 developer guide, "Request throttling"): 100 at once, then one a second.
 COPY_BURST = 100

@@ -4,7 +4,7 @@ Refuses to know which id belongs there.
 """
 
 from amicopy.caller import Caller, Calls
-from amicopy.errors import RequestRefused
+from amicopy.core.errors import RequestRefused
 from amicopy.session import Session
 
 

@@ -12,10 +12,10 @@ from math import ceil
 from amicopy.beyond import beyond
 from amicopy.checks import REGION_THROUGHPUT, copy_problems, public_problems, surcharge_per_gib, too_fast
 from amicopy.compare import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
-from amicopy.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
-from amicopy.models import Image, ImageState
-from amicopy.recognise import NO_COPIES, Copies, copies_by_source, is_ours
-from amicopy.request import CopyRequest
+from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
+from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
+from amicopy.core.models import Image, ImageState
+from amicopy.core.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 

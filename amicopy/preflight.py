@@ -6,7 +6,6 @@ Refuses to write, and to refuse where EC2 does not clearly say no.
 from collections.abc import Mapping
 from functools import partial
 
-from amicopy.clock import Clock
 from amicopy.compare import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -15,9 +14,10 @@ from amicopy.compare import (
     SharingLacks,
     TagsDiffer,
 )
-from amicopy.errors import AccessDenied
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AccessDenied
+from amicopy.core.parallel import Stop, all_at_once
 from amicopy.gateway import Gateways
-from amicopy.parallel import Stop, all_at_once
 from amicopy.plan import Action, Plan, Row, rows_by_region
 from amicopy.rehearsals import Write
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from amicopy.answers import image_from, principals_from, region_from, snapshot_from
 from amicopy.caller import Caller, Calls
-from amicopy.errors import ImageNotFound, SnapshotNotFound
-from amicopy.models import SOURCE_TAG, Image, Principal, Region, Snapshot
-from amicopy.progress import destination_of
+from amicopy.core.errors import ImageNotFound, SnapshotNotFound
+from amicopy.core.models import SOURCE_TAG, Image, Principal, Region, Snapshot
+from amicopy.core.progress import destination_of
 from amicopy.session import Session
 
 _Item = TypeVar("_Item")

@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
-from amicopy.errors import (
+from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
     CredentialsExpired,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from amicopy.models import SOURCE_TAG, Image
+from amicopy.core.models import SOURCE_TAG, Image
 
 
 class Write(StrEnum):

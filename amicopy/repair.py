@@ -6,16 +6,16 @@ Refuses to make copies; only a new one mends what EC2 lets nobody change.
 from collections.abc import Callable
 
 from amicopy.beyond import SharingBeyond, TagsBeyond
-from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, NotFaithful
-from amicopy.events import Event
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AmicopyError, NotFaithful
+from amicopy.core.events import Event
+from amicopy.core.parallel import Stop
+from amicopy.core.retries import flapping, in_place
+from amicopy.core.steps import Sleep
 from amicopy.gateway import Gateway
 from amicopy.inventory import Standing
-from amicopy.parallel import Stop
 from amicopy.plan import Action, Row
-from amicopy.retries import flapping, in_place
 from amicopy.settle import settle
-from amicopy.steps import Sleep
 
 
 def repair(

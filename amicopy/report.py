@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.events import (
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.events import (
     AttemptRemoved,
     CopyAvailable,
     CopyCancelled,

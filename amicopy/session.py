@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from amicopy import __version__
-from amicopy.errors import CredentialsMissing, UsageError
+from amicopy.core.errors import CredentialsMissing, UsageError
 from amicopy.loader import shared_loader
 from amicopy.services import LeanSession
 from amicopy.tls import SharedContext

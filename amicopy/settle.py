@@ -7,7 +7,6 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 
-from amicopy.clock import Clock
 from amicopy.compare import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -20,14 +19,15 @@ from amicopy.compare import (
     differences,
     subject,
 )
+from amicopy.core.clock import Clock
+from amicopy.core.errors import NotFaithful
+from amicopy.core.events import Noted, Settled
+from amicopy.core.models import Image, Snapshot
+from amicopy.core.retries import flapping, not_read_back_yet, persist
+from amicopy.core.steps import Work
 from amicopy.details import read_launch_permissions, read_volume_permissions
-from amicopy.errors import NotFaithful
-from amicopy.events import Noted, Settled
 from amicopy.gateway import Gateway
-from amicopy.models import Image, Snapshot
 from amicopy.plan import Row
-from amicopy.retries import flapping, not_read_back_yet, persist
-from amicopy.steps import Work
 
 
 def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:

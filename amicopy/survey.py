@@ -9,9 +9,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from amicopy.clock import Clock
-from amicopy.details import with_details
-from amicopy.errors import (
+from amicopy.core.clock import Clock
+from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
     CredentialsRejected,
@@ -20,14 +19,15 @@ from amicopy.errors import (
     RegionNotEnabled,
     StorageNotShared,
 )
+from amicopy.core.lineage import NO_COPIES, copies_by_source
+from amicopy.core.models import Image, ImageState, Principal, Region
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.request import CopyRequest
+from amicopy.core.retries import surveyed
+from amicopy.details import with_details
 from amicopy.facts import region_facts
 from amicopy.gateway import Gateway, Gateways
 from amicopy.keyring import Keyring
-from amicopy.models import Image, ImageState, Principal, Region
-from amicopy.parallel import Stop, all_at_once
-from amicopy.recognise import NO_COPIES, copies_by_source
-from amicopy.request import CopyRequest
-from amicopy.retries import surveyed
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from amicopy.errors import AmicopyError
-from amicopy.keys import Key
-from amicopy.models import Image
+from amicopy.core.errors import AmicopyError
+from amicopy.core.kms_key import Key
+from amicopy.core.models import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, OperationNotPermitted
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AmicopyError, OperationNotPermitted
+from amicopy.core.lineage import source_of
+from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
+from amicopy.core.parallel import Stop
+from amicopy.core.progress import destination_of
+from amicopy.core.retries import driven
 from amicopy.gateway import Gateway
-from amicopy.models import SOURCE_TAG, Image, ImageState, Snapshot
-from amicopy.parallel import Stop
-from amicopy.progress import destination_of
-from amicopy.recognise import source_of
 from amicopy.removal import DELETED, remove_completely, remove_snapshot
-from amicopy.retries import driven
 
 
 class Fate(StrEnum):

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from amicopy.keys import key_in_region
-from amicopy.models import OWN_TAGS, SOURCE_TAG, Image, Principal, user_tags
-from amicopy.request import CopyRequest, Protection
-from amicopy.rules import (
+from amicopy.core.ec2_rules import (
     MAX_DESCRIPTION,
     MAX_PRINCIPALS,
     MAX_TAGS,
@@ -19,7 +16,10 @@ from amicopy.rules import (
     name_problem,
     tags_problem,
 )
-from amicopy.templates import fill_template, matches_template
+from amicopy.core.kms_key import key_in_region
+from amicopy.core.models import OWN_TAGS, SOURCE_TAG, Image, Principal, user_tags
+from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.templates import fill_template, matches_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.parallel import THREAD, Stop
+from amicopy.core.parallel import THREAD, Stop
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.schema import check_output

@@ -6,8 +6,8 @@ Refuses to run a command.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from amicopy.errors import CopyFailed
-from amicopy.events import (
+from amicopy.core.errors import CopyFailed
+from amicopy.core.events import (
     CopyAvailable,
     CopyDone,
     CopyProgressed,
@@ -17,7 +17,7 @@ from amicopy.events import (
     RowFailed,
     Settled,
 )
-from amicopy.models import BlockDevice, Image
+from amicopy.core.models import BlockDevice, Image
 from amicopy.plan import Action, Plan, Row
 from amicopy.report import Report
 from amicopy.wanted import Wanted

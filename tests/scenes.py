@@ -11,10 +11,10 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.clock import Clock
-from amicopy.events import Event
+from amicopy.core.clock import Clock
+from amicopy.core.events import Event
+from amicopy.core.parallel import Stop
 from amicopy.lane import Lane
-from amicopy.parallel import Stop
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.world import Request, World

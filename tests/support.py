@@ -5,11 +5,11 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from amicopy.clock import Clock
-from amicopy.events import Event
+from amicopy.core.clock import Clock
+from amicopy.core.events import Event
+from amicopy.core.parallel import Stop
+from amicopy.core.steps import Sleep
 from amicopy.lane import Lane
-from amicopy.parallel import Stop
-from amicopy.steps import Sleep
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

@@ -15,7 +15,7 @@ from amicopy.answers import (
     tags_for,
     tags_from,
 )
-from amicopy.models import BlockDevice, Image, ImageState, Principal, PrincipalKind, Region, Snapshot
+from amicopy.core.models import BlockDevice, Image, ImageState, Principal, PrincipalKind, Region, Snapshot
 
 REGION = "us-east-1"
 

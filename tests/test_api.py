@@ -8,8 +8,8 @@ import pytest
 
 import amicopy
 from amicopy import api
-from amicopy.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageError
-from amicopy.events import CopyAvailable, CopyDone, CopyStarted
+from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageError
+from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
 from amicopy.jobs.publishing import Posted
 from amicopy.report import State
 from amicopy.sandbox.world import World

@@ -15,7 +15,7 @@ from amicopy.compare import (
     TagsDiffer,
     differences,
 )
-from amicopy.models import BlockDevice, Image, Principal, Snapshot
+from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
 from amicopy.wanted import Wanted
 
 LATER = datetime(2028, 11, 23, 9, 0, tzinfo=UTC)

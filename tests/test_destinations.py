@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.destinations import check_regions, choose_regions, expand, is_pattern, split_names
-from amicopy.errors import UsageError
+from amicopy.core.errors import UsageError
+from amicopy.core.regions import check_regions, choose_regions, expand, is_pattern, split_names
 
 KNOWN = ("af-south-1", "eu-central-1", "eu-west-1", "eu-west-2", "us-east-1", "us-west-2")
 ENABLED = tuple(name for name in KNOWN if name != "af-south-1")

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from amicopy.errors import CopyFailed
-from amicopy.events import CopyAvailable, CopyHeld, CopyRequested, Event, LeftBecause, RowFailed, RowLeft
-from amicopy.models import ImageState
+from amicopy.core.errors import CopyFailed
+from amicopy.core.events import CopyAvailable, CopyHeld, CopyRequested, Event, LeftBecause, RowFailed, RowLeft
+from amicopy.core.models import ImageState
 from amicopy.render.exports import EXPORTS, cfn, env, markdown, marked, tfvars
 from amicopy.report import Report
 from tests.reports import (

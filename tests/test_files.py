@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.errors import UsageError
+from amicopy.core.errors import UsageError
 from amicopy.render.files import check_writable, write_atomically
 
 

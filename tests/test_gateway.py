@@ -10,9 +10,9 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from amicopy.caller import Calls
-from amicopy.errors import AccessDenied, CredentialsRejected, ImageNotFound, ImageUnavailable, NotOwner, Throttled
+from amicopy.core.errors import AccessDenied, CredentialsRejected, ImageNotFound, ImageUnavailable, NotOwner, Throttled
+from amicopy.core.models import BlockDevice, Image, Principal, Region
 from amicopy.gateway import Gateway, Gateways
-from amicopy.models import BlockDevice, Image, Principal, Region
 from amicopy.rehearsals import Write
 from amicopy.session import Session
 

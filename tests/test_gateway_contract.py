@@ -14,7 +14,7 @@ import botocore.session
 import pytest
 
 from amicopy.caller import Calls
-from amicopy.errors import (
+from amicopy.core.errors import (
     AmicopyError,
     ImageNotFound,
     ImageUnavailable,
@@ -22,8 +22,8 @@ from amicopy.errors import (
     SnapshotInUse,
     SnapshotNotFound,
 )
+from amicopy.core.models import Image, ImageState, Principal, Region
 from amicopy.gateway import Gateway
-from amicopy.models import Image, ImageState, Principal, Region
 from amicopy.rehearsals import Write
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.server import Sandbox

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.errors import CredentialsExpired, ExitCode
-from amicopy.events import LeftBecause, Noted, RowLeft
+from amicopy.core.errors import CredentialsExpired, ExitCode
+from amicopy.core.events import LeftBecause, Noted, RowLeft
 from amicopy.plan import Plan
 from amicopy.render.github import annotations, append, outputs, summary
 from amicopy.report import Report

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from amicopy.errors import CopyFailed
-from amicopy.events import CopyDone, CopyProgressed, CopyStarted, Event, RowFailed
-from amicopy.models import Image
-from amicopy.parallel import Stop
+from amicopy.core.errors import CopyFailed
+from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, Event, RowFailed
+from amicopy.core.models import Image
+from amicopy.core.parallel import Stop
 from amicopy.plan import Action, Plan, Row
 from amicopy.render.live import LiveView
 from amicopy.report import Report

@@ -10,8 +10,8 @@ import botocore.loaders
 import pytest
 
 import amicopy.loader
+from amicopy.core.errors import CredentialsMissing
 from amicopy.ec2_model import OPERATIONS
-from amicopy.errors import CredentialsMissing
 from amicopy.loader import Loader, shared_loader
 from amicopy.session import Session
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from amicopy.errors import ManifestInvalid
+from amicopy.core.errors import ManifestInvalid
 from amicopy.manifest.entries import read_manifest
 from amicopy.sandbox.world import World
 from tests.conftest import Run

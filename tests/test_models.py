@@ -2,7 +2,7 @@
 
 import pytest
 
-from amicopy.models import BlockDevice, Image, ImageState, Principal, PrincipalKind, Snapshot, user_tags
+from amicopy.core.models import BlockDevice, Image, ImageState, Principal, PrincipalKind, Snapshot, user_tags
 
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 UNIT = "arn:aws:organizations::111122223333:ou/o-exampleorg1/ou-abcd-12345678"

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from amicopy import __version__
-from amicopy.errors import AccessDenied, CredentialsExpired, ExitCode
-from amicopy.events import (
+from amicopy.core.errors import AccessDenied, CredentialsExpired, ExitCode
+from amicopy.core.events import (
     CopyAvailable,
     CopyCancelled,
     CopyDone,

@@ -9,10 +9,10 @@ from functools import partial
 
 import pytest
 
-from amicopy import parallel
 from amicopy.cli.signals import stopping_on_signals
-from amicopy.errors import Interrupted
-from amicopy.parallel import Merged, Stop, all_at_once
+from amicopy.core import parallel
+from amicopy.core.errors import Interrupted
+from amicopy.core.parallel import Merged, Stop, all_at_once
 
 PATIENCE = 5.0  # real seconds after which a test fails rather than hangs
 

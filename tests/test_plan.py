@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amicopy.errors import (
+from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
     CopyFailed,
@@ -19,9 +19,9 @@ from amicopy.errors import (
     TimedOut,
     Unreachable,
 )
-from amicopy.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
+from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
+from amicopy.core.request import CopyRequest
 from amicopy.plan import Action, Plan, Row, plan_copies, rows_by_region, with_refusals
-from amicopy.request import CopyRequest
 from amicopy.surveyed import Destination, Survey
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from amicopy.models import Snapshot
-from amicopy.progress import destination_of, percent_by_image
+from amicopy.core.models import Snapshot
+from amicopy.core.progress import destination_of, percent_by_image
 
 COPY, OTHER = "ami-0abcdef1234567890", "ami-7c4aa86a"
 

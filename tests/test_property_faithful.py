@@ -19,7 +19,7 @@ from moto.kms.models import kms_backends
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.parallel import Stop
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World

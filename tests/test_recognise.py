@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from amicopy.models import SOURCE_TAG, Image, ImageState
-from amicopy.recognise import copies_of, is_copy_of, is_ours
+from amicopy.core.lineage import copies_of, is_copy_of, is_ours
+from amicopy.core.models import SOURCE_TAG, Image, ImageState
 
 SOURCE = Image(image_id="ami-1", region="us-east-1", name="web")
 OUR_TAG = {SOURCE_TAG: "us-east-1/ami-1"}

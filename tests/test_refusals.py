@@ -18,7 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
-from amicopy.errors import (
+from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
     CredentialsExpired,

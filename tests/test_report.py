@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.errors import (
+from amicopy.core.errors import (
     EXIT_CODES,
     AccessDenied,
     AmicopyError,
@@ -20,7 +20,7 @@ from amicopy.errors import (
     TimedOut,
     UsageError,
 )
-from amicopy.events import (
+from amicopy.core.events import (
     AttemptRemoved,
     CopyAvailable,
     CopyCancelled,
@@ -37,7 +37,7 @@ from amicopy.events import (
     RowLeft,
     Settled,
 )
-from amicopy.models import Image
+from amicopy.core.models import Image
 from amicopy.plan import Action, Plan, Row, with_refusals
 from amicopy.report import Outcome, Report, State
 from amicopy.wanted import Wanted

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tenacity import Retrying
 
-from amicopy.errors import (
+from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
     ImageNotFound,
@@ -18,9 +18,9 @@ from amicopy.errors import (
     Throttled,
     Unreachable,
 )
-from amicopy.events import Noted
-from amicopy.models import Image, ImageState
-from amicopy.retries import (
+from amicopy.core.events import Noted
+from amicopy.core.models import Image, ImageState
+from amicopy.core.retries import (
     READ_BACK_WITHIN,
     SETTLED_WITHIN,
     UNREACHABLE_FOR,
@@ -30,7 +30,7 @@ from amicopy.retries import (
     not_read_back_yet,
     persist,
 )
-from amicopy.steps import Sleep, Step, Work
+from amicopy.core.steps import Sleep, Step, Work
 from tests.support import START, FakeClock
 
 IMAGE = Image(image_id="ami-2", region="us-west-2")

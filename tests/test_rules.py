@@ -2,7 +2,7 @@
 
 import pytest
 
-from amicopy.rules import (
+from amicopy.core.ec2_rules import (
     MAX_TAGS,
     check_image_id,
     description_problem,

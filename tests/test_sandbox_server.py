@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from amicopy.errors import SandboxUnavailable
+from amicopy.core.errors import SandboxUnavailable
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
 from amicopy.sandbox.server import Sandbox

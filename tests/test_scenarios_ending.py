@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.events import CopyStarted, Event
+from amicopy.core.events import CopyStarted, Event
 from amicopy.sandbox.faults import Fail, Fault, Refuse
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World

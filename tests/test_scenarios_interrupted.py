@@ -11,10 +11,10 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.clock import Clock
-from amicopy.events import CopyStarted, Event, Settled
+from amicopy.core.clock import Clock
+from amicopy.core.events import CopyStarted, Event, Settled
+from amicopy.core.parallel import Stop
 from amicopy.lane import Lane
-from amicopy.parallel import Stop
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from amicopy.events import CopyProgressed, CopyStarted, Event
+from amicopy.core.events import CopyProgressed, CopyStarted, Event
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.settings import OPT_IN

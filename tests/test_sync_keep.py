@@ -6,7 +6,7 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.parallel import Stop
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.manifests import DAY, a_manifest, made_from, parameter, released

@@ -6,8 +6,8 @@ import pytest
 
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.events import CopyDone, Event
-from amicopy.parallel import Stop
+from amicopy.core.events import CopyDone, Event
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
 from amicopy.session import Session
 from tests.conftest import Run

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.templates import FIELDS, check_template, fill_template
+from amicopy.core.templates import FIELDS, check_template, fill_template
 
 VALUES = {name: f"<{name}>" for name in FIELDS}
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.events import CopyJoined, CopyProgressed, LeftBecause, RowLeft
+from amicopy.core.events import CopyJoined, CopyProgressed, LeftBecause, RowLeft
 from amicopy.render.timeline import bar, scale
 from amicopy.report import Report
 from tests.reports import NOW, a_row, begin, done, fail, happened, kept, report_of

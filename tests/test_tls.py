@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from amicopy.caller import Calls
-from amicopy.errors import Unreachable
+from amicopy.core.errors import Unreachable
 from amicopy.reader import Reader
 from amicopy.session import Session
 from amicopy.tls import SharedContext

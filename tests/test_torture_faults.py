@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from amicopy.parallel import Stop
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer, parse_fault
 from amicopy.sandbox.records import Image

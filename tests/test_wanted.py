@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
-from amicopy.request import CopyRequest
+from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
+from amicopy.core.request import CopyRequest
 from amicopy.wanted import Wanted, wanted_copy
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.errors import CopyFailed
+from amicopy.core.errors import CopyFailed
 from amicopy.render.words import columns, counted, duration, error_lines, safe
 
 

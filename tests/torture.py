@@ -34,9 +34,9 @@ from botocore.exceptions import ConnectionClosedError
 from amicopy.cli import cancelling, copying
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
-from amicopy.clock import Clock
-from amicopy.models import SOURCE_TAG
-from amicopy.parallel import Stop
+from amicopy.core.clock import Clock
+from amicopy.core.models import SOURCE_TAG
+from amicopy.core.parallel import Stop
 from amicopy.sandbox import adapter
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.operations import OPERATIONS

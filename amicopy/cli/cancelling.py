@@ -14,7 +14,7 @@ from amicopy.cli.connecting import run_connected
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import interruptible
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import ExitCode, Interrupted, UsageError
+from amicopy.core.errors import ExitCode, Interrupted, UsageError
 from amicopy.jobs.cancelling import CancelJob, Cancellation
 from amicopy.jobs.means import Means
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets

@@ -13,8 +13,8 @@ from amicopy.cli.outputs import write_failure
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
-from amicopy.clock import Clock
-from amicopy.errors import AmicopyError, ExitCode, SandboxUnavailable
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.means import Means
 from amicopy.render.document import failure_document
 from amicopy.session import Session

@@ -15,17 +15,17 @@ from amicopy.cli.outputs import check_files
 from amicopy.cli.requests import wish_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say
-from amicopy.errors import ExitCode, TimedOut, UsageError
+from amicopy.core.ec2_rules import check_image_id
+from amicopy.core.errors import ExitCode, TimedOut, UsageError
+from amicopy.core.run_options import Order
 from amicopy.jobs.copying import CopyJob
 from amicopy.jobs.means import Means
-from amicopy.jobs.orders import Order
 from amicopy.plan import Plan
 from amicopy.render.document import plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.plan import plan_lines
 from amicopy.render.results import write_lines
 from amicopy.render.words import error_lines
-from amicopy.rules import check_image_id
 
 
 def copy(runtime: Runtime, **options: Any) -> int:

@@ -13,10 +13,10 @@ from typing import Any
 from amicopy.cli.outputs import wanted_files, write_files
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import bug_report, say, to_stdout
-from amicopy.errors import ExitCode
-from amicopy.events import Event
+from amicopy.core.errors import ExitCode
+from amicopy.core.events import Event
+from amicopy.core.run_options import Terms
 from amicopy.jobs.means import Means
-from amicopy.jobs.orders import Terms
 from amicopy.render.document import event_document
 from amicopy.render.exports import EXPORTS
 from amicopy.render.plain import PlainView

@@ -10,7 +10,7 @@ import click
 
 from amicopy.cli.copy import command as copy_command
 from amicopy.cli.options import option
-from amicopy.destinations import is_pattern, split_names
+from amicopy.core.regions import is_pattern, split_names
 from amicopy.iam import Needs, policy
 
 _COMMANDS = ("copy", "sync", "status", "verify", "cancel")

@@ -12,7 +12,7 @@ import click
 
 from amicopy import __version__
 from amicopy.cli.runtime import Runtime
-from amicopy.errors import AmicopyError, ExitCode, Interrupted, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode, Interrupted, UsageError
 
 # Name: module and first line of its help. A test holds the lines to the commands' own.
 COMMANDS = {

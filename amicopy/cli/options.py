@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from amicopy.cli.completion import complete_images, complete_region
-from amicopy.keys import check_key
-from amicopy.lengths import completion_from, deprecation_from, length_from
-from amicopy.models import OWN_TAGS, Principal
-from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem
-from amicopy.templates import check_template
+from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
+from amicopy.core.kms_key import check_key
+from amicopy.core.models import OWN_TAGS, Principal
+from amicopy.core.templates import check_template
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

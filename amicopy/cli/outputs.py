@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from amicopy.cli.options import option, stacked
-from amicopy.errors import AmicopyError, ExitCode, OutputFailed, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode, OutputFailed, UsageError
 
 EXPORTED = ("tfvars", "cfn", "env", "markdown")
 FILE_FORMATS = ("text", "table", "json", *EXPORTED)

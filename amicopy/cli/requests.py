@@ -20,8 +20,8 @@ from amicopy.cli.options import (
     option,
     stacked,
 )
-from amicopy.request import CopyRequest, Protection
-from amicopy.rules import tags_problem
+from amicopy.core.ec2_rules import tags_problem
+from amicopy.core.request import CopyRequest, Protection
 
 wanted_options = stacked(
     option(

@@ -6,8 +6,8 @@ Refuses to know any command.
 from dataclasses import dataclass, field
 from typing import Any
 
-from amicopy.clock import Clock, SystemClock
-from amicopy.parallel import Stop
+from amicopy.core.clock import Clock, SystemClock
+from amicopy.core.parallel import Stop
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from amicopy.cli.connecting import started_sandbox
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.telling import say
-from amicopy.errors import ExitCode, UsageError
+from amicopy.core.errors import ExitCode, UsageError
 
 
 def serve(runtime: Runtime, *, port: int, faults: tuple[str, ...]) -> int:

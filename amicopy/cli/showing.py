@@ -11,12 +11,12 @@ from amicopy.cli.connecting import run_connected
 from amicopy.cli.looking import tell_survey
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
-from amicopy.errors import ExitCode
+from amicopy.core.errors import ExitCode
+from amicopy.core.request import CopyRequest
 from amicopy.jobs.means import Means
 from amicopy.jobs.showing import Status, StatusJob
 from amicopy.render.results import write_json
 from amicopy.render.standing import standing_document, write_standings
-from amicopy.request import CopyRequest
 
 
 def status(runtime: Runtime, **options: Any) -> int:

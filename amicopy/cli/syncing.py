@@ -14,7 +14,7 @@ from amicopy.cli.following import Following
 from amicopy.cli.outputs import check_files
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say
-from amicopy.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.jobs.means import Means
 from amicopy.jobs.syncing import SyncJob, SyncReport
 from amicopy.manifest.entries import read_manifest

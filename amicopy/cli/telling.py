@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from amicopy import __version__
-from amicopy.errors import AmicopyError, Bug, ExitCode, Interrupted
-from amicopy.parallel import Stop
+from amicopy.core.errors import AmicopyError, Bug, ExitCode, Interrupted
+from amicopy.core.parallel import Stop
 from amicopy.render.document import failure_document
 from amicopy.render.results import write_json, write_json_line
 from amicopy.render.streams import write_stderr

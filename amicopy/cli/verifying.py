@@ -12,7 +12,7 @@ from amicopy.cli.looking import tell_survey
 from amicopy.cli.requests import wish_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
-from amicopy.events import Event, Settled
+from amicopy.core.events import Event, Settled
 from amicopy.jobs.means import Means
 from amicopy.jobs.verifying import Verdict, VerifyJob
 from amicopy.render.plain import event_words

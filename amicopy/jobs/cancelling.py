@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from amicopy.errors import AmicopyError, ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.named_regions import NamedRegions
+from amicopy.core.parallel import Stop, all_at_once
 from amicopy.gateway import Gateway
 from amicopy.jobs.means import Means
-from amicopy.jobs.regions import NamedRegions
-from amicopy.parallel import Stop, all_at_once
 from amicopy.survey import survey_regions
 from amicopy.targets import Fate, Target, cancel_target, find_all_pending, find_targets
 

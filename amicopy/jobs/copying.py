@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
+from amicopy.core.events import Event, LeftBecause, RowFailed, RowLeft
+from amicopy.core.run_options import Order, Terms
 from amicopy.details import with_details
-from amicopy.errors import AmicopyError, CopyVanished, Interrupted
-from amicopy.events import Event, LeftBecause, RowFailed, RowLeft
 from amicopy.jobs.means import Means
-from amicopy.jobs.orders import Order, Terms
 from amicopy.jobs.planning import Planning
 from amicopy.lane import Lane
 from amicopy.making import Terms as LaneTerms

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from amicopy.jobs.orders import Order
+from amicopy.core.run_options import Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

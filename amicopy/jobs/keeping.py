@@ -6,11 +6,11 @@ Refuses to name anything that the entry did not make, that is in use, or that is
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from amicopy.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.lineage import source_of
+from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
 from amicopy.gateway import Gateway
 from amicopy.jobs.entries import Keep
-from amicopy.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
-from amicopy.recognise import source_of
 from amicopy.targets import Fate, Target
 
 

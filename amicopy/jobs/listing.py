@@ -5,8 +5,8 @@ Refuses to look any closer.
 
 from functools import partial
 
+from amicopy.core.models import Image
 from amicopy.jobs.means import Means
-from amicopy.models import Image
 
 
 def own_images(means: Means, region: str | None = None) -> list[Image]:

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from amicopy.destinations import is_pattern
-from amicopy.errors import ExitCode, ImageNotFound
+from amicopy.core.errors import ExitCode, ImageNotFound
+from amicopy.core.lineage import is_copy_of
+from amicopy.core.models import Image
+from amicopy.core.named_regions import NamedRegions
+from amicopy.core.regions import is_pattern
+from amicopy.core.request import CopyRequest
 from amicopy.inventory import Standing, standings
 from amicopy.jobs.means import Means
-from amicopy.jobs.regions import NamedRegions
 from amicopy.jobs.sources import known_sources
-from amicopy.models import Image
-from amicopy.recognise import is_copy_of
-from amicopy.request import CopyRequest
 from amicopy.survey import survey_destinations, survey_regions
 from amicopy.surveyed import Survey
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from amicopy.caller import Calls
-from amicopy.clock import Clock, SystemClock
-from amicopy.errors import UsageError
-from amicopy.events import Event
+from amicopy.core.clock import Clock, SystemClock
+from amicopy.core.errors import UsageError
+from amicopy.core.events import Event
+from amicopy.core.parallel import Stop
+from amicopy.core.retries import surveyed
 from amicopy.execute import Driver, in_threads
 from amicopy.gateway import Gateways
 from amicopy.lane import Lane
-from amicopy.parallel import Stop
-from amicopy.retries import surveyed
 from amicopy.session import Session
 
 _Read = TypeVar("_Read")

@@ -10,16 +10,16 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from amicopy.destinations import is_pattern
-from amicopy.errors import AmicopyError, ImageNotFound, TimedOut
+from amicopy.core.errors import AmicopyError, ImageNotFound, TimedOut
+from amicopy.core.models import Image, Region
+from amicopy.core.named_regions import NamedRegions
+from amicopy.core.parallel import all_at_once
+from amicopy.core.regions import is_pattern
+from amicopy.core.request import CopyRequest
+from amicopy.core.run_options import Order, check_best_effort, check_keys
 from amicopy.jobs.means import Means
-from amicopy.jobs.orders import Order, check_best_effort, check_keys
-from amicopy.jobs.regions import NamedRegions
-from amicopy.models import Image, Region
-from amicopy.parallel import all_at_once
 from amicopy.plan import Plan, plan_copies, with_notes, with_refusals
 from amicopy.preflight import forbidden_writes
-from amicopy.request import CopyRequest
 from amicopy.survey import located, look_up, survey_destinations, survey_regions, survey_sources
 
 SOURCE_POLL_SECONDS = 15.0

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from amicopy.errors import AmicopyError, ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.parallel import all_at_once
+from amicopy.core.progress import percent_by_image
+from amicopy.core.request import CopyRequest
 from amicopy.gateway import Gateway
 from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
-from amicopy.parallel import all_at_once
-from amicopy.progress import percent_by_image
-from amicopy.request import CopyRequest
 from amicopy.surveyed import Survey
 
 WATCH_SECONDS = 5.0

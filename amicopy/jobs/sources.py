@@ -3,10 +3,10 @@
 Refuses to fail for a source that is not there any more.
 """
 
-from amicopy.errors import AccessDenied, ImageNotFound
+from amicopy.core.errors import AccessDenied, ImageNotFound
+from amicopy.core.models import Image
+from amicopy.core.parallel import Stop
 from amicopy.gateway import Gateway
-from amicopy.models import Image
-from amicopy.parallel import Stop
 from amicopy.survey import survey_sources
 
 

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.events import Event
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.events import Event
+from amicopy.core.parallel import all_at_once
+from amicopy.core.request import CopyRequest
 from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
-from amicopy.parallel import all_at_once
 from amicopy.repair import prune, repair
-from amicopy.request import CopyRequest
 from amicopy.surveyed import Survey
 
 

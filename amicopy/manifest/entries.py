@@ -11,20 +11,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.destinations import expand, is_pattern, split_names
-from amicopy.errors import ManifestInvalid
+from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem, tags_problem
+from amicopy.core.errors import ManifestInvalid
+from amicopy.core.kms_key import check_key, key_in_region
+from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.regions import expand, is_pattern, split_names
+from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.run_options import Order
+from amicopy.core.templates import check_template
 from amicopy.jobs.entries import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
-from amicopy.jobs.orders import Order
-from amicopy.keys import check_key, key_in_region
-from amicopy.lengths import completion_from, deprecation_from, length_from
 from amicopy.manifest.checked import check
 from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.tree import Path as TreePath
 from amicopy.manifest.tree import Tree, read_tree
-from amicopy.models import MANIFEST_TAG, OWN_TAGS, Principal
-from amicopy.request import CopyRequest, Protection
-from amicopy.rules import check_image_id, description_problem, name_problem, tag_problem, tags_problem
-from amicopy.templates import check_template
 
 
 def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.environ) -> tuple[Entry, ...]:

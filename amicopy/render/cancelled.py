@@ -6,7 +6,7 @@ Refuses to colour.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from amicopy.errors import AmicopyError, ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.render.document import SCHEMA, error_document, status
 from amicopy.render.results import print_table, write_lines
 from amicopy.render.words import columns, safe

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from amicopy.compare import Difference
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.events import Event
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.events import Event
 from amicopy.plan import Plan, Row
 from amicopy.report import Outcome, Report, State
 

@@ -6,7 +6,7 @@ Refuses to colour and to print.
 from collections import Counter
 from collections.abc import Iterator
 
-from amicopy.events import LeftBecause
+from amicopy.core.events import LeftBecause
 from amicopy.plan import Plan
 from amicopy.render.words import counted, error_lines
 from amicopy.report import Outcome, Report, State

@@ -7,7 +7,7 @@ The sources' own ids are in it too, since who deploys to all regions deploys to 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from amicopy.models import ImageState
+from amicopy.core.models import ImageState
 from amicopy.render.results import state_words, took
 from amicopy.render.words import safe
 from amicopy.report import Outcome, Report, State

@@ -8,7 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from amicopy.errors import UsageError
+from amicopy.core.errors import UsageError
 
 
 def write_atomically(path: str | Path, text: str) -> None:

@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.events import LeftBecause
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.events import LeftBecause
 from amicopy.render.document import status
 from amicopy.render.ending import summary as in_a_line
 from amicopy.render.exports import amis, markdown_failures, markdown_table, marked, only

@@ -12,9 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from amicopy.clock import Clock
-from amicopy.events import Event
-from amicopy.parallel import Stop
+from amicopy.core.clock import Clock
+from amicopy.core.events import Event
+from amicopy.core.parallel import Stop
 from amicopy.render.plain import ENDING
 from amicopy.render.words import counted, duration, safe
 from amicopy.report import Outcome, Report, State

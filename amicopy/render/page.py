@@ -10,8 +10,8 @@ from importlib.resources import files
 from itertools import groupby
 
 from amicopy import __version__
-from amicopy.errors import AmicopyError, ExitCode
-from amicopy.models import Image
+from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.models import Image
 from amicopy.render.document import status
 from amicopy.render.ending import summary
 from amicopy.render.results import state_words, took

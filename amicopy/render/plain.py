@@ -5,8 +5,8 @@ Refuses to move a cursor.
 
 from datetime import datetime, timedelta
 
-from amicopy.clock import Clock
-from amicopy.events import (
+from amicopy.core.clock import Clock
+from amicopy.core.events import (
     AttemptRemoved,
     CopyAvailable,
     CopyCancelled,
@@ -24,7 +24,7 @@ from amicopy.events import (
     RowLeft,
     Settled,
 )
-from amicopy.parallel import Stop
+from amicopy.core.parallel import Stop
 from amicopy.render.streams import write_stderr
 from amicopy.render.words import counted, duration, safe
 from amicopy.report import Outcome, Report, State

@@ -1,6 +1,6 @@
 """No progress at all, for ``-q``."""
 
-from amicopy.events import Event
+from amicopy.core.events import Event
 from amicopy.report import Outcome
 
 

@@ -6,7 +6,7 @@ Refuses to colour.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from amicopy.errors import ExitCode
+from amicopy.core.errors import ExitCode
 from amicopy.inventory import Standing
 from amicopy.render.document import SCHEMA, error_document, status
 from amicopy.render.results import print_table, write_lines

@@ -6,9 +6,9 @@ Refuses to colour.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from amicopy.errors import ExitCode
+from amicopy.core.errors import ExitCode
+from amicopy.core.models import ImageState
 from amicopy.inventory import Standing
-from amicopy.models import ImageState
 from amicopy.render.document import SCHEMA, difference_document, error_document, status
 from amicopy.render.results import print_table, write_lines
 from amicopy.render.words import safe

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from amicopy.errors import AmicopyError
+from amicopy.core.errors import AmicopyError
 
 # Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -13,8 +13,8 @@ from typing import Any, Self
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
-from amicopy.clock import Clock, SystemClock
-from amicopy.errors import SandboxUnavailable
+from amicopy.core.clock import Clock, SystemClock
+from amicopy.core.errors import SandboxUnavailable
 from amicopy.sandbox.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.records import DEFAULT_ACCOUNT

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from amicopy.clock import Clock
+from amicopy.core.clock import Clock
 from amicopy.sandbox import errors
 from amicopy.sandbox.jobs import CopyJob, settle
 from amicopy.sandbox.records import Image, KeyFacts, Snapshot

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from amicopy.clock import Clock
+from amicopy.core.clock import Clock
 from amicopy.sandbox import errors
 from amicopy.sandbox.errors import Ec2Error
 from amicopy.sandbox.faults import (

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
-from amicopy.clock import SystemClock
+from amicopy.core.clock import SystemClock
 from amicopy.sandbox.adapter import ec2_wire
 from amicopy.sandbox.errors import Ec2Error
 from amicopy.sandbox.records import DEFAULT_ACCOUNT

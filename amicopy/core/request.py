@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from amicopy.models import Principal
+from amicopy.core.models import Principal
 
 
 class Protection(StrEnum):

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from amicopy.events import Event
-from amicopy.models import Image
+from amicopy.core.events import Event
+from amicopy.core.models import Image
 
 
 @dataclass(frozen=True, slots=True)

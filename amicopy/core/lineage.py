@@ -6,7 +6,7 @@ Refuses to search for them: the survey brings all that might be.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from amicopy.models import SOURCE_TAG, Image, ImageState
+from amicopy.core.models import SOURCE_TAG, Image, ImageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

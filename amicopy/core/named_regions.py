@@ -5,9 +5,9 @@ Refuses to ask AWS.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from amicopy.destinations import check_regions, choose_regions, expand, is_pattern, split_names
-from amicopy.errors import UsageError
-from amicopy.models import Region
+from amicopy.core.errors import UsageError
+from amicopy.core.models import Region
+from amicopy.core.regions import check_regions, choose_regions, expand, is_pattern, split_names
 from amicopy.session import Session
 
 

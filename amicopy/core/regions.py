@@ -7,7 +7,7 @@ import difflib
 import fnmatch
 from collections.abc import Collection, Iterable, Sequence
 
-from amicopy.errors import UsageError
+from amicopy.core.errors import UsageError
 
 ALL = "all"
 

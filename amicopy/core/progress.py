@@ -6,7 +6,7 @@ Refuses to guess where EC2 says nothing.
 import re
 from collections.abc import Collection, Mapping
 
-from amicopy.models import Snapshot
+from amicopy.core.models import Snapshot
 
 # What EC2 writes into a copied AMI's snapshots; seen since 2017, no documented contract.
 _DESTINATION = re.compile(r"Copied for DestinationAmi (ami-[0-9a-f]+)\b")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from amicopy.errors import AmicopyError
+from amicopy.core.errors import AmicopyError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

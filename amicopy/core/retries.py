@@ -18,8 +18,8 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from amicopy.clock import Clock
-from amicopy.errors import (
+from amicopy.core.clock import Clock
+from amicopy.core.errors import (
     AmicopyError,
     ImageNotFound,
     ImageUnavailable,
@@ -28,8 +28,8 @@ from amicopy.errors import (
     Throttled,
     Unreachable,
 )
-from amicopy.parallel import Stop
-from amicopy.steps import Sleep, Work
+from amicopy.core.parallel import Stop
+from amicopy.core.steps import Sleep, Work
 
 # EC2's own advice for eventual consistency is up to five minutes (EC2 developer guide, "Eventual consistency").
 VISIBLE_WITHIN = timedelta(minutes=5)

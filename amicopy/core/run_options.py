@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from amicopy.errors import UsageError
-from amicopy.keys import key_in_region
+from amicopy.core.errors import UsageError
+from amicopy.core.kms_key import key_in_region
+from amicopy.core.request import CopyRequest
 from amicopy.pace import MOST_IN_PROGRESS
-from amicopy.request import CopyRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

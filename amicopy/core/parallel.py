@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic, TypeVar
 
-from amicopy.errors import AmicopyError, Interrupted
+from amicopy.core.errors import AmicopyError, Interrupted
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")

@@ -1,0 +1,1 @@
+"""Values, rules and time. Imports nothing else of amicopy."""
