@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from amicopy.aws.session import Session
 from amicopy.core.errors import AmicopyError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
@@ -20,7 +21,6 @@ from amicopy.jobs.syncing import SyncJob, SyncReport
 from amicopy.jobs.verifying import Verdict, VerifyJob
 from amicopy.plan import Plan
 from amicopy.report import Report
-from amicopy.session import Session
 
 __all__ = [
     "AmicopyError",

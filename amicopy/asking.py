@@ -5,10 +5,10 @@ Refuses to wait; the work on the copy does.
 
 import hashlib
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AmicopyError, ImageUnavailable
 from amicopy.core.lineage import copies_of
 from amicopy.core.models import Image
-from amicopy.gateway import Gateway
 from amicopy.plan import Row
 from amicopy.wanted import Wanted
 

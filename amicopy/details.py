@@ -6,9 +6,9 @@ Refuses to read what nobody compares: each attribute is a call of its own.
 from collections.abc import Sequence
 from dataclasses import replace
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.models import Image, Principal, Snapshot
-from amicopy.gateway import Gateway
 from amicopy.wanted import Wanted
 
 

@@ -6,13 +6,13 @@ Refuses to fail for lack of a permission: what IAM does not let us read is a not
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from amicopy.aws.ec2 import Gateway
+from amicopy.aws.kms import Keyring
 from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound
 from amicopy.core.kms_key import Key
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
-from amicopy.gateway import Gateway
-from amicopy.keyring import Keyring
 from amicopy.surveyed import RegionFacts
 from amicopy.wanted import Wanted
 

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
 from amicopy.core.events import CopyProgressed, Event, LeftBecause, RowFailed
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.gateway import Gateway
 from amicopy.making import Making, Terms
 from amicopy.pace import Pace
 from amicopy.plan import Row

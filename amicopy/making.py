@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 
 from amicopy.asking import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
+from amicopy.aws.ec2 import Gateway
+from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
 from amicopy.core.errors import (
     AmicopyError,
@@ -45,10 +47,8 @@ from amicopy.core.retries import (
 )
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.details import with_details
-from amicopy.gateway import Gateway
 from amicopy.pace import MOST_IN_PROGRESS
 from amicopy.plan import Action, Row
-from amicopy.reasons import advice_for
 from amicopy.removal import Removal, remove_completely
 from amicopy.settle import settle
 

@@ -6,6 +6,8 @@ Refuses to write, and to refuse where EC2 does not clearly say no.
 from collections.abc import Mapping
 from functools import partial
 
+from amicopy.aws.dry_run import Write
+from amicopy.aws.ec2 import Gateways
 from amicopy.compare import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -17,9 +19,7 @@ from amicopy.compare import (
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AccessDenied
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.gateway import Gateways
 from amicopy.plan import Action, Plan, Row, rows_by_region
-from amicopy.rehearsals import Write
 
 
 def forbidden_writes(

@@ -6,11 +6,11 @@ Refuses to judge whether it may be removed.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ImageNotFound, ImageUnavailable, SnapshotInUse, SnapshotNotFound
 from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Sleep, Work
-from amicopy.gateway import Gateway
 
 _LATE_LOOKS = 6
 _LATE_SECONDS = 5.0

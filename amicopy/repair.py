@@ -5,6 +5,7 @@ Refuses to make copies; only a new one mends what EC2 lets nobody change.
 
 from collections.abc import Callable
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.beyond import SharingBeyond, TagsBeyond
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, NotFaithful
@@ -12,7 +13,6 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.retries import flapping, in_place
 from amicopy.core.steps import Sleep
-from amicopy.gateway import Gateway
 from amicopy.inventory import Standing
 from amicopy.plan import Action, Row
 from amicopy.settle import settle

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.compare import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -26,7 +27,6 @@ from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
 from amicopy.core.steps import Work
 from amicopy.details import read_launch_permissions, read_volume_permissions
-from amicopy.gateway import Gateway
 from amicopy.plan import Row
 
 

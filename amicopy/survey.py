@@ -9,6 +9,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from amicopy.aws.ec2 import Gateway, Gateways
+from amicopy.aws.kms import Keyring
 from amicopy.core.clock import Clock
 from amicopy.core.errors import (
     AccessDenied,
@@ -26,8 +28,6 @@ from amicopy.core.request import CopyRequest
 from amicopy.core.retries import surveyed
 from amicopy.details import with_details
 from amicopy.facts import region_facts
-from amicopy.gateway import Gateway, Gateways
-from amicopy.keyring import Keyring
 from amicopy.surveyed import Destination, Survey
 from amicopy.wanted import Wanted, wanted_copy
 

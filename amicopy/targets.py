@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, OperationNotPermitted
 from amicopy.core.lineage import source_of
@@ -14,7 +15,6 @@ from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import destination_of
 from amicopy.core.retries import driven
-from amicopy.gateway import Gateway
 from amicopy.removal import DELETED, remove_completely, remove_snapshot
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+from amicopy.aws.session import Session
 from amicopy.sandbox.records import Image
 from amicopy.sandbox.world import World
-from amicopy.session import Session
 from tests.conftest import Run
 from tests.scenes import HOME, a_source
 from tests.support import FakeClock

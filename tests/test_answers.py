@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.answers import (
+from amicopy.aws.responses import (
     image_from,
     principals_for,
     principals_from,

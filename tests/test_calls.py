@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from amicopy.aws.session import Session
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import Request, World
-from amicopy.session import Session
 from tests.conftest import Run
 from tests.scenes import (
     EAST,

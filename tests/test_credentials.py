@@ -20,12 +20,12 @@ import botocore.session
 import botocore.tokens
 import pytest
 
+from amicopy.aws.session import Session
 from amicopy.services import SERVICES, LeanSession
-from amicopy.session import Session
 
 LATER = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 ROLE = "arn:aws:iam::111122223333:role/copier"
-CALL = "from amicopy.session import Session; Session().client('ec2', 'eu-west-1').describe_regions()"
+CALL = "from amicopy.aws.session import Session; Session().client('ec2', 'eu-west-1').describe_regions()"
 
 
 def as_xml(operation: str, key: str) -> str:

@@ -9,12 +9,12 @@ import botocore.session
 import pytest
 from botocore.stub import ANY, Stubber
 
-from amicopy.caller import Calls
+from amicopy.aws.client import Calls
+from amicopy.aws.dry_run import Write
+from amicopy.aws.ec2 import Gateway, Gateways
+from amicopy.aws.session import Session
 from amicopy.core.errors import AccessDenied, CredentialsRejected, ImageNotFound, ImageUnavailable, NotOwner, Throttled
 from amicopy.core.models import BlockDevice, Image, Principal, Region
-from amicopy.gateway import Gateway, Gateways
-from amicopy.rehearsals import Write
-from amicopy.session import Session
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"

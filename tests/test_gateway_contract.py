@@ -13,7 +13,10 @@ from typing import Any
 import botocore.session
 import pytest
 
-from amicopy.caller import Calls
+from amicopy.aws.client import Calls
+from amicopy.aws.dry_run import Write
+from amicopy.aws.ec2 import Gateway
+from amicopy.aws.session import Session
 from amicopy.core.errors import (
     AmicopyError,
     ImageNotFound,
@@ -23,11 +26,8 @@ from amicopy.core.errors import (
     SnapshotNotFound,
 )
 from amicopy.core.models import Image, ImageState, Principal, Region
-from amicopy.gateway import Gateway
-from amicopy.rehearsals import Write
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.server import Sandbox
-from amicopy.session import Session
 from tests.support import FakeClock
 
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # read when moto makes a backend

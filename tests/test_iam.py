@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from amicopy import gateway, parameters, reader
-from amicopy.iam import ACTIONS, Action, Where
-from amicopy.rehearsals import Write
+from amicopy.aws import ec2 as gateway
+from amicopy.aws import ec2_reads as reader
+from amicopy.aws import ssm as parameters
+from amicopy.aws.dry_run import Write
+from amicopy.aws.iam_policy import ACTIONS, Action, Where
 
 CALLING = {"_call", "_described", "_by_id"}
 READS = ("Describe", "Get", "List")

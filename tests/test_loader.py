@@ -10,10 +10,10 @@ import botocore.loaders
 import pytest
 
 import amicopy.loader
+from amicopy.aws.session import Session
 from amicopy.core.errors import CredentialsMissing
 from amicopy.ec2_model import OPERATIONS
 from amicopy.loader import Loader, shared_loader
-from amicopy.session import Session
 
 STOCK = botocore.loaders.Loader()
 KINDS = ("service-2", "endpoint-rule-set-1")

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from amicopy.aws.error_mapping import our_error
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -37,7 +38,6 @@ from amicopy.core.errors import (
     TokenMismatch,
     Unreachable,
 )
-from amicopy.refusals import our_error
 
 REGION = "eu-west-1"
 BAD_KEYS = "AWS was not able to validate the provided access credentials"

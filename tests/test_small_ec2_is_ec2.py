@@ -16,8 +16,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import OperationModel, Shape
 
+from amicopy.aws.session import Session
 from amicopy.ec2_model import OPERATIONS
-from amicopy.session import Session
 
 KEYS = ("AKIDEXAMPLE", "secret")
 UNKNOWN_REGION = "mars-north-1"

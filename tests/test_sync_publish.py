@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from amicopy.aws.session import Session
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
 from amicopy.core.events import CopyDone, Event
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
-from amicopy.session import Session
 from tests.conftest import Run
 from tests.manifests import DAY, a_manifest, made_from, parameter, put_parameter
 from tests.scenes import EAST, HOME, WEST, a_source, asked, driven, first, order, slow, the_copy, upon, writes

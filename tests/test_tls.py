@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from amicopy.caller import Calls
+from amicopy.aws.client import Calls
+from amicopy.aws.ec2_reads import Reader
+from amicopy.aws.session import Session
 from amicopy.core.errors import Unreachable
-from amicopy.reader import Reader
-from amicopy.session import Session
 from amicopy.tls import SharedContext
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")

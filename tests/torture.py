@@ -31,6 +31,7 @@ import botocore.loaders
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
+from amicopy.aws.session import Session
 from amicopy.cli import cancelling, copying
 from amicopy.cli.main import main
 from amicopy.cli.runtime import Runtime
@@ -44,7 +45,6 @@ from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.timing import Timing, Unconfirmed
 from amicopy.sandbox.world import World
-from amicopy.session import Session
 from tests.support import START, FakeClock, one_after_another
 
 HOME = "us-east-1"

@@ -29,7 +29,7 @@ def complete_region(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 def _known_regions() -> list[str]:
     try:
-        from amicopy.session import Session
+        from amicopy.aws.session import Session
 
         return list(Session().known_regions())
     except Exception:
@@ -50,10 +50,10 @@ def complete_images(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 
 def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
+    from amicopy.aws.session import Session
     from amicopy.jobs.listing import own_images
     from amicopy.jobs.means import Means
     from amicopy.render.words import safe
-    from amicopy.session import Session
 
     session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)
     images = own_images(Means(session=session), params.get("source_region"))

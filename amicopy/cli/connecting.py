@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from amicopy.aws.session import Session
 from amicopy.cli.outputs import write_failure
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.signals import stopping_on_signals
@@ -17,7 +18,6 @@ from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.means import Means
 from amicopy.render.document import failure_document
-from amicopy.session import Session
 
 if TYPE_CHECKING:
     from amicopy.sandbox.server import Sandbox

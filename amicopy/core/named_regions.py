@@ -5,10 +5,10 @@ Refuses to ask AWS.
 
 from collections.abc import Callable, Mapping, Sequence
 
+from amicopy.aws.session import Session
 from amicopy.core.errors import UsageError
 from amicopy.core.models import Region
 from amicopy.core.regions import check_regions, choose_regions, expand, is_pattern, split_names
-from amicopy.session import Session
 
 
 class NamedRegions:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.named_regions import NamedRegions
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.gateway import Gateway
 from amicopy.jobs.means import Means
 from amicopy.survey import survey_regions
 from amicopy.targets import Fate, Target, cancel_target, find_all_pending, find_targets

@@ -5,12 +5,12 @@ Refuses to take anything that is not available.
 
 from datetime import datetime
 
+from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ssm import Parameters
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ImageNotFound, UsageError
 from amicopy.core.lineage import source_of
-from amicopy.gateway import Gateway
 from amicopy.jobs.entries import ById, ByName, ByParameter, Sought
-from amicopy.parameters import Parameters
 
 
 def found(sought: Sought, gateway: Gateway, parameters: Parameters | None, now: datetime) -> str:

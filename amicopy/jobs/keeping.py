@@ -6,10 +6,10 @@ Refuses to name anything that the entry did not make, that is in use, or that is
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
-from amicopy.gateway import Gateway
 from amicopy.jobs.entries import Keep
 from amicopy.targets import Fate, Target
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from amicopy.caller import Calls
+from amicopy.aws.client import Calls
+from amicopy.aws.ec2 import Gateways
+from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import UsageError
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.retries import surveyed
 from amicopy.execute import Driver, in_threads
-from amicopy.gateway import Gateways
 from amicopy.lane import Lane
-from amicopy.session import Session
 
 _Read = TypeVar("_Read")
 

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ssm import Parameters
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
 from amicopy.core.templates import fill_template
-from amicopy.gateway import Gateway
 from amicopy.jobs.entries import Publish
-from amicopy.parameters import Parameters
 
 
 class Posted(StrEnum):

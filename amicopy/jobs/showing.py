@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
 from amicopy.core.request import CopyRequest
-from amicopy.gateway import Gateway
 from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means

@@ -3,10 +3,10 @@
 Refuses to fail for a source that is not there any more.
 """
 
+from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, ImageNotFound
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
-from amicopy.gateway import Gateway
 from amicopy.survey import survey_sources
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 def plan(file: Path, image_id: str, *regions: str) -> None:
     """Look and decide, and write the plan."""
-    from amicopy.caller import Calls
+    from amicopy.aws.client import Calls
+    from amicopy.aws.ec2 import Gateways
+    from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
     from amicopy.core.request import CopyRequest
-    from amicopy.gateway import Gateways
     from amicopy.plan import plan_copies
-    from amicopy.session import Session
     from amicopy.survey import survey_destinations, survey_regions, survey_sources
 
     gateways, stop = Gateways(Session(), Calls()), Stop()
@@ -32,15 +32,15 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
 def run(file: Path) -> None:
     """Execute the plan in the file, as the command does."""
     gc.set_threshold(200_000, 20, 100)
-    from amicopy.caller import Calls
+    from amicopy.aws.client import Calls
+    from amicopy.aws.ec2 import Gateways
+    from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
     from amicopy.execute import in_threads
-    from amicopy.gateway import Gateways
     from amicopy.lane import Lane
     from amicopy.making import Terms
     from amicopy.plan import rows_by_region
-    from amicopy.session import Session
 
     made = pickle.loads(file.read_bytes())
     gateways, clock = Gateways(Session(), Calls()), SystemClock()

@@ -5,10 +5,10 @@ Refuses to use a key.
 
 import functools
 
-from amicopy.caller import Caller, Calls
+from amicopy.aws.client import Caller, Calls
+from amicopy.aws.session import Session
 from amicopy.core.errors import KeyNotFound, RequestRefused
 from amicopy.core.kms_key import Key
-from amicopy.session import Session
 
 
 class Keyring:

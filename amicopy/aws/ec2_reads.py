@@ -8,12 +8,12 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from amicopy.answers import image_from, principals_from, region_from, snapshot_from
-from amicopy.caller import Caller, Calls
+from amicopy.aws.client import Caller, Calls
+from amicopy.aws.responses import image_from, principals_from, region_from, snapshot_from
+from amicopy.aws.session import Session
 from amicopy.core.errors import ImageNotFound, SnapshotNotFound
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
-from amicopy.session import Session
 
 _Item = TypeVar("_Item")
 

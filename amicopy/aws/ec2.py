@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from amicopy.answers import principals_for, tags_for
-from amicopy.caller import Calls
+from amicopy.aws.client import Calls
+from amicopy.aws.dry_run import Write, rehearsal
+from amicopy.aws.ec2_reads import Reader, chunks
+from amicopy.aws.kms import Keyring
+from amicopy.aws.responses import principals_for, tags_for
+from amicopy.aws.session import Session
+from amicopy.aws.ssm import Parameters
 from amicopy.core.errors import AccessDenied, AmicopyError
 from amicopy.core.models import Image, Principal
-from amicopy.keyring import Keyring
-from amicopy.parameters import Parameters
-from amicopy.reader import Reader, chunks
-from amicopy.rehearsals import Write, rehearsal
-from amicopy.session import Session
 
 _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
 

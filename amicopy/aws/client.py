@@ -12,8 +12,8 @@ from typing import Any
 
 from botocore import xform_name
 
-from amicopy.refusals import our_error
-from amicopy.session import Session
+from amicopy.aws.error_mapping import our_error
+from amicopy.aws.session import Session
 
 log = logging.getLogger("amicopy.calls")
 

@@ -3,9 +3,9 @@
 Refuses to know which id belongs there.
 """
 
-from amicopy.caller import Caller, Calls
+from amicopy.aws.client import Caller, Calls
+from amicopy.aws.session import Session
 from amicopy.core.errors import RequestRefused
-from amicopy.session import Session
 
 
 class Parameters:

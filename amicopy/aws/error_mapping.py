@@ -19,6 +19,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from amicopy.aws.known_failures import advice_for
+from amicopy.aws.session import configuration_error
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -38,8 +40,6 @@ from amicopy.core.errors import (
     TokenMismatch,
     Unreachable,
 )
-from amicopy.reasons import advice_for
-from amicopy.session import configuration_error
 
 _THROTTLING = {
     "RequestLimitExceeded",

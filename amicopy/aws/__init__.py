@@ -1,0 +1,1 @@
+"""The only door to AWS: models out, our own errors only."""
