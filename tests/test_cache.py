@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy import cache
+from amicopy.aws.startup import cache
 
 NAME = "ec2.json"
 VALUE = {"operations": ["CopyImage", "ü"]}

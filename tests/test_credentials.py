@@ -21,7 +21,7 @@ import botocore.tokens
 import pytest
 
 from amicopy.aws.session import Session
-from amicopy.services import SERVICES, LeanSession
+from amicopy.aws.startup.handlers import SERVICES, LeanSession
 
 LATER = (datetime.now(UTC) + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 ROLE = "arn:aws:iam::111122223333:role/copier"

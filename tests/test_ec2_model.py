@@ -8,7 +8,7 @@ import botocore.session
 import pytest
 
 import amicopy
-from amicopy.ec2_model import OPERATIONS, cut
+from amicopy.aws.startup.ec2_model import OPERATIONS, cut
 
 PACKAGE = Path(amicopy.__file__).parent
 OTHERS = {PACKAGE / "ec2_model.py", *(PACKAGE / "sandbox").rglob("*.py")}

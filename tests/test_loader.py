@@ -9,11 +9,11 @@ import botocore
 import botocore.loaders
 import pytest
 
-import amicopy.loader
+import amicopy.aws.startup.loader
 from amicopy.aws.session import Session
+from amicopy.aws.startup.ec2_model import OPERATIONS
+from amicopy.aws.startup.loader import Loader, shared_loader
 from amicopy.core.errors import CredentialsMissing
-from amicopy.ec2_model import OPERATIONS
-from amicopy.loader import Loader, shared_loader
 
 STOCK = botocore.loaders.Loader()
 KINDS = ("service-2", "endpoint-rule-set-1")
@@ -47,7 +47,7 @@ def test_a_second_run_opens_none_of_botocores_models(cached: Path, monkeypatch: 
     def opened(_: Any, path: str) -> None:
         raise AssertionError(path)
 
-    monkeypatch.setattr(amicopy.loader.PlainJson, "load_file", opened)
+    monkeypatch.setattr(amicopy.aws.startup.loader.PlainJson, "load_file", opened)
     assert {kind: Loader().load_service_model("ec2", kind) for kind in KINDS} == first
     cached.unlink()
     with pytest.raises(AssertionError, match="ec2"):
@@ -106,7 +106,7 @@ def test_another_file_of_botocores_makes_another_cache(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["OPERATIONS", "__version__"])
 def test_another_release_of_ours_makes_another_cache(name: str, cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(amicopy.loader, name, ("CopyImage",))
+    monkeypatch.setattr(amicopy.aws.startup.loader, name, ("CopyImage",))
     Loader().load_service_model("ec2", "service-2")
     assert len(list(cached.parent.iterdir())) == 2
 

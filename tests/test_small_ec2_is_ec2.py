@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import OperationModel, Shape
 
 from amicopy.aws.session import Session
-from amicopy.ec2_model import OPERATIONS
+from amicopy.aws.startup.ec2_model import OPERATIONS
 
 KEYS = ("AKIDEXAMPLE", "secret")
 UNKNOWN_REGION = "mars-north-1"

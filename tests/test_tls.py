@@ -21,8 +21,8 @@ from cryptography.x509.oid import NameOID
 from amicopy.aws.client import Calls
 from amicopy.aws.ec2_reads import Reader
 from amicopy.aws.session import Session
+from amicopy.aws.startup.tls import SharedContext
 from amicopy.core.errors import Unreachable
-from amicopy.tls import SharedContext
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 ANSWER = (

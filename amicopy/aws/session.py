@@ -14,10 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from amicopy import __version__
+from amicopy.aws.startup.handlers import LeanSession
+from amicopy.aws.startup.loader import shared_loader
+from amicopy.aws.startup.tls import SharedContext
 from amicopy.core.errors import CredentialsMissing, UsageError
-from amicopy.loader import shared_loader
-from amicopy.services import LeanSession
-from amicopy.tls import SharedContext
 
 # A region that does not answer is given up within a minute: 3 attempts of one connection or one read time-out each.
 # CopyImage and the describes answer within a second or two, from the far side of the world too.

@@ -15,8 +15,9 @@ from typing import Any
 import botocore
 import botocore.loaders
 
-from amicopy import __version__, cache
-from amicopy.ec2_model import OPERATIONS, cut
+from amicopy import __version__
+from amicopy.aws.startup import cache
+from amicopy.aws.startup.ec2_model import OPERATIONS, cut
 
 _KEPT = ("service-2", "endpoint-rule-set-1")  # what a client needs of EC2; asking for it walks 440 directories
 
