@@ -128,7 +128,7 @@ def sync(
         OSError: the file cannot be read.
         AmicopyError: nothing could be planned.
     """
-    from amicopy.manifest.entries import read_manifest
+    from amicopy.manifest.read import read_manifest
 
     job = SyncJob(means or _means(), read_manifest(str(manifest), Path(manifest).read_bytes()), terms)
     job.plan()

@@ -18,7 +18,7 @@ import pytest
 
 from amicopy.cli.main import COMMANDS
 from amicopy.cli.main import amicopy as group
-from amicopy.manifest.entries import read_manifest
+from amicopy.manifest.read import read_manifest
 from amicopy.render.exports import EXPORTS
 from amicopy.report import Report
 from amicopy.sandbox.records import Volume

@@ -7,7 +7,7 @@ import jsonschema
 import pytest
 
 from amicopy.core.errors import ManifestInvalid
-from amicopy.manifest.entries import read_manifest
+from amicopy.manifest.read import read_manifest
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.manifests import a_manifest

@@ -47,7 +47,7 @@ def command(runtime: Runtime, /, **options: Any) -> int:
       amicopy sync --schema > amicopy.schema.json
     """
     if options["schema"]:
-        from amicopy.manifest.checked import schema_text
+        from amicopy.manifest.validate import schema_text
 
         click.echo(schema_text(), nl=False)
         return 0

@@ -17,7 +17,7 @@ from amicopy.cli.telling import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.jobs.means import Means
 from amicopy.jobs.syncing import SyncJob, SyncReport
-from amicopy.manifest.entries import read_manifest
+from amicopy.manifest.read import read_manifest
 from amicopy.render.document import plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.results import write_lines

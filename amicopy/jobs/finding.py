@@ -10,7 +10,7 @@ from amicopy.aws.ssm import Parameters
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ImageNotFound, UsageError
 from amicopy.core.lineage import source_of
-from amicopy.jobs.entries import ById, ByName, ByParameter, Sought
+from amicopy.manifest.model import ById, ByName, ByParameter, Sought
 
 
 def found(sought: Sought, gateway: Gateway, parameters: Parameters | None, now: datetime) -> str:

@@ -10,7 +10,7 @@ from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
-from amicopy.jobs.entries import Keep
+from amicopy.manifest.model import Keep
 from amicopy.targets import Fate, Target
 
 

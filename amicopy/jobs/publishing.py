@@ -13,7 +13,7 @@ from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
 from amicopy.core.templates import fill_template
-from amicopy.jobs.entries import Publish
+from amicopy.manifest.model import Publish
 
 
 class Posted(StrEnum):

@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema
 
-from amicopy.manifest.tree import Path, Tree
+from amicopy.manifest.yaml_tree import Path, Tree
 
 
 @cache

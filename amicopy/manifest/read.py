@@ -20,11 +20,11 @@ from amicopy.core.regions import expand, is_pattern, split_names
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import Order
 from amicopy.core.templates import check_template
-from amicopy.jobs.entries import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
-from amicopy.manifest.checked import check
+from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
-from amicopy.manifest.tree import Path as TreePath
-from amicopy.manifest.tree import Tree, read_tree
+from amicopy.manifest.validate import check
+from amicopy.manifest.yaml_tree import Path as TreePath
+from amicopy.manifest.yaml_tree import Tree, read_tree
 
 
 def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.environ) -> tuple[Entry, ...]:
