@@ -19,7 +19,7 @@ from amicopy.jobs.means import Means
 from amicopy.jobs.showing import Status, StatusJob
 from amicopy.jobs.syncing import SyncJob, SyncReport
 from amicopy.jobs.verifying import Verdict, VerifyJob
-from amicopy.plan import Plan
+from amicopy.plan.plan import Plan
 from amicopy.report import Report
 
 __all__ = [

@@ -9,8 +9,8 @@ from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AmicopyError, ImageUnavailable
 from amicopy.core.lineage import copies_of
 from amicopy.core.models import Image
-from amicopy.plan import Row
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
+from amicopy.plan.plan import Row
 
 
 class DeadImage(Exception):

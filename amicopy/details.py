@@ -9,7 +9,7 @@ from dataclasses import replace
 from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.models import Image, Principal, Snapshot
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
 
 
 def with_details(

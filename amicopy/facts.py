@@ -13,8 +13,8 @@ from amicopy.core.kms_key import Key
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
-from amicopy.surveyed import RegionFacts
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
+from amicopy.plan.findings import RegionFacts
 
 _Read = TypeVar("_Read")
 

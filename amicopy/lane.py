@@ -17,7 +17,7 @@ from amicopy.core.progress import percent_by_image
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.making import Making, Terms
 from amicopy.pace import Pace
-from amicopy.plan import Row
+from amicopy.plan.plan import Row
 from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 
 # While copies are under way a region may be silent for so long before it is given up.

@@ -48,7 +48,7 @@ from amicopy.core.retries import (
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.details import with_details
 from amicopy.pace import MOST_IN_PROGRESS
-from amicopy.plan import Action, Row
+from amicopy.plan.plan import Action, Row
 from amicopy.removal import Removal, remove_completely
 from amicopy.settle import settle
 

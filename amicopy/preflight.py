@@ -8,7 +8,10 @@ from functools import partial
 
 from amicopy.aws.dry_run import Write
 from amicopy.aws.ec2 import Gateways
-from amicopy.compare import (
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AccessDenied
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.plan.differences import (
     DeprecationDiffers,
     DescriptionDiffers,
     Difference,
@@ -16,10 +19,7 @@ from amicopy.compare import (
     SharingLacks,
     TagsDiffer,
 )
-from amicopy.core.clock import Clock
-from amicopy.core.errors import AccessDenied
-from amicopy.core.parallel import Stop, all_at_once
-from amicopy.plan import Action, Plan, Row, rows_by_region
+from amicopy.plan.plan import Action, Plan, Row, rows_by_region
 
 
 def forbidden_writes(

@@ -5,8 +5,8 @@ Refuses to write; it splits a plan's work into two halves and says when the seco
 
 from dataclasses import replace
 
-from amicopy.compare import SharingLacks
-from amicopy.plan import Action, Plan, Row
+from amicopy.plan.differences import SharingLacks
+from amicopy.plan.plan import Action, Plan, Row
 from amicopy.report import Report, State
 
 

@@ -6,15 +6,15 @@ Refuses to make copies; only a new one mends what EC2 lets nobody change.
 from collections.abc import Callable
 
 from amicopy.aws.ec2 import Gateway
-from amicopy.beyond import SharingBeyond, TagsBeyond
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, NotFaithful
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.retries import flapping, in_place
 from amicopy.core.steps import Sleep
-from amicopy.inventory import Standing
-from amicopy.plan import Action, Row
+from amicopy.plan.copy_status import Standing
+from amicopy.plan.extras import SharingBeyond, TagsBeyond
+from amicopy.plan.plan import Action, Row
 from amicopy.settle import settle
 
 

@@ -26,7 +26,7 @@ from amicopy.core.events import (
     RowLeft,
     Settled,
 )
-from amicopy.plan import Action, Plan, Row
+from amicopy.plan.plan import Action, Plan, Row
 
 Progress = tuple[tuple[datetime, int], ...]
 """Moments, and the percentage that was reached at each."""

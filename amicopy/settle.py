@@ -8,7 +8,14 @@ from dataclasses import replace
 from functools import partial
 
 from amicopy.aws.ec2 import Gateway
-from amicopy.compare import (
+from amicopy.core.clock import Clock
+from amicopy.core.errors import NotFaithful
+from amicopy.core.events import Noted, Settled
+from amicopy.core.models import Image, Snapshot
+from amicopy.core.retries import flapping, not_read_back_yet, persist
+from amicopy.core.steps import Work
+from amicopy.details import read_launch_permissions, read_volume_permissions
+from amicopy.plan.differences import (
     DeprecationDiffers,
     DescriptionDiffers,
     Difference,
@@ -20,14 +27,7 @@ from amicopy.compare import (
     differences,
     subject,
 )
-from amicopy.core.clock import Clock
-from amicopy.core.errors import NotFaithful
-from amicopy.core.events import Noted, Settled
-from amicopy.core.models import Image, Snapshot
-from amicopy.core.retries import flapping, not_read_back_yet, persist
-from amicopy.core.steps import Work
-from amicopy.details import read_launch_permissions, read_volume_permissions
-from amicopy.plan import Row
+from amicopy.plan.plan import Row
 
 
 def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:

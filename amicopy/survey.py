@@ -28,8 +28,8 @@ from amicopy.core.request import CopyRequest
 from amicopy.core.retries import surveyed
 from amicopy.details import with_details
 from amicopy.facts import region_facts
-from amicopy.surveyed import Destination, Survey
-from amicopy.wanted import Wanted, wanted_copy
+from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.findings import Destination, Survey
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from amicopy.compare import (
+from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
+from amicopy.plan.desired import Wanted
+from amicopy.plan.differences import (
     DeprecationDiffers,
     DescriptionDiffers,
     Difference,
@@ -15,8 +17,6 @@ from amicopy.compare import (
     TagsDiffer,
     differences,
 )
-from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
-from amicopy.wanted import Wanted
 
 LATER = datetime(2028, 11, 23, 9, 0, tzinfo=UTC)
 SOMEBODY, OTHERS, PUBLIC = (Principal.parse(text) for text in ("111122223333", "444455556666", "public"))

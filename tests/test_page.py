@@ -27,7 +27,7 @@ from amicopy.core.events import (
     RowLeft,
     Settled,
 )
-from amicopy.plan import Action, Plan, with_refusals
+from amicopy.plan.plan import Action, Plan, with_refusals
 from amicopy.render.page import page
 from amicopy.report import Report
 from tests.reports import (

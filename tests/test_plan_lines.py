@@ -1,7 +1,7 @@
 """A plan as lines: one for each copy, unless there are more than anybody reads."""
 
 from amicopy.core.models import Image
-from amicopy.plan import Action, Plan
+from amicopy.plan.plan import Action, Plan
 from amicopy.render.plan import plan_lines
 from tests.reports import a_row, an_image, kept
 

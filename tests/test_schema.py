@@ -8,12 +8,12 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from amicopy.compare import Difference
 from amicopy.core import events
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event, LeftBecause, Written
 from amicopy.core.models import ImageState
-from amicopy.plan import Action
+from amicopy.plan.differences import Difference
+from amicopy.plan.plan import Action
 from amicopy.render.document import SCHEMA as VERSION
 from amicopy.render.document import status
 from amicopy.report import State

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
 from amicopy.core.request import CopyRequest
-from amicopy.wanted import Wanted, wanted_copy
+from amicopy.plan.desired import Wanted, wanted_copy
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME, WEST = "us-east-1", "us-west-2"

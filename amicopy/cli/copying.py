@@ -20,7 +20,7 @@ from amicopy.core.errors import ExitCode, TimedOut, UsageError
 from amicopy.core.run_options import Order
 from amicopy.jobs.copying import CopyJob
 from amicopy.jobs.means import Means
-from amicopy.plan import Plan
+from amicopy.plan.plan import Plan
 from amicopy.render.document import plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines
 from amicopy.render.plan import plan_lines

@@ -5,8 +5,8 @@ Refuses to say it on stdout.
 
 from amicopy.cli.telling import say
 from amicopy.jobs.looking import Looking
+from amicopy.plan.findings import Survey
 from amicopy.render.words import error_lines
-from amicopy.surveyed import Survey
 
 
 def tell_survey(looking: Looking, survey: Survey, *, quiet: bool) -> None:

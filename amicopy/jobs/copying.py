@@ -15,7 +15,7 @@ from amicopy.jobs.means import Means
 from amicopy.jobs.planning import Planning
 from amicopy.lane import Lane
 from amicopy.making import Terms as LaneTerms
-from amicopy.plan import Action, Plan, Row, rows_by_region
+from amicopy.plan.plan import Action, Plan, Row, rows_by_region
 from amicopy.release import held, may_be_shared
 from amicopy.report import Outcome, Report, State
 from amicopy.undo import undo

@@ -13,11 +13,11 @@ from amicopy.core.models import Image
 from amicopy.core.named_regions import NamedRegions
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
-from amicopy.inventory import Standing, standings
 from amicopy.jobs.means import Means
 from amicopy.jobs.sources import known_sources
+from amicopy.plan.copy_status import Standing, standings
+from amicopy.plan.findings import Survey
 from amicopy.survey import survey_destinations, survey_regions
-from amicopy.surveyed import Survey
 
 
 class Looking:

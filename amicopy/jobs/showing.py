@@ -12,10 +12,10 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
 from amicopy.core.request import CopyRequest
-from amicopy.inventory import Standing
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
-from amicopy.surveyed import Survey
+from amicopy.plan.copy_status import Standing
+from amicopy.plan.findings import Survey
 
 WATCH_SECONDS = 5.0
 

@@ -22,7 +22,7 @@ from amicopy.jobs.means import Means
 from amicopy.jobs.planning import Planning
 from amicopy.jobs.publishing import Posted, Posting, parameter_path, post, read_posting, withheld
 from amicopy.manifest.model import ByParameter, Entry
-from amicopy.plan import Action, Plan, Row
+from amicopy.plan.plan import Action, Plan, Row
 from amicopy.report import Report
 from amicopy.targets import Fate, Target, cancel_target
 

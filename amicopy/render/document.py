@@ -8,10 +8,10 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from amicopy.compare import Difference
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
-from amicopy.plan import Plan, Row
+from amicopy.plan.differences import Difference
+from amicopy.plan.plan import Plan, Row
 from amicopy.report import Outcome, Report, State
 
 SCHEMA = "amicopy/1"

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from amicopy.core.events import LeftBecause
-from amicopy.plan import Plan
+from amicopy.plan.plan import Plan
 from amicopy.render.words import counted, error_lines
 from amicopy.report import Outcome, Report, State
 

@@ -6,7 +6,7 @@ Refuses to colour and to print.
 from collections import Counter
 from collections.abc import Iterator
 
-from amicopy.plan import Action, Plan
+from amicopy.plan.plan import Action, Plan
 from amicopy.render.words import columns, counted, safe
 
 # More lines than this nobody reads before the work begins.

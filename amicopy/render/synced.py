@@ -8,7 +8,7 @@ from typing import Any
 
 from amicopy.jobs.publishing import Posted, Posting
 from amicopy.jobs.syncing import SyncReport
-from amicopy.plan import Action, Row
+from amicopy.plan.plan import Action, Row
 from amicopy.render.document import error_document
 from amicopy.render.words import columns, counted, safe
 from amicopy.targets import Fate, Target

@@ -8,11 +8,11 @@ from typing import Any
 
 from amicopy.core.errors import ExitCode
 from amicopy.core.models import ImageState
-from amicopy.inventory import Standing
+from amicopy.plan.copy_status import Standing
+from amicopy.plan.findings import Survey
 from amicopy.render.document import SCHEMA, difference_document, error_document, status
 from amicopy.render.results import print_table, write_lines
 from amicopy.render.words import safe
-from amicopy.surveyed import Survey
 
 
 def verdict(one: Standing) -> str:

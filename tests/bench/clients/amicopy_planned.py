@@ -17,7 +17,7 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
     from amicopy.core.request import CopyRequest
-    from amicopy.plan import plan_copies
+    from amicopy.plan.plan import plan_copies
     from amicopy.survey import survey_destinations, survey_regions, survey_sources
 
     gateways, stop = Gateways(Session(), Calls()), Stop()
@@ -40,7 +40,7 @@ def run(file: Path) -> None:
     from amicopy.execute import in_threads
     from amicopy.lane import Lane
     from amicopy.making import Terms
-    from amicopy.plan import rows_by_region
+    from amicopy.plan.plan import rows_by_region
 
     made = pickle.loads(file.read_bytes())
     gateways, clock = Gateways(Session(), Calls()), SystemClock()

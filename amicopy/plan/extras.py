@@ -6,9 +6,9 @@ Refuses to call it wrong: others may have put it there. It is reported, and remo
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from amicopy.compare import subject
 from amicopy.core.models import OWN_TAGS, Image, Principal, user_tags
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
+from amicopy.plan.differences import subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import ceil
 
-from amicopy.beyond import beyond
-from amicopy.checks import REGION_THROUGHPUT, copy_problems, public_problems, surcharge_per_gib, too_fast
-from amicopy.compare import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, PlanRefused
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import Image, ImageState
 from amicopy.core.request import CopyRequest
-from amicopy.surveyed import Destination, Survey
-from amicopy.wanted import Wanted, wanted_copy
+from amicopy.plan.checks import REGION_THROUGHPUT, copy_problems, public_problems, surcharge_per_gib, too_fast
+from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.differences import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
+from amicopy.plan.extras import beyond
+from amicopy.plan.findings import Destination, Survey
 
 
 class Action(StrEnum):

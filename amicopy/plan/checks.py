@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
 from amicopy.core.kms_key import Key
-from amicopy.surveyed import RegionFacts
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
+from amicopy.plan.findings import RegionFacts
 
 # Public AMIs per region (EC2 User Guide, "AMI quotas", L-0E3CBAB9); AWS raises it on request.
 PUBLIC_IMAGES = 5

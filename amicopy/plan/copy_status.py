@@ -6,13 +6,13 @@ Refuses to decide what to do about it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from amicopy.beyond import Beyond, beyond
-from amicopy.compare import Difference, differences
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
-from amicopy.surveyed import Destination, Survey
-from amicopy.wanted import Wanted, wanted_copy
+from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.differences import Difference, differences
+from amicopy.plan.extras import Beyond, beyond
+from amicopy.plan.findings import Destination, Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from amicopy.core.models import MANIFEST_TAG, BlockDevice, Image, Principal, Snapshot
-from amicopy.wanted import Wanted
+from amicopy.plan.desired import Wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The decision: (request, findings) in, a plan out. Pure."""
