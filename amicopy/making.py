@@ -46,11 +46,11 @@ from amicopy.core.retries import (
     persist,
 )
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.details import with_details
 from amicopy.pace import MOST_IN_PROGRESS
 from amicopy.plan.plan import Action, Row
 from amicopy.removal import Removal, remove_completely
 from amicopy.settle import settle
+from amicopy.survey.copy_details import with_details
 
 # A token can hand back images that failed or were deregistered since; each is one more dead attempt.
 _MOST_ATTEMPTS = 50

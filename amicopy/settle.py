@@ -14,7 +14,6 @@ from amicopy.core.events import Noted, Settled
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
 from amicopy.core.steps import Work
-from amicopy.details import read_launch_permissions, read_volume_permissions
 from amicopy.plan.differences import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -28,6 +27,7 @@ from amicopy.plan.differences import (
     subject,
 )
 from amicopy.plan.plan import Row
+from amicopy.survey.copy_details import read_launch_permissions, read_volume_permissions
 
 
 def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:

@@ -17,7 +17,7 @@ from amicopy.jobs.means import Means
 from amicopy.jobs.sources import known_sources
 from amicopy.plan.copy_status import Standing, standings
 from amicopy.plan.findings import Survey
-from amicopy.survey import survey_destinations, survey_regions
+from amicopy.survey.destinations import survey_destinations, survey_regions
 
 
 class Looking:

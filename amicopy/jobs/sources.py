@@ -7,7 +7,7 @@ from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, ImageNotFound
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
-from amicopy.survey import survey_sources
+from amicopy.survey.destinations import survey_sources
 
 
 def known_sources(image_ids: tuple[str, ...], gateway: Gateway, stop: Stop) -> tuple[Image, ...]:

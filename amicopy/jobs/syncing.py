@@ -16,7 +16,6 @@ from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import expand, split_names
 from amicopy.core.run_options import Order, Terms
 from amicopy.jobs.copying import CopyJob
-from amicopy.jobs.finding import found, why_not
 from amicopy.jobs.keeping import outdated
 from amicopy.jobs.means import Means
 from amicopy.jobs.planning import Planning
@@ -24,6 +23,7 @@ from amicopy.jobs.publishing import Posted, Posting, parameter_path, post, read_
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.report import Report
+from amicopy.survey.find_source import found, why_not
 from amicopy.targets import Fate, Target, cancel_target
 
 

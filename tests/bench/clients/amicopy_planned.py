@@ -18,7 +18,7 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     from amicopy.core.parallel import Stop
     from amicopy.core.request import CopyRequest
     from amicopy.plan.plan import plan_copies
-    from amicopy.survey import survey_destinations, survey_regions, survey_sources
+    from amicopy.survey.destinations import survey_destinations, survey_regions, survey_sources
 
     gateways, stop = Gateways(Session(), Calls()), Stop()
     home = gateways["us-east-1"]

@@ -26,10 +26,10 @@ from amicopy.core.models import Image, ImageState, Principal, Region
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import surveyed
-from amicopy.details import with_details
-from amicopy.facts import region_facts
 from amicopy.plan.desired import Wanted, wanted_copy
 from amicopy.plan.findings import Destination, Survey
+from amicopy.survey.copy_details import with_details
+from amicopy.survey.region_settings import region_facts
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
