@@ -13,6 +13,7 @@ from amicopy.core.events import Event
 from amicopy.core.models import Principal
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import Order, Terms
+from amicopy.execute.report import Report
 from amicopy.jobs.cancelling import CancelJob, Cancellation
 from amicopy.jobs.copying import CopyJob
 from amicopy.jobs.means import Means
@@ -20,7 +21,6 @@ from amicopy.jobs.showing import Status, StatusJob
 from amicopy.jobs.syncing import SyncJob, SyncReport
 from amicopy.jobs.verifying import Verdict, VerifyJob
 from amicopy.plan.plan import Plan
-from amicopy.report import Report
 
 __all__ = [
     "AmicopyError",

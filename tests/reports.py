@@ -18,9 +18,9 @@ from amicopy.core.events import (
     Settled,
 )
 from amicopy.core.models import BlockDevice, Image
+from amicopy.execute.report import Report
 from amicopy.plan.desired import Wanted
 from amicopy.plan.plan import Action, Plan, Row
-from amicopy.report import Report
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOSTILE = '"${file("/etc/passwd")} %{ if true }\n`id` $(id) | <script>alert(1)</script> \x1b[31m \u202e* ami: - "'

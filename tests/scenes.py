@@ -14,7 +14,7 @@ from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.world import Request, World

@@ -9,7 +9,7 @@ from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.steps import Sleep
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 

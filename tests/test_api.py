@@ -10,10 +10,10 @@ import amicopy
 from amicopy import api
 from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
+from amicopy.execute.cancel import Fate
+from amicopy.execute.report import State
 from amicopy.jobs.publishing import Posted
-from amicopy.report import State
 from amicopy.sandbox.world import World
-from amicopy.targets import Fate
 from tests.manifests import a_manifest, parameter
 from tests.scenes import EAST, HOME, SOMEBODY, WEST, a_source, order, slow, the_copy, writes
 from tests.support import FakeClock, one_after_another

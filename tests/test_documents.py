@@ -18,9 +18,9 @@ import pytest
 
 from amicopy.cli.main import COMMANDS
 from amicopy.cli.main import amicopy as group
+from amicopy.execute.report import Report
 from amicopy.manifest.read import read_manifest
 from amicopy.render.exports import EXPORTS
-from amicopy.report import Report
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run

@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 from amicopy.core.errors import CopyFailed
 from amicopy.core.events import CopyAvailable, CopyHeld, CopyRequested, Event, LeftBecause, RowFailed, RowLeft
 from amicopy.core.models import ImageState
+from amicopy.execute.report import Report
 from amicopy.render.exports import EXPORTS, cfn, env, markdown, marked, tfvars
-from amicopy.report import Report
 from tests.reports import (
     a_row,
     an_image,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from amicopy.core.errors import CredentialsExpired, ExitCode
 from amicopy.core.events import LeftBecause, Noted, RowLeft
+from amicopy.execute.report import Report
 from amicopy.plan.plan import Plan
 from amicopy.render.github import annotations, append, outputs, summary
-from amicopy.report import Report
 from tests.reports import (
     NOW,
     a_row,

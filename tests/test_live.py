@@ -8,10 +8,10 @@ from amicopy.core.errors import CopyFailed
 from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, Event, RowFailed
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
+from amicopy.execute.report import Report
 from amicopy.plan.desired import Wanted
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.render.live import LiveView
-from amicopy.report import Report
 from tests.support import START, FakeClock
 
 REGIONS = ("us-west-2", "eu-west-1", "eu-west-2")

@@ -27,9 +27,9 @@ from amicopy.core.events import (
     RowLeft,
     Settled,
 )
+from amicopy.execute.report import Report
 from amicopy.plan.plan import Action, Plan, with_refusals
 from amicopy.render.page import page
-from amicopy.report import Report
 from tests.reports import (
     HOSTILE,
     NOW,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.pace import MOST_IN_PROGRESS
-from amicopy.polling import LONGEST, SHORTEST, TICK, Forecast, Ticks, next_tick
+from amicopy.execute.polling import LONGEST, SHORTEST, TICK, Forecast, Ticks, next_tick
+from amicopy.execute.rate_limit import MOST_IN_PROGRESS
 from tests.support import START
 
 

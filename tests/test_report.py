@@ -38,9 +38,9 @@ from amicopy.core.events import (
     Settled,
 )
 from amicopy.core.models import Image
+from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.desired import Wanted
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
-from amicopy.report import Outcome, Report, State
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 SOURCE = Image(image_id="ami-1", region="us-east-1", name="web")

@@ -14,7 +14,7 @@ from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.events import CopyStarted, Event, Settled
 from amicopy.core.parallel import Stop
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run

@@ -10,7 +10,7 @@ import pytest
 from amicopy.core.clock import Clock
 from amicopy.core.events import CopyHeld, Event
 from amicopy.core.parallel import Stop
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run

@@ -12,13 +12,13 @@ from amicopy.core import events
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event, LeftBecause, Written
 from amicopy.core.models import ImageState
+from amicopy.execute.cancel import Fate
+from amicopy.execute.report import State
 from amicopy.plan.differences import Difference
 from amicopy.plan.plan import Action
 from amicopy.render.document import SCHEMA as VERSION
 from amicopy.render.document import status
-from amicopy.report import State
 from amicopy.sandbox.world import World
-from amicopy.targets import Fate
 from tests.conftest import Ran, Run
 from tests.scenes import WEST, a_source
 from tests.schema import SCHEMA, check_document, check_output, kind_of

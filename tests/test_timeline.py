@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amicopy.core.events import CopyJoined, CopyProgressed, LeftBecause, RowLeft
+from amicopy.execute.report import Report
 from amicopy.render.timeline import bar, scale
-from amicopy.report import Report
 from tests.reports import NOW, a_row, begin, done, fail, happened, kept, report_of
 
 

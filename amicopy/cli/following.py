@@ -16,13 +16,13 @@ from amicopy.cli.telling import bug_report, say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event
 from amicopy.core.run_options import Terms
+from amicopy.execute.report import Report
 from amicopy.jobs.means import Means
 from amicopy.render.document import event_document
 from amicopy.render.exports import EXPORTS
 from amicopy.render.plain import PlainView
 from amicopy.render.results import json_of, table_of, text_of, write_json, write_json_line, write_text
 from amicopy.render.words import error_lines
-from amicopy.report import Report
 
 LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)

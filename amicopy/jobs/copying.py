@@ -10,15 +10,15 @@ from functools import partial
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import Event, LeftBecause, RowFailed, RowLeft
 from amicopy.core.run_options import Order, Terms
+from amicopy.execute.copy_task import Terms as LaneTerms
+from amicopy.execute.lane import Lane
+from amicopy.execute.report import Outcome, Report, State
+from amicopy.execute.rollback import undo
+from amicopy.execute.share_together import held, may_be_shared
 from amicopy.jobs.means import Means
 from amicopy.jobs.planning import Planning
-from amicopy.lane import Lane
-from amicopy.making import Terms as LaneTerms
 from amicopy.plan.plan import Action, Plan, Row, rows_by_region
-from amicopy.release import held, may_be_shared
-from amicopy.report import Outcome, Report, State
 from amicopy.survey.copy_details import with_details
-from amicopy.undo import undo
 
 
 class CopyJob:

@@ -10,8 +10,8 @@ from amicopy.aws.ec2 import Gateway
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
+from amicopy.execute.cancel import Fate, Target
 from amicopy.manifest.model import Keep
-from amicopy.targets import Fate, Target
 
 
 def outdated(

@@ -15,8 +15,8 @@ from amicopy.core.errors import UsageError
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.retries import surveyed
-from amicopy.execute import Driver, in_threads
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
+from amicopy.execute.threads import Driver, in_threads
 
 _Read = TypeVar("_Read")
 

@@ -15,6 +15,8 @@ from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import expand, split_names
 from amicopy.core.run_options import Order, Terms
+from amicopy.execute.cancel import Fate, Target, cancel_target
+from amicopy.execute.report import Report
 from amicopy.jobs.copying import CopyJob
 from amicopy.jobs.keeping import outdated
 from amicopy.jobs.means import Means
@@ -22,9 +24,7 @@ from amicopy.jobs.planning import Planning
 from amicopy.jobs.publishing import Posted, Posting, parameter_path, post, read_posting, withheld
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
-from amicopy.report import Report
 from amicopy.survey.find_source import found, why_not
-from amicopy.targets import Fate, Target, cancel_target
 
 
 @dataclass(slots=True, kw_only=True)

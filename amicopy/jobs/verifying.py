@@ -11,11 +11,11 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.parallel import all_at_once
 from amicopy.core.request import CopyRequest
+from amicopy.execute.repair import prune, repair
 from amicopy.jobs.looking import Looking, unread_code
 from amicopy.jobs.means import Means
 from amicopy.plan.copy_status import Standing
 from amicopy.plan.findings import Survey
-from amicopy.repair import prune, repair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

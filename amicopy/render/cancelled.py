@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.execute.cancel import Fate, Target
 from amicopy.render.document import SCHEMA, error_document, status
 from amicopy.render.results import print_table, write_lines
 from amicopy.render.words import columns, safe
-from amicopy.targets import Fate, Target
 
 
 def target_lines(targets: Sequence[Target]) -> Iterator[str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
+from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.differences import Difference
 from amicopy.plan.plan import Plan, Row
-from amicopy.report import Outcome, Report, State
 
 SCHEMA = "amicopy/1"
 

@@ -25,9 +25,9 @@ from amicopy.core.events import (
     Settled,
 )
 from amicopy.core.parallel import Stop
+from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.streams import write_stderr
 from amicopy.render.words import counted, duration, safe
-from amicopy.report import Outcome, Report, State
 
 HEARTBEAT = timedelta(minutes=1)
 

@@ -1,7 +1,7 @@
 """No progress at all, for ``-q``."""
 
 from amicopy.core.events import Event
-from amicopy.report import Outcome
+from amicopy.execute.report import Outcome
 
 
 class QuietView:

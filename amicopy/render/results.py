@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.words import duration, safe
-from amicopy.report import Outcome, Report, State
 
 # States whose AMI id is of use to the next step.
 _USEFUL = {State.DONE, State.HELD, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from amicopy.report import Outcome, State
+from amicopy.execute.report import Outcome, State
 
 # The bar's own units; the page stretches it to whatever width there is.
 _WIDTH = 1000

@@ -1,7 +1,7 @@
 """How late is the end of a copy noticed, for how many calls?
 
 Simulates the looking of one lane per region, in seconds that do not pass; amicopy's own schedule is the one of
-`amicopy.polling`. Refuses to measure: how long copies take, and what their progress looks like, are assumptions.
+`amicopy.execute.polling`. Refuses to measure: how long copies take, and what their progress looks like, are assumptions.
 """
 
 import random
@@ -13,7 +13,7 @@ from math import ceil
 from statistics import fmean
 from typing import Any
 
-from amicopy.polling import FIRST_TICK, Forecast, Ticks, next_reading
+from amicopy.execute.polling import FIRST_TICK, Forecast, Ticks, next_reading
 from tests.bench.telling import tell
 
 OURS = "amicopy"

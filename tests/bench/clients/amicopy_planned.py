@@ -37,9 +37,9 @@ def run(file: Path) -> None:
     from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
-    from amicopy.execute import in_threads
-    from amicopy.lane import Lane
-    from amicopy.making import Terms
+    from amicopy.execute.copy_task import Terms
+    from amicopy.execute.lane import Lane
+    from amicopy.execute.threads import in_threads
     from amicopy.plan.plan import rows_by_region
 
     made = pickle.loads(file.read_bytes())

@@ -5,9 +5,9 @@ Refuses to write; it splits a plan's work into two halves and says when the seco
 
 from dataclasses import replace
 
+from amicopy.execute.report import Report, State
 from amicopy.plan.differences import SharingLacks
 from amicopy.plan.plan import Action, Plan, Row
-from amicopy.report import Report, State
 
 
 def held(plan: Plan) -> Plan:

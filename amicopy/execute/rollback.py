@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from amicopy.asking import DeadImage, ask_for_copy
 from amicopy.aws.ec2 import Gateways
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, TokenMismatch
 from amicopy.core.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import surveyed
-from amicopy.report import Outcome, Report
-from amicopy.targets import Fate, Target, cancel_target
+from amicopy.execute.cancel import Fate, Target, cancel_target
+from amicopy.execute.copy_image import DeadImage, ask_for_copy
+from amicopy.execute.report import Outcome, Report
 
 
 def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:

@@ -15,7 +15,7 @@ from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import destination_of
 from amicopy.core.retries import driven
-from amicopy.removal import DELETED, remove_completely, remove_snapshot
+from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
 
 
 class Fate(StrEnum):

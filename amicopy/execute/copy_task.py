@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from amicopy.asking import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.aws.ec2 import Gateway
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
@@ -46,10 +45,11 @@ from amicopy.core.retries import (
     persist,
 )
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.pace import MOST_IN_PROGRESS
+from amicopy.execute.complete import settle
+from amicopy.execute.copy_image import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
+from amicopy.execute.deregister import Removal, remove_completely
+from amicopy.execute.rate_limit import MOST_IN_PROGRESS
 from amicopy.plan.plan import Action, Row
-from amicopy.removal import Removal, remove_completely
-from amicopy.settle import settle
 from amicopy.survey.copy_details import with_details
 
 # A token can hand back images that failed or were deregistered since; each is one more dead attempt.

@@ -12,10 +12,10 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.retries import flapping, in_place
 from amicopy.core.steps import Sleep
+from amicopy.execute.complete import settle
 from amicopy.plan.copy_status import Standing
 from amicopy.plan.extras import SharingBeyond, TagsBeyond
 from amicopy.plan.plan import Action, Row
-from amicopy.settle import settle
 
 
 def repair(

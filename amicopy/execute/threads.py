@@ -11,7 +11,7 @@ from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Merged, Stop
 from amicopy.core.steps import Sleep
-from amicopy.lane import Lane
+from amicopy.execute.lane import Lane
 
 # After a signal, a call that is under way gets so long to end, so that its answer is in the report.
 GRACE = timedelta(seconds=5)

@@ -15,10 +15,10 @@ from amicopy.core.events import CopyProgressed, Event, LeftBecause, RowFailed
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.making import Making, Terms
-from amicopy.pace import Pace
+from amicopy.execute.copy_task import Making, Terms
+from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
+from amicopy.execute.rate_limit import Pace
 from amicopy.plan.plan import Row
-from amicopy.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 
 # While copies are under way a region may be silent for so long before it is given up.
 SILENT_FOR = timedelta(minutes=5)

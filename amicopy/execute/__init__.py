@@ -1,0 +1,1 @@
+"""Lanes, writes and removals; events out."""
