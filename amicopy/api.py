@@ -14,12 +14,12 @@ from amicopy.core.models import Principal
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import Order, Terms
 from amicopy.execute.report import Report
-from amicopy.jobs.cancelling import CancelJob, Cancellation
-from amicopy.jobs.copying import CopyJob
-from amicopy.jobs.means import Means
-from amicopy.jobs.showing import Status, StatusJob
-from amicopy.jobs.syncing import SyncJob, SyncReport
-from amicopy.jobs.verifying import Verdict, VerifyJob
+from amicopy.jobs.cancel import CancelJob, Cancellation
+from amicopy.jobs.context import Means
+from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.status import Status, StatusJob
+from amicopy.jobs.sync import SyncJob, SyncReport
+from amicopy.jobs.verify import Verdict, VerifyJob
 from amicopy.plan.plan import Plan
 
 __all__ = [

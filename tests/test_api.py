@@ -12,7 +12,7 @@ from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageE
 from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
 from amicopy.execute.cancel import Fate
 from amicopy.execute.report import State
-from amicopy.jobs.publishing import Posted
+from amicopy.jobs.publish import Posted
 from amicopy.sandbox.world import World
 from tests.manifests import a_manifest, parameter
 from tests.scenes import EAST, HOME, SOMEBODY, WEST, a_source, order, slow, the_copy, writes

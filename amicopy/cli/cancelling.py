@@ -16,8 +16,8 @@ from amicopy.cli.signals import interruptible
 from amicopy.cli.telling import say, to_stdout
 from amicopy.core.errors import ExitCode, Interrupted, UsageError
 from amicopy.execute.cancel import Target
-from amicopy.jobs.cancelling import CancelJob, Cancellation
-from amicopy.jobs.means import Means
+from amicopy.jobs.cancel import CancelJob, Cancellation
+from amicopy.jobs.context import Means
 from amicopy.render.cancelled import cancel_document, target_lines, write_targets
 from amicopy.render.results import write_json
 from amicopy.render.words import counted, error_lines

@@ -51,8 +51,8 @@ def complete_images(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
     from amicopy.aws.session import Session
+    from amicopy.jobs.context import Means
     from amicopy.jobs.listing import own_images
-    from amicopy.jobs.means import Means
     from amicopy.render.words import safe
 
     session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)

@@ -16,7 +16,7 @@ from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.render.document import failure_document
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from amicopy.cli.telling import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import ExitCode, TimedOut, UsageError
 from amicopy.core.run_options import Order
-from amicopy.jobs.copying import CopyJob
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
+from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
 from amicopy.render.document import plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines

@@ -17,7 +17,7 @@ from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event
 from amicopy.core.run_options import Terms
 from amicopy.execute.report import Report
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.render.document import event_document
 from amicopy.render.exports import EXPORTS
 from amicopy.render.plain import PlainView

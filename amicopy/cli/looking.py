@@ -4,7 +4,7 @@ Refuses to say it on stdout.
 """
 
 from amicopy.cli.telling import say
-from amicopy.jobs.looking import Looking
+from amicopy.jobs.existing_copies import Looking
 from amicopy.plan.findings import Survey
 from amicopy.render.words import error_lines
 

@@ -13,8 +13,8 @@ from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest
-from amicopy.jobs.means import Means
-from amicopy.jobs.showing import Status, StatusJob
+from amicopy.jobs.context import Means
+from amicopy.jobs.status import Status, StatusJob
 from amicopy.render.results import write_json
 from amicopy.render.standing import standing_document, write_standings
 

@@ -15,8 +15,8 @@ from amicopy.cli.outputs import check_files
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
-from amicopy.jobs.means import Means
-from amicopy.jobs.syncing import SyncJob, SyncReport
+from amicopy.jobs.context import Means
+from amicopy.jobs.sync import SyncJob, SyncReport
 from amicopy.manifest.read import read_manifest
 from amicopy.render.document import plan_document, report_document
 from amicopy.render.ending import ending_lines, refusal_lines

@@ -13,8 +13,8 @@ from amicopy.cli.requests import wish_from
 from amicopy.cli.runtime import Runtime
 from amicopy.cli.telling import say, to_stdout
 from amicopy.core.events import Event, Settled
-from amicopy.jobs.means import Means
-from amicopy.jobs.verifying import Verdict, VerifyJob
+from amicopy.jobs.context import Means
+from amicopy.jobs.verify import Verdict, VerifyJob
 from amicopy.render.plain import event_words
 from amicopy.render.results import write_json
 from amicopy.render.verified import differing, verdict_document, write_verdicts

@@ -6,7 +6,7 @@ Refuses to look any closer.
 from functools import partial
 
 from amicopy.core.models import Image
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 
 
 def own_images(means: Means, region: str | None = None) -> list[Image]:

@@ -17,7 +17,7 @@ from amicopy.core.parallel import all_at_once
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import Order, check_best_effort, check_keys
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.plan.plan import Plan, plan_copies, with_notes, with_refusals
 from amicopy.survey.destinations import located, look_up, survey_destinations, survey_regions, survey_sources
 from amicopy.survey.iam_preflight import forbidden_writes

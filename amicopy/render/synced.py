@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from amicopy.execute.cancel import Fate, Target
-from amicopy.jobs.publishing import Posted, Posting
-from amicopy.jobs.syncing import SyncReport
+from amicopy.jobs.publish import Posted, Posting
+from amicopy.jobs.sync import SyncReport
 from amicopy.plan.plan import Action, Row
 from amicopy.render.document import error_document
 from amicopy.render.words import columns, counted, safe

@@ -15,7 +15,7 @@ from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import undo
 from amicopy.execute.share_together import held, may_be_shared
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.jobs.planning import Planning
 from amicopy.plan.plan import Action, Plan, Row, rows_by_region
 from amicopy.survey.copy_details import with_details

@@ -13,7 +13,7 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.named_regions import NamedRegions
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.execute.cancel import Fate, Target, cancel_target, find_all_pending, find_targets
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.survey.destinations import survey_regions
 
 

@@ -13,7 +13,7 @@ from amicopy.core.models import Image
 from amicopy.core.named_regions import NamedRegions
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
 from amicopy.jobs.sources import known_sources
 from amicopy.plan.copy_status import Standing, standings
 from amicopy.plan.findings import Survey

@@ -12,8 +12,8 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.execute.repair import prune, repair
-from amicopy.jobs.looking import Looking, unread_code
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
+from amicopy.jobs.existing_copies import Looking, unread_code
 from amicopy.plan.copy_status import Standing
 from amicopy.plan.findings import Survey
 

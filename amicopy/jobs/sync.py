@@ -17,11 +17,11 @@ from amicopy.core.regions import expand, split_names
 from amicopy.core.run_options import Order, Terms
 from amicopy.execute.cancel import Fate, Target, cancel_target
 from amicopy.execute.report import Report
-from amicopy.jobs.copying import CopyJob
-from amicopy.jobs.keeping import outdated
-from amicopy.jobs.means import Means
+from amicopy.jobs.context import Means
+from amicopy.jobs.copy import CopyJob
 from amicopy.jobs.planning import Planning
-from amicopy.jobs.publishing import Posted, Posting, parameter_path, post, read_posting, withheld
+from amicopy.jobs.publish import Posted, Posting, parameter_path, post, read_posting, withheld
+from amicopy.jobs.retention import outdated
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.survey.find_source import found, why_not
