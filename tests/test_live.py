@@ -11,7 +11,7 @@ from amicopy.core.parallel import Stop
 from amicopy.execute.report import Report
 from amicopy.plan.desired import Wanted
 from amicopy.plan.plan import Action, Plan, Row
-from amicopy.render.live import LiveView
+from amicopy.render.progress_live import LiveView
 from tests.support import START, FakeClock
 
 REGIONS = ("us-west-2", "eu-west-1", "eu-west-2")

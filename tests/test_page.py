@@ -29,7 +29,7 @@ from amicopy.core.events import (
 )
 from amicopy.execute.report import Report
 from amicopy.plan.plan import Action, Plan, with_refusals
-from amicopy.render.page import page
+from amicopy.render.html_report import page
 from tests.reports import (
     HOSTILE,
     NOW,

@@ -16,8 +16,8 @@ from amicopy.execute.cancel import Fate
 from amicopy.execute.report import State
 from amicopy.plan.differences import Difference
 from amicopy.plan.plan import Action
-from amicopy.render.document import SCHEMA as VERSION
-from amicopy.render.document import status
+from amicopy.render.json_documents import SCHEMA as VERSION
+from amicopy.render.json_documents import status
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.scenes import WEST, a_source

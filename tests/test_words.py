@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amicopy.core.errors import CopyFailed
-from amicopy.render.words import columns, counted, duration, error_lines, safe
+from amicopy.render.text import columns, counted, duration, error_lines, safe
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from amicopy.core.errors import ExitCode, Interrupted, UsageError
 from amicopy.execute.cancel import Target
 from amicopy.jobs.cancel import CancelJob, Cancellation
 from amicopy.jobs.context import Means
-from amicopy.render.cancelled import cancel_document, target_lines, write_targets
-from amicopy.render.results import write_json
-from amicopy.render.words import counted, error_lines
+from amicopy.render.cancel import cancel_document, target_lines, write_targets
+from amicopy.render.result import write_json
+from amicopy.render.text import counted, error_lines
 
 
 def cancel(runtime: Runtime, **options: Any) -> int:

@@ -53,7 +53,7 @@ def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
     from amicopy.aws.session import Session
     from amicopy.jobs.context import Means
     from amicopy.jobs.listing import own_images
-    from amicopy.render.words import safe
+    from amicopy.render.text import safe
 
     session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)
     images = own_images(Means(session=session), params.get("source_region"))

@@ -17,7 +17,7 @@ from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.context import Means
-from amicopy.render.document import failure_document
+from amicopy.render.json_documents import failure_document
 
 if TYPE_CHECKING:
     from amicopy.sandbox.server import Sandbox

@@ -21,11 +21,11 @@ from amicopy.core.run_options import Order
 from amicopy.jobs.context import Means
 from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
-from amicopy.render.document import plan_document, report_document
-from amicopy.render.ending import ending_lines, refusal_lines
+from amicopy.render.json_documents import plan_document, report_document
 from amicopy.render.plan import plan_lines
-from amicopy.render.results import write_lines
-from amicopy.render.words import error_lines
+from amicopy.render.result import write_lines
+from amicopy.render.summary import ending_lines, refusal_lines
+from amicopy.render.text import error_lines
 
 
 def copy(runtime: Runtime, **options: Any) -> int:

@@ -18,11 +18,11 @@ from amicopy.core.events import Event
 from amicopy.core.run_options import Terms
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Means
-from amicopy.render.document import event_document
 from amicopy.render.exports import EXPORTS
-from amicopy.render.plain import PlainView
-from amicopy.render.results import json_of, table_of, text_of, write_json, write_json_line, write_text
-from amicopy.render.words import error_lines
+from amicopy.render.json_documents import event_document
+from amicopy.render.progress_lines import PlainView
+from amicopy.render.result import json_of, table_of, text_of, write_json, write_json_line, write_text
+from amicopy.render.text import error_lines
 
 LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)
@@ -97,7 +97,7 @@ class Following:
         return ExitCode.FAILED if errors else written
 
     def _page(self, report: Report, code: ExitCode) -> str:
-        from amicopy.render.page import page
+        from amicopy.render.html_report import page
 
         return page(
             report,
@@ -117,7 +117,7 @@ class Following:
 
             return QuietView()
         if self._is_live:
-            from amicopy.render.live import LiveView
+            from amicopy.render.progress_live import LiveView
 
             return LiveView(report, self._means.clock, self._means.stop)
         return PlainView(report, self._means.clock, self._means.stop)

@@ -6,7 +6,7 @@ Refuses to say it on stdout.
 from amicopy.cli.telling import say
 from amicopy.jobs.existing_copies import Looking
 from amicopy.plan.findings import Survey
-from amicopy.render.words import error_lines
+from amicopy.render.text import error_lines
 
 
 def tell_survey(looking: Looking, survey: Survey, *, quiet: bool) -> None:

@@ -132,7 +132,7 @@ def _asked_output(argv: Sequence[str]) -> str:
 
 def _tell(error: AmicopyError, code: ExitCode) -> int:
     from amicopy.render.streams import write_stderr
-    from amicopy.render.words import error_lines
+    from amicopy.render.text import error_lines
 
     write_stderr("\n".join(error_lines(error)) + "\n")
     return int(code)

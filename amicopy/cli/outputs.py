@@ -103,7 +103,7 @@ def write_failure(options: Mapping[str, Any], document: Mapping[str, Any]) -> No
     if not paths:
         return
     from amicopy.render.files import check_writable, write_atomically
-    from amicopy.render.results import json_of
+    from amicopy.render.result import json_of
 
     for path in paths:
         with contextlib.suppress(OSError, UsageError):

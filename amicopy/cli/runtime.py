@@ -28,7 +28,7 @@ class Runtime:
     @property
     def same_command(self) -> str:
         """The command line as a person would type it again."""
-        from amicopy.render.words import typed
+        from amicopy.render.text import typed
 
         return typed(["amicopy", *self.argv])
 

@@ -15,8 +15,8 @@ from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Means
 from amicopy.jobs.status import Status, StatusJob
-from amicopy.render.results import write_json
-from amicopy.render.standing import standing_document, write_standings
+from amicopy.render.result import write_json
+from amicopy.render.status import standing_document, write_standings
 
 
 def status(runtime: Runtime, **options: Any) -> int:

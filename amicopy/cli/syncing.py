@@ -18,11 +18,11 @@ from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.jobs.context import Means
 from amicopy.jobs.sync import SyncJob, SyncReport
 from amicopy.manifest.read import read_manifest
-from amicopy.render.document import plan_document, report_document
-from amicopy.render.ending import ending_lines, refusal_lines
-from amicopy.render.results import write_lines
-from amicopy.render.synced import after_lines, diff_lines, sync_members
-from amicopy.render.words import error_lines
+from amicopy.render.json_documents import plan_document, report_document
+from amicopy.render.result import write_lines
+from amicopy.render.summary import ending_lines, refusal_lines
+from amicopy.render.sync import after_lines, diff_lines, sync_members
+from amicopy.render.text import error_lines
 
 
 def sync(runtime: Runtime, **options: Any) -> int:

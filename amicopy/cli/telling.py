@@ -13,10 +13,10 @@ from functools import partial
 from amicopy import __version__
 from amicopy.core.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.core.parallel import Stop
-from amicopy.render.document import failure_document
-from amicopy.render.results import write_json, write_json_line
+from amicopy.render.json_documents import failure_document
+from amicopy.render.result import write_json, write_json_line
 from amicopy.render.streams import write_stderr
-from amicopy.render.words import error_lines
+from amicopy.render.text import error_lines
 
 ISSUES = "https://github.com/amicopy/amicopy/issues"
 

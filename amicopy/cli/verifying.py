@@ -15,10 +15,10 @@ from amicopy.cli.telling import say, to_stdout
 from amicopy.core.events import Event, Settled
 from amicopy.jobs.context import Means
 from amicopy.jobs.verify import Verdict, VerifyJob
-from amicopy.render.plain import event_words
-from amicopy.render.results import write_json
-from amicopy.render.verified import differing, verdict_document, write_verdicts
-from amicopy.render.words import error_lines, safe
+from amicopy.render.progress_lines import event_words
+from amicopy.render.result import write_json
+from amicopy.render.text import error_lines, safe
+from amicopy.render.verify import differing, verdict_document, write_verdicts
 
 
 def verify(runtime: Runtime, **options: Any) -> int:

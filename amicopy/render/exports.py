@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from amicopy.core.models import ImageState
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.results import state_words, took
-from amicopy.render.words import safe
+from amicopy.render.result import state_words, took
+from amicopy.render.text import safe
 
 # Regions and ids are written as they are, into languages in which `$`, quotes and line ends mean something.
 _PLAIN = re.compile(r"[A-Za-z0-9-]+")

@@ -11,10 +11,10 @@ from pathlib import Path
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Report, State
-from amicopy.render.document import status
-from amicopy.render.ending import summary as in_a_line
 from amicopy.render.exports import amis, markdown_failures, markdown_table, marked, only
-from amicopy.render.words import counted, safe
+from amicopy.render.json_documents import status
+from amicopy.render.summary import summary as in_a_line
+from amicopy.render.text import counted, safe
 
 # GitHub drops a summary of more than 1 MiB: a row takes about 150 bytes, a failure up to 1,500.
 _MOST_ROWS = 2000

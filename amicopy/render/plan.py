@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from amicopy.plan.plan import Action, Plan
-from amicopy.render.words import columns, counted, safe
+from amicopy.render.text import columns, counted, safe
 
 # More lines than this nobody reads before the work begins.
 _MOST_LINES = 100

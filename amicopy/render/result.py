@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.words import duration, safe
+from amicopy.render.text import duration, safe
 
 # States whose AMI id is of use to the next step.
 _USEFUL = {State.DONE, State.HELD, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}

@@ -8,9 +8,9 @@ from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.execute.cancel import Fate, Target
-from amicopy.render.document import SCHEMA, error_document, status
-from amicopy.render.results import print_table, write_lines
-from amicopy.render.words import columns, safe
+from amicopy.render.json_documents import SCHEMA, error_document, status
+from amicopy.render.result import print_table, write_lines
+from amicopy.render.text import columns, safe
 
 
 def target_lines(targets: Sequence[Target]) -> Iterator[str]:

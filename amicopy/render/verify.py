@@ -10,9 +10,9 @@ from amicopy.core.errors import ExitCode
 from amicopy.core.models import ImageState
 from amicopy.plan.copy_status import Standing
 from amicopy.plan.findings import Survey
-from amicopy.render.document import SCHEMA, difference_document, error_document, status
-from amicopy.render.results import print_table, write_lines
-from amicopy.render.words import safe
+from amicopy.render.json_documents import SCHEMA, difference_document, error_document, status
+from amicopy.render.result import print_table, write_lines
+from amicopy.render.text import safe
 
 
 def verdict(one: Standing) -> str:

@@ -10,8 +10,8 @@ from amicopy.execute.cancel import Fate, Target
 from amicopy.jobs.publish import Posted, Posting
 from amicopy.jobs.sync import SyncReport
 from amicopy.plan.plan import Action, Row
-from amicopy.render.document import error_document
-from amicopy.render.words import columns, counted, safe
+from amicopy.render.json_documents import error_document
+from amicopy.render.text import columns, counted, safe
 
 _SIGNS = {
     Action.COPY: "+",

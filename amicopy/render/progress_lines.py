@@ -27,7 +27,7 @@ from amicopy.core.events import (
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.streams import write_stderr
-from amicopy.render.words import counted, duration, safe
+from amicopy.render.text import counted, duration, safe
 
 HEARTBEAT = timedelta(minutes=1)
 

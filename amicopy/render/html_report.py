@@ -13,11 +13,11 @@ from amicopy import __version__
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import Image
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.document import status
-from amicopy.render.ending import summary
-from amicopy.render.results import state_words, took
+from amicopy.render.json_documents import status
+from amicopy.render.result import state_words, took
+from amicopy.render.summary import summary
+from amicopy.render.text import counted, duration, safe
 from amicopy.render.timeline import Scale, bar, scale
-from amicopy.render.words import counted, duration, safe
 
 # With more sources than this, those that are all well are folded: a page of thousands of rows is to be skimmed.
 _MOST_OPEN = 3

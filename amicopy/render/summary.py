@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.plan import Plan
-from amicopy.render.words import counted, error_lines
+from amicopy.render.text import counted, error_lines
 
 _LEFT_WHY = {
     LeftBecause.TIME_OUT: "The time was up",

@@ -9,9 +9,9 @@ from typing import Any
 from amicopy.core.errors import ExitCode
 from amicopy.plan.copy_status import Standing
 from amicopy.plan.findings import Survey
-from amicopy.render.document import SCHEMA, error_document, status
-from amicopy.render.results import print_table, write_lines
-from amicopy.render.words import safe
+from amicopy.render.json_documents import SCHEMA, error_document, status
+from amicopy.render.result import print_table, write_lines
+from amicopy.render.text import safe
 
 
 def write_standings(found: Sequence[Standing], percents: Mapping[str, int], output: str) -> None:

@@ -16,8 +16,8 @@ from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.plain import ENDING
-from amicopy.render.words import counted, duration, safe
+from amicopy.render.progress_lines import ENDING
+from amicopy.render.text import counted, duration, safe
 
 _STYLES = {State.DONE: "green", State.KEPT: "green", State.FAILED: "bold red", State.REFUSED: "bold red"}
 _WORDS = {
