@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.parallel import THREAD, Stop
 from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop

@@ -161,7 +161,7 @@ HEAVY = ("boto3", "botocore", "rich", "moto", "flask", "tenacity", "urllib3")
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS), ["copy", "x"]])
 def test_what_needs_no_aws_loads_nothing_heavy(argv: list[str]) -> None:
     program = (
-        "import sys; from amicopy.cli.main import main; from amicopy.cli.runtime import Runtime;"
+        "import sys; from amicopy.cli.main import main; from amicopy.cli.environment import Runtime;"
         f"main({argv!r}, Runtime.real()); print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

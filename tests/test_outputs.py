@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
 from tests.conftest import Run

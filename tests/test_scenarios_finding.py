@@ -6,8 +6,8 @@ from typing import Literal
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.timing import Unconfirmed
 from amicopy.sandbox.world import World

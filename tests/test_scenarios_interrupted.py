@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.events import CopyStarted, Event, Settled
 from amicopy.core.parallel import Stop

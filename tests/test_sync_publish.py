@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from amicopy.aws.session import Session
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.events import CopyDone, Event
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World

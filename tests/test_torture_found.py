@@ -5,8 +5,8 @@ from datetime import datetime
 
 import pytest
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.events import CopyStarted, Event
 from amicopy.core.parallel import Stop

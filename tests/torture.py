@@ -33,8 +33,8 @@ from botocore.exceptions import ConnectionClosedError
 
 from amicopy.aws.session import Session
 from amicopy.cli import cancelling, copying
+from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
-from amicopy.cli.runtime import Runtime
 from amicopy.core.clock import Clock
 from amicopy.core.models import SOURCE_TAG
 from amicopy.core.parallel import Stop

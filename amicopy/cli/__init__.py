@@ -14,8 +14,8 @@ def run() -> None:
     # regions for it (docs/adr/0008).
     gc.set_threshold(200_000, 20, 100)
     _open_missing_streams()
+    from amicopy.cli.environment import Runtime
     from amicopy.cli.main import main
-    from amicopy.cli.runtime import Runtime
 
     code = main(sys.argv[1:], Runtime.real())
     gc.freeze()  # what goes with the process anyway is not walked over once more by the interpreter's last collection

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from amicopy.cli.connecting import run_connected
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.connection import run_connected
+from amicopy.cli.environment import Runtime
 from amicopy.cli.signals import interruptible
-from amicopy.cli.telling import say, to_stdout
+from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode, Interrupted, UsageError
 from amicopy.execute.cancel import Target
 from amicopy.jobs.cancel import CancelJob, Cancellation

@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_images, complete_regions
+from amicopy.cli.copy_options import completion_option, refuse_contradictions, wanted_options
+from amicopy.cli.environment import Runtime
 from amicopy.cli.options import (
     ImageIdOrStdin,
     NameList,
@@ -17,10 +19,8 @@ from amicopy.cli.options import (
     refuse_two_endpoints,
     source_options,
 )
-from amicopy.cli.outputs import EXPORTED, file_options
-from amicopy.cli.requests import completion_option, refuse_contradictions, wanted_options
-from amicopy.cli.running import refuse_run_contradictions, run_options
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.output_files import EXPORTED, file_options
+from amicopy.cli.run_options import refuse_run_contradictions, run_options
 
 EXIT_CODES = """\b
 Exit codes:

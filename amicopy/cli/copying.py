@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.cli.connecting import run_connected
+from amicopy.cli.connection import run_connected
+from amicopy.cli.copy_options import wish_from
+from amicopy.cli.environment import Runtime
 from amicopy.cli.following import Following
-from amicopy.cli.outputs import check_files
-from amicopy.cli.requests import wish_from
-from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import say
+from amicopy.cli.output_files import check_files
+from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import ExitCode, TimedOut, UsageError
 from amicopy.core.run_options import Order

@@ -10,9 +10,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from amicopy.cli.outputs import wanted_files, write_files
-from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import bug_report, say, to_stdout
+from amicopy.cli.environment import Runtime
+from amicopy.cli.output_files import wanted_files, write_files
+from amicopy.cli.terminal import bug_report, say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event
 from amicopy.core.run_options import Terms

@@ -3,7 +3,7 @@
 Refuses to say it on stdout.
 """
 
-from amicopy.cli.telling import say
+from amicopy.cli.terminal import say
 from amicopy.jobs.existing_copies import Looking
 from amicopy.plan.findings import Survey
 from amicopy.render.text import error_lines

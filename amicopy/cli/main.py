@@ -11,7 +11,7 @@ from importlib import import_module
 import click
 
 from amicopy import __version__
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.environment import Runtime
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted, UsageError
 
 # Name: module and first line of its help. A test holds the lines to the commands' own.
@@ -100,7 +100,7 @@ def main(argv: Sequence[str], runtime: Runtime) -> int:
     except OSError as error:
         return _stdout_failed(error)
     except Exception as error:
-        from amicopy.cli.telling import bug_report
+        from amicopy.cli.terminal import bug_report
 
         return _tell(bug_report(error), ExitCode.BUG)
     return int(code or ExitCode.OK)
@@ -113,7 +113,7 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     )
     output = _asked_output(argv)
     if output in {"json", "jsonl"}:
-        from amicopy.cli.telling import tell_failure
+        from amicopy.cli.terminal import tell_failure
 
         command = error.ctx.info_name if error.ctx and error.ctx.parent else ""
         return tell_failure(command or "", ours, ExitCode.USAGE, output)
@@ -140,7 +140,7 @@ def _tell(error: AmicopyError, code: ExitCode) -> int:
 
 def _stdout_failed(error: OSError) -> int:
     """Leave when what was to be said went nowhere; quietly where its reader has gone."""
-    from amicopy.cli.telling import to_stdout
+    from amicopy.cli.terminal import to_stdout
 
     def fail() -> None:
         raise error

@@ -5,8 +5,8 @@ Refuses to import moto before it is asked to serve.
 
 import click
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.options import option
-from amicopy.cli.runtime import Runtime
 
 
 @click.command("sandbox")

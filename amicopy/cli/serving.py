@@ -6,10 +6,10 @@ Refuses to serve on anything but loopback; the sandbox sees to that.
 import contextlib
 import shlex
 
-from amicopy.cli.connecting import started_sandbox
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.connection import started_sandbox
+from amicopy.cli.environment import Runtime
 from amicopy.cli.signals import stopping_on_signals
-from amicopy.cli.telling import say
+from amicopy.cli.terminal import say
 from amicopy.core.errors import ExitCode, UsageError
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from amicopy.cli.connecting import run_connected
+from amicopy.cli.connection import run_connected
+from amicopy.cli.environment import Runtime
 from amicopy.cli.looking import tell_survey
-from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import say, to_stdout
+from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Means

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_regions
+from amicopy.cli.environment import Runtime
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -17,7 +18,6 @@ from amicopy.cli.options import (
     refuse_two_endpoints,
     source_options,
 )
-from amicopy.cli.runtime import Runtime
 
 EXIT_CODES = """\b
 Exit codes:

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from amicopy.cli.environment import Runtime
 from amicopy.cli.options import connection_options, option, output_options, refuse_two_endpoints
-from amicopy.cli.outputs import EXPORTED, file_options
-from amicopy.cli.running import refuse_run_contradictions, run_options
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.output_files import EXPORTED, file_options
+from amicopy.cli.run_options import refuse_run_contradictions, run_options
 
 EXIT_CODES = """\b
 Exit codes:

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.cli.connecting import run_connected
+from amicopy.cli.connection import run_connected
+from amicopy.cli.environment import Runtime
 from amicopy.cli.following import Following
-from amicopy.cli.outputs import check_files
-from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import say
+from amicopy.cli.output_files import check_files
+from amicopy.cli.terminal import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.jobs.context import Means
 from amicopy.jobs.sync import SyncJob, SyncReport

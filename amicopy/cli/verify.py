@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_regions
+from amicopy.cli.copy_options import refuse_contradictions, wanted_options
+from amicopy.cli.environment import Runtime
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -17,8 +19,6 @@ from amicopy.cli.options import (
     refuse_two_endpoints,
     source_options,
 )
-from amicopy.cli.requests import refuse_contradictions, wanted_options
-from amicopy.cli.runtime import Runtime
 
 EXIT_CODES = """\b
 Exit codes:

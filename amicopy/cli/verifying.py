@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from amicopy.cli.connecting import run_connected
+from amicopy.cli.connection import run_connected
+from amicopy.cli.copy_options import wish_from
+from amicopy.cli.environment import Runtime
 from amicopy.cli.looking import tell_survey
-from amicopy.cli.requests import wish_from
-from amicopy.cli.runtime import Runtime
-from amicopy.cli.telling import say, to_stdout
+from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.events import Event, Settled
 from amicopy.jobs.context import Means
 from amicopy.jobs.verify import Verdict, VerifyJob

@@ -34,7 +34,7 @@ class Runtime:
 
     def means(self, session: Any, *, quiet: bool = False) -> Any:
         """Return the means of a job here; unless ``quiet``, what it says goes to stderr."""
-        from amicopy.cli.telling import say
+        from amicopy.cli.terminal import say
         from amicopy.jobs.context import Means
 
         means = Means(session=session, clock=self.clock, stop=self.stop)

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from amicopy.aws.session import Session
-from amicopy.cli.outputs import write_failure
-from amicopy.cli.runtime import Runtime
+from amicopy.cli.environment import Runtime
+from amicopy.cli.output_files import write_failure
 from amicopy.cli.signals import stopping_on_signals
-from amicopy.cli.telling import bug_report, exit_code_of, tell_failure
+from amicopy.cli.terminal import bug_report, exit_code_of, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.context import Means
