@@ -16,13 +16,13 @@ from amicopy.core.errors import AmicopyError, ExitCode, Interrupted, UsageError
 
 # Name: module and first line of its help. A test holds the lines to the commands' own.
 COMMANDS = {
-    "copy": ("amicopy.cli.copy", "Copy AMIs to other regions, faithfully and exactly once."),
-    "sync": ("amicopy.cli.sync", "Make a manifest true: which images belong where."),
-    "status": ("amicopy.cli.status", "Show every copy of AMIs: where, in which state, what is missing."),
-    "verify": ("amicopy.cli.verify", "Check copies against their source: are they faithful?"),
-    "cancel": ("amicopy.cli.cancel", "Stop copies: deregister them and delete their snapshots."),
-    "iam-policy": ("amicopy.cli.iam_policy", "Print the smallest IAM policy for a command line."),
-    "sandbox": ("amicopy.cli.sandbox", "Serve a local EC2 to rehearse against: no account, no cost."),
+    "copy": ("amicopy.cli.commands.copy", "Copy AMIs to other regions, faithfully and exactly once."),
+    "sync": ("amicopy.cli.commands.sync", "Make a manifest true: which images belong where."),
+    "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
+    "verify": ("amicopy.cli.commands.verify", "Check copies against their source: are they faithful?"),
+    "cancel": ("amicopy.cli.commands.cancel", "Stop copies: deregister them and delete their snapshots."),
+    "iam-policy": ("amicopy.cli.commands.iam_policy", "Print the smallest IAM policy for a command line."),
+    "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 to rehearse against: no account, no cost."),
 }
 
 EPILOG = "Every option can be set by a variable: --to by AMICOPY_TO. Exit codes: README, or amicopy COMMAND --help."

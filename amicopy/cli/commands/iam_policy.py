@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from amicopy.aws.iam_policy import Needs, policy
-from amicopy.cli.copy import command as copy_command
+from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.options import option
 from amicopy.core.regions import is_pattern, split_names
 

@@ -1,0 +1,1 @@
+"""The options of each command. Imports no botocore."""
