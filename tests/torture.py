@@ -32,8 +32,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from amicopy.aws.session import Session
-from amicopy.cli import cancelling, copying
 from amicopy.cli.environment import Runtime
+from amicopy.cli.handlers import cancel as cancelling
+from amicopy.cli.handlers import copy as copying
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.models import SOURCE_TAG

@@ -67,6 +67,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("--all-pending names what goes: it takes neither AMIs nor --available.")
     if not options["all_pending"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
-    from amicopy.cli.cancelling import cancel
+    from amicopy.cli.handlers.cancel import cancel
 
     return cancel(runtime, **options)

@@ -94,6 +94,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("--packer-manifest names the AMI: it takes no AMI beside it.")
     if not options["packer_manifest"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...'.")
-    from amicopy.cli.copying import copy
+    from amicopy.cli.handlers.copy import copy
 
     return copy(runtime, **options)

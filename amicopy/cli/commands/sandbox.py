@@ -34,6 +34,6 @@ def command(runtime: Runtime, /, port: int, faults: tuple[str, ...]) -> int:
       amicopy sandbox
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
-    from amicopy.cli.serving import serve
+    from amicopy.cli.handlers.sandbox import serve
 
     return serve(runtime, port=port, faults=faults)

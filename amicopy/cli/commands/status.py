@@ -54,6 +54,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
       amicopy status ami-0abcdef1234567890 --watch
     """
     refuse_two_endpoints(options)
-    from amicopy.cli.showing import status
+    from amicopy.cli.handlers.status import status
 
     return status(runtime, **options)

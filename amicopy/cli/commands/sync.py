@@ -55,6 +55,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("Missing argument 'MANIFEST'.")
     refuse_two_endpoints(options)
     refuse_run_contradictions(options)
-    from amicopy.cli.syncing import sync
+    from amicopy.cli.handlers.sync import sync
 
     return sync(runtime, **options)

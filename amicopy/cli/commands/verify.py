@@ -64,6 +64,6 @@ def command(runtime: Runtime, /, **options: Any) -> int:
     refuse_contradictions(options)
     if options["prune"] and not options["repair"]:
         raise click.UsageError("--prune goes with --repair.")
-    from amicopy.cli.verifying import verify
+    from amicopy.cli.handlers.verify import verify
 
     return verify(runtime, **options)

@@ -12,7 +12,7 @@ from typing import Any
 from amicopy.cli.connection import run_connected
 from amicopy.cli.copy_options import wish_from
 from amicopy.cli.environment import Runtime
-from amicopy.cli.following import Following
+from amicopy.cli.handlers.run_output import Following
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id

@@ -11,7 +11,7 @@ from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Runtime
-from amicopy.cli.following import Following
+from amicopy.cli.handlers.run_output import Following
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError

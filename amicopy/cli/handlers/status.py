@@ -9,7 +9,7 @@ from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Runtime
-from amicopy.cli.looking import tell_survey
+from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest

@@ -10,7 +10,7 @@ from typing import Any
 from amicopy.cli.connection import run_connected
 from amicopy.cli.copy_options import wish_from
 from amicopy.cli.environment import Runtime
-from amicopy.cli.looking import tell_survey
+from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.events import Event, Settled
 from amicopy.jobs.context import Means
