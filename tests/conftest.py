@@ -15,7 +15,7 @@ import pytest
 from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
 from amicopy.core.parallel import THREAD, Stop
-from amicopy.sandbox.server import Sandbox
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.schema import check_output
 from tests.support import FakeClock, one_after_another

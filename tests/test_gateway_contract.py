@@ -26,8 +26,8 @@ from amicopy.core.errors import (
     SnapshotNotFound,
 )
 from amicopy.core.models import Image, ImageState, Principal, Region
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Volume
-from amicopy.sandbox.server import Sandbox
 from tests.support import FakeClock
 
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # read when moto makes a backend

@@ -20,8 +20,8 @@ from moto.kms.models import kms_backends
 from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
-from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Ran
 from tests.scenes import EAST, HOME, ORGANIZATION, OTHERS, SOMEBODY, TAG, UNIT, WEST, snapshots_of, writes

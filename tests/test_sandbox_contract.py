@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from amicopy.sandbox.server import Sandbox
+from amicopy.sandbox.http.server import Sandbox
 from tests.support import FakeClock
 
 REGION = "eu-west-1"

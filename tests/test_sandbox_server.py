@@ -18,8 +18,8 @@ from botocore.parsers import ResponseParserError
 
 from amicopy.core.errors import SandboxUnavailable
 from amicopy.sandbox.faults import parse_fault
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
-from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.support import FakeClock
 

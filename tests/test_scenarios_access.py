@@ -10,8 +10,8 @@ import pytest
 
 from amicopy.aws.iam_policy import Needs, actions_for
 from amicopy.sandbox.faults import parse_fault
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Volume
-from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support import FakeClock

@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto.kms.models import kms_backends
 
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyFacts, Volume
-from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.state import any_key
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run

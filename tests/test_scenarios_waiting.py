@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from amicopy.core.events import CopyProgressed, CopyStarted, Event
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
-from amicopy.sandbox.server import Sandbox
 from amicopy.sandbox.settings import OPT_IN
 from amicopy.sandbox.world import World
 from tests.conftest import Run

@@ -20,7 +20,7 @@ from amicopy.jobs.context import Means
 from amicopy.render.json_documents import failure_document
 
 if TYPE_CHECKING:
-    from amicopy.sandbox.server import Sandbox
+    from amicopy.sandbox.http.server import Sandbox
 
 
 def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Means], int]) -> int:
@@ -76,7 +76,7 @@ def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
         SandboxUnavailable: its libraries are not installed, or the port is taken.
     """
     try:
-        from amicopy.sandbox.server import Sandbox
+        from amicopy.sandbox.http.server import Sandbox
     except ModuleNotFoundError as error:
         raise SandboxUnavailable(
             "The sandbox is not installed.",

@@ -15,11 +15,11 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from amicopy.core.clock import SystemClock
-from amicopy.sandbox.adapter import ec2_wire
 from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.http.moto_adapter import ec2_wire
+from amicopy.sandbox.http.query_protocol import error_xml
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT
-from amicopy.sandbox.server import Sandbox
-from amicopy.sandbox.wire import error_xml
 from amicopy.sandbox.world import World
 from tests.bench.ec2 import register
 from tests.bench.helper import serve

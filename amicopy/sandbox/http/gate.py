@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from amicopy.sandbox import adapter
 from amicopy.sandbox.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer
-from amicopy.sandbox.policies import Caller, Guard
-from amicopy.sandbox.wire import error_xml
+from amicopy.sandbox.http import moto_adapter as adapter
+from amicopy.sandbox.http.iam import Caller, Guard
+from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.world import World
 
 Answer = tuple[int, list[tuple[str, str]], bytes]

@@ -17,18 +17,18 @@ from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import SandboxUnavailable
 from amicopy.sandbox.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
+from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.records import DEFAULT_ACCOUNT
 from amicopy.sandbox.samples import populate
 from amicopy.sandbox.timing import Timing, Unconfirmed
-from amicopy.sandbox.wire import error_xml
 from amicopy.sandbox.world import World
 
 # Read by moto when it is imported, or when it makes a backend: 1,300 images a region that nobody asked for.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
-from amicopy.sandbox import adapter
-from amicopy.sandbox.gate import ONE_AT_A_TIME, Gate, access_key_for
+from amicopy.sandbox.http import moto_adapter as adapter
+from amicopy.sandbox.http.gate import ONE_AT_A_TIME, Gate, access_key_for
 
 HOST = "127.0.0.1"
 _OURS_TO_SAY = ("connection", "content-length", "date", "server", "transfer-encoding")

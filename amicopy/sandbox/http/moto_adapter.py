@@ -27,11 +27,11 @@ from moto.sts.models import sts_backends
 
 from amicopy.sandbox.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer
+from amicopy.sandbox.http.iam import Caller, Guard
+from amicopy.sandbox.http.query_protocol import Wire, error_xml
 from amicopy.sandbox.operations import OPERATIONS
-from amicopy.sandbox.policies import Caller, Guard
 from amicopy.sandbox.records import KeyFacts
 from amicopy.sandbox.settings import partition_of
-from amicopy.sandbox.wire import Wire, error_xml
 from amicopy.sandbox.world import World
 
 FRONT = "amicopy.front"  # where a request's environment holds the `Front`
