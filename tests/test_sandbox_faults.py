@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import (
     THROTTLED,
     ConnectionCut,

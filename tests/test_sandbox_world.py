@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyFacts, Volume
 from amicopy.sandbox.samples import SAMPLES, SHARED, SHARED_WITHOUT_STORAGE, WEB_SERVER, populate
 from amicopy.sandbox.settings import OPT_IN

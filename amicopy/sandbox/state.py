@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from amicopy.core.clock import Clock
-from amicopy.sandbox import errors
+from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.jobs import CopyJob, settle
 from amicopy.sandbox.records import Image, KeyFacts, Snapshot
 from amicopy.sandbox.settings import KERNELS, OPT_IN, PV_GRUB, Settings, partition_of

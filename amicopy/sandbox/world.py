@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from amicopy.core.clock import Clock
-from amicopy.sandbox import errors
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2 import errors
+from amicopy.sandbox.ec2.errors import Ec2Error
+from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import (
     ConnectionCut,
     Dead,
@@ -24,7 +25,6 @@ from amicopy.sandbox.faults import (
     Truncated,
     TruncatedAnswer,
 )
-from amicopy.sandbox.operations import OPERATIONS
 from amicopy.sandbox.outcomes import decide
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.registering import register

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from urllib.parse import parse_qsl
 
 from amicopy.core.clock import SystemClock
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.http.moto_adapter import ec2_wire
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.http.server import Sandbox

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from amicopy.sandbox.errors import Ec2Error, not_validated
+from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer
 from amicopy.sandbox.http import moto_adapter as adapter
 from amicopy.sandbox.http.iam import Caller, Guard

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.settings import partition_of
 
 Caller = tuple[str, Sequence[str]]  # ARN, policy documents

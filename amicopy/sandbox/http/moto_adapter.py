@@ -25,11 +25,11 @@ from moto.iam.models import get_account_id_from, iam_backends
 from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
-from amicopy.sandbox.errors import Ec2Error, not_validated
+from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
+from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer
 from amicopy.sandbox.http.iam import Caller, Guard
 from amicopy.sandbox.http.query_protocol import Wire, error_xml
-from amicopy.sandbox.operations import OPERATIONS
 from amicopy.sandbox.records import KeyFacts
 from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.world import World

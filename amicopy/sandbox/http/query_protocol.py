@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape
 
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
 
-from amicopy.sandbox.errors import Ec2Error, invalid_value
+from amicopy.sandbox.ec2.errors import Ec2Error, invalid_value
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"

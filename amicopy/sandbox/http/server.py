@@ -15,7 +15,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import SandboxUnavailable
-from amicopy.sandbox.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.records import DEFAULT_ACCOUNT

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from amicopy.sandbox import errors
-from amicopy.sandbox.filters import keep, page
+from amicopy.sandbox.ec2 import errors
+from amicopy.sandbox.ec2.filters import keep, page
 from amicopy.sandbox.records import Image, Snapshot
 from amicopy.sandbox.state import Call
 

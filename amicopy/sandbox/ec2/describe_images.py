@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from amicopy.sandbox import errors
-from amicopy.sandbox.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2 import errors
+from amicopy.sandbox.ec2.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2.tags import tag_set, tags_of
 from amicopy.sandbox.records import Device, Image
 from amicopy.sandbox.state import Call
-from amicopy.sandbox.tags import tag_set, tags_of
 
 _ALIASES = ("amazon", "aws-marketplace", "aws-backup-vault")
 

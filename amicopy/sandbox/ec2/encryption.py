@@ -6,7 +6,7 @@ Refuses to hold keys: it asks the look-up that the world was given.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amicopy.sandbox import errors
+from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.records import KeyFacts, Snapshot
 from amicopy.sandbox.state import AWS_MANAGED_KEY, Call
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from amicopy.sandbox import errors
+from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.records import Image
 from amicopy.sandbox.state import Call
 

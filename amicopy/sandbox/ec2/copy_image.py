@@ -9,7 +9,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from amicopy.sandbox import encryption, errors, tags, transfers
+from amicopy.sandbox.ec2 import encryption, errors, tags
+from amicopy.sandbox.ec2 import snapshot_copies as transfers
 from amicopy.sandbox.jobs import CopyJob, Ending
 from amicopy.sandbox.records import Device, Image, Snapshot
 from amicopy.sandbox.settings import REGIONS, partition_of

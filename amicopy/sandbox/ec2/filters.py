@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from amicopy.sandbox import errors
+from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.state import Call
 
 Row = TypeVar("Row")

@@ -6,7 +6,7 @@ Refuses to know images: CopyImage and CopySnapshot both start their transfers he
 from collections.abc import Mapping
 from datetime import timedelta
 
-from amicopy.sandbox import encryption, errors
+from amicopy.sandbox.ec2 import encryption, errors
 from amicopy.sandbox.jobs import CopyJob, Transfer
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call

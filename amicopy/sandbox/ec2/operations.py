@@ -6,7 +6,12 @@ Refuses to answer anything: a table.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from amicopy.sandbox import account, copying, images, lifecycle, sharing, snapshots, tags
+from amicopy.sandbox.ec2 import copy_image as copying
+from amicopy.sandbox.ec2 import describe_images as images
+from amicopy.sandbox.ec2 import image_attributes as sharing
+from amicopy.sandbox.ec2 import image_lifecycle as lifecycle
+from amicopy.sandbox.ec2 import region_settings as account
+from amicopy.sandbox.ec2 import snapshots, tags
 from amicopy.sandbox.state import Call
 
 OPERATIONS: Mapping[str, Callable[[Call], dict[str, Any]]] = {

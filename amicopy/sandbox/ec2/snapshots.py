@@ -7,12 +7,14 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from amicopy.sandbox import copying, encryption, errors, tags, transfers
-from amicopy.sandbox.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2 import copy_image as copying
+from amicopy.sandbox.ec2 import encryption, errors, tags
+from amicopy.sandbox.ec2 import snapshot_copies as transfers
+from amicopy.sandbox.ec2.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2.tags import tag_set, tags_of
 from amicopy.sandbox.jobs import CopyJob, Ending
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call
-from amicopy.sandbox.tags import tag_set, tags_of
 
 
 def describe_snapshots(call: Call) -> dict[str, Any]:

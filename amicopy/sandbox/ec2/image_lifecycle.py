@@ -6,7 +6,8 @@ Refuses to copy and to share: those have files of their own.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from amicopy.sandbox import copying, errors, snapshots, tags
+from amicopy.sandbox.ec2 import copy_image as copying
+from amicopy.sandbox.ec2 import errors, snapshots, tags
 from amicopy.sandbox.records import Device, Image
 from amicopy.sandbox.state import Call
 

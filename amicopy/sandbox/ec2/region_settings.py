@@ -5,8 +5,8 @@ Refuses to enforce them: copying and sharing do, where they matter.
 
 from typing import Any
 
-from amicopy.sandbox import encryption, errors
-from amicopy.sandbox.filters import keep
+from amicopy.sandbox.ec2 import encryption, errors
+from amicopy.sandbox.ec2.filters import keep
 from amicopy.sandbox.settings import OPT_IN, REGIONS, endpoint_of, partition_of
 from amicopy.sandbox.state import Call
 

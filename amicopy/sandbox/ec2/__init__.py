@@ -1,0 +1,1 @@
+"""EC2 operations, as the sandbox answers them."""
