@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyFacts, Volume
 from amicopy.sandbox.samples import SAMPLES, SHARED, SHARED_WITHOUT_STORAGE, WEB_SERVER, populate
 from amicopy.sandbox.settings import OPT_IN
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from amicopy.sandbox.world import World
 from tests.support import FakeClock
 

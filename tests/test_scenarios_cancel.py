@@ -2,9 +2,9 @@
 
 import pytest
 
+from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import Volume
-from amicopy.sandbox.timing import Timing
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support import FakeClock

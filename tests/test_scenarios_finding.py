@@ -8,8 +8,8 @@ import pytest
 
 from amicopy.cli.environment import Runtime
 from amicopy.cli.main import main
+from amicopy.sandbox.behavior import Unconfirmed
 from amicopy.sandbox.records import Image, Volume
-from amicopy.sandbox.timing import Unconfirmed
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.scenes import (

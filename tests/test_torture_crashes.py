@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import Image
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from tests.torture import (
     REGIONS,
     Nursery,

@@ -24,10 +24,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from amicopy.core.parallel import Stop
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer, parse_fault
 from amicopy.sandbox.records import Image
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from tests.support import FakeClock
 from tests.torture import (
     ALICE,

@@ -11,8 +11,8 @@ from amicopy.core.clock import Clock
 from amicopy.core.events import CopyStarted, Event
 from amicopy.core.parallel import Stop
 from amicopy.execute.lane import Lane
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.records import Volume
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.scenes import (

@@ -39,12 +39,12 @@ from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.models import SOURCE_TAG
 from amicopy.core.parallel import Stop
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http import moto_adapter as adapter
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from amicopy.sandbox.world import World
 from tests.support import START, FakeClock, one_after_another
 

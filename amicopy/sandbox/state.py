@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from amicopy.core.clock import Clock
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.jobs import CopyJob, settle
+from amicopy.sandbox.pending_copies import CopyJob, settle
 from amicopy.sandbox.records import Image, KeyFacts, Snapshot
 from amicopy.sandbox.settings import KERNELS, OPT_IN, PV_GRUB, Settings, partition_of
-from amicopy.sandbox.timing import Timing, Unconfirmed
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
 KeyLookup = Callable[[str, str, str], KeyFacts | None]

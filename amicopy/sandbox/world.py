@@ -10,9 +10,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from amicopy.core.clock import Clock
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.ec2.operations import OPERATIONS
+from amicopy.sandbox.fault_outcomes import decide
 from amicopy.sandbox.faults import (
     ConnectionCut,
     Dead,
@@ -25,13 +27,11 @@ from amicopy.sandbox.faults import (
     Truncated,
     TruncatedAnswer,
 )
-from amicopy.sandbox.outcomes import decide
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
-from amicopy.sandbox.registering import register
+from amicopy.sandbox.register import register
 from amicopy.sandbox.settings import OPT_IN, REGIONS, Settings
 from amicopy.sandbox.state import Call, KeyLookup, State, VolumeLookup
 from amicopy.sandbox.throttle import Buckets
-from amicopy.sandbox.timing import Timing, Unconfirmed
 
 Answer = TypeVar("Answer")
 

@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
 
+from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
-from amicopy.sandbox.timing import Timing
 from amicopy.sandbox.world import World
 from tests.bench.helper import serve
 from tests.bench.job import HOME, TAGS

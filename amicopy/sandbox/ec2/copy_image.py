@@ -11,7 +11,7 @@ from typing import Any
 
 from amicopy.sandbox.ec2 import encryption, errors, tags
 from amicopy.sandbox.ec2 import snapshot_copies as transfers
-from amicopy.sandbox.jobs import CopyJob, Ending
+from amicopy.sandbox.pending_copies import CopyJob, Ending
 from amicopy.sandbox.records import Device, Image, Snapshot
 from amicopy.sandbox.settings import REGIONS, partition_of
 from amicopy.sandbox.state import Call

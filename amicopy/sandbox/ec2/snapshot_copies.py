@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from amicopy.sandbox.ec2 import encryption, errors
-from amicopy.sandbox.jobs import CopyJob, Transfer
+from amicopy.sandbox.pending_copies import CopyJob, Transfer
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call
 

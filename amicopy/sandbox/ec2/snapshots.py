@@ -12,7 +12,7 @@ from amicopy.sandbox.ec2 import encryption, errors, tags
 from amicopy.sandbox.ec2 import snapshot_copies as transfers
 from amicopy.sandbox.ec2.filters import keep, page, refuse_paging_of, truth
 from amicopy.sandbox.ec2.tags import tag_set, tags_of
-from amicopy.sandbox.jobs import CopyJob, Ending
+from amicopy.sandbox.pending_copies import CopyJob, Ending
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call
 

@@ -15,12 +15,12 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import SandboxUnavailable
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.records import DEFAULT_ACCOUNT
 from amicopy.sandbox.samples import populate
-from amicopy.sandbox.timing import Timing, Unconfirmed
 from amicopy.sandbox.world import World
 
 # Read by moto when it is imported, or when it makes a backend: 1,300 images a region that nobody asked for.

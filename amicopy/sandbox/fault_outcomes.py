@@ -6,7 +6,7 @@ Refuses to know what was ordered, and for whom: it is told.
 from datetime import datetime, timedelta
 
 from amicopy.sandbox.faults import Effect, Fail, Flap, Stuck, Unseen, Vanish
-from amicopy.sandbox.jobs import CopyJob, Ending
+from amicopy.sandbox.pending_copies import CopyJob, Ending
 from amicopy.sandbox.records import Image
 
 _NEVER = timedelta(days=36500)
