@@ -1,6 +1,6 @@
 """The published schema, held more strictly than users hold it: a member that it does not describe is an error.
 
-Refuses to be lenient about new members: who adds one describes it in amicopy/schemas.
+Refuses to be lenient about new members: who adds one describes it in amicopy/render/schema.
 """
 
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import best_match
 
-SCHEMA: dict[str, Any] = json.loads((files("amicopy") / "schemas" / "amicopy-1.json").read_text())
+SCHEMA: dict[str, Any] = json.loads((files("amicopy.render") / "schema" / "amicopy-1.json").read_text())
 
 
 def strict(part: Any) -> Any:
