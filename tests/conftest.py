@@ -17,8 +17,8 @@ from amicopy.cli.main import main
 from amicopy.core.parallel import THREAD, Stop
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
-from tests.schema import check_output
-from tests.support import FakeClock, one_after_another
+from tests.support.clock import FakeClock, one_after_another
+from tests.support.schema import check_output
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 

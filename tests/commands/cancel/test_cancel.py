@@ -1,0 +1,238 @@
+"""``amicopy cancel`` and ``amicopy status`` as whole commands against the sandbox."""
+
+import pytest
+
+from amicopy.sandbox.behavior import Timing
+from amicopy.sandbox.faults import parse_fault
+from amicopy.sandbox.records import Volume
+from amicopy.sandbox.world import World
+from tests.commands.copy.test_copy import writes
+from tests.conftest import Run
+from tests.support.clock import FakeClock
+
+VOLUMES = [
+    Volume(device="/dev/sda1", gib=8, tags={"Name": "root"}),
+    Volume(device="/dev/sdf", gib=20, tags={"Name": "data"}),
+]
+
+
+@pytest.fixture
+def source(world: World) -> str:
+    """A private two-volume image in us-east-1."""
+    return world.register("us-east-1", name="web", volumes=VOLUMES).image_id
+
+
+def pending_copy(amicopy: Run, clock: FakeClock, source: str, region: str = "us-west-2") -> str:
+    """Start a copy and leave it pending; return its id."""
+    started = amicopy("copy", source, "--to", region, "--no-wait")
+    assert started.code == 0, started.err
+    clock.advance(3)
+    return started.out.split()[1]
+
+
+def test_a_pending_copy_and_its_snapshots_are_removed_with_a_verdict_each(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    """Scenario 33."""
+    copy = pending_copy(amicopy, clock, source)
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert lines[0] == f"us-west-2 {copy} cancelled"
+    assert [line.split()[2] for line in lines[1:]] == ["deleted", "deleted"]
+    assert world.images("us-west-2") == []
+    assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_that_appear_after_the_copy_was_stopped_are_removed_too(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(snapshots_listed_after=8)
+    pending_copy(amicopy, clock, source)
+    assert world.call("DescribeSnapshots", {"OwnerIds": ["self"]}, region="us-west-2")["Snapshots"] == []
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert "cancelled" in ran.out
+    assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_left_behind_by_an_earlier_removal_are_found_by_our_tag(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    world.call("DeregisterImage", {"ImageId": copy}, region="us-west-2")
+    assert len(world.snapshots("us-west-2")) == 2
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert world.snapshots("us-west-2") == []
+    assert f"it was made for {copy}, which is gone" in ran.err
+
+
+def test_a_snapshot_that_another_image_uses_is_kept_and_said_so(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    """Scenario 33."""
+    done = amicopy("copy", source, "--to", "us-west-2")
+    copy = world.image("us-west-2", done.out.split()[1])
+    used = copy.snapshot_ids[0]
+    world.call(
+        "RegisterImage",
+        {
+            "Name": "built on it",
+            "RootDeviceName": "/dev/sda1",
+            "BlockDeviceMappings": [{"DeviceName": "/dev/sda1", "Ebs": {"SnapshotId": used}}],
+        },
+        region="us-west-2",
+    )
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--available")
+    assert ran.code == 3
+    assert f"{used} in us-west-2 is still there, kept: another AMI uses it" in ran.err
+    assert [one.snapshot_id for one in world.snapshots("us-west-2")] == [used]
+
+
+def test_a_protected_copy_is_explained_and_left(amicopy: Run, world: World, source: str) -> None:
+    """Scenario 33."""
+    done = amicopy("copy", source, "--to", "us-west-2")
+    copy = done.out.split()[1]
+    world.call("EnableImageDeregistrationProtection", {"ImageId": copy}, region="us-west-2")
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--available")
+    assert ran.code == 1
+    assert "deregistration protection is on" in ran.err
+    assert len(world.images("us-west-2")) == 1
+
+
+def test_a_finished_copy_is_left_alone_unless_asked(amicopy: Run, world: World, source: str) -> None:
+    """Scenario 34."""
+    amicopy("copy", source, "--to", "us-west-2")
+    world.requests.clear()
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0
+    assert "only with --available" in ran.err
+    assert writes(world) == []
+    removed = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--available")
+    assert removed.code == 0
+    assert world.images("us-west-2") == []
+
+
+def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, world: World, source: str) -> None:
+    """Scenario 34: same name, our tag by hand, made from an instance: none of these is a copy."""
+    tag = {"amicopy:source": f"us-east-1/{source}"}
+    other = world.register("us-east-1", name="other", volumes=VOLUMES)
+    amicopy("copy", other.image_id, "--to", "us-west-2")
+    stranger = world.images("us-west-2")[0]
+    stranger.tags |= tag
+    same_name = world.register("us-west-2", name="web", volumes=VOLUMES)
+    from_instance = world.register(
+        "us-west-2", name="web-2", volumes=VOLUMES, tags=tag, source_instance_id="i-0123456789abcdef0"
+    )
+    world.requests.clear()
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--available")
+    assert ran.code == 0
+    assert writes(world) == []
+    assert {image.image_id for image in world.images("us-west-2")} == {
+        stranger.image_id,
+        same_name.image_id,
+        from_instance.image_id,
+    }
+
+
+def test_an_image_that_is_no_copy_is_not_removed_by_its_own_id(amicopy: Run, world: World, source: str) -> None:
+    ran = amicopy("cancel", source, "--in", "us-east-1", "--yes", "--available")
+    assert ran.code == 0
+    assert "it is no copy" in ran.err
+    assert world.image("us-east-1", source)
+
+
+def test_a_copy_is_removed_by_its_own_id(amicopy: Run, world: World, clock: FakeClock, source: str) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    ran = amicopy("cancel", copy, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert world.images("us-west-2") == []
+
+
+def test_without_a_terminal_cancel_needs_to_be_told_yes(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    pending_copy(amicopy, clock, source)
+    world.requests.clear()
+    ran = amicopy("cancel", source, "--in", "us-west-2")
+    assert ran.code == 2
+    assert "--yes" in ran.err
+    assert writes(world) == []
+
+
+def test_a_rehearsed_cancel_removes_nothing(amicopy: Run, world: World, clock: FakeClock, source: str) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    world.requests.clear()
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--dry-run")
+    assert ran.code == 0
+    assert f"us-west-2 {copy} cancel" in ran.out
+    assert writes(world) == []
+
+
+def test_nothing_to_cancel_is_no_failure(amicopy: Run, source: str) -> None:
+    ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--yes")
+    assert ran.code == 0
+    assert "nothing to cancel" in ran.err
+
+
+def test_one_region_that_refuses_does_not_stop_the_others(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    pending_copy(amicopy, clock, source)
+    pending_copy(amicopy, clock, source, "eu-west-1")
+    world.order(parse_fault("DeregisterImage@eu-west-1=error:403 UnauthorizedOperation: You are not authorized."))
+    ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--yes", "--output", "json")
+    assert ran.code == 3
+    assert [target["fate"] for target in ran.json["targets"]] == ["cancelled", "failed"]
+    assert "ec2:DeregisterImage" in ran.err
+    assert world.images("us-west-2") == []
+
+
+def test_status_shows_every_copy_its_progress_and_what_is_missing(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    done = amicopy("copy", source, "--to", "us-west-2")
+    pending = pending_copy(amicopy, clock, source, "eu-west-1")
+    world.image("us-east-1", source).launch_permissions.add("111122223333")
+    ran = amicopy("status", source, "--output", "json")
+    assert ran.code == 0, ran.err
+    copies = {one["region"]: one for one in ran.json["copies"]}
+    assert copies["us-west-2"]["image_id"] == done.out.split()[1]
+    assert copies["us-west-2"]["missing"] == [f"{done.out.split()[1]} is not shared with 111122223333"]
+    assert copies["eu-west-1"]["image_id"] == pending
+    assert copies["eu-west-1"]["state"] == "pending"
+    assert 0 < copies["eu-west-1"]["percent"] < 100
+
+
+def test_status_of_a_source_that_is_gone_still_shows_its_copies(amicopy: Run, world: World, source: str) -> None:
+    done = amicopy("copy", source, "--to", "us-west-2")
+    world.call("DeregisterImage", {"ImageId": source}, region="us-east-1")
+    ran = amicopy("status", source, "--output", "text")
+    assert ran.code == 0
+    assert ran.out == f"us-west-2 {done.out.split()[1]} {source} available\n"
+    assert "compared with each other" in ran.err
+
+
+def test_watching_ends_when_nothing_is_pending_any_more(amicopy: Run, clock: FakeClock, source: str) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    ran = amicopy("status", source, "--watch", "--output", "text", "--in", "us-west-2")
+    assert ran.code == 0
+    assert ran.out.splitlines()[0] == f"us-west-2 {copy} {source} pending"
+    assert ran.out.splitlines()[-1] == f"us-west-2 {copy} {source} available"
+
+
+def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(copy_seconds=60)
+    other = world.register("us-east-1", name="other", volumes=VOLUMES).image_id
+    for one in (source, other):
+        pending_copy(amicopy, clock, one)
+    world.call(
+        "CopyImage", {"Name": "by hand", "SourceImageId": source, "SourceRegion": "us-east-1"}, region="us-west-2"
+    )
+    clock.advance(1)
+    ran = amicopy("cancel", "--all-pending", "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert [image.name for image in world.images("us-west-2")] == ["by hand"]

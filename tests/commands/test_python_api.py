@@ -1,0 +1,144 @@
+"""amicopy as a library: called as a program would, with means of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import amicopy
+from amicopy import api
+from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageError
+from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
+from amicopy.execute.cancel import Fate
+from amicopy.execute.report import State
+from amicopy.jobs.publish import Posted
+from amicopy.sandbox.world import World
+from tests.support.clock import FakeClock, one_after_another
+from tests.support.manifests import a_manifest, parameter
+from tests.support.scenes import EAST, HOME, SOMEBODY, WEST, a_source, order, slow, the_copy, writes
+
+GONE = "ami-0123456789abcdef0"
+
+
+@pytest.fixture
+def means(world: World, clock: FakeClock) -> amicopy.Means:
+    """Return what a program hands over: the sandbox's session, the test's time, lanes in one thread."""
+    return amicopy.Means(session=amicopy.Session(), clock=clock, drive=one_after_another)
+
+
+def test_the_package_has_the_api_s_names_and_no_others() -> None:
+    assert sorted(amicopy.__all__) == sorted(api.__all__)
+    assert all(getattr(amicopy, name) is getattr(api, name) for name in api.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'copi'"):
+        amicopy.copi  # noqa: B018
+
+
+def test_importing_the_package_does_not_import_botocore() -> None:
+    code = "import sys, amicopy; print(sorted({'botocore', 'click', 'rich', 'yaml'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_copy_returns_a_report_and_tells_each_event(world: World, means: amicopy.Means) -> None:
+    source = a_source(world)
+    events: list[amicopy.Event] = []
+    report = amicopy.copy(source.image_id, to=f"{WEST},{EAST}", means=means, on_event=events.append)
+    assert report.exit_code() is ExitCode.OK
+    assert [(row.row.region, row.image_id) for row in report.rows] == [
+        (region, the_copy(world, region).image_id) for region in (WEST, EAST)
+    ]
+    of_west = [type(event) for event in events if event.key[1] == WEST]
+    assert [kind for kind in of_west if kind in {CopyStarted, CopyAvailable, CopyDone}] == [
+        CopyStarted,
+        CopyAvailable,
+        CopyDone,
+    ]
+
+
+def test_the_same_call_again_writes_nothing(world: World, means: amicopy.Means) -> None:
+    source = a_source(world)
+    amicopy.copy([source.image_id], to=[WEST], means=means)
+    world.requests.clear()
+    report = amicopy.copy([source.image_id], to=[WEST], means=means)
+    assert ([row.state for row in report.rows], writes(world)) == ([State.KEPT], [])
+
+
+def test_a_failed_destination_is_in_the_report(world: World, means: amicopy.Means) -> None:
+    source = a_source(world)
+    order(world, f"copy@{WEST}=fail*always")
+    report = amicopy.copy(source.image_id, to=[WEST, EAST], means=means)
+    assert report.exit_code() is ExitCode.PARTIAL
+    assert [row.state for row in report.rows] == [State.FAILED, State.DONE]
+
+
+@pytest.mark.parametrize(("share", "launch"), [(None, {SOMEBODY}), ([], set()), (SOMEBODY, {SOMEBODY})])
+def test_shared_with_nobody_is_not_shared_as_the_source(
+    world: World, means: amicopy.Means, share: list[str] | str | None, launch: set[str]
+) -> None:
+    source = a_source(world, launch_permissions={SOMEBODY})
+    amicopy.copy(source.image_id, to=WEST, share=share, means=means)
+    assert the_copy(world, WEST).launch_permissions == launch
+
+
+def test_what_contradicts_itself_is_raised_before_aws_is_asked(world: World, means: amicopy.Means) -> None:
+    with pytest.raises(UsageError, match="us-west-22"):
+        amicopy.copy(GONE, to="us-west-22", means=means)
+    with pytest.raises(ValueError, match="somebody"):
+        amicopy.copy(GONE, to=WEST, share=["somebody"], means=means)
+    with pytest.raises(ValueError, match="ids"):
+        amicopy.cancel([], where=WEST, means=means)
+    assert world.requests == []
+
+
+def test_an_ami_that_is_not_there_is_raised(world: World, means: amicopy.Means) -> None:
+    with pytest.raises(ImageNotFound) as raised:
+        amicopy.copy(GONE, to=WEST, means=means)
+    assert raised.value.image_ids == (GONE,)
+    with pytest.raises(ImageNotFound):
+        amicopy.status(GONE, where=WEST, means=means)
+
+
+def test_a_job_shows_its_plan_before_anything_is_written(world: World, means: amicopy.Means) -> None:
+    source = a_source(world)
+    wish = amicopy.CopyRequest(source_region=HOME, image_ids=(source.image_id,), destinations=())
+    job = amicopy.CopyJob(means, [amicopy.Order(wish=wish, to=[WEST])])
+    assert job.plan().has_work
+    assert writes(world) == []
+    kinds = [type(event) for event in job.events() if event is not None]
+    assert kinds[-1] is CopyDone
+    assert job.report.rows[0].state is State.DONE
+
+
+def test_status_verify_and_cancel(world: World, means: amicopy.Means, clock: FakeClock) -> None:
+    source = a_source(world)
+    slow(world, 36000)
+    amicopy.copy(source.image_id, to=WEST, terms=amicopy.Terms(wait=False), means=means)
+    clock.advance(60)  # EC2 shows a new image a little later
+    copy = the_copy(world, WEST)
+    assert copy.image_id in repr(amicopy.status(source.image_id, where=[WEST], means=means))
+    amicopy.verify(source.image_id, where=WEST, means=means)
+    cancellation = amicopy.cancel(source.image_id, where=WEST, means=means)
+    assert [(one.resource_id, one.fate) for one in cancellation.targets] == [(copy.image_id, Fate.CANCELLED)]
+    assert world.images(WEST) == []
+
+
+def test_sync_makes_a_manifest_true(world: World, means: amicopy.Means, tmp_path: Path) -> None:
+    source = a_source(world)
+    manifest = a_manifest(
+        tmp_path, f"images: [{{source: {source.image_id}, from: {HOME}, to: {WEST}, publish: {{ssm: /a}}}}]\n"
+    )
+    done = amicopy.sync(Path(manifest), means=means)
+    assert done.exit_code() is ExitCode.OK
+    assert [(one.region, one.state, one.image_id) for one in done.postings] == [
+        (WEST, Posted.DONE, the_copy(world, WEST).image_id)
+    ]
+    assert parameter(WEST, "/a") == the_copy(world, WEST).image_id
+
+
+def test_a_faulty_manifest_is_raised_with_its_faults(world: World, means: amicopy.Means, tmp_path: Path) -> None:
+    with pytest.raises(ManifestInvalid) as raised:
+        amicopy.sync(a_manifest(tmp_path, "imgaes: []\nnmae: x\n"), means=means)
+    assert len(raised.value.details) >= 2
+    with pytest.raises(OSError, match="nowhere"):
+        amicopy.sync(tmp_path / "nowhere.yaml", means=means)
+    assert world.requests == []

@@ -1,0 +1,199 @@
+"""Every example is run, or read by what reads it in earnest."""
+
+import configparser
+import importlib.util
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from amicopy.sandbox.samples import populate
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.clock import FakeClock
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+AMI = "ami-0a11ce5a3b1e00001"
+FLOCK = shutil.which("flock") or ""
+SYSTEMD = shutil.which("systemd-analyze") or ""
+
+
+@pytest.fixture
+def here(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with the examples in it, beside an EC2 with the samples and a key in two regions."""
+    populate(world)
+    shutil.copytree(EXAMPLES, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("RELEASE", "2026.11")
+    for region in ("us-west-2", "eu-west-1"):
+        kms: Any = boto3.client("kms", region)
+        key = kms.create_key()["KeyMetadata"]["KeyId"]
+        kms.create_alias(AliasName="alias/images", TargetKeyId=key)
+        kms.close()
+    return tmp_path / "here"
+
+
+def shell(line: str, directory: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a line as a shell does, with this environment's amicopy."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(
+        ["sh", "-c", line], cwd=directory, env=os.environ | {"PATH": path} | variables, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.yaml")))
+def test_every_manifest_is_planned_then_made_true_and_stays_so(amicopy: Run, here: Path, name: str) -> None:
+    planned = amicopy("sync", name, "--dry-run", "--exit-code")
+    assert planned.code == 4, planned.err
+    assert planned.out.startswith("+")
+    made = amicopy("sync", name)
+    assert made.code == 0, made.err
+    again = amicopy("sync", name, "--dry-run", "--exit-code")
+    assert again.code == 0, again.out
+    assert again.out.startswith("nothing to do")
+
+
+def test_a_release_is_published_in_every_region_and_in_its_own(amicopy: Run, here: Path, world: World) -> None:
+    assert amicopy("sync", "release.yaml").code == 0
+    held = {}
+    for region in ("us-east-1", "us-west-2", "eu-west-1", "ap-southeast-2"):
+        ssm: Any = boto3.client("ssm", region)
+        held[region] = ssm.get_parameter(Name="/images/web-server/latest")["Parameter"]["Value"]
+        ssm.close()
+    assert held.pop("us-east-1") == AMI
+    for region, image_id in held.items():
+        [copy] = world.images(region)
+        assert copy.image_id == image_id
+        assert copy.tags["Release"] == "2026.11"
+
+
+def steps(name: str) -> Iterator[str]:
+    """Yield the lines that a workflow runs."""
+    document = yaml.safe_load((EXAMPLES / name).read_text())
+    jobs = document.get("jobs") or {key: job for key, job in document.items() if isinstance(job, dict)}
+    for job in jobs.values():
+        for step in job.get("steps", []):
+            yield from step.get("run", "").splitlines()
+        yield from job.get("script", [])
+
+
+@pytest.mark.parametrize("name", ["github-workflow.yml", "gitlab-ci.yml"])
+def test_what_a_workflow_runs_of_amicopy_runs(
+    amicopy: Run, here: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.setenv(variable, str(here / variable))
+    ran = [amicopy(*shlex.split(line)[1:]) for line in steps(name) if line.startswith("amicopy ")]
+    assert ran
+    assert [one.code for one in ran] == [0] * len(ran), [one.err for one in ran]
+
+
+def test_the_github_steps_hand_on_ids_and_files(amicopy: Run, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    test_what_a_workflow_runs_of_amicopy_runs(amicopy, here, "github-workflow.yml", monkeypatch)
+    document = yaml.safe_load((EXAMPLES / "github-workflow.yml").read_text())
+    output = document["jobs"]["sync"]["outputs"]["amis"]
+    assert output == "${{ steps.sync.outputs.amis }}"
+    assert "\namis<<" in (here / "GITHUB_OUTPUT").read_text()
+    kept = document["jobs"]["sync"]["steps"][-1]["with"]["path"].split()
+    assert all((here / path).is_file() for path in kept)
+
+
+def test_the_gitlab_job_hands_on_variables_and_nothing_that_gitlab_refuses(amicopy: Run, here: Path) -> None:
+    job = yaml.safe_load((EXAMPLES / "gitlab-ci.yml").read_text())["amis"]
+    for line in job["script"]:
+        if line.startswith("amicopy "):
+            assert amicopy(*shlex.split(line)[1:]).code == 0
+        else:
+            assert shell(line, here).returncode == 0
+    lines = (here / job["artifacts"]["reports"]["dotenv"]).read_text().splitlines()
+    assert lines
+    assert all(re.fullmatch(r"AMI_[A-Z0-9_]+=ami-[0-9a-f]{17}", line) for line in lines)
+    assert [line.partition("=")[0] for line in lines if "EU_WEST_1" in line] == ["AMI_EU_WEST_1"]
+    assert (here / "amis.html").is_file()
+
+
+def test_the_shell_scripts_can_be_read_by_a_shell() -> None:
+    for path in EXAMPLES.glob("*.sh"):
+        subprocess.run(["sh", "-n", str(path)], check=True)
+
+
+def test_the_script_that_was_a_loop_runs(amicopy: Run, here: Path) -> None:
+    amicopy("copy", AMI, "--from", "us-east-1", "--to", "us-west-2,eu-west-1")  # so that the script need not wait
+    ran = shell(f"sh move-from-a-loop.sh {AMI}", here)
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"us-west-2 has ami-[0-9a-f]{17}$", ran.stdout.strip())
+
+
+@pytest.mark.skipif(not FLOCK, reason="there is no flock")
+def test_the_crontabs_command_runs_and_says_nothing(here: Path, world: World) -> None:
+    [line] = [one for one in (EXAMPLES / "crontab").read_text().splitlines() if one.startswith("*")]
+    command = line.split(maxsplit=5)[5]
+    assert "%" not in command  # which cron takes for the end of the line
+    ran = shell(command, here, HOME=str(here))
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "", "")
+    assert all(world.images(region) for region in ("us-west-2", "eu-west-1", "ap-southeast-2"))
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    """Return a systemd unit's sections."""
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(EXAMPLES / name)
+    return parser
+
+
+def test_the_services_command_runs(amicopy: Run, here: Path) -> None:
+    command = shlex.split(unit("amicopy-sync.service")["Service"]["ExecStart"])
+    assert Path(command[0]).name == "amicopy"
+    arguments = [Path(word).name if word.endswith(".yaml") else word for word in command[1:]]
+    ran = amicopy(*arguments)
+    assert ran.code == 0, ran.err
+    assert unit("amicopy-sync.timer")["Timer"]["OnCalendar"] == "hourly"
+
+
+@pytest.mark.skipif(not SYSTEMD, reason="there is no systemd")
+def test_systemd_takes_the_units(here: Path) -> None:
+    for path in here.glob("amicopy-sync.*"):
+        path.write_text(
+            path.read_text().replace("/usr/local/bin/amicopy", str(Path(sys.executable).parent / "amicopy"))
+        )
+    units = sorted(map(str, here.glob("amicopy-sync.*")))
+    ran = subprocess.run([SYSTEMD, "verify", "--man=no", *units], capture_output=True, text=True)
+    ours = [line for line in ran.stderr.splitlines() if "amicopy-sync" in line]
+    assert (ran.returncode, ours) == (0, [])
+
+
+def test_the_lambda_function_starts_then_completes_then_has_nothing_left(here: Path, clock: FakeClock) -> None:
+    spec = importlib.util.spec_from_file_location("lambda_function", EXAMPLES / "lambda_function.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    event = {"images": [AMI], "from": "us-east-1", "to": ["us-west-2", "eu-west-1"]}
+    first = module.handler(event, None)
+    assert (first["exit_code"], first["left"], first["copies"]) == (0, event["to"], {})
+    clock.advance(60)
+    second = module.handler(event, None)
+    assert (second["exit_code"], second["left"], second["failed"]) == (0, [], {})
+    assert json.loads(json.dumps(second))["copies"].keys() == set(event["to"])
+
+
+def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
+    named = ("--from", "us-east-1", "--to", "us-west-2,eu-west-1,ap-southeast-2")
+    assert amicopy("iam-policy", "--for", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
+
+
+def test_every_example_is_on_a_page() -> None:
+    pages = "".join(path.read_text() for path in (EXAMPLES.parent / "docs").rglob("*.md"))
+    missing = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"demo.sh", "simple.yaml"}
+    assert {name for name in missing if f"examples/{name}" not in pages} == set()

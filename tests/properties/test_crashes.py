@@ -1,0 +1,242 @@
+"""32: ``kill -9`` at every request of a run, then the same command: one faithful copy per region, no orphan.
+
+The process is a real one and dies by SIGKILL; the world and its time live on in the test. In ``make test`` it dies
+after some of the writing requests; with AMICOPY_TORTURE set, around every request, and at random several times in a
+row.
+"""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from amicopy.sandbox.behavior import Timing, Unconfirmed
+from amicopy.sandbox.faults import parse_fault
+from amicopy.sandbox.records import Image
+from tests.support.torture import (
+    REGIONS,
+    Nursery,
+    SharedClock,
+    Strike,
+    Tally,
+    TortureSandbox,
+    TortureWorld,
+    Wireless,
+    a_rich_source,
+    copies_of,
+    final_complaints,
+    orphans,
+)
+
+LONG = int(os.environ.get("AMICOPY_TORTURE", "0"))
+SEED = int(os.environ.get("AMICOPY_TORTURE_SEED", "1"))
+BRISK = Timing(copy_seconds=30, seconds_per_gib=0.1, visible_after=0, snapshots_listed_after=0)
+SLOW_TO_SHOW = Timing(copy_seconds=90, visible_after=60, snapshots_listed_after=20)
+STRIDE = 12  # of a scene's writes, in short form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """How the world is when the command is run that gets killed."""
+
+    name: str
+    timing: Timing = BRISK
+    unconfirmed: Unconfirmed = field(default_factory=Unconfirmed)
+    prepared: tuple[tuple[str, ...], ...] = ()  # commands that ran before, uninterrupted
+    failures: int = 0  # the copies of so many of those fail
+    options: tuple[str, ...] = ()
+    hours_later: float = 0.0
+
+    def __str__(self) -> str:
+        return self.name
+
+
+NO_WAIT = ("--no-wait",)
+FAILING = tuple(f"copy@{region}=fail:Client.InternalError: no" for region in REGIONS)
+SCENES = [
+    Scene(name="nothing is there"),
+    Scene(name="copies are pending", prepared=(NO_WAIT,)),
+    Scene(name="copies are available", prepared=(NO_WAIT,), hours_later=1),
+    Scene(name="an attempt has failed", prepared=((),), failures=1),
+    Scene(name="two attempts have failed", prepared=((), ()), failures=2),
+    Scene(name="an attempt has failed and a copy is available", failures=1, prepared=((), NO_WAIT), hours_later=1),
+    Scene(name="EC2 is slow to show and an attempt has failed", timing=SLOW_TO_SHOW, prepared=((),), failures=1),
+    Scene(name="EC2 is slow to show", timing=SLOW_TO_SHOW, unconfirmed=Unconfirmed(unseen_id="empty")),
+    Scene(name="nobody waits", options=NO_WAIT),
+    Scene(name="they are shared when all are there", options=("--share-when", "all")),
+]
+
+
+@dataclass(slots=True)
+class Stage:
+    """One server, one nursery, one clock; a fresh world per scene."""
+
+    sandbox: TortureSandbox
+    nursery: Nursery
+    clock: SharedClock
+
+    def set(self, scene: Scene) -> tuple[TortureWorld, Image]:
+        """Return the world as the scene has it, and its source."""
+        self.clock.begin_anew()
+        self.sandbox.reset(clock=self.clock, timing=scene.timing, unconfirmed=scene.unconfirmed)
+        world = self.sandbox.torture
+        source = a_rich_source(world)
+        for number, options in enumerate(scene.prepared):
+            for fault in FAILING if number < scene.failures else ():
+                world.order(parse_fault(fault))
+            self.nursery.run(world, command(source, *options))
+        world.forget_orders()
+        self.clock.advance(scene.hours_later * 3600)
+        return world, source
+
+
+def command(source: Image, *options: str) -> list[str]:
+    """Return the command line that is run again and again."""
+    return ["copy", source.image_id, "--to", ",".join(REGIONS), "--quiet", *options]
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Serve, and have processes ready to be born."""
+    folder = tmp_path_factory.mktemp("torture")
+    clock_file: Path = folder / "clock"
+    clock = SharedClock(clock_file)
+    Wireless.write_model(folder / "models")
+    with TortureSandbox.start(clock=clock, samples=False) as sandbox:
+        environment = {
+            **sandbox.environment,
+            "AWS_MAX_ATTEMPTS": "1",
+            "AWS_DATA_PATH": str(folder / "models"),
+            "HOME": str(folder),
+        }
+        nursery = Nursery(clock_file, environment)
+        try:
+            yield Stage(sandbox, nursery, clock)
+        finally:
+            nursery.close()
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    """Count what was done, and say it at the end."""
+    counting = Tally(SEED)
+    yield counting
+    print(f"\n{counting}")
+
+
+def complaints(stage: Stage, world: TortureWorld, source: Image) -> list[str]:
+    """Run the command to its end, and return what is then not as promised."""
+    finished = stage.nursery.run(world, command(source))
+    found = [f"the next run ended with {finished.status}"] if finished.status else []
+    stage.clock.advance(3600)
+    found += final_complaints(world, source, REGIONS)
+    written = len(world.seen)
+    again = stage.nursery.run(world, command(source))
+    if again.status or len(world.seen) > written:
+        found.append(f"a further run ended with {again.status}, and wrote {world.seen[written:]}")
+    return found
+
+
+def requests_of(stage: Stage, scene: Scene) -> list[str]:
+    """Return the operations of a run that nobody kills."""
+    world, source = stage.set(scene)
+    ran = stage.nursery.run(world, command(source, *scene.options))
+    assert ran.status == 0
+    return ran.made
+
+
+def kill_points(scene: Scene, made: list[str]) -> list[Strike]:
+    """Return where to strike: in long form everywhere, else after some of the writes, other ones in each scene.
+
+    Reads change nothing, and before one write the world is as it was after the write before.
+    """
+    if LONG:
+        return [Strike(request=number, after=after) for number in range(1, len(made) + 1) for after in (False, True)]
+    writing = [Strike(request=number, after=True) for number, operation in enumerate(made, 1) if operation]
+    return writing[SCENES.index(scene) % STRIDE :: STRIDE]
+
+
+@pytest.mark.parametrize("scene", SCENES if LONG else SCENES[::2], ids=str)
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_same_command(
+    stage: Stage, tally: Tally, scene: Scene
+) -> None:
+    """32."""
+    broken = {}
+    for strike in kill_points(scene, requests_of(stage, scene)):
+        world, source = stage.set(scene)
+        struck = stage.nursery.run(world, command(source, *scene.options), strike)
+        if not struck.happened:  # the surveys' threads make a request more or less
+            continue
+        tally.counts["kill points"] += 1
+        assert struck.status == -signal.SIGKILL
+        if found := complaints(stage, world, source):
+            broken[str(strike)] = found
+    assert broken == {}
+
+
+def test_runs_in_threads_that_are_killed_again_and_again_are_completed_by_the_same_command(
+    stage: Stage, tally: Tally
+) -> None:
+    """32: as people run it, its lanes side by side; up to three runs in a row die, each anywhere."""
+    chance = random.Random(SEED)
+    broken = {}
+    for _ in range(LONG // 10 or 2):
+        scene = chance.choice(SCENES)
+        world, source = stage.set(scene)
+        said = [str(scene)]
+        for _ in range(chance.randint(1, 3)):
+            strike = Strike(request=chance.randint(1, 90), after=chance.random() < 0.5)
+            struck = stage.nursery.run(world, command(source, *scene.options), strike, threads=True)
+            tally.counts["kill points in threads"] += struck.happened
+            said.append(str(strike))
+            stage.clock.advance(chance.choice((0, 5, 60)))
+        if found := complaints(stage, world, source):
+            broken[", ".join(said)] = found
+    assert broken == {}
+
+
+CANCELLING = ("--on-interrupt", "cancel")
+
+
+def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(stage: Stage, tally: Tally) -> None:
+    """31: with ``--on-interrupt cancel`` no image and no snapshot of that run is left."""
+    fresh = SCENES[0]
+    broken = {}
+    for kill in kill_points(fresh, requests_of(stage, fresh)):
+        strike = replace(kill, signal=signal.SIGINT, fatal=False)
+        world, source = stage.set(fresh)
+        struck = stage.nursery.run(world, command(source, *CANCELLING), strike)
+        tally.counts["interruptions"] += struck.happened
+        stage.clock.advance(3600)
+        left = [image.image_id for region in REGIONS for image in copies_of(world, source, region)]
+        left += [one.snapshot_id for region in REGIONS for one in orphans(world, region)]
+        if struck.happened and (struck.status != 130 or left):
+            broken[str(strike)] = f"ended with {struck.status}, left {left}"
+        elif found := complaints(stage, world, source):
+            broken[str(strike)] = str(found)
+    assert broken == {}
+
+
+def test_a_run_that_is_interrupted_twice_anywhere_is_completed_by_the_same_command(stage: Stage, tally: Tally) -> None:
+    """31 and 32: the second Ctrl-C, or a kill, ends the run in the middle of taking back."""
+    fresh = SCENES[0]
+    broken = {}
+    chance = random.Random(SEED)
+    made = len(requests_of(stage, fresh))
+    for _ in range(LONG // 10 or 2):
+        first = Strike(request=chance.randint(made // 3, made), after=True, signal=signal.SIGINT, fatal=False)
+        second = Strike(
+            request=first.request + chance.randint(1, 15),
+            after=chance.random() < 0.5,
+            signal=chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)),
+        )
+        world, source = stage.set(fresh)
+        struck = stage.nursery.run(world, command(source, *CANCELLING), first, second)
+        tally.counts["double interruptions"] += struck.happened == 2
+        if found := complaints(stage, world, source):
+            broken[f"{first}, {second}"] = found
+    assert broken == {}

@@ -1,0 +1,218 @@
+"""Faults to order: each goes wrong as ordered, as often as ordered, and nothing else does."""
+
+from typing import Any
+
+import pytest
+
+from amicopy.sandbox.ec2.errors import Ec2Error
+from amicopy.sandbox.faults import (
+    THROTTLED,
+    ConnectionCut,
+    Dead,
+    Effect,
+    Fail,
+    Fault,
+    Flap,
+    ForeignPage,
+    Lost,
+    Page,
+    Refuse,
+    Stuck,
+    Truncated,
+    TruncatedAnswer,
+    Unseen,
+    Vanish,
+    parse_fault,
+)
+from amicopy.sandbox.world import World
+from tests.support.clock import FakeClock
+
+HOME, AWAY = "us-east-1", "eu-west-1"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def world(clock: FakeClock) -> World:
+    made = World(clock)
+    made.register(HOME, name="web", image_id="ami-0a11ce5a3b1e00001")
+    return made
+
+
+def copy(world: World, region: str = AWAY) -> str:
+    params = {"Name": "web", "SourceImageId": "ami-0a11ce5a3b1e00001", "SourceRegion": HOME, "ClientToken": "t"}
+    return str(world.call("CopyImage", params, region=region)["ImageId"])
+
+
+def states(world: World, image_id: str) -> list[str]:
+    answer = world.call("DescribeImages", {"Filters": [{"Name": "image-id", "Values": [image_id]}]}, region=AWAY)
+    return [image["State"] for image in answer["Images"]]
+
+
+def test_refusals_come_as_often_as_ordered_and_change_nothing(world: World) -> None:
+    world.order(parse_fault("CopyImage@eu-west-1=throttle*2"))
+    for _ in range(2):
+        with pytest.raises(Ec2Error, match="Request limit exceeded"):
+            copy(world)
+    assert world.images(AWAY) == []
+    assert copy(world)
+
+
+def test_fault_of_one_region_leaves_others_alone(world: World) -> None:
+    world.order(parse_fault("*@eu-west-1=dead"))
+    assert copy(world, "eu-west-2")
+    for _ in range(3):
+        with pytest.raises(ConnectionCut):
+            copy(world)
+
+
+def test_calls_that_shall_go_well_first_do(world: World) -> None:
+    world.order(parse_fault("DescribeImages=500 after 2"))
+    for _ in range(2):
+        world.call("DescribeImages", {}, region=HOME)
+    with pytest.raises(Ec2Error) as caught:
+        world.call("DescribeImages", {}, region=HOME)
+    assert (caught.value.code, caught.value.status) == ("InternalError", 500)
+    world.call("DescribeImages", {}, region=HOME)
+
+
+def test_lost_reply_means_that_the_call_took_effect(world: World) -> None:
+    world.order(parse_fault("copy=lost"))
+    with pytest.raises(ConnectionCut):
+        copy(world)
+    (image,) = world.images(AWAY)
+    assert copy(world) == image.image_id
+    assert [request.error for request in world.requests] == ["connection cut", ""]
+
+
+def test_page_of_a_proxy_has_no_effect_and_a_truncated_answer_has(world: World) -> None:
+    world.order(parse_fault("copy=html:200"))
+    world.order(parse_fault("copy=truncated"))
+    with pytest.raises(ForeignPage):
+        copy(world)
+    assert world.images(AWAY) == []
+    with pytest.raises(TruncatedAnswer):
+        copy(world)
+    assert len(world.images(AWAY)) == 1
+
+
+def test_failing_copy_is_pending_first_and_tells_its_reason(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy@eu-west-1=fail:Client.InternalError: no luck | key gone"))
+    image_id = copy(world)
+    clock.advance(1)
+    assert states(world, image_id) == ["pending"]
+    clock.advance(60)
+    assert states(world, image_id) == ["failed"]
+    assert world.image(AWAY, image_id).state_reason == ("Client.InternalError", "no luck")
+    assert [row.state_message for row in world.snapshots(AWAY)] == ["key gone"]
+
+
+def test_stuck_copy_stays_pending_for_ever(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy=stuck"))
+    image_id = copy(world)
+    clock.advance(1e6)
+    assert states(world, image_id) == ["pending"]
+    assert [row.progress for row in world.snapshots(AWAY)] == ["50%"]
+
+
+def test_vanishing_copy_is_not_found_afterwards(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy=vanish"))
+    image_id = copy(world)
+    clock.advance(1)
+    assert states(world, image_id) == ["pending"]
+    clock.advance(60)
+    with pytest.raises(Ec2Error, match=r"InvalidAMIID\.NotFound"):
+        world.call("DescribeImages", {"ImageIds": [image_id]}, region=AWAY)
+
+
+def test_flapping_copy_is_pending_again_after_it_was_available(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy=flap:2"))
+    image_id = copy(world)
+    clock.advance(60)
+    assert [states(world, image_id)[0] for _ in range(4)] == ["available", "pending", "pending", "available"]
+
+
+def test_flapping_copy_refuses_to_be_shared_and_then_lets_it(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy=flap:1"))
+    image_id = copy(world)
+    clock.advance(60)
+    states(world, image_id)
+    share: dict[str, Any] = {"ImageId": image_id, "LaunchPermission": {"Add": [{"UserId": "111122223333"}]}}
+    with pytest.raises(Ec2Error, match="currently pending"):
+        world.call("ModifyImageAttribute", share, region=AWAY)
+    world.call("ModifyImageAttribute", share, region=AWAY)
+
+
+def test_unseen_copy_hides_from_so_many_describes(world: World, clock: FakeClock) -> None:
+    world.order(parse_fault("copy=unseen:3"))
+    image_id = copy(world)
+    clock.advance(60)
+    assert [len(states(world, image_id)) for _ in range(5)] == [0, 0, 0, 1, 1]
+
+
+def test_fault_is_not_used_up_by_a_repeated_token(world: World) -> None:
+    first = copy(world)
+    world.order(parse_fault("copy=stuck"))
+    assert copy(world) == first
+    assert copy(world, "eu-west-2")
+    assert world.state.jobs["eu-west-2"][0].hangs
+
+
+def test_standing_order_meets_every_copy(world: World) -> None:
+    world.order(parse_fault("copy=stuck*always"))
+    for region in (AWAY, "eu-west-2"):
+        copy(world, region)
+        assert world.state.jobs[region][0].hangs
+
+
+def test_orders_can_be_forgotten(world: World) -> None:
+    world.order(parse_fault("*=dead"))
+    world.forget_orders()
+    assert copy(world)
+
+
+@pytest.mark.parametrize(
+    ("text", "operation", "region", "times", "skip", "effect"),
+    [
+        ("CopyImage@eu-west-1=throttle*5", "CopyImage", AWAY, 5, 0, THROTTLED),
+        ("copy=fail", "CopyImage", None, 1, 0, Fail()),
+        ("copy@*=fail:A.B: a: b | s", "CopyImage", None, 1, 0, Fail(code="A.B", message="a: b", snapshot_message="s")),
+        ("*@ap-south-1=dead", "*", "ap-south-1", None, 0, Dead()),
+        ("*=dead*2", "*", None, 2, 0, Dead()),
+        ("DescribeImages=hang:30", "DescribeImages", None, None, 0, Dead(hang_seconds=30)),
+        ("DescribeImages=html:200*always after 3", "DescribeImages", None, None, 3, Page(status=200)),
+        ("X=error:403 Denied: No.", "X", None, 1, 0, Refuse(code="Denied", message="No.", status=403)),
+        ("X=error:A.NotFound: gone*3", "X", None, 3, 0, Refuse(code="A.NotFound", message="gone")),
+        ("copy=lost", "CopyImage", None, 1, 0, Lost()),
+        ("copy=truncated", "CopyImage", None, 1, 0, Truncated()),
+        ("copy=stuck", "CopyImage", None, 1, 0, Stuck()),
+        ("copy=vanish", "CopyImage", None, 1, 0, Vanish()),
+        ("copy=flap:4", "CopyImage", None, 1, 0, Flap(describes=4)),
+        ("copy=unseen:2", "CopyImage", None, 1, 0, Unseen(describes=2)),
+    ],
+)  # fmt: skip
+def test_text_of_a_fault_is_read(
+    text: str, operation: str, region: str | None, times: int | None, skip: int, effect: Effect
+) -> None:
+    expected = Fault(operation=operation, region=region, times=times, skip=skip, effect=effect)
+    assert parse_fault(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("CopyImage", "is no fault: write OPERATION"),
+        ("CopyImage=explode", "there are: 500"),
+        ("copy=hang", "needs a whole number"),
+        ("copy=flap:x", "needs a whole number"),
+        ("copy=throttle:3", "takes nothing behind a colon"),
+        ("copy=error", "needs a code and a message"),
+        ("DescribeImages=stuck", "order it for CopyImage, not for DescribeImages"),
+    ],
+)
+def test_wrong_text_of_a_fault_is_explained(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        parse_fault(text)

@@ -1,0 +1,222 @@
+"""Manifests: every fault with file, line and column before AWS is asked; what is expensive to read is not read."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from amicopy.core.errors import ManifestInvalid
+from amicopy.manifest.read import read_manifest
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.manifests import a_manifest
+from tests.support.scenes import EAST, HOME, WEST
+
+IMAGE = "ami-0123456789abcdef0"
+RIGHT = f"images:\n  - source: {IMAGE}\n    from: {HOME}\n    to: {WEST}\n"
+
+
+def faults(text: str | bytes, **variables: str) -> tuple[str, ...]:
+    """Return what is said of a manifest."""
+    with pytest.raises(ManifestInvalid) as raised:
+        read_manifest("amis.yaml", text.encode() if isinstance(text, str) else text, variables)
+    return raised.value.details or (raised.value.why,)  # a single one is the reason itself
+
+
+def test_the_least_that_a_manifest_says() -> None:
+    [entry] = read_manifest("amis.yaml", RIGHT.encode(), {})
+    assert entry.where == "amis.yaml:2:5"
+    assert [(one.to, one.wish.share, one.wish.keys) for one in entry.orders] == [([WEST], None, {})]
+    assert (entry.publish, entry.keep) == (None, None)
+
+
+def test_defaults_hold_where_an_image_does_not_say_otherwise() -> None:
+    text = f"""\
+defaults:
+  from: {HOME}
+  to: [{WEST}, {EAST}]
+  tags: {{team: web, stage: test}}
+images:
+  - source: {IMAGE}
+    tags: {{stage: live}}
+    to:
+      {WEST}: {{name: west-name, tags: {{west: true}}}}
+      {EAST}: {{kms_key: alias/east}}
+"""
+    [entry] = read_manifest("amis.yaml", text.encode(), {})
+    by_region = {region: order.wish for order in entry.orders for region in order.to}
+    assert by_region[WEST].name == "west-name"
+    assert by_region[WEST].tags == {"team": "web", "stage": "live", "west": "true"}
+    assert by_region[EAST].tags == {"team": "web", "stage": "live"}
+    assert (by_region[WEST].keys, by_region[EAST].keys) == ({}, {"": "alias/east"})
+
+
+def test_variables_are_filled_in_and_two_dollars_are_one() -> None:
+    text = RIGHT + "    description: web-${VERSION} for $$5\n    tags: {version: '${VERSION}'}\n"
+    [entry] = read_manifest("amis.yaml", text.encode(), {"VERSION": "1.10"})
+    assert (entry.orders[0].wish.description, entry.orders[0].wish.tags) == ("web-1.10 for $5", {"version": "1.10"})
+
+
+def test_what_a_variable_holds_is_never_yaml() -> None:
+    text = RIGHT + "    name: ${NAME}\n"
+    [entry] = read_manifest("amis.yaml", text.encode(), {"NAME": "x (encrypt/ true) - [y]"})
+    assert entry.orders[0].wish.name == "x (encrypt/ true) - [y]"
+
+
+def test_scalars_stay_what_was_written() -> None:
+    text = RIGHT + "    tags: {version: 1.10, country: no, on: 0777}\n    share: [012345678901]\n"
+    [entry] = read_manifest("amis.yaml", text.encode(), {})
+    assert entry.orders[0].wish.tags == {"version": "1.10", "country": "no", "on": "0777"}
+    assert [str(who) for who in entry.orders[0].wish.share or ()] == ["012345678901"]
+
+
+def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
+    [entry] = read_manifest("amis.yaml", (RIGHT + "    share: []\n").encode(), {})
+    assert entry.orders[0].wish.share == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("", "1:1: the file is empty"),
+        ("images: []\n", "1:1: this is empty"),
+        ("- a\n", "1:1: a list is not a mapping"),
+        ("imgaes: []\n", "1:1: 'imgaes' means nothing here; did you mean 'images'?"),
+        (RIGHT + "    best_efort: x\n", "5:5: 'best_efort' means nothing here; did you mean 'best_effort'?"),
+        (RIGHT + "    min_success: two\n", "5:5: 'two' is not a whole number"),
+        (RIGHT + "    min_success: 2\n", "5:5: 2 cannot succeed: there are 1 destinations"),
+        (RIGHT + "    encrypt: yes please\n", "5:5: 'yes please' is not true or false"),
+        (RIGHT + "    tags: [a]\n", "5:5: a list is not a mapping"),
+        (RIGHT + "    tags: {'aws:a': b}\n", "5:5: the tag 'aws:a' cannot be set: keys that begin with aws: belong to"),
+        (RIGHT + "    share: [somebody]\n", "5:5: 'somebody' is"),
+        (RIGHT + "    share: [public]\n    encrypt: true\n", "5:5: public and encryption contradict each other"),
+        (
+            RIGHT + "    share: ['111122223333']\n    carry_permissions: false\n",
+            "5:5: share and carry_permissions: false",
+        ),
+        (RIGHT + "    complete_within: 17m\n", "5:5: "),
+        (RIGHT + "    protect: always\n", "5:5: 'always' is none of: on, cooldown, source"),
+        (RIGHT + "    publish: {ssm: amis}\n", "5:15: a parameter's path begins with /"),
+        (RIGHT + "    publish: {ssm: '/{nmae}'}\n", "5:15: {nmae} in"),
+        (RIGHT + "    publish: {}\n", "5:5: 'ssm' is missing"),
+        (RIGHT + "    name: a\n    name: b\n", "6:5: 'name' is given a second time; the first is in line 5"),
+        (RIGHT.replace(WEST, f"{WEST},{WEST}"), f"4:5: {WEST} is named twice"),
+        (RIGHT + "    best_effort: eu-west-1\n", "5:5: eu-west-1 is no destination"),
+        (RIGHT.replace(f"to: {WEST}", "to: ','"), "4:5: no destination is named here"),
+        (RIGHT.replace(f"    to: {WEST}\n", ""), "2:5: 'to' is missing, here and in the defaults"),
+        (RIGHT.replace(IMAGE, "ami-1"), "2:5: 'ami-1' is"),
+        (RIGHT.replace(IMAGE, "{nmae: web}"), "2:14: 'nmae' means nothing here; did you mean 'name'?"),
+        (RIGHT.replace(IMAGE, f"{{id: {IMAGE}, owner: self}}"), "'owner' goes with name only"),
+        (RIGHT.replace(IMAGE, "{name: a, ssm: /b}"), "2:5: say one of id, name, ssm and packer"),
+        (RIGHT.replace(IMAGE, "{packer: nowhere.json}"), "nowhere.json cannot be read: No such file or directory"),
+        (RIGHT + RIGHT.partition("\n")[2], f"5:5: the same source is to go to {WEST} in amis.yaml:2:5 too"),
+        (RIGHT + "    kms_key: arn:aws:kms:eu-west-1:111122223333:key/1\n", "5:5: "),
+        ("images:\n\t- source: x\n", "2:1: this is no YAML: found character '\\t' that cannot start any token; indent"),
+        ("images: [\n", "2:1: this is no YAML"),
+        (RIGHT + "---\n" + RIGHT, "5:1: this is no YAML: but found another document"),
+        (
+            "images: !!python/object/apply:os.system [reboot]\n",
+            "1:9: !!python/object/apply:os.system means",
+        ),
+        ("images: !secret x\n", "1:9: !secret means nothing here; leave it out"),
+        ("{[a]: b}\n", "1:2: a key has to be a word"),
+        ("images: \x00\n", "1:1: this is no YAML"),
+        (RIGHT + "    name: ${VERSION}\n", "5:11: the variable VERSION is not set"),
+        (RIGHT + "    name: ${VER SION}\n", "5:11: '${VER SION}' is no variable"),
+        (RIGHT + "    description: ${open\n", "5:18: '${open' is no variable"),
+    ],
+)
+def test_every_fault_has_its_place(text: str, fault: str) -> None:
+    told = faults(text)
+    assert any(fault in one and one.startswith("amis.yaml:") for one in told), told
+
+
+@pytest.mark.parametrize("key", ["kms_key", "name", "complete_within", "deprecate_after"])
+def test_a_variable_that_is_set_to_nothing_does_not_do_as_if_the_key_were_not_there(key: str) -> None:
+    assert any("5:5: this is empty" in one for one in faults(RIGHT + f"    {key}: ${{KEY}}\n", KEY=""))
+
+
+@pytest.mark.parametrize("said", ["{name: 'web-*', owner: $}", "{name: 'web-*', architecture: $}", "{name: $}", "$"])
+def test_an_empty_filter_does_not_find_everything(said: str) -> None:
+    text = RIGHT.replace(IMAGE, said.replace("$", "'${KEY}'"))
+    assert any("this is empty" in one for one in faults(text, KEY=""))
+
+
+def test_destinations_from_an_empty_variable_are_not_none() -> None:
+    assert any("this is empty" in one for one in faults(RIGHT.replace(f"to: {WEST}", "to: ${REGIONS}"), REGIONS=""))
+
+
+def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
+    told = faults(RIGHT + "    nmae: x\n    tgas: {}\n    encrypt: maybe\n")
+    assert [one.split(":")[1] for one in told] == ["5", "6", "7"]
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert len(read_manifest("amis.yaml", b"\xef\xbb\xbf" + RIGHT.encode(), {})) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_what_is_not_utf_8_is_refused(encoding: str) -> None:
+    [told] = faults((RIGHT + "    description: Köln\n").encode(encoding))
+    assert told.startswith("amis.yaml:")
+
+
+def test_an_alias_bomb_is_refused() -> None:
+    levels = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    assert faults("\n".join(levels)) == ("amis.yaml:1:1: this expands to more than 50000 values",)
+
+
+def test_a_long_text_that_is_named_often_is_refused() -> None:
+    text = f"a: &a '{'$$' * 100_000}'\nb: [{', '.join(['*a'] * 40_000)}]\n"
+    assert faults(text) == ("amis.yaml:1:1: this expands to more than 2000000 letters",)
+
+
+@pytest.mark.parametrize(
+    "text", ["images: &a [*a]\n", "images: " + "[" * 100 + "]" * 100, "[" * 400_000, "images: " + "{a: " * 50_000]
+)
+def test_values_within_values_without_end_are_refused(text: str) -> None:
+    assert any("nested more than 20 deep" in one or "no YAML" in one for one in faults(text))
+
+
+def test_a_file_of_megabytes_is_not_parsed() -> None:
+    assert faults(b"#" * 1_000_001) == ("amis.yaml:1:1: the file has 1000001 bytes, and 1000000 at most are read",)
+
+
+def test_the_schema_is_one_and_is_printed(amicopy: Run, world: World) -> None:
+    ran = amicopy("sync", "--schema")
+    schema = json.loads(ran.out)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert ran.code == 0
+    jsonschema.validate({"images": [{"source": IMAGE, "to": WEST}]}, schema)
+    assert world.requests == []
+
+
+@pytest.mark.parametrize("content", [b"images: [{source: x}]\n", b"\xff\xfe", b"", b"images: !!python/object:a {}\n"])
+def test_a_faulty_manifest_ends_with_2_before_aws_is_asked(
+    amicopy: Run, world: World, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "amis.yaml"
+    path.write_bytes(content)
+    ran = amicopy("sync", str(path), "--output", "json")
+    assert (ran.code, world.requests) == (2, [])
+    assert ran.json["exit_code"] == 2
+    assert f"{path}:1:" in ran.err
+
+
+@pytest.mark.parametrize("what", ["missing.yaml", "."])
+def test_a_manifest_that_cannot_be_read(amicopy: Run, world: World, tmp_path: Path, what: str) -> None:
+    ran = amicopy("sync", str(tmp_path / what))
+    assert (ran.code, world.requests) == (2, [])
+    assert f"The manifest {tmp_path / what} cannot be read." in ran.err
+
+
+def test_a_region_that_does_not_exist_is_told_with_the_entry_s_place(
+    amicopy: Run, world: World, tmp_path: Path
+) -> None:
+    manifest = a_manifest(tmp_path, RIGHT.replace(WEST, "us-west-22"))
+    ran = amicopy("sync", manifest)
+    assert (ran.code, world.requests) == (2, [])
+    assert f"{manifest}:2:5: " in ran.err
+    assert WEST in ran.err, "a suggestion"
