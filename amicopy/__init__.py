@@ -1,74 +1,25 @@
-"""Copy Amazon EC2 machine images to other regions, faithfully and exactly once.
+"""Copy Amazon EC2 machine images (AMIs) to other regions, complete and exactly once.
 
-The names of `amicopy.api` are this package's own: ``amicopy.copy("ami-…", to="eu-west-1")``.
+The public names are those of `amicopy.api`: ``amicopy.copy("ami-…", to="eu-west-1")``.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from amicopy.core.version import __version__ as __version__
+
 if TYPE_CHECKING:
-    from amicopy.api import (
-        AmicopyError,
-        CancelJob,
-        Cancellation,
-        CopyJob,
-        CopyRequest,
-        Event,
-        Means,
-        Order,
-        Plan,
-        Principal,
-        Protection,
-        Report,
-        Session,
-        Status,
-        StatusJob,
-        SyncJob,
-        SyncReport,
-        Terms,
-        Verdict,
-        VerifyJob,
-        cancel,
-        copy,
-        status,
-        sync,
-        verify,
-    )
-
-__version__ = "0.1.0"
-
-__all__ = [
-    "AmicopyError",
-    "CancelJob",
-    "Cancellation",
-    "CopyJob",
-    "CopyRequest",
-    "Event",
-    "Means",
-    "Order",
-    "Plan",
-    "Principal",
-    "Protection",
-    "Report",
-    "Session",
-    "Status",
-    "StatusJob",
-    "SyncJob",
-    "SyncReport",
-    "Terms",
-    "Verdict",
-    "VerifyJob",
-    "cancel",
-    "copy",
-    "status",
-    "sync",
-    "verify",
-]
+    from amicopy.api import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:
-    """Return one of the api's names; it is imported when the first is used, since it brings botocore along."""
-    if name not in __all__:  # a submodule, perhaps, which Python looks for next
-        raise AttributeError(f"module 'amicopy' has no attribute {name!r}")
-    from importlib import import_module
+    """Return a name of the API. `amicopy.api` imports botocore, so it is loaded when the first name is used."""
+    api = import_module("amicopy.api")
+    if name == "__all__" or name in api.__all__:
+        return getattr(api, name)
+    raise AttributeError(f"module 'amicopy' has no attribute {name!r}")
 
-    return getattr(import_module("amicopy.api"), name)
+
+def __dir__() -> list[str]:
+    """Return the names of the API."""
+    return sorted({*globals(), *import_module("amicopy.api").__all__})

@@ -14,35 +14,35 @@ from amicopy.core.models import Principal
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import Order, Terms
 from amicopy.execute.report import Report
-from amicopy.jobs.cancel import CancelJob, Cancellation
-from amicopy.jobs.context import Means
+from amicopy.jobs.cancel import CancelJob, CancelResult
+from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
-from amicopy.jobs.status import Status, StatusJob
-from amicopy.jobs.sync import SyncJob, SyncReport
-from amicopy.jobs.verify import Verdict, VerifyJob
+from amicopy.jobs.status import StatusJob, StatusResult
+from amicopy.jobs.sync import SyncJob, SyncResult
+from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.plan.plan import Plan
 
 __all__ = [
     "AmicopyError",
     "CancelJob",
-    "Cancellation",
+    "CancelResult",
+    "Context",
     "CopyJob",
     "CopyRequest",
     "Event",
-    "Means",
     "Order",
     "Plan",
     "Principal",
     "Protection",
     "Report",
     "Session",
-    "Status",
     "StatusJob",
+    "StatusResult",
     "SyncJob",
-    "SyncReport",
+    "SyncResult",
     "Terms",
-    "Verdict",
     "VerifyJob",
+    "VerifyResult",
     "cancel",
     "copy",
     "status",
@@ -72,7 +72,7 @@ def copy(
     protect: Protection | None = None,
     preflight: bool = True,
     terms: Terms | None = None,
-    means: Means | None = None,
+    context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> Report:
     """Copy AMIs to other regions, as ``amicopy copy`` does, and return what became of each destination.
@@ -108,7 +108,7 @@ def copy(
         preflight=preflight,
     )
     order = Order(wish=wish, to=_listed(to), exclude=_listed(exclude), best_effort=_listed(best_effort))
-    job = CopyJob(means or _means(), [order], terms)
+    job = CopyJob(context or _context(), [order], terms)
     job.plan()
     _heard(job.events(), on_event)
     return job.report
@@ -118,9 +118,9 @@ def sync(
     manifest: str | Path,
     *,
     terms: Terms | None = None,
-    means: Means | None = None,
+    context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
-) -> SyncReport:
+) -> SyncResult:
     """Make a manifest true, as ``amicopy sync`` does, and return what became of copies, parameters and old copies.
 
     Raises:
@@ -130,7 +130,7 @@ def sync(
     """
     from amicopy.manifest.read import read_manifest
 
-    job = SyncJob(means or _means(), read_manifest(str(manifest), Path(manifest).read_bytes()), terms)
+    job = SyncJob(context or _context(), read_manifest(str(manifest), Path(manifest).read_bytes()), terms)
     job.plan()
     _heard(job.events(), on_event)
     return job.finish()
@@ -141,15 +141,15 @@ def status(
     *,
     source_region: str | None = None,
     where: str | Sequence[str] = "all",
-    means: Means | None = None,
-) -> Status:
+    context: Context | None = None,
+) -> StatusResult:
     """Return every copy of the AMIs in the regions named by ``where``; reads only.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
-    return StatusJob(means or _means(), _about(image_ids, source_region), _listed(where)).look()
+    return StatusJob(context or _context(), _about(image_ids, source_region), _listed(where)).look()
 
 
 def verify(
@@ -158,8 +158,8 @@ def verify(
     source_region: str | None = None,
     where: str | Sequence[str] = "all",
     wish: CopyRequest | None = None,
-    means: Means | None = None,
-) -> Verdict:
+    context: Context | None = None,
+) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``wish``; reads only.
 
     Raises:
@@ -167,7 +167,7 @@ def verify(
         AmicopyError: nothing could be read.
     """
     asked = wish or _about(image_ids, source_region)
-    return VerifyJob(means or _means(), asked, _listed(where)).verdict()
+    return VerifyJob(context or _context(), asked, _listed(where)).verdict()
 
 
 def cancel(
@@ -176,8 +176,8 @@ def cancel(
     where: str | Sequence[str],
     source_region: str | None = None,
     available: bool = False,
-    means: Means | None = None,
-) -> Cancellation:
+    context: Context | None = None,
+) -> CancelResult:
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
 
     The ids are sources' or copies' own. Returns a verdict for each image and snapshot. To look first, use `CancelJob`.
@@ -189,12 +189,12 @@ def cancel(
     ids = _listed(image_ids)
     if not ids:
         raise ValueError("give the ids of sources or copies")
-    job = CancelJob(means or _means(), ids, _listed(where), source_region=source_region, available=available)
+    job = CancelJob(context or _context(), ids, _listed(where), source_region=source_region, available=available)
     return job.remove(job.find())
 
 
-def _means() -> Means:
-    return Means(session=Session())
+def _context() -> Context:
+    return Context(session=Session())
 
 
 def _about(image_ids: str | Iterable[str], source_region: str | None) -> CopyRequest:

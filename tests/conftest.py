@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import THREAD, Stop
 from amicopy.sandbox.http.server import Sandbox
@@ -110,8 +110,8 @@ def amicopy(clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> Run:
 
     def run(*argv: str, stop: Stop | None = None) -> Ran:
         capsys.readouterr()
-        runtime = Runtime(clock=clock, drive=one_after_another, stop=stop or Stop())
-        code = main(argv, runtime)
+        environment = Environment(clock=clock, drive=one_after_another, stop=stop or Stop())
+        code = main(argv, environment)
         said = capsys.readouterr()
         return Ran(code, said.out, said.err)
 

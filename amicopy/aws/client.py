@@ -18,7 +18,7 @@ from amicopy.aws.session import Session
 log = logging.getLogger("amicopy.calls")
 
 
-class Calls:
+class CallCounter:
     """How many calls were made, by operation; shared by all regions of a run."""
 
     def __init__(self) -> None:
@@ -36,10 +36,10 @@ class Calls:
             return dict(sorted(self._count.items()))
 
 
-class Caller:
+class ServiceClient:
     """Calls operations by their names in botocore's model."""
 
-    def __init__(self, session: Session, service: str, region: str, calls: Calls) -> None:
+    def __init__(self, session: Session, service: str, region: str, calls: CallCounter) -> None:
         self._service = service
         self._region = region
         self._client = session.client(service, region)

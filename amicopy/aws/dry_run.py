@@ -11,7 +11,7 @@ from typing import Any
 from amicopy.core.models import SOURCE_TAG, Image
 
 
-class Write(StrEnum):
+class WriteOperation(StrEnum):
     """A writing call that a run may come to, by its EC2 operation."""
 
     COPY = "CopyImage"
@@ -24,7 +24,7 @@ class Write(StrEnum):
     DELETE_SNAPSHOT = "DeleteSnapshot"
 
 
-def rehearsal(write: Write, source: Image, now: datetime) -> Mapping[str, Any]:
+def dry_run_parameters(write: WriteOperation, source: Image, now: datetime) -> Mapping[str, Any]:
     """Return parameters for a rehearsal in a destination, where the source's ids stand for those to come.
 
     DryRun checks permissions only, so an id that is unknown there does not matter, and what else EC2 has against it
@@ -32,24 +32,24 @@ def rehearsal(write: Write, source: Image, now: datetime) -> Mapping[str, Any]:
     """
     snapshot_id = next(iter(source.snapshot_ids), "snap-00000000000000000")
     match write:
-        case Write.COPY:
-            tag = [{"Key": SOURCE_TAG, "Value": source.reference}]
+        case WriteOperation.COPY:
+            tag = [{"KmsKey": SOURCE_TAG, "Value": source.reference}]
             return {
                 "SourceRegion": source.region,
                 "SourceImageId": source.image_id,
                 "Name": "amicopy",
                 "TagSpecifications": [{"ResourceType": kind, "Tags": tag} for kind in ("image", "snapshot")],
             }
-        case Write.TAG:
-            return {"Resources": [snapshot_id], "Tags": [{"Key": SOURCE_TAG, "Value": source.reference}]}
-        case Write.DEPRECATE:
+        case WriteOperation.TAG:
+            return {"Resources": [snapshot_id], "Tags": [{"KmsKey": SOURCE_TAG, "Value": source.reference}]}
+        case WriteOperation.DEPRECATE:
             return {"ImageId": source.image_id, "DeprecateAt": now + timedelta(days=1)}
-        case Write.SHARE_SNAPSHOT:
+        case WriteOperation.SHARE_SNAPSHOT:
             nobody = [{"UserId": "000000000000"}]
             return {"SnapshotId": snapshot_id, "CreateVolumePermission": {"Add": nobody}}
-        case Write.SHARE_IMAGE:
+        case WriteOperation.SHARE_IMAGE:
             return {"ImageId": source.image_id, "LaunchPermission": {"Add": [{"UserId": "000000000000"}]}}
-        case Write.PROTECT | Write.DEREGISTER:
+        case WriteOperation.PROTECT | WriteOperation.DEREGISTER:
             return {"ImageId": source.image_id}
-        case Write.DELETE_SNAPSHOT:
+        case WriteOperation.DELETE_SNAPSHOT:
             return {"SnapshotId": snapshot_id}

@@ -7,20 +7,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from amicopy.aws.client import Calls
-from amicopy.aws.dry_run import Write, rehearsal
-from amicopy.aws.ec2_reads import Reader, chunks
-from amicopy.aws.kms import Keyring
+from amicopy.aws.client import CallCounter
+from amicopy.aws.dry_run import WriteOperation, dry_run_parameters
+from amicopy.aws.ec2_reads import Ec2Reads, chunks
+from amicopy.aws.kms import KmsClient
 from amicopy.aws.responses import principals_for, tags_for
 from amicopy.aws.session import Session
-from amicopy.aws.ssm import Parameters
+from amicopy.aws.ssm import ParameterStore
 from amicopy.core.errors import AccessDenied, AmicopyError
 from amicopy.core.models import Image, Principal
 
 _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
 
 
-class Gateway(Reader):
+class Ec2(Ec2Reads):
     """EC2 in one region, for one set of credentials; methods may raise what the reader's may."""
 
     def copy_image(
@@ -74,13 +74,13 @@ class Gateway(Reader):
         image_id: str = self._call("CopyImage", **parameters)["ImageId"]
         return image_id
 
-    def forbidden(self, write: Write, source: Image, now: datetime) -> AccessDenied | None:
+    def forbidden(self, write: WriteOperation, source: Image, now: datetime) -> AccessDenied | None:
         """Return IAM's refusal of a kind of write in this region; None where it allows it, or does not clearly say.
 
         AWS: the operation in question, with DryRun.
         """
         try:
-            self._call(str(write), DryRun=True, **rehearsal(write, source, now))
+            self._call(str(write), DryRun=True, **dry_run_parameters(write, source, now))
         except AccessDenied as error:
             return error
         except AmicopyError:  # DryRunOperation is EC2's yes; anything else says nothing about permissions
@@ -191,23 +191,23 @@ class Gateway(Reader):
         self._call("DeleteSnapshot", SnapshotId=snapshot_id)
 
 
-class Gateways:
+class Clients:
     """The gateways and keyrings of one run by region, made when asked for; ask in one thread."""
 
-    def __init__(self, session: Session, calls: Calls) -> None:
+    def __init__(self, session: Session, calls: CallCounter) -> None:
         self._session = session
         self._calls = calls
-        self._made: dict[str, Gateway] = {}
+        self._made: dict[str, Ec2] = {}
 
-    def __getitem__(self, region: str) -> Gateway:
+    def __getitem__(self, region: str) -> Ec2:
         if region not in self._made:
-            self._made[region] = Gateway(self._session, region, self._calls)
+            self._made[region] = Ec2(self._session, region, self._calls)
         return self._made[region]
 
-    def keyring(self, region: str) -> Keyring:
+    def kms(self, region: str) -> KmsClient:
         """Return KMS in that region."""
-        return Keyring(self._session, region, self._calls)
+        return KmsClient(self._session, region, self._calls)
 
-    def parameters(self, region: str) -> Parameters:
+    def parameters(self, region: str) -> ParameterStore:
         """Return Systems Manager's parameters in that region."""
-        return Parameters(self._session, region, self._calls)
+        return ParameterStore(self._session, region, self._calls)

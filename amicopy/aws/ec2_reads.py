@@ -8,7 +8,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from amicopy.aws.client import Caller, Calls
+from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.responses import image_from, principals_from, region_from, snapshot_from
 from amicopy.aws.session import Session
 from amicopy.core.errors import ImageNotFound, SnapshotNotFound
@@ -32,16 +32,16 @@ _ALL_REFERENCES: Mapping[str, Any] = {
 }
 
 
-class Reader:
+class Ec2Reads:
     """EC2 in one region, for one set of credentials, to look at.
 
     Every method may raise, beside what it names: AccessDenied, CredentialsMissing, CredentialsRejected,
     CredentialsExpired, Throttled, Unreachable, RequestRefused.
     """
 
-    def __init__(self, session: Session, region: str, calls: Calls) -> None:
+    def __init__(self, session: Session, region: str, calls: CallCounter) -> None:
         self.region = region
-        self._call = Caller(session, "ec2", region, calls)
+        self._call = ServiceClient(session, "ec2", region, calls)
 
     def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.

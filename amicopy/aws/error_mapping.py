@@ -79,14 +79,14 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
     """Return our error for one of botocore's; None for what is a bug of ours."""
     match error:
         case ClientError():
-            facts = error.response.get("Error", {})
+            settings = error.response.get("Error", {})
             status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
             return _refusal(
                 operation=operation,
                 service=service,
                 region=region,
-                code=str(facts.get("Code") or ""),
-                message=str(facts.get("Message") or ""),
+                code=str(settings.get("Code") or ""),
+                message=str(settings.get("Message") or ""),
                 status=int(status),
             )
         case ParamValidationError():

@@ -5,25 +5,25 @@ Refuses to use a key.
 
 import functools
 
-from amicopy.aws.client import Caller, Calls
+from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.session import Session
 from amicopy.core.errors import KeyNotFound, RequestRefused
-from amicopy.core.kms_key import Key
+from amicopy.core.kms_key import KmsKey
 
 
-class Keyring:
+class KmsClient:
     """The keys of one region."""
 
-    def __init__(self, session: Session, region: str, calls: Calls) -> None:
+    def __init__(self, session: Session, region: str, calls: CallCounter) -> None:
         self._session = session
         self._region = region
         self._calls = calls
 
     @functools.cached_property
-    def _call(self) -> Caller:  # made when a key is looked at, which most runs do not
-        return Caller(self._session, "kms", self._region, self._calls)
+    def _call(self) -> ServiceClient:  # made when a key is looked at, which most runs do not
+        return ServiceClient(self._session, "kms", self._region, self._calls)
 
-    def describe_key(self, text: str) -> Key:
+    def describe_key(self, text: str) -> KmsKey:
         """Return the key that an id, alias or ARN stands for.
 
         Raises:
@@ -33,16 +33,16 @@ class Keyring:
         AWS: KMS DescribeKey.
         """
         try:
-            facts = self._call("DescribeKey", KeyId=text)["KeyMetadata"]
+            settings = self._call("DescribeKey", KeyId=text)["KeyMetadata"]
         except RequestRefused as error:
             if error.code == "NotFoundException":
                 raise KeyNotFound(f"There is no KMS key {text} in {self._region}.", why=error.why) from error
             raise
-        return Key(
-            arn=facts.get("Arn", ""),
-            state=facts.get("KeyState", ""),
-            usage=facts.get("KeyUsage", ""),
-            spec=facts.get("KeySpec", facts.get("CustomerMasterKeySpec", "")),
+        return KmsKey(
+            arn=settings.get("Arn", ""),
+            state=settings.get("KeyState", ""),
+            usage=settings.get("KeyUsage", ""),
+            spec=settings.get("KeySpec", settings.get("CustomerMasterKeySpec", "")),
             # AWS keeps the names alias/aws/… for its own keys.
-            manager="AWS" if "alias/aws/" in text else facts.get("KeyManager", ""),
+            manager="AWS" if "alias/aws/" in text else settings.get("KeyManager", ""),
         )

@@ -3,20 +3,20 @@
 Refuses to know which id belongs there.
 """
 
-from amicopy.aws.client import Caller, Calls
+from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.session import Session
 from amicopy.core.errors import RequestRefused
 
 
-class Parameters:
+class ParameterStore:
     """The parameters of one region.
 
     Every method may raise, beside what it names, what the reader's may.
     """
 
-    def __init__(self, session: Session, region: str, calls: Calls) -> None:
+    def __init__(self, session: Session, region: str, calls: CallCounter) -> None:
         self.region = region
-        self._call = Caller(session, "ssm", region, calls)
+        self._call = ServiceClient(session, "ssm", region, calls)
 
     def get(self, path: str) -> str:
         """Return the value of a parameter; empty where there is none.

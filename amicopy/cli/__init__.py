@@ -14,10 +14,10 @@ def run() -> None:
     # regions for it (docs/adr/0008).
     gc.set_threshold(200_000, 20, 100)
     _open_missing_streams()
-    from amicopy.cli.environment import Runtime
+    from amicopy.cli.environment import Environment
     from amicopy.cli.main import main
 
-    code = main(sys.argv[1:], Runtime.real())
+    code = main(sys.argv[1:], Environment.real())
     gc.freeze()  # what goes with the process anyway is not walked over once more by the interpreter's last collection
     sys.exit(code)
 

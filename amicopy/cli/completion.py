@@ -31,7 +31,7 @@ def _known_regions() -> list[str]:
     try:
         from amicopy.aws.session import Session
 
-        return list(Session().known_regions())
+        return list(Session().partitions)
     except Exception:
         return []
 
@@ -51,10 +51,10 @@ def complete_images(ctx: click.Context, _param: click.Parameter, incomplete: str
 
 def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
     from amicopy.aws.session import Session
-    from amicopy.jobs.context import Means
-    from amicopy.jobs.listing import own_images
+    from amicopy.jobs.context import Context
+    from amicopy.jobs.existing_copies import own_images
     from amicopy.render.text import safe
 
     session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)
-    images = own_images(Means(session=session), params.get("source_region"))
+    images = own_images(Context(session=session), params.get("source_region"))
     return [(image.image_id, safe(image.name)) for image in images]

@@ -10,39 +10,41 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from amicopy.aws.session import Session
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.output_files import write_failure
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.terminal import bug_report, exit_code_of, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.render.json_documents import failure_document
 
 if TYPE_CHECKING:
     from amicopy.sandbox.http.server import Sandbox
 
 
-def run_connected(command: str, runtime: Runtime, options: Mapping[str, Any], run: Callable[[Means], int]) -> int:
+def run_connected(
+    command: str, environment: Environment, options: Mapping[str, Any], run: Callable[[Context], int]
+) -> int:
     """Return the exit code of ``run``, handed the means that the options ask for; tell what ends it early."""
     failure: AmicopyError
     with contextlib.ExitStack() as stack:
         if options["verbose"]:
             stack.enter_context(calls_logged())
-        if runtime.handle_signals:
-            stack.enter_context(stopping_on_signals(runtime.stop))
+        if environment.handle_signals:
+            stack.enter_context(stopping_on_signals(environment.stop))
         try:
             session = stack.enter_context(
                 connected(
                     profile=options["profile"],
                     endpoint_url=options["endpoint_url"],
                     sandbox=options["sandbox"],
-                    clock=runtime.clock,
+                    clock=environment.clock,
                 )
             )
-            return run(runtime.means(session, quiet=options["quiet"]))
+            return run(environment.context(session, quiet=options["quiet"]))
         except AmicopyError as error:
-            failure, code = error, exit_code_of(error, runtime.stop)
+            failure, code = error, exit_code_of(error, environment.stop)
         except Exception as error:
             failure, code = bug_report(error), ExitCode.BUG
         write_failure(options, failure_document(command, failure, code))

@@ -11,7 +11,7 @@ from amicopy.core.parallel import Stop
 
 
 @dataclass(slots=True, kw_only=True)
-class Runtime:
+class Environment:
     """One run's surroundings."""
 
     clock: Clock
@@ -21,7 +21,7 @@ class Runtime:
     argv: tuple[str, ...] = ()
 
     @classmethod
-    def real(cls) -> "Runtime":
+    def real(cls) -> "Environment":
         """Return the surroundings of a process of its own."""
         return cls(clock=SystemClock(), handle_signals=True)
 
@@ -32,14 +32,14 @@ class Runtime:
 
         return typed(["amicopy", *self.argv])
 
-    def means(self, session: Any, *, quiet: bool = False) -> Any:
+    def context(self, session: Any, *, quiet: bool = False) -> Any:
         """Return the means of a job here; unless ``quiet``, what it says goes to stderr."""
         from amicopy.cli.terminal import say
-        from amicopy.jobs.context import Means
+        from amicopy.jobs.context import Context
 
-        means = Means(session=session, clock=self.clock, stop=self.stop)
+        context = Context(session=session, clock=self.clock, stop=self.stop)
         if self.drive:
-            means.drive = self.drive
+            context.drive = self.drive
         if not quiet:
-            means.say = lambda words: say([words])
-        return means
+            context.say = lambda words: say([words])
+        return context

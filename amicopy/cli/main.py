@@ -10,9 +10,9 @@ from importlib import import_module
 
 import click
 
-from amicopy import __version__
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted, UsageError
+from amicopy.core.version import __version__
 
 # Name: module and first line of its help. A test holds the lines to the commands' own.
 COMMANDS = {
@@ -80,11 +80,11 @@ def amicopy() -> None:
     """
 
 
-def main(argv: Sequence[str], runtime: Runtime) -> int:
+def main(argv: Sequence[str], environment: Environment) -> int:
     """Run the command line ``argv``; return the exit code, having told why it is not 0."""
-    runtime.argv = tuple(argv)
+    environment.argv = tuple(argv)
     try:
-        code = amicopy.main(args=list(argv), prog_name="amicopy", obj=runtime, standalone_mode=False)
+        code = amicopy.main(args=list(argv), prog_name="amicopy", obj=environment, standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
@@ -122,9 +122,9 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
 
 def _asked_output(argv: Sequence[str]) -> str:
     """Return the format asked for, from the words themselves: click may have failed before it came to them."""
-    for word, following in zip(argv, [*argv, ""][1:], strict=True):
+    for word, run_output in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--output":
-            return following
+            return run_output
         if word.startswith("--output="):
             return word.partition("=")[2]
     return os.environ.get("AMICOPY_OUTPUT", "")

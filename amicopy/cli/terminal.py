@@ -10,9 +10,9 @@ import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from amicopy import __version__
 from amicopy.core.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.core.parallel import Stop
+from amicopy.core.version import __version__
 from amicopy.render.json_documents import failure_document
 from amicopy.render.result import write_json, write_json_line
 from amicopy.render.streams import write_stderr

@@ -12,6 +12,9 @@ MAX_TAGS = 50
 MAX_PRINCIPALS = 1000
 """Accounts, organizations and units that one AMI can be shared with (EC2 User Guide, "AMI quotas")."""
 
+MOST_IN_PROGRESS = 300
+"""Copies in progress in one destination region (EC2 User Guide, "How AMI copy works")."""
+
 NAME_LENGTHS = range(3, 129)
 MAX_DESCRIPTION = 255
 

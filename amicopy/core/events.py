@@ -73,13 +73,13 @@ class CopyAvailable(Event):
     __slots__ = ()
 
 
-class Settled(Written):
+class AttributeWritten(Written):
     """One thing that the copy lacked was written."""
 
     __slots__ = ()
 
 
-class AttemptRemoved(Written):
+class FailedCopyRemoved(Written):
     """A failed attempt of ours was deregistered; ``what`` says what became of its snapshots."""
 
     __slots__ = ()
@@ -91,20 +91,20 @@ class CopyDone(Event):
     __slots__ = ()
 
 
-class CopyHeld(Event):
+class SharingDeferred(Event):
     """The copy is available and faithful but for its sharing, which waits for the other destinations."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowFailed(Event):
+class DestinationFailed(Event):
     """This destination is given up; others go on."""
 
     error: AmicopyError
 
 
-class CopyCancelled(Written):
+class CopyRolledBack(Written):
     """A copy that this run had started was removed again; ``what`` says what became of its snapshots."""
 
     __slots__ = ()
@@ -121,14 +121,14 @@ class LeftBecause(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RowLeft(Event):
+class DestinationLeft(Event):
     """The copy goes on inside EC2 (or is still to be started) without this run."""
 
     because: LeftBecause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted(Event):
+class NoteAdded(Event):
     """Something that a person should know and that changes nothing."""
 
     text: str

@@ -1,6 +1,6 @@
 """KMS keys: what a user may write for one, and what AWS says of it.
 
-Refuses to ask AWS; `keyring` does.
+Refuses to ask AWS; `kms` does.
 """
 
 import re
@@ -17,7 +17,7 @@ _BARE = re.compile(rf"{_UUID}|{_MULTI_REGION}|{_ALIAS}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Key:
+class KmsKey:
     """One KMS key as DescribeKey shows it; members that IAM does not let us read are empty."""
 
     arn: str

@@ -60,7 +60,7 @@ def garbled(clock: Clock) -> Retrying:
     return _policy(clock, retry_if_exception_type(Unreachable), wait_random_exponential(0.5, 4), GLITCHES_FOR)
 
 
-def surveyed(clock: Clock, stop: Stop, read: Callable[[], _Result]) -> _Result:
+def with_read_retries(clock: Clock, stop: Stop, read: Callable[[], _Result]) -> _Result:
     """Return what a read of the survey brings, repeated while EC2 throttles or a proxy garbles."""
     return in_place(clock, stop, throttled(clock), lambda: in_place(clock, stop, garbled(clock), read))
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from amicopy.core.ec2_rules import MOST_IN_PROGRESS
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.request import CopyRequest
-from amicopy.execute.rate_limit import MOST_IN_PROGRESS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

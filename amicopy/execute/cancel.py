@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, OperationNotPermitted
 from amicopy.core.lineage import source_of
@@ -54,26 +54,26 @@ class Target:
         return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
 
 
-def find_targets(image_ids: Sequence[str], home: str, gateway: Gateway, *, available: bool) -> tuple[Target, ...]:
+def find_targets(image_ids: Sequence[str], source_region: str, ec2: Ec2, *, available: bool) -> tuple[Target, ...]:
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
-    An id is a source's (in ``home``) or a copy's own. Reads only.
+    An id is a source's (in ``source_region``) or a copy's own. Reads only.
     """
-    references = [f"{home}/{image_id}" for image_id in image_ids]
+    references = [f"{source_region}/{image_id}" for image_id in image_ids]
     images = {
-        **gateway.find_tagged_copies(references),
-        **gateway.find_lineage_copies(home, image_ids),
-        **gateway.describe_own_images(image_ids),
+        **ec2.find_tagged_copies(references),
+        **ec2.find_lineage_copies(source_region, image_ids),
+        **ec2.describe_own_images(image_ids),
     }
-    snapshots = gateway.find_tagged_snapshots(references)
-    return _targets(images, snapshots, image_ids, references, gateway, available=available)
+    snapshots = ec2.find_tagged_snapshots(references)
+    return _targets(images, snapshots, image_ids, references, ec2, available=available)
 
 
-def find_all_pending(gateway: Gateway) -> tuple[Target, ...]:
+def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
     """Return every copy in one region that bears our tag and is pending, and every orphaned snapshot. Reads only."""
-    images = gateway.find_all_pending_copies()
-    snapshots = gateway.find_all_tagged_snapshots()
-    return _targets(images, snapshots, tuple(images), (), gateway, available=False)
+    images = ec2.find_all_pending_copies()
+    snapshots = ec2.find_all_tagged_snapshots()
+    return _targets(images, snapshots, tuple(images), (), ec2, available=False)
 
 
 def _targets(
@@ -81,7 +81,7 @@ def _targets(
     snapshots: Mapping[str, Snapshot],
     named_ids: Iterable[str],
     references: Iterable[str],
-    gateway: Gateway,
+    ec2: Ec2,
     *,
     available: bool,
 ) -> tuple[Target, ...]:
@@ -97,7 +97,7 @@ def _targets(
     ]
     return (
         *sorted(targets, key=lambda target: target.resource_id),
-        *_orphans(snapshots, images, gateway, available=available),
+        *_orphans(snapshots, images, ec2, available=available),
     )
 
 
@@ -137,19 +137,19 @@ def _lineage(image: Image) -> str:
 
 
 def _orphans(
-    snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], gateway: Gateway, *, available: bool
+    snapshots: Mapping[str, Snapshot], images: Mapping[str, Image], ec2: Ec2, *, available: bool
 ) -> Iterable[Target]:
     """Yield the snapshots with our tag whose image is gone: leftovers of a copy that was stopped or killed."""
     owners = {one.snapshot_id: destination_of(one) for one in snapshots.values()}
     unknown = sorted({owner for owner in owners.values() if owner} - images.keys())
-    living = set(gateway.describe_own_images(unknown)) if unknown else set()
+    living = set(ec2.describe_own_images(unknown)) if unknown else set()
     for snapshot_id, owner in sorted(owners.items()):
         if owner and owner not in images and owner not in living:
             # A completed one may be all that a person has kept of a finished copy.
             spared = snapshots[snapshot_id].state == "completed" and not available
             words = "; completed snapshots are removed only with --available" if spared else ""
             yield Target(
-                region=gateway.region,
+                region=ec2.region,
                 resource_id=snapshot_id,
                 source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
                 fate=Fate.SPARE if spared else Fate.CANCEL,
@@ -157,17 +157,17 @@ def _orphans(
             )
 
 
-def cancel_target(target: Target, gateway: Gateway, clock: Clock, stop: Stop) -> Target:
+def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
     """Carry out one target's fate; return it with what became of it and of its snapshots."""
     if target.fate is not Fate.CANCEL:
         return target
     if target.is_snapshot:
-        verdict = remove_snapshot(gateway, target.resource_id)
+        verdict = remove_snapshot(ec2, target.resource_id)
         fate = Fate.CANCELLED if verdict == DELETED else Fate.FAILED
         return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
     try:
         work = remove_completely(
-            gateway,
+            ec2,
             clock,
             target.resource_id,
             target.snapshot_ids,

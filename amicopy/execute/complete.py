@@ -7,10 +7,10 @@ from collections.abc import Sequence, Set
 from dataclasses import replace
 from functools import partial
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import NotFaithful
-from amicopy.core.events import Noted, Settled
+from amicopy.core.events import AttributeWritten, NoteAdded
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
 from amicopy.core.steps import Work
@@ -30,7 +30,7 @@ from amicopy.plan.plan import Row
 from amicopy.survey.copy_details import read_launch_permissions, read_volume_permissions
 
 
-def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
+def complete(row: Row, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
     """Write what ``copy`` lacks; yield one event per thing written.
 
     Raises:
@@ -38,11 +38,11 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
         OperationNotPermitted, AccessDenied, …: EC2 refuses a write.
     """
     row = yield from _without_a_past_date(row, copy, clock)
-    found = differences(row.wanted, copy)
+    found = differences(row.desired, copy)
     written = [difference for difference in found if difference.repairable]
     for difference in written:
-        yield from persist(flapping(clock), partial(_write, difference, gateway))
-        yield Settled(
+        yield from persist(flapping(clock), partial(_write, difference, ec2))
+        yield AttributeWritten(
             at=clock.now(),
             source=row.source.reference,
             region=row.region,
@@ -51,7 +51,7 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
         )
     left = [difference for difference in found if not difference.repairable]
     if written:
-        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, written, gateway))
+        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, written, ec2))
     if left:
         raise NotFaithful(
             f"The copy {copy.image_id} in {row.region} differs from its source.",
@@ -64,34 +64,34 @@ def settle(row: Row, copy: Image, gateway: Gateway, clock: Clock) -> Work[None]:
 
 def _without_a_past_date(row: Row, copy: Image, clock: Clock) -> Work[Row]:
     """Return the row without a deprecation date that has passed while EC2 was copying: EC2 takes none such."""
-    date = deprecation_date(row.wanted, copy)
+    date = deprecation_date(row.desired, copy)
     if date is None or date > clock.now() or copy.deprecate_at is not None:
         return row
     text = f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none"
-    yield Noted(at=clock.now(), source=row.source.reference, region=row.region, image_id=copy.image_id, text=text)
-    return replace(row, wanted=replace(row.wanted, deprecate_at=None, deprecate_after=None))
+    yield NoteAdded(at=clock.now(), source=row.source.reference, region=row.region, image_id=copy.image_id, text=text)
+    return replace(row, desired=replace(row.desired, deprecate_at=None, deprecate_after=None))
 
 
-def _write(difference: Difference, gateway: Gateway) -> Work[None]:
+def _write(difference: Difference, ec2: Ec2) -> Work[None]:
     match difference:
         case TagsDiffer():
-            gateway.create_tags(difference.resource_id, difference.missing)
+            ec2.create_tags(difference.resource_id, difference.missing)
         case DescriptionDiffers():
-            gateway.describe_as(difference.image_id, difference.wanted)
+            ec2.describe_as(difference.image_id, difference.desired)
         case DeprecationDiffers():
-            gateway.deprecate_image(difference.image_id, difference.wanted)
+            ec2.deprecate_image(difference.image_id, difference.desired)
         case ProtectionDiffers():
-            gateway.protect_image(difference.image_id, with_cooldown="with-cooldown" in difference.wanted)
+            ec2.protect_image(difference.image_id, with_cooldown="with-cooldown" in difference.desired)
         case SharingLacks(device=""):
-            gateway.share_image(difference.resource_id, difference.missing)
+            ec2.share_image(difference.resource_id, difference.missing)
         case SharingLacks():
-            gateway.share_snapshot(difference.resource_id, difference.missing)
+            ec2.share_snapshot(difference.resource_id, difference.missing)
         case StructureDiffers():
             raise AssertionError(difference)
     yield from ()
 
 
-def _read_back(row: Row, copy: Image, written: Sequence[Difference], gateway: Gateway) -> Work[list[Difference]]:
+def _read_back(row: Row, copy: Image, written: Sequence[Difference], ec2: Ec2) -> Work[list[Difference]]:
     """Return what still differs; what these credentials may write and not read counts as written.
 
     Only what shows something that was written is read again: each is a call of its own.
@@ -101,41 +101,41 @@ def _read_back(row: Row, copy: Image, written: Sequence[Difference], gateway: Ga
     launch = [one for one in written if isinstance(one, SharingLacks) and not one.device]
     read = copy
     if len(on_snapshots) + len(launch) < len(written):
-        found = gateway.describe_own_images([copy.image_id]).get(copy.image_id)
+        found = ec2.describe_own_images([copy.image_id]).get(copy.image_id)
         if found is None:
-            return list(differences(row.wanted, copy))
+            return list(differences(row.desired, copy))
         read = replace(found, snapshots=copy.snapshots, launch_permissions=copy.launch_permissions)
     if on_snapshots:
         shared = {one.resource_id for one in on_snapshots if isinstance(one, SharingLacks)}
-        read = replace(read, snapshots=_snapshots(copy, shared, gateway))
+        read = replace(read, snapshots=_snapshots(copy, shared, ec2))
     if launch:
-        read = replace(read, launch_permissions=read_launch_permissions(gateway, copy.image_id))
-    return list(differences(row.wanted, _trusting(row, read)))
+        read = replace(read, launch_permissions=read_launch_permissions(ec2, copy.image_id))
+    return list(differences(row.desired, _trusting(row, read)))
 
 
-def _snapshots(copy: Image, shared: Set[str], gateway: Gateway) -> tuple[Snapshot, ...]:
+def _snapshots(copy: Image, shared: Set[str], ec2: Ec2) -> tuple[Snapshot, ...]:
     """Return the copy's snapshots as they are now, with the permissions of those that were ``shared``."""
     before = {one.snapshot_id: one.volume_permissions for one in copy.snapshots}
     return tuple(
         replace(
             one,
-            volume_permissions=read_volume_permissions(gateway, one.snapshot_id)
+            volume_permissions=read_volume_permissions(ec2, one.snapshot_id)
             if one.snapshot_id in shared
             else before.get(one.snapshot_id),
         )
-        for one in gateway.describe_snapshots(copy.snapshot_ids).values()
+        for one in ec2.describe_snapshots(copy.snapshot_ids).values()
     )
 
 
 def _trusting(row: Row, read: Image) -> Image:
     launch = read.launch_permissions
     by_device = {device.device: device.snapshot_id for device in read.devices}
-    wanted = {by_device.get(device, ""): who for device, who in row.wanted.volume_permissions.items()}
+    desired = {by_device.get(device, ""): who for device, who in row.desired.volume_permissions.items()}
     return replace(
         read,
-        launch_permissions=row.wanted.launch_permissions if launch is None else launch,
+        launch_permissions=row.desired.launch_permissions if launch is None else launch,
         snapshots=tuple(
-            replace(snapshot, volume_permissions=wanted.get(snapshot.snapshot_id, frozenset()))
+            replace(snapshot, volume_permissions=desired.get(snapshot.snapshot_id, frozenset()))
             if snapshot.volume_permissions is None
             else snapshot
             for snapshot in read.snapshots
@@ -152,9 +152,9 @@ def _done(difference: Difference) -> str:
         case DescriptionDiffers():
             return "described as asked"
         case DeprecationDiffers():
-            return f"deprecated from {difference.wanted:%Y-%m-%d}"
+            return f"deprecated from {difference.desired:%Y-%m-%d}"
         case ProtectionDiffers():
-            return f"protected from deregistration ({difference.wanted})"
+            return f"protected from deregistration ({difference.desired})"
         case SharingLacks():
             who = ", ".join(map(str, difference.missing))
             return f"shared {subject(difference.resource_id, difference.device)} with {who}"

@@ -5,11 +5,11 @@ Refuses to wait; the work on the copy does.
 
 import hashlib
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ImageUnavailable
 from amicopy.core.lineage import copies_of
 from amicopy.core.models import Image
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.plan import Row
 
 
@@ -17,35 +17,35 @@ class DeadImage(Exception):
     """The image that a client token stands for was deregistered."""
 
 
-def client_token(wanted: Wanted, region: str, attempt: int) -> str:
+def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 
     It names the copy, not the request: where an earlier run asked for the same copy with another name or other
     tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made. With which
     key it is encrypted is part of what a copy is (docs/adr/0004).
     """
-    encryption = f"{wanted.encrypt} {wanted.key_arn or wanted.key}"
-    text = "\n".join(["amicopy", wanted.source.region, wanted.source.image_id, region, encryption, str(attempt)])
+    encryption = f"{desired.encrypt} {desired.key_arn or desired.key}"
+    text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, region, encryption, str(attempt)])
     return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
 
 
-def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
+def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
     """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image.
 
     Raises:
         DeadImage: EC2 says that the image of this token is no longer available.
     """
     try:
-        return gateway.copy_image(
+        return ec2.copy_image(
             row.source,
-            name=row.wanted.name,
-            description=row.wanted.description,
-            image_tags=row.wanted.tags,
-            snapshot_tags=row.wanted.creation_snapshot_tags,
+            name=row.desired.name,
+            description=row.desired.description,
+            image_tags=row.desired.tags,
+            snapshot_tags=row.desired.creation_snapshot_tags,
             client_token=token,
-            encrypt=row.wanted.encrypt,
-            key=row.wanted.key_arn or row.wanted.key,
-            minutes=row.wanted.minutes,
+            encrypt=row.desired.encrypt,
+            key=row.desired.key_arn or row.desired.key,
+            minutes=row.desired.minutes,
         )
     except ImageUnavailable as error:
         # The same is said of a source that was deregistered a moment ago: then it names the source.
@@ -54,7 +54,7 @@ def ask_for_copy(row: Row, gateway: Gateway, token: str) -> str:
         raise
 
 
-def check_alive(gateway: Gateway, image_id: str) -> None:
+def check_alive(ec2: Ec2, image_id: str) -> None:
     """Tell an AMI that was deregistered, and that a token handed back, from one that is only new.
 
     DescribeImages shows neither; of the dead one DescribeImageAttribute says that it "is no longer available".
@@ -63,7 +63,7 @@ def check_alive(gateway: Gateway, image_id: str) -> None:
         DeadImage: it does. Whatever else EC2 answers proves nothing.
     """
     try:
-        gateway.launch_permissions(image_id)
+        ec2.launch_permissions(image_id)
     except ImageUnavailable as error:
         if error.says_deregistered:
             raise DeadImage(error.why) from error
@@ -71,11 +71,11 @@ def check_alive(gateway: Gateway, image_id: str) -> None:
         return
 
 
-def earlier_copy(source: Image, gateway: Gateway) -> str:
+def earlier_copy(source: Image, ec2: Ec2) -> str:
     """Return the id of the copy that another run has asked for, once EC2 shows it; empty before that."""
     found = {
-        **gateway.find_tagged_copies([source.reference]),
-        **gateway.find_lineage_copies(source.region, [source.image_id]),
+        **ec2.find_tagged_copies([source.reference]),
+        **ec2.find_lineage_copies(source.region, [source.image_id]),
     }
     copies = copies_of(source, found.values())
     return next((image.image_id for image in (*copies.available, *copies.in_progress)), "")

@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
+from amicopy.core.ec2_rules import MOST_IN_PROGRESS
 from amicopy.core.errors import (
     AmicopyError,
     CopyFailed,
@@ -21,19 +22,19 @@ from amicopy.core.errors import (
     TokenMismatch,
 )
 from amicopy.core.events import (
-    AttemptRemoved,
     CopyAvailable,
     CopyDone,
-    CopyHeld,
     CopyJoined,
     CopyQueued,
     CopyRequested,
     CopyStarted,
+    DestinationFailed,
+    DestinationLeft,
     Event,
+    FailedCopyRemoved,
     LeftBecause,
-    Noted,
-    RowFailed,
-    RowLeft,
+    NoteAdded,
+    SharingDeferred,
 )
 from amicopy.core.models import Image, ImageState, Snapshot
 from amicopy.core.retries import (
@@ -45,10 +46,9 @@ from amicopy.core.retries import (
     persist,
 )
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.execute.complete import settle
+from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.execute.deregister import Removal, remove_completely
-from amicopy.execute.rate_limit import MOST_IN_PROGRESS
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
 
@@ -69,12 +69,12 @@ class Terms:
     most_in_flight: int = MOST_IN_PROGRESS  # copies at once in one region
 
 
-class Making:
+class CopyTask:
     """One row of the plan, being executed in one region."""
 
-    def __init__(self, row: Row, gateway: Gateway, clock: Clock, terms: Terms) -> None:
+    def __init__(self, row: Row, ec2: Ec2, clock: Clock, terms: Terms) -> None:
         self.row = row
-        self._gateway = gateway
+        self._ec2 = ec2
         self._clock = clock
         self._terms = terms
         self.image_id = row.copy.image_id if row.copy else ""
@@ -89,9 +89,9 @@ class Making:
         try:
             copy = yield from self._obtain()
             if copy is not None:
-                yield from settle(self.row, copy, self._gateway, self._clock)
+                yield from complete(self.row, copy, self._ec2, self._clock)
                 yield from self._remove_failed()
-                yield self._event(CopyHeld if self.row.is_held else CopyDone)
+                yield self._event(SharingDeferred if self.row.is_held else CopyDone)
         except CredentialsExpired:
             yield self.leave(LeftBecause.EXPIRED)
         except AmicopyError as error:
@@ -101,14 +101,14 @@ class Making:
                 yield from self._cancel()
                 yield self._failed(error)
 
-    def leave(self, because: LeftBecause) -> RowLeft:
+    def leave(self, because: LeftBecause) -> DestinationLeft:
         """Return the event that says that this copy goes on without us."""
-        return RowLeft(**self._about(), because=because)
+        return DestinationLeft(**self._about(), because=because)
 
-    def _failed(self, error: AmicopyError) -> RowFailed:
+    def _failed(self, error: AmicopyError) -> DestinationFailed:
         if self._was_cancelled:  # what it says of the copy's remains is no longer true
             error.next_step = "Run the same command again to make a new copy; what was left of this one is removed."
-        return RowFailed(**self._about(), error=error)
+        return DestinationFailed(**self._about(), error=error)
 
     def _obtain(self) -> Work[Image | None]:
         """Return the available copy with all that a comparison needs; None where it was left pending."""
@@ -134,7 +134,7 @@ class Making:
 
     def _detailed(self, copy: Image) -> Work[Image]:
         yield from ()
-        [detailed] = with_details(self._gateway, [(copy, self.row.wanted)])
+        [detailed] = with_details(self._ec2, [(copy, self.row.desired)])
         return detailed
 
     def _copied(self) -> Work[Image | None]:
@@ -143,9 +143,9 @@ class Making:
         Always from the first on: two runs that see different things meet at the same token.
         """
         for attempt in range(_MOST_ATTEMPTS):
-            token = client_token(self.row.wanted, self.row.region, attempt)
+            token = client_token(self.row.desired, self.row.region, attempt)
             self._asked_at, self._started = self._clock.now(), False
-            yield CopyRequested(**self._about(), name=self.row.wanted.name, client_token=token)
+            yield CopyRequested(**self._about(), name=self.row.desired.name, client_token=token)
             try:
                 self.image_id = yield from persist(
                     no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
@@ -157,7 +157,7 @@ class Making:
                 self._started = True
                 yield self._event(CopyStarted)
                 if not self._terms.wait:
-                    check_alive(self._gateway, self.image_id)
+                    check_alive(self._ec2, self.image_id)
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
                 return self._as_created((yield from self._available()))
@@ -169,7 +169,9 @@ class Making:
                     return (yield from self._joined())
             except DeadImage:
                 pass
-            yield Noted(**self._about(), text="EC2 knows this request from a copy that was deregistered; asking anew")
+            yield NoteAdded(
+                **self._about(), text="EC2 knows this request from a copy that was deregistered; asking anew"
+            )
         raise self._vanished()
 
     def _ask(self, token: str) -> Work[str]:
@@ -177,7 +179,7 @@ class Making:
 
     def _copy_image(self, token: str) -> Work[str]:
         try:
-            return ask_for_copy(self.row, self._gateway, token)
+            return ask_for_copy(self.row, self._ec2, token)
         except NoRoom as error:
             if not self._queued:
                 self._queued = True
@@ -186,7 +188,7 @@ class Making:
 
     def _earlier_request(self) -> Work[bool]:
         """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
-        yield Noted(
+        yield NoteAdded(
             **self._about(),
             text="an earlier run asked for this copy with another name, description or tags; EC2 gets 5 minutes to "
             "show that one, since no second one is to be made",
@@ -203,7 +205,7 @@ class Making:
 
     def _shown(self) -> Work[str]:
         yield from ()
-        return earlier_copy(self.row.source, self._gateway)
+        return earlier_copy(self.row.source, self._ec2)
 
     def _available(self) -> Work[Image]:
         """Return the image once it is available.
@@ -220,7 +222,7 @@ class Making:
             copy = yield Look(self.image_id)
             if copy is None:
                 if not seen:
-                    check_alive(self._gateway, self.image_id)
+                    check_alive(self._ec2, self.image_id)
                 if looked_at >= give_up:
                     raise self._vanished() if seen else DeadImage(self.image_id)
                 continue
@@ -237,7 +239,7 @@ class Making:
 
     def _as_created(self, copy: Image) -> Image:
         """Return the fresh copy with what needs no reading: its snapshots' tags were in the request, nobody has it."""
-        tags = self.row.wanted.creation_snapshot_tags
+        tags = self.row.desired.creation_snapshot_tags
         snapshots = tuple(
             Snapshot(snapshot_id=snapshot_id, region=copy.region, tags=tags, volume_permissions=frozenset())
             for snapshot_id in copy.snapshot_ids
@@ -247,7 +249,7 @@ class Making:
     def _why_it_failed(self, copy: Image) -> CopyFailed:
         reasons = [copy.state_reason or f"EC2 gives no reason; its state is {copy.state}"]
         try:
-            snapshots = self._gateway.find_snapshots_of_copies([copy.image_id])
+            snapshots = self._ec2.find_snapshots_of_copies([copy.image_id])
         except AmicopyError:
             snapshots = {}
         reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
@@ -274,14 +276,12 @@ class Making:
         """Remove the copy that failed, if this run asked for it and was told to."""
         if self._terms.cancel_failed and self._started and self.image_id:
             expected = len(self.row.source.snapshot_ids)
-            work = remove_completely(
-                self._gateway, self._clock, self.image_id, was_seen=False, expected_snapshots=expected
-            )
+            work = remove_completely(self._ec2, self._clock, self.image_id, was_seen=False, expected_snapshots=expected)
             yield from self._removed(self.image_id, work)
 
     def _remove_failed(self) -> Work[None]:
         for image_id, snapshot_ids in self._failed_attempts.items():
-            work = remove_completely(self._gateway, self._clock, image_id, snapshot_ids)
+            work = remove_completely(self._ec2, self._clock, image_id, snapshot_ids)
             yield from self._removed(image_id, work)
 
     def _removed(self, image_id: str, work: Work[Removal]) -> Work[None]:
@@ -289,10 +289,10 @@ class Making:
         try:
             words = yield from work
         except AmicopyError as error:
-            yield Noted(**self._about(), text=f"the failed {image_id} is left behind: {error.what} {error.why}")
+            yield NoteAdded(**self._about(), text=f"the failed {image_id} is left behind: {error.what} {error.why}")
         else:
             self._was_cancelled = image_id == self.image_id
-            yield AttemptRemoved(**self._about(), what=f"{image_id} {words}")
+            yield FailedCopyRemoved(**self._about(), what=f"{image_id} {words}")
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -6,7 +6,7 @@ Refuses to judge whether it may be removed.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ImageNotFound, ImageUnavailable, SnapshotInUse, SnapshotNotFound
 from amicopy.core.retries import flapping, persist
@@ -46,9 +46,7 @@ class Removal:
         return "; ".join([state, *(f"{snapshot_id} {verdict}" for snapshot_id, verdict in self.snapshots.items())])
 
 
-def remove_image(
-    gateway: Gateway, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True
-) -> Removal:
+def remove_image(ec2: Ec2, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True) -> Removal:
     """Deregister the AMI and delete its snapshots, those included that EC2 does not list as its own yet.
 
     ``snapshot_ids`` are further ones known to be the AMI's. A pending copy's snapshots may appear minutes after
@@ -63,7 +61,7 @@ def remove_image(
     verdicts: dict[str, str] = {}
     was_gone = False
     try:
-        for snapshot_id, code in gateway.deregister_image(image_id).items():
+        for snapshot_id, code in ec2.deregister_image(image_id).items():
             verdicts[snapshot_id] = _VERDICTS.get(code, f"{KEPT}: {code}")
     except ImageNotFound:
         if not was_seen:
@@ -73,13 +71,13 @@ def remove_image(
         if not error.says_deregistered:
             raise
         was_gone = True
-    listed = {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - verdicts.keys()
-    verdicts |= _removed_where_known(gateway, listed)
+    listed = {*snapshot_ids, *_described_as_its_own(ec2, image_id)} - verdicts.keys()
+    verdicts |= _removed_where_known(ec2, listed)
     return Removal(image_id=image_id, was_gone=was_gone, snapshots=dict(sorted(verdicts.items())))
 
 
 def remove_completely(
-    gateway: Gateway,
+    ec2: Ec2,
     clock: Clock,
     image_id: str,
     snapshot_ids: tuple[str, ...] = (),
@@ -96,42 +94,42 @@ def remove_completely(
 
     def attempt() -> Work[Removal]:
         yield from ()
-        return remove_image(gateway, image_id, snapshot_ids, was_seen=was_seen)
+        return remove_image(ec2, image_id, snapshot_ids, was_seen=was_seen)
 
     removal = yield from persist(flapping(clock), attempt)
     for _ in range(_LATE_LOOKS):
         if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry():
             break
         yield Sleep(_LATE_SECONDS)
-        late = {*snapshot_ids, *_described_as_its_own(gateway, image_id)} - removal.snapshots.keys()
-        verdicts = _removed_where_known(gateway, late)
+        late = {*snapshot_ids, *_described_as_its_own(ec2, image_id)} - removal.snapshots.keys()
+        verdicts = _removed_where_known(ec2, late)
         removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
     gone = dict.fromkeys(set(snapshot_ids) - removal.snapshots.keys(), DELETED)
     return replace(removal, snapshots=dict(sorted({**removal.snapshots, **gone}.items())))
 
 
-def _removed_where_known(gateway: Gateway, snapshot_ids: Iterable[str]) -> dict[str, str]:
+def _removed_where_known(ec2: Ec2, snapshot_ids: Iterable[str]) -> dict[str, str]:
     """Delete snapshots; return the verdicts on those that EC2 knows: an image may name one that is not shown yet."""
     verdicts = {}
     for snapshot_id in snapshot_ids:
         try:
-            verdicts[snapshot_id] = _remove_snapshot(gateway, snapshot_id)
+            verdicts[snapshot_id] = _remove_snapshot(ec2, snapshot_id)
         except SnapshotNotFound:
             continue
     return verdicts
 
 
-def remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
+def remove_snapshot(ec2: Ec2, snapshot_id: str) -> str:
     """Delete one snapshot that was seen; return the verdict: deleted (or gone), or kept and why."""
     try:
-        return _remove_snapshot(gateway, snapshot_id)
+        return _remove_snapshot(ec2, snapshot_id)
     except SnapshotNotFound:
         return DELETED
 
 
-def _remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
+def _remove_snapshot(ec2: Ec2, snapshot_id: str) -> str:
     try:
-        gateway.delete_snapshot(snapshot_id)
+        ec2.delete_snapshot(snapshot_id)
     except SnapshotNotFound:
         raise
     except SnapshotInUse:
@@ -141,8 +139,8 @@ def _remove_snapshot(gateway: Gateway, snapshot_id: str) -> str:
     return DELETED
 
 
-def _described_as_its_own(gateway: Gateway, image_id: str) -> set[str]:
+def _described_as_its_own(ec2: Ec2, image_id: str) -> set[str]:
     try:
-        return set(gateway.find_snapshots_of_copies([image_id]))
+        return set(ec2.find_snapshots_of_copies([image_id]))
     except AmicopyError:  # what was removed is to be reported, whatever this look-up meets
         return set()

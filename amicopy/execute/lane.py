@@ -8,16 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
-from amicopy.core.events import CopyProgressed, Event, LeftBecause, RowFailed
+from amicopy.core.events import CopyProgressed, DestinationFailed, Event, LeftBecause
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.execute.copy_task import Making, Terms
+from amicopy.execute.copy_task import CopyTask, Terms
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
-from amicopy.execute.rate_limit import Pace
+from amicopy.execute.rate_limit import TokenBucket
 from amicopy.plan.plan import Row
 
 # While copies are under way a region may be silent for so long before it is given up.
@@ -28,7 +28,7 @@ SILENT_FOR = timedelta(minutes=5)
 class _Task:
     """One copy in the making and what it waits for."""
 
-    making: Making
+    copy_task: CopyTask
     work: Work[None]
     wake: datetime | None = None
     looking: bool = False
@@ -40,18 +40,18 @@ class _Task:
 class Lane:
     """All rows of one destination region."""
 
-    def __init__(self, rows: Sequence[Row], gateway: Gateway, clock: Clock, terms: Terms) -> None:
-        self.region = gateway.region
+    def __init__(self, rows: Sequence[Row], ec2: Ec2, clock: Clock, terms: Terms) -> None:
+        self.region = ec2.region
         self.rows = tuple(rows)
-        self._gateway = gateway
+        self._ec2 = ec2
         self._clock = clock
         self._terms = terms
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        makings = [Making(row, gateway, clock, terms) for row in ordered]
-        self._queue = deque(_Task(making, making.run()) for making in makings)
+        makings = [CopyTask(row, ec2, clock, terms) for row in ordered]
+        self._queue = deque(_Task(copy_task, copy_task.run()) for copy_task in makings)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
-        self._pace = Pace(clock)
+        self._pace = TokenBucket(clock)
         self._begin_at = clock.now()
         self._answered = clock.now()
         self._ticks = Ticks(begun_at=clock.now())
@@ -80,7 +80,7 @@ class Lane:
     def _begin(self) -> Iterator[Event]:
         """Begin what may begin: no more copies at once than allowed, and no faster than EC2 takes the requests."""
         while self._has_room and self._clock.now() >= self._begin_at:
-            if self._queue[0].making.row.action.starts_a_copy and (wait := self._pace.take()):
+            if self._queue[0].copy_task.row.action.starts_a_copy and (wait := self._pace.take()):
                 self._begin_at = self._clock.now() + wait
                 return
             task = self._queue.popleft()
@@ -126,13 +126,13 @@ class Lane:
             yield from self._give_up(looking, error)
         else:
             for task in looking:
-                yield from self._go_on(task, sightings.get(task.making.image_id))
+                yield from self._go_on(task, sightings.get(task.copy_task.image_id))
         now = self._clock.now()
         self._next_tick = now + self._ticks.next([task.forecast for task in looking if task.looking], now)
 
     def _sightings(self, looking: Sequence[_Task]) -> dict[str, Image]:
         try:
-            return self._gateway.describe_own_images([task.making.image_id for task in looking])
+            return self._ec2.describe_own_images([task.copy_task.image_id for task in looking])
         except ImageNotFound:  # asked by filter EC2 leaves out what it does not know; should it say so, it means that
             return {}
 
@@ -142,7 +142,7 @@ class Lane:
         pending = {
             image.image_id: (task, image)
             for task in looking
-            if (image := sightings.get(task.making.image_id)) and image.state.in_progress
+            if (image := sightings.get(task.copy_task.image_id)) and image.state.in_progress
         }
         if self._terms.progress is None or now < self._next_progress or not pending:
             return
@@ -154,14 +154,14 @@ class Lane:
                 task.forecast.read(percent, now - datetime.fromisoformat(image.created_at), now)
             if percent != task.percent:
                 task.percent = percent
-                row = task.making.row
+                row = task.copy_task.row
                 yield CopyProgressed(
                     at=now, source=row.source.reference, region=row.region, image_id=image_id, percent=percent
                 )
 
     def _snapshots(self, tasks: Iterable[_Task]) -> dict[str, Snapshot]:
         try:
-            return self._gateway.find_tagged_snapshots(sorted({task.making.row.source.reference for task in tasks}))
+            return self._ec2.find_tagged_snapshots(sorted({task.copy_task.row.source.reference for task in tasks}))
         except AmicopyError:
             return {}
 
@@ -169,12 +169,12 @@ class Lane:
         for task in tasks:
             task.ended = True
             task.work.close()
-            row = task.making.row
-            yield RowFailed(
+            row = task.copy_task.row
+            yield DestinationFailed(
                 at=self._clock.now(),
                 source=row.source.reference,
                 region=row.region,
-                image_id=task.making.image_id,
+                image_id=task.copy_task.image_id,
                 error=error,
             )
 
@@ -182,7 +182,7 @@ class Lane:
         for task in tasks:
             task.ended = True
             task.work.close()
-            yield task.making.leave(because)
+            yield task.copy_task.leave(because)
 
     def _past_deadline(self) -> bool:
         return self._terms.deadline is not None and self._clock.now() >= self._terms.deadline

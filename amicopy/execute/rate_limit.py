@@ -10,11 +10,9 @@ from amicopy.core.clock import Clock
 # Per account and region (EC2 developer guide, "Request throttling"): 100 at once, then one a second.
 COPY_BURST = 100
 COPIES_PER_SECOND = 1.0
-# Copies in progress per destination region (EC2 User Guide, "How AMI copy works").
-MOST_IN_PROGRESS = 300
 
 
-class Pace:
+class TokenBucket:
     """A bucket of calls that refills with time."""
 
     def __init__(self, clock: Clock, *, burst: int = COPY_BURST, per_second: float = COPIES_PER_SECOND) -> None:

@@ -10,21 +10,21 @@ from enum import StrEnum
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import (
-    AttemptRemoved,
+    AttributeWritten,
     CopyAvailable,
-    CopyCancelled,
     CopyDone,
-    CopyHeld,
     CopyJoined,
     CopyProgressed,
     CopyRequested,
+    CopyRolledBack,
     CopyStarted,
+    DestinationFailed,
+    DestinationLeft,
     Event,
+    FailedCopyRemoved,
     LeftBecause,
-    Noted,
-    RowFailed,
-    RowLeft,
-    Settled,
+    NoteAdded,
+    SharingDeferred,
 )
 from amicopy.plan.plan import Action, Plan, Row
 
@@ -165,20 +165,20 @@ def _after(old: Outcome, event: Event) -> Outcome:
             return replace(new, percent=percent, progress=_and_later(old.progress, at, percent))
         case CopyAvailable(at=at):
             return replace(new, state=State.SETTLING, percent=100, available_at=at)
-        case Settled(what=what) | AttemptRemoved(what=what):
+        case AttributeWritten(what=what) | FailedCopyRemoved(what=what):
             state = State.SETTLING if old.state is State.PLANNED else old.state
             return replace(new, state=state, changes=(*old.changes, what))
-        case CopyCancelled(at=at, what=what):
+        case CopyRolledBack(at=at, what=what):
             return replace(new, state=State.CANCELLED, changes=(*old.changes, what), ended_at=at)
-        case CopyHeld():
+        case SharingDeferred():
             return replace(new, state=State.HELD)
         case CopyDone(at=at):
             return replace(new, state=State.DONE, ended_at=at)
-        case RowFailed(at=at, error=error):
+        case DestinationFailed(at=at, error=error):
             return replace(new, state=State.FAILED, error=error, ended_at=at)
-        case RowLeft(at=at, because=because):
+        case DestinationLeft(at=at, because=because):
             return replace(new, left=because, ended_at=at)
-        case Noted(text=text):
+        case NoteAdded(text=text):
             return replace(new, notes=(*old.notes, text))
     return new
 

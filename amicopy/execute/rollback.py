@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from amicopy.aws.ec2 import Gateways
+from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, TokenMismatch
-from amicopy.core.events import CopyCancelled, Event, LeftBecause, RowFailed, RowLeft
+from amicopy.core.events import CopyRolledBack, DestinationFailed, DestinationLeft, Event, LeftBecause
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retries import surveyed
+from amicopy.core.retries import with_read_retries
 from amicopy.execute.cancel import Fate, Target, cancel_target
 from amicopy.execute.copy_image import DeadImage, ask_for_copy
 from amicopy.execute.report import Outcome, Report
 
 
-def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
+def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]:
     """Deregister every copy that this run has asked for, with its snapshots; yield what became of each.
 
     What another run has asked for is left as it is.
@@ -28,23 +28,25 @@ def undo(report: Report, gateways: Gateways, clock: Clock) -> Iterator[Event]:
     """
     stop = Stop()  # the run's own is set already; a second signal ends the process
     asked = [outcome for outcome in report.rows if outcome.client_token]
-    started = {outcome.row.key: partial(_take_back, outcome, gateways, clock, stop) for outcome in asked}
+    started = {outcome.row.key: partial(_take_back, outcome, clients, clock, stop) for outcome in asked}
     for (source, region), target in all_at_once(started, stop).items():
         at, image_id = clock.now(), target.resource_id
         if target.error:
-            yield RowFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
+            yield DestinationFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
         elif target.fate is Fate.SPARE:
-            yield RowLeft(at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED)
+            yield DestinationLeft(
+                at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED
+            )
         else:
             words = "was gone already" if target.fate is Fate.GONE else "was removed again"
             verdicts = [f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items()]
             what = "; ".join([f"{image_id} {words}", *verdicts])
-            yield CopyCancelled(at=at, source=source, region=region, image_id=image_id, what=what)
+            yield CopyRolledBack(at=at, source=source, region=region, image_id=image_id, what=what)
 
 
-def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -> Target:
+def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> Target:
     row = outcome.row
-    gateway = gateways[row.region]
+    ec2 = clients[row.region]
     target = Target(
         region=row.region,
         resource_id=outcome.image_id,
@@ -55,7 +57,7 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         expected_snapshots=len(row.source.snapshot_ids),
     )
     try:
-        image_id = outcome.image_id or ask_for_copy(row, gateway, outcome.client_token)
+        image_id = outcome.image_id or ask_for_copy(row, ec2, outcome.client_token)
     except DeadImage:
         return replace(target, fate=Fate.GONE, reason=str(Fate.GONE))
     except TokenMismatch:
@@ -64,9 +66,9 @@ def _take_back(outcome: Outcome, gateways: Gateways, clock: Clock, stop: Stop) -
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
     try:
-        shown = surveyed(clock, stop, partial(gateway.describe_own_images, [image_id])).get(image_id)
+        shown = with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
     except AmicopyError as error:
         return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
     if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):
         return replace(target, fate=Fate.SPARE, reason="another run has asked for it")
-    return cancel_target(target, gateway, clock, stop)
+    return cancel_target(target, ec2, clock, stop)

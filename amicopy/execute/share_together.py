@@ -10,20 +10,20 @@ from amicopy.plan.differences import SharingLacks
 from amicopy.plan.plan import Action, Plan, Row
 
 
-def held(plan: Plan) -> Plan:
+def without_sharing(plan: Plan) -> Plan:
     """Return the plan with everything done but the sharing; a row that was to share ends as held."""
-    return replace(plan, rows=tuple(_held(row) for row in plan.rows))
+    return replace(plan, rows=tuple(_row_without_sharing(row) for row in plan.rows))
 
 
-def _held(row: Row) -> Row:
-    shares = row.wanted.launch_permissions or any(row.wanted.volume_permissions.values())
+def _row_without_sharing(row: Row) -> Row:
+    shares = row.desired.launch_permissions or any(row.desired.volume_permissions.values())
     if not row.writes or not shares:
         return row
     if row.action is Action.SETTLE and not any(isinstance(one, SharingLacks) for one in row.differences):
         return row  # it is shared already, and lacks something else
     left = tuple(one for one in row.differences if not isinstance(one, SharingLacks))
-    private = replace(row.wanted, launch_permissions=frozenset(), volume_permissions={})
-    return replace(row, wanted=private, differences=left, is_held=True)
+    private = replace(row.desired, launch_permissions=frozenset(), volume_permissions={})
+    return replace(row, desired=private, differences=left, is_held=True)
 
 
 def may_be_shared(report: Report) -> bool:

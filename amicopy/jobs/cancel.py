@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ExitCode
-from amicopy.core.named_regions import NamedRegions
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.regions import NamedRegions
 from amicopy.execute.cancel import Fate, Target, cancel_target, find_all_pending, find_targets
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.survey.destinations import survey_regions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cancellation:
+class CancelResult:
     """What is to go, or what became of it, and why regions could not be read."""
 
     targets: tuple[Target, ...]
@@ -51,7 +51,7 @@ class CancelJob:
 
     def __init__(
         self,
-        means: Means,
+        context: Context,
         image_ids: Sequence[str],
         where: Sequence[str],
         *,
@@ -63,39 +63,39 @@ class CancelJob:
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
         """
-        self._means = means
-        home = means.home(source_region)
-        named = NamedRegions(means.session, home, {"--in": where})
-        self.regions = named.places("--in", lambda: survey_regions(means.gateways[home])[0])
-        self._look: Callable[[Gateway], tuple[Target, ...]] = find_all_pending
+        self._context = context
+        source_region = context.source_region(source_region)
+        named = NamedRegions(context.session.partitions, source_region, {"--in": where})
+        self.regions = named.places("--in", lambda: survey_regions(context.clients[source_region])[0])
+        self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
         if image_ids:
-            self._look = partial(find_targets, image_ids, home, available=available)
+            self._look = partial(find_targets, image_ids, source_region, available=available)
 
-    def find(self) -> Cancellation:
+    def find(self) -> CancelResult:
         """Return what would go, and what would not and why; reads only."""
-        gateways = self._means.gateways
-        looks = ((region, partial(self._looked, gateways[region])) for region in self.regions)
-        found = all_at_once(looks, self._means.stop)
-        return Cancellation(
+        clients = self._context.clients
+        looks = ((region, partial(self._looked, clients[region])) for region in self.regions)
+        found = all_at_once(looks, self._context.stop)
+        return CancelResult(
             targets=tuple(target for one in found.values() if not isinstance(one, AmicopyError) for target in one),
             unread=tuple(one for one in found.values() if isinstance(one, AmicopyError)),
         )
 
-    def remove(self, found: Cancellation) -> Cancellation:
+    def remove(self, found: CancelResult) -> CancelResult:
         """Deregister what is to go and delete its snapshots; return what became of each."""
-        means = self._means
+        context = self._context
         do = {
             (target.region, target.resource_id): partial(
-                cancel_target, target, means.gateways[target.region], means.clock, means.stop
+                cancel_target, target, context.clients[target.region], context.clock, context.stop
             )
             for target in found.targets
         }
         # Interrupted it only stops looking for late snapshots: what was removed is to be told.
-        return Cancellation(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
+        return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
 
-    def _looked(self, gateway: Gateway) -> Any:
+    def _looked(self, ec2: Ec2) -> Any:
         """Return what is in one region, or why that could not be seen: the others go on."""
         try:
-            return self._look(gateway)
+            return self._look(ec2)
         except AmicopyError as error:
             return error

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from amicopy.aws.client import Calls
-from amicopy.aws.ec2 import Gateways
+from amicopy.aws.client import CallCounter
+from amicopy.aws.ec2 import Clients
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import UsageError
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
-from amicopy.core.retries import surveyed
+from amicopy.core.retries import with_read_retries
 from amicopy.execute.lane import Lane
 from amicopy.execute.threads import Driver, in_threads
 
@@ -26,7 +26,7 @@ def _unheard(words: str) -> None:
 
 
 @dataclass(slots=True, kw_only=True)
-class Means:
+class Context:
     """What a job works with; ``say`` is told in words what a person who waits should know meanwhile."""
 
     session: Session
@@ -34,21 +34,21 @@ class Means:
     stop: Stop = field(default_factory=Stop)
     drive: Driver = in_threads
     say: Callable[[str], None] = _unheard
-    calls: Calls = field(default_factory=Calls)
-    gateways: Gateways = field(init=False)
+    calls: CallCounter = field(default_factory=CallCounter)
+    clients: Clients = field(init=False)
 
     def __post_init__(self) -> None:
-        self.gateways = Gateways(self.session, self.calls)
+        self.clients = Clients(self.session, self.calls)
 
-    def patiently(self, read: Callable[[], _Read]) -> _Read:
+    def with_retries(self, read: Callable[[], _Read]) -> _Read:
         """Return what a read of the survey brings, repeated while EC2 throttles."""
-        return surveyed(self.clock, self.stop, read)
+        return with_read_retries(self.clock, self.stop, read)
 
     def events(self, lanes: Sequence[Lane]) -> Iterator[Event | None]:
         """Yield what happens in the lanes; None now and then, while nothing does."""
         yield from self.drive(lanes, self.clock, self.stop)
 
-    def home(self, asked: str | None) -> str:
+    def source_region(self, asked: str | None) -> str:
         """Return the region that the sources are in: the one asked for, or the configured one.
 
         Raises:

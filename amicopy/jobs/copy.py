@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
-from amicopy.core.events import Event, LeftBecause, RowFailed, RowLeft
+from amicopy.core.events import DestinationFailed, DestinationLeft, Event, LeftBecause
 from amicopy.core.run_options import Order, Terms
 from amicopy.execute.copy_task import Terms as LaneTerms
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.execute.rollback import undo
-from amicopy.execute.share_together import held, may_be_shared
-from amicopy.jobs.context import Means
+from amicopy.execute.rollback import roll_back
+from amicopy.execute.share_together import may_be_shared, without_sharing
+from amicopy.jobs.context import Context
 from amicopy.jobs.planning import Planning
 from amicopy.plan.plan import Action, Plan, Row, rows_by_region
 from amicopy.survey.copy_details import with_details
@@ -29,17 +29,17 @@ class CopyJob:
 
     report: Report
 
-    def __init__(self, means: Means, orders: Sequence[Order], terms: Terms | None = None) -> None:
+    def __init__(self, context: Context, orders: Sequence[Order], terms: Terms | None = None) -> None:
         """Check what can be checked without AWS.
 
         Raises:
             UsageError: an order contradicts itself, or names a region that does not exist.
         """
-        self.means = means
+        self.context = context
         self.terms = terms or Terms()
-        self.started_at = means.clock.now()
+        self.started_at = context.clock.now()
         self._deadline = self.started_at + self.terms.timeout
-        self._planning = Planning(means, orders)
+        self._planning = Planning(context, orders)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what is to be done; reads only. ``may_write`` False: it is only to be looked at.
@@ -70,31 +70,31 @@ class CopyJob:
                     report.add(event)
                 yield event
         except Interrupted:
-            report.signal = self.means.stop.signal_number
+            report.signal = self.context.stop.signal_number
         except AmicopyError as error:
-            report.signal = self.means.stop.signal_number
+            report.signal = self.context.stop.signal_number
             report.error = error
 
     def _events(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
-        means, report = self.means, self.report
+        context, report = self.context, self.report
         if self.terms.share_when_all:
             yield from self._released()
         else:
-            yield from means.events(self._lanes(report.plan))
-        if not means.stop.is_set():
+            yield from context.events(self._lanes(report.plan))
+        if not context.stop.is_set():
             return
-        report.signal = means.stop.signal_number
+        report.signal = context.stop.signal_number
         if self.terms.cancel_interrupted:
-            yield from undo(report, means.gateways, means.clock)
+            yield from roll_back(report, context.clients, context.clock)
         for outcome in report.rows:
             if not outcome.ended:
                 yield self._left(outcome, LeftBecause.INTERRUPTED)
 
     def _released(self) -> Iterator[Event | None]:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""
-        means, report = self.means, self.report
-        yield from means.events(self._lanes(held(report.plan)))
+        context, report = self.context, self.report
+        yield from context.events(self._lanes(without_sharing(report.plan)))
         waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
         rows = []
         for outcome in waiting:
@@ -102,20 +102,20 @@ class CopyJob:
                 rows.append(self._to_share(outcome))
             except AmicopyError as error:
                 source, region = outcome.row.key
-                yield RowFailed(
-                    at=means.clock.now(), source=source, region=region, image_id=outcome.image_id, error=error
+                yield DestinationFailed(
+                    at=context.clock.now(), source=source, region=region, image_id=outcome.image_id, error=error
                 )
-        if means.stop.is_set() or not may_be_shared(report):
+        if context.stop.is_set() or not may_be_shared(report):
             for outcome in waiting:
                 if report.outcomes[outcome.row.key].state is State.HELD:
                     yield self._left(outcome, LeftBecause.OTHERS)
             return
-        yield from means.events(self._lanes(replace(report.plan, rows=tuple(rows))))
+        yield from context.events(self._lanes(replace(report.plan, rows=tuple(rows))))
 
-    def _left(self, outcome: Outcome, because: LeftBecause) -> RowLeft:
+    def _left(self, outcome: Outcome, because: LeftBecause) -> DestinationLeft:
         source, region = outcome.row.key
-        now = self.means.clock.now()
-        return RowLeft(at=now, source=source, region=region, image_id=outcome.image_id, because=because)
+        now = self.context.clock.now()
+        return DestinationLeft(at=now, source=source, region=region, image_id=outcome.image_id, because=because)
 
     def _to_share(self, outcome: Outcome) -> Row:
         """Return the row that gives a held copy what it was to have from the start.
@@ -123,16 +123,16 @@ class CopyJob:
         Raises:
             CopyVanished: it is not there any more, so that nothing may be shared.
         """
-        means = self.means
-        gateway = means.gateways[outcome.row.region]
-        copy = means.patiently(partial(gateway.describe_own_images, [outcome.image_id])).get(outcome.image_id)
+        context = self.context
+        ec2 = context.clients[outcome.row.region]
+        copy = context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
                 f"The copy {outcome.image_id} in {outcome.row.region} is no longer there.",
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
-        [detailed] = means.patiently(partial(with_details, gateway, [(copy, outcome.row.wanted)]))
+        [detailed] = context.with_retries(partial(with_details, ec2, [(copy, outcome.row.desired)]))
         return replace(outcome.row, action=Action.SETTLE, copy=detailed, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:
@@ -143,5 +143,5 @@ class CopyJob:
             cancel_failed=self.terms.cancel_failed,
             most_in_flight=self.terms.most_in_flight,
         )
-        gateways, clock = self.means.gateways, self.means.clock
-        return [Lane(rows, gateways[region], clock, terms) for region, rows in rows_by_region(plan).items()]
+        clients, clock = self.context.clients, self.context.clock
+        return [Lane(rows, clients[region], clock, terms) for region, rows in rows_by_region(plan).items()]

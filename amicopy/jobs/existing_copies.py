@@ -7,56 +7,56 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from amicopy.core.errors import ExitCode, ImageNotFound
+from amicopy.aws.ec2 import Ec2
+from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
-from amicopy.core.named_regions import NamedRegions
-from amicopy.core.regions import is_pattern
+from amicopy.core.parallel import Stop
+from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest
-from amicopy.jobs.context import Means
-from amicopy.jobs.sources import known_sources
-from amicopy.plan.copy_status import Standing, standings
+from amicopy.jobs.context import Context
+from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
-from amicopy.survey.destinations import survey_destinations, survey_regions
+from amicopy.survey.destinations import survey_destinations, survey_regions, survey_sources
 
 
-class Looking:
+class ExistingCopies:
     """The sources, and the regions to look at."""
 
     sources: tuple[Image, ...]
     destinations: tuple[str, ...]
 
-    def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
         """Read the sources and the regions; a source that is gone is known by its id alone.
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
             AmicopyError: neither could be read.
         """
-        self.means = means
-        self.home = means.home(wish.source_region)
-        named = NamedRegions(means.session, self.home, {"--in": where})
-        gateway = means.gateways[self.home]
+        self.context = context
+        self.source_region = context.source_region(wish.source_region)
+        named = NamedRegions(context.session.partitions, self.source_region, {"--in": where})
+        ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(wish.image_ids))
-        self._regions, self._notes = means.patiently(partial(survey_regions, gateway))
-        self.sources = means.patiently(partial(known_sources, image_ids, gateway, means.stop))
+        self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
+        self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop))
         self.destinations = named.places("--in", lambda: self._regions)
         self._are_named = not any(map(is_pattern, named["--in"]))
         self._request = replace(
             wish,
-            source_region=self.home,
+            source_region=self.source_region,
             image_ids=tuple(source.image_id for source in self.sources),
             destinations=self.destinations,
         )
 
-    def found(self) -> tuple[Survey, tuple[Standing, ...]]:
+    def found(self) -> tuple[Survey, tuple[CopyStatus, ...]]:
         """Return what is there now, and every copy compared with what was asked for.
 
         Raises:
             ImageNotFound: a source is not there, and no copy of it is.
         """
         survey = self._survey()
-        return survey, tuple(standings(self._request, survey))
+        return survey, tuple(copy_statuses(self._request, survey))
 
     def _survey(self) -> Survey:
         """Return every copy in every region asked for, with all that a comparison needs.
@@ -64,9 +64,16 @@ class Looking:
         Raises:
             ImageNotFound: a source is not there, and no copy of it is.
         """
-        means = self.means
+        context = self.context
         survey = survey_destinations(
-            self._request, self.sources, means.gateways, self._regions, means.clock, means.stop, self._notes, every=True
+            self._request,
+            self.sources,
+            context.clients,
+            self._regions,
+            context.clock,
+            context.stop,
+            self._notes,
+            every=True,
         )
         everything = [image for one in survey.destinations.values() for image in one.copies]
         unknown = [
@@ -76,7 +83,7 @@ class Looking:
         ]
         if unknown and not any(one.problem for one in survey.destinations.values()):
             raise ImageNotFound(
-                f"{', '.join(unknown)} is neither in {self.home}, nor is any copy of it in "
+                f"{', '.join(unknown)} is neither in {self.source_region}, nor is any copy of it in "
                 f"{', '.join(self.destinations)}.",
                 image_ids=tuple(unknown),
                 why="It never was there, or it and its copies were deregistered.",
@@ -88,7 +95,7 @@ class Looking:
         """Return where a copy is missing: regions named one by one; all of them where there is none at all."""
         have = set(regions)
         if self._are_named or not have:
-            return tuple(region for region in self.destinations if region not in have and region != self.home)
+            return tuple(region for region in self.destinations if region not in have and region != self.source_region)
         return ()
 
 
@@ -98,3 +105,28 @@ def unread_code(survey: Survey) -> ExitCode:
     if not problems:
         return ExitCode.OK
     return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
+
+
+def known_sources(image_ids: tuple[str, ...], ec2: Ec2, stop: Stop) -> tuple[Image, ...]:
+    """Return the sources in the order asked; one that is gone has nothing but its id and region."""
+    try:
+        return survey_sources(image_ids, ec2, stop)
+    except AccessDenied:
+        return survey_sources(image_ids, ec2, stop, launch=False, volumes=False)
+    except ImageNotFound as error:
+        found = known_sources(tuple(one for one in image_ids if one not in error.image_ids), ec2, stop)
+        there = {source.image_id: source for source in found}
+        gone = {image_id: Image(image_id=image_id, region=ec2.region) for image_id in error.image_ids}
+        return tuple((there | gone)[image_id] for image_id in image_ids)
+
+
+def own_images(context: Context, region: str | None = None) -> list[Image]:
+    """Return the account's available AMIs in a region, by default the configured one; the newest first.
+
+    Raises:
+        UsageError: no region is configured.
+        AmicopyError: they could not be read.
+    """
+    ec2 = context.clients[context.source_region(region)]
+    images = context.with_retries(partial(ec2.find_named_images, "*", "self")).values()
+    return sorted(images, key=lambda image: (image.created_at, image.image_id), reverse=True)

@@ -12,12 +12,11 @@ from typing import Any
 
 from amicopy.core.errors import AmicopyError, ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
-from amicopy.core.named_regions import NamedRegions
 from amicopy.core.parallel import all_at_once
-from amicopy.core.regions import is_pattern
+from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import Order, check_best_effort, check_keys
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.plan.plan import Plan, plan_copies, with_notes, with_refusals
 from amicopy.survey.destinations import located, look_up, survey_destinations, survey_regions, survey_sources
 from amicopy.survey.iam_preflight import forbidden_writes
@@ -35,14 +34,14 @@ class _Asked:
     looked_up: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def home(self) -> str:
+    def source_region(self) -> str:
         return self.wish.source_region
 
     @property
     def reading(self) -> tuple[str, bool, bool]:
         """Where the sources are read, and whether their launch and volume permissions are of interest."""
         carry = self.wish.carry_permissions
-        return self.home, carry and not self.wish.share, carry
+        return self.source_region, carry and not self.wish.share, carry
 
     @property
     def certain(self) -> tuple[str, ...]:
@@ -74,24 +73,24 @@ class _Asked:
 class Planning:
     """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
 
-    def __init__(self, means: Means, orders: Sequence[Order]) -> None:
+    def __init__(self, context: Context, orders: Sequence[Order]) -> None:
         """Check what can be checked without AWS.
 
         Raises:
             UsageError: a region does not exist, lies in another partition, or a key is none of a destination's.
         """
-        self._means = means
+        self._context = context
         self._asked = [self._checked(order) for order in orders]
 
     def _checked(self, order: Order) -> _Asked:
-        home = self._means.home(order.wish.source_region)
+        source_region = self._context.source_region(order.wish.source_region)
         named = NamedRegions(
-            self._means.session,
-            home,
+            self._context.session.partitions,
+            source_region,
             {"--to": order.to, "--exclude": order.exclude, "--best-effort": order.best_effort},
         )
         image_ids = tuple(dict.fromkeys(order.wish.image_ids))
-        asked = _Asked(replace(order.wish, source_region=home, image_ids=image_ids), named)
+        asked = _Asked(replace(order.wish, source_region=source_region, image_ids=image_ids), named)
         if not any(map(is_pattern, named["--to"])):
             asked.request(None)
         else:
@@ -120,22 +119,22 @@ class Planning:
         )
         if not all(asked.wish.preflight for asked in self._asked):
             return plan
-        means = self._means
-        forbidden = forbidden_writes(plan, means.gateways, means.clock, means.stop, starting=may_write)
+        context = self._context
+        forbidden = forbidden_writes(plan, context.clients, context.clock, context.stop, starting=may_write)
         if not may_write:  # who may only look may still see the plan
             return with_notes(plan, [f"a run would come to this: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
 
     def _planned(self, asked: _Asked, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
-        means = self._means
+        context = self._context
         request = asked.request(regions)
         survey = survey_destinations(
             request,
             asked.sources,
-            means.gateways,
+            context.clients,
             regions,
-            means.clock,
-            means.stop,
+            context.clock,
+            context.stop,
             notes,
             looked_up=asked.looked_up,
         )
@@ -146,37 +145,37 @@ class Planning:
 
         Each source is read once, and each region looked at once, however many orders name it.
         """
-        means = self._means
-        found = all_at_once(self._first_reads(), means.stop)
+        context = self._context
+        found = all_at_once(self._first_reads(), context.stop)
         regions, notes = found["regions"]
         for asked in self._asked:
             sources = found[asked.reading]
             if isinstance(sources, ImageNotFound):
-                elsewhere = [region for region in asked.named.enabled(regions) if region != asked.home]
-                raise located(sources, {region: means.gateways[region] for region in elsewhere}, means.stop)
+                elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
+                raise located(sources, {region: context.clients[region] for region in elsewhere}, context.stop)
             asked.sources = tuple(sources[image_id] for image_id in asked.wish.image_ids)
-            asked.looked_up = {region: found[asked.home, region] for region in asked.certain}
+            asked.looked_up = {region: found[asked.source_region, region] for region in asked.certain}
         return regions, notes
 
     def _first_reads(self) -> Iterator[tuple[Any, Callable[[], Any]]]:
-        means = self._means
+        context = self._context
         sources: dict[tuple[str, bool, bool], dict[str, None]] = {}
         looks: dict[tuple[str, str], dict[str, None]] = {}
         for asked in self._asked:
             sources.setdefault(asked.reading, {}).update(dict.fromkeys(asked.wish.image_ids))
             for region in asked.certain:
-                looks.setdefault((asked.home, region), {}).update(dict.fromkeys(asked.wish.image_ids))
+                looks.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.wish.image_ids))
         for reading, image_ids in sources.items():
-            yield reading, partial(means.patiently, partial(self._unless_missing, reading, tuple(image_ids)))
-        home = means.gateways[self._asked[0].home]
-        yield "regions", partial(means.patiently, partial(survey_regions, home))
+            yield reading, partial(context.with_retries, partial(self._unless_missing, reading, tuple(image_ids)))
+        ec2 = context.clients[self._asked[0].source_region]
+        yield "regions", partial(context.with_retries, partial(survey_regions, ec2))
         for (source_region, region), image_ids in looks.items():
-            read = partial(look_up, source_region, tuple(image_ids), means.gateways[region])
+            read = partial(look_up, source_region, tuple(image_ids), context.clients[region])
             yield (source_region, region), partial(self._tried, read)
 
     def _tried(self, read: Callable[[], Any]) -> Any:
         try:
-            return self._means.patiently(read)
+            return self._context.with_retries(read)
         except AmicopyError as error:
             return error
 
@@ -189,25 +188,27 @@ class Planning:
             return error
 
     def _look_at(self, reading: tuple[str, bool, bool], image_ids: tuple[str, ...]) -> dict[str, Image]:
-        home, launch, volumes = reading
-        means = self._means
-        sources = survey_sources(image_ids, means.gateways[home], means.stop, launch=launch, volumes=volumes)
+        source_region, launch, volumes = reading
+        context = self._context
+        sources = survey_sources(
+            image_ids, context.clients[source_region], context.stop, launch=launch, volumes=volumes
+        )
         return {source.image_id: source for source in sources}
 
     def _once_available(self, asked: _Asked, until: datetime) -> None:
         """Wait for sources that are still pending: a pipeline's next step often comes too early."""
-        means = self._means
+        context = self._context
         while waiting := [source.image_id for source in asked.sources if source.state.in_progress]:
-            if means.clock.now() >= until:
+            if context.clock.now() >= until:
                 raise TimedOut(
-                    f"{', '.join(waiting)} is still pending in {asked.home}, so nothing was started.",
+                    f"{', '.join(waiting)} is still pending in {asked.source_region}, so nothing was started.",
                     why="EC2 copies an AMI only once it is available.",
                     next_step="Run the same command again.",
                 )
-            means.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.home}")
-            means.clock.sleep(SOURCE_POLL_SECONDS, until=means.stop)
-            means.stop.check()
+            context.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.source_region}")
+            context.clock.sleep(SOURCE_POLL_SECONDS, until=context.stop)
+            context.stop.check()
             image_ids = asked.wish.image_ids
-            found = means.patiently(partial(self._look_at, asked.reading, image_ids))
+            found = context.with_retries(partial(self._look_at, asked.reading, image_ids))
             asked.sources = tuple(found[image_id] for image_id in image_ids)
             asked.looked_up = {}  # what was seen then may not be all that is there now

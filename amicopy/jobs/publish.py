@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from amicopy.aws.ec2 import Gateway
-from amicopy.aws.ssm import Parameters
+from amicopy.aws.ec2 import Ec2
+from amicopy.aws.ssm import ParameterStore
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
@@ -16,7 +16,7 @@ from amicopy.core.templates import fill_template
 from amicopy.manifest.model import Publish
 
 
-class Posted(StrEnum):
+class ParameterState(StrEnum):
     """What is to become, or became, of one parameter."""
 
     PUT = "put"  # in a plan: it will be
@@ -28,14 +28,14 @@ class Posted(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Posting:
+class ParameterWrite:
     """One parameter in one region; ``image_id`` is what it is to hold, empty while that is not known."""
 
     region: str
     path: str
     image_id: str
     before: str  # what it holds now; empty: it does not exist
-    state: Posted
+    state: ParameterState
     error: AmicopyError | None = None
 
 
@@ -51,39 +51,39 @@ def parameter_path(publish: Publish, source: Image, region: str, name: str, date
     return fill_template(publish.path, values)
 
 
-def read_posting(
+def read_parameter_write(
     publish: Publish,
     path: str,
     source: Image,
     image_id: str,
     *,
-    gateway: Gateway,
-    parameters: Parameters,
-    sources: Callable[[str], Gateway],
-) -> Posting:
+    ec2: Ec2,
+    parameters: ParameterStore,
+    sources: Callable[[str], Ec2],
+) -> ParameterWrite:
     """Return what is to become of one parameter, given the copy's id (empty: to be made); reads only."""
     before = parameters.get(path)
-    posting = Posting(region=gateway.region, path=path, image_id=image_id, before=before, state=Posted.PUT)
+    write = ParameterWrite(region=ec2.region, path=path, image_id=image_id, before=before, state=ParameterState.PUT)
     if before and before == image_id:
-        return replace(posting, state=Posted.KEPT)
+        return replace(write, state=ParameterState.KEPT)
     try:
         check_image_id(before or image_id or source.image_id)
     except ValueError as error:
         foreign = UsageError(
-            f"The parameter {path} in {gateway.region} holds no AMI id, so it stays as it is.",
+            f"The parameter {path} in {ec2.region} holds no AMI id, so it stays as it is.",
             why="Something else may rely on what it holds.",
             next_step="Publish under another path, or delete the parameter if nobody needs it.",
         )
         foreign.__cause__ = error
-        return replace(posting, before="", state=Posted.FAILED, error=foreign)  # what it holds may be a secret
-    if before and not publish.allow_older and _born(before, gateway, sources) > source.created_at:
-        return replace(posting, state=Posted.NEWER)
-    return posting
+        return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # what it holds may be a secret
+    if before and not publish.allow_older and _born(before, ec2, sources) > source.created_at:
+        return replace(write, state=ParameterState.NEWER)
+    return write
 
 
-def _born(image_id: str, gateway: Gateway, sources: Callable[[str], Gateway]) -> str:
+def _born(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
     """Return when an image, or what it was copied from, was made; empty where that is not known."""
-    image = gateway.describe_images([image_id]).get(image_id)
+    image = ec2.describe_images([image_id]).get(image_id)
     if image is None:
         return ""
     region, _, source_id = image.tags.get(SOURCE_TAG, "").partition("/")
@@ -98,17 +98,17 @@ def _born(image_id: str, gateway: Gateway, sources: Callable[[str], Gateway]) ->
     return source.created_at if source else image.created_at
 
 
-def post(posting: Posting, write: Callable[[], None]) -> Posting:
-    """Let ``write`` write one parameter, if it is to be; return it with what became of it."""
-    if posting.state is not Posted.PUT:
-        return posting
+def put_parameter(write: ParameterWrite, put: Callable[[], None]) -> ParameterWrite:
+    """Write one parameter with ``put``, if it is due; return it with the outcome."""
+    if write.state is not ParameterState.PUT:
+        return write
     try:
-        write()
+        put()
     except AmicopyError as error:
-        return replace(posting, state=Posted.FAILED, error=error)
-    return replace(posting, state=Posted.DONE)
+        return replace(write, state=ParameterState.FAILED, error=error)
+    return replace(write, state=ParameterState.DONE)
 
 
-def withheld(posting: Posting) -> Posting:
+def withheld(write: ParameterWrite) -> ParameterWrite:
     """Return a posting as one that has to wait for a later run, if it was to be written."""
-    return replace(posting, state=Posted.WAITING) if posting.state is Posted.PUT else posting
+    return replace(write, state=ParameterState.WAITING) if write.state is ParameterState.PUT else write

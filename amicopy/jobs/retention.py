@@ -6,7 +6,7 @@ Refuses to name anything that the entry did not make, that is in use, or that is
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
@@ -14,24 +14,24 @@ from amicopy.execute.cancel import Fate, Target
 from amicopy.manifest.model import Keep
 
 
-def outdated(
+def copies_to_remove(
     keep: Keep,
-    gateway: Gateway,
+    ec2: Ec2,
     now: datetime,
     *,
-    home: str,
+    source_region: str,
     current: str,
     held: Mapping[str, str],
     moving: Collection[str] = (),
 ) -> tuple[Target, ...]:
-    """Return the copies in one region that are more than ``keep`` lets stay, oldest last; reads only.
+    """Return the copies in one region that exceed what ``keep`` allows, oldest last; reads only.
 
-    ``home`` is the region that the sources are in. ``current`` is the copy that this run leaves there, empty while it
-    is still to be made: it stays, and counts as the newest. ``held`` says of AMIs that this run itself relies on what
-    for; ``moving`` are the paths of parameters that point elsewhere once the run has published.
+    ``source_region`` is the region of the sources. ``current`` is the copy that this run leaves in the region: it stays
+    and counts as the newest; it is empty while the copy has no id yet. ``held`` has the AMIs that this run relies on,
+    with the reason; ``moving`` has the paths of parameters that point to another AMI once the run has published.
     """
-    found = gateway.find_own_images_tagged(MANIFEST_TAG, keep.mark).values()
-    made = [image for image in found if image.state is ImageState.AVAILABLE and _is_made_by(keep, home, image)]
+    found = ec2.find_own_images_tagged(MANIFEST_TAG, keep.mark).values()
+    made = [image for image in found if image.state is ImageState.AVAILABLE and _is_made_by(keep, source_region, image)]
     others = sorted(
         (image for image in made if image.image_id != current),
         key=lambda image: (image.created_at, image.image_id),
@@ -40,7 +40,7 @@ def outdated(
     old = others[keep.newest - 1 :]
     if not old:
         return ()
-    used, unknown = _used(gateway, old)
+    used, unknown = _used(ec2, old)
     return tuple(
         _target(
             image,
@@ -50,7 +50,7 @@ def outdated(
     )
 
 
-def _is_made_by(keep: Keep, home: str, image: Image) -> bool:
+def _is_made_by(keep: Keep, source_region: str, image: Image) -> bool:
     """Tell whether the entry made the image, and not only somebody who carried tags along.
 
     EC2 takes ``*`` and ``?`` in a filter for any letters, so that it finds the copies of other entries too. Tags travel
@@ -59,16 +59,16 @@ def _is_made_by(keep: Keep, home: str, image: Image) -> bool:
     made_from = image.tags.get(SOURCE_TAG, "")
     return (
         image.tags.get(MANIFEST_TAG) == keep.mark
-        and made_from.startswith(f"{home}/")
+        and made_from.startswith(f"{source_region}/")
         and bool(image.source_image_id)
         and source_of(image) == made_from
     )
 
 
-def _used(gateway: Gateway, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]], str]:
+def _used(ec2: Ec2, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]], str]:
     """Return what uses the images, and why that is not known."""
     try:
-        return gateway.image_references([image.image_id for image in images]), ""
+        return ec2.image_references([image.image_id for image in images]), ""
     except Interrupted:
         raise
     except AccessDenied as error:

@@ -7,24 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
 from amicopy.core.request import CopyRequest
-from amicopy.jobs.context import Means
-from amicopy.jobs.existing_copies import Looking, unread_code
-from amicopy.plan.copy_status import Standing
+from amicopy.jobs.context import Context
+from amicopy.jobs.existing_copies import ExistingCopies, unread_code
+from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 
 WATCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class StatusResult:
     """What one look has found; ``percents`` says how far the copies under way are, by their ids."""
 
-    copies: tuple[Standing, ...]
+    copies: tuple[CopyStatus, ...]
     survey: Survey
     percents: Mapping[str, int] = field(default_factory=dict)
 
@@ -47,16 +47,16 @@ class Status:
 class StatusJob:
     """Looks at the copies of ``wish.image_ids`` in the regions named by ``where``."""
 
-    def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
-        self._means = means
-        self.looking = Looking(means, wish, where)
+    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+        self._context = context
+        self.looking = ExistingCopies(context, wish, where)
 
-    def look(self) -> Status:
+    def look(self) -> StatusResult:
         """Return what is where now."""
         survey, found = self.looking.found()
-        return Status(copies=found, survey=survey, percents=self._percents(found))
+        return StatusResult(copies=found, survey=survey, percents=self._percents(found))
 
-    def watch(self) -> Iterator[Status]:
+    def watch(self) -> Iterator[StatusResult]:
         """Yield one look after another, every few seconds, until nothing is being copied any more."""
         was_under_way = False  # a region that is silent for a moment may still be copying
         while True:
@@ -65,24 +65,24 @@ class StatusJob:
             if not (status.is_under_way or (status.unread and was_under_way)):
                 return
             was_under_way = status.is_under_way or was_under_way
-            self._means.clock.sleep(WATCH_SECONDS, until=self._means.stop)
-            self._means.stop.check()
+            self._context.clock.sleep(WATCH_SECONDS, until=self._context.stop)
+            self._context.stop.check()
 
-    def _percents(self, found: Sequence[Standing]) -> dict[str, int]:
+    def _percents(self, found: Sequence[CopyStatus]) -> dict[str, int]:
         """Return how far the copies under way are."""
-        by_region: dict[str, list[Standing]] = {}
+        by_region: dict[str, list[CopyStatus]] = {}
         for one in found:
             if one.copy.state.in_progress:
                 by_region.setdefault(one.copy.region, []).append(one)
-        gateways = self._means.gateways
-        tasks = {region: partial(_progress, gateways[region], some) for region, some in by_region.items()}
-        parts = all_at_once(tasks, self._means.stop)
+        clients = self._context.clients
+        tasks = {region: partial(_progress, clients[region], some) for region, some in by_region.items()}
+        parts = all_at_once(tasks, self._context.stop)
         return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
 
 
-def _progress(gateway: Gateway, pending: Sequence[Standing]) -> dict[str, int]:
+def _progress(ec2: Ec2, pending: Sequence[CopyStatus]) -> dict[str, int]:
     try:
-        snapshots = gateway.find_snapshots_of_copies([one.copy.image_id for one in pending])
+        snapshots = ec2.find_snapshots_of_copies([one.copy.image_id for one in pending])
     except AmicopyError:  # a display is not worth failing for
         return {}
     return percent_by_image(snapshots, [one.copy.image_id for one in pending])

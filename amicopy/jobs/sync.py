@@ -17,22 +17,29 @@ from amicopy.core.regions import expand, split_names
 from amicopy.core.run_options import Order, Terms
 from amicopy.execute.cancel import Fate, Target, cancel_target
 from amicopy.execute.report import Report
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.jobs.planning import Planning
-from amicopy.jobs.publish import Posted, Posting, parameter_path, post, read_posting, withheld
-from amicopy.jobs.retention import outdated
+from amicopy.jobs.publish import (
+    ParameterState,
+    ParameterWrite,
+    parameter_path,
+    put_parameter,
+    read_parameter_write,
+    withheld,
+)
+from amicopy.jobs.retention import copies_to_remove
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.survey.find_source import found, why_not
 
 
 @dataclass(slots=True, kw_only=True)
-class SyncReport:
+class SyncResult:
     """What a run has brought so far: the copies, the parameters, the copies that went."""
 
     report: Report
-    postings: tuple[Posting, ...] = ()
+    parameter_writes: tuple[ParameterWrite, ...] = ()
     removals: tuple[Target, ...] = ()
 
     @property
@@ -40,19 +47,19 @@ class SyncReport:
         """Something is to be written or waited for."""
         return (
             self.report.plan.has_work
-            or any(one.state is Posted.PUT for one in self.postings)
+            or any(one.state is ParameterState.PUT for one in self.parameter_writes)
             or any(one.fate is Fate.CANCEL for one in self.removals)
         )
 
     @property
     def is_waiting(self) -> bool:
         """An id is still to be published."""
-        return any(one.state is Posted.WAITING for one in self.postings)
+        return any(one.state is ParameterState.WAITING for one in self.parameter_writes)
 
     @property
     def errors(self) -> tuple[AmicopyError, ...]:
         """What went wrong after the copying."""
-        found = [*(one.error for one in self.postings), *(one.error for one in self.removals)]
+        found = [*(one.error for one in self.parameter_writes), *(one.error for one in self.removals)]
         return tuple(error for error in found if error)
 
     def exit_code(self) -> ExitCode:
@@ -66,13 +73,13 @@ class _Known:
     """One entry, and what its source was found to be."""
 
     entry: Entry
-    home: str
+    source_region: str
     image_id: str = ""
     rows: list[Row] = field(default_factory=list)
 
     def covers(self, row: Row) -> bool:
         """Tell whether the entry asks for this row."""
-        if row.source.reference != f"{self.home}/{self.image_id}":
+        if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
             _names(order.to, row.region) and not _names(order.exclude, row.region) for order in self.entry.orders
@@ -89,37 +96,37 @@ _Place = tuple[int, str, str]  # the entry's number, a region, the id that is th
 class SyncJob:
     """Makes entries true. `plan` first, then `events` to the end, then `finish`; ``sync`` is what has come of it."""
 
-    sync: SyncReport
+    sync: SyncResult
     copying: CopyJob
-    _postings: dict[tuple[int, str], Posting]  # by the entry's number and region
-    _looks: dict[tuple[int, str], Callable[[str], Posting]]
+    _parameter_writes: dict[tuple[int, str], ParameterWrite]  # by the entry's number and region
+    _looks: dict[tuple[int, str], Callable[[str], ParameterWrite]]
     _date: str  # of the plan: paths stay what they were when midnight passes
 
     def __init__(
-        self, means: Means, entries: Sequence[Entry], terms: Terms | None = None, *, preflight: bool = True
+        self, context: Context, entries: Sequence[Entry], terms: Terms | None = None, *, preflight: bool = True
     ) -> None:
         """Check what can be checked without AWS.
 
         Raises:
             ManifestInvalid: with every entry that names what does not exist.
         """
-        self.means = means
+        self.context = context
         self._terms = terms
         self._preflight = preflight
         wrong = []
         self._known: list[_Known] = []
-        self._postings, self._looks = {}, {}
+        self._parameter_writes, self._looks = {}, {}
         for entry in entries:
             try:
-                home = means.home(entry.source.region)
-                Planning(means, entry.orders)
-                self._known.append(_Known(entry, home))
+                source_region = context.source_region(entry.source.region)
+                Planning(context, entry.orders)
+                self._known.append(_Known(entry, source_region))
             except UsageError as error:
                 wrong.append(f"{entry.where}: {_in_a_manifest(why_not(error))}")
         if wrong:
             raise _invalid(wrong)
 
-    def plan(self, *, may_write: bool = True) -> SyncReport:
+    def plan(self, *, may_write: bool = True) -> SyncResult:
         """Return what is to be done; reads only. ``may_write`` False: it is only to be looked at.
 
         Raises:
@@ -127,13 +134,13 @@ class SyncJob:
             AmicopyError: what the survey cannot go on without.
         """
         self._find()
-        self._date = self.means.clock.now().strftime("%Y-%m-%d")
+        self._date = self.context.clock.now().strftime("%Y-%m-%d")
         orders = [self._ordered(known, order) for known in self._known for order in known.entry.orders]
-        self.copying = CopyJob(self.means, orders, self._terms)
+        self.copying = CopyJob(self.context, orders, self._terms)
         plan = self.copying.plan(may_write=may_write)
         self._assign(plan)
         plan = self.copying.take(self._tolerant(plan))
-        self.sync = SyncReport(report=self.copying.report)
+        self.sync = SyncResult(report=self.copying.report)
         if not self.sync.report.refused:
             self._read_postings()
             self.sync.removals = self._outdated(finished=False)
@@ -143,11 +150,11 @@ class SyncJob:
         """Copy as planned; yield each event once it is in the report, and None while nothing happens."""
         yield from self.copying.events()
 
-    def finish(self) -> SyncReport:
+    def finish(self) -> SyncResult:
         """Publish what can be published, then let go what is more than is to stay; interrupted, do neither."""
-        sync, stop = self.sync, self.means.stop
+        sync, stop = self.sync, self.context.stop
         if sync.report.refused:
-            sync.postings, sync.removals = tuple(map(withheld, sync.postings)), ()
+            sync.parameter_writes, sync.removals = tuple(map(withheld, sync.parameter_writes)), ()
             return sync
         self._forgive()
         removes, sync.removals = bool(sync.removals), ()
@@ -165,11 +172,11 @@ class SyncJob:
         Raises:
             ManifestInvalid: with every one that is not found.
         """
-        means = self.means
+        context = self.context
 
         def seek(known: _Known, do: Callable[[], str]) -> str:
             try:
-                known.image_id = means.patiently(do)
+                known.image_id = context.with_retries(do)
             except (ImageNotFound, UsageError) as error:
                 return f"{known.entry.where}: {why_not(error)}"
             return ""
@@ -177,18 +184,20 @@ class SyncJob:
         def tasks() -> Iterator[tuple[int, Callable[[], str]]]:
             for number, known in enumerate(self._known):
                 wants = isinstance(known.entry.source, ByParameter)
-                parameters = means.gateways.parameters(known.home) if wants else None
-                gateway = means.gateways[known.home]
+                parameters = context.clients.parameters(known.source_region) if wants else None
+                ec2 = context.clients[known.source_region]
                 yield (
                     number,
-                    partial(seek, known, partial(found, known.entry.source, gateway, parameters, means.clock.now())),
+                    partial(seek, known, partial(found, known.entry.source, ec2, parameters, context.clock.now())),
                 )
 
-        if wrong := [text for text in all_at_once(tasks(), means.stop).values() if text]:
+        if wrong := [text for text in all_at_once(tasks(), context.stop).values() if text]:
             raise _invalid(wrong)
 
     def _ordered(self, known: _Known, order: Order) -> Order:
-        wish = replace(order.wish, source_region=known.home, image_ids=(known.image_id,), preflight=self._preflight)
+        wish = replace(
+            order.wish, source_region=known.source_region, image_ids=(known.image_id,), preflight=self._preflight
+        )
         return replace(order, wish=wish)
 
     def _assign(self, plan: Plan) -> None:
@@ -231,13 +240,13 @@ class SyncJob:
                     if not one.is_well:
                         outcomes[one.row.key] = replace(one, row=replace(one.row, best_effort=True))
 
-    def _places(self) -> Iterator[tuple[_Place, Callable[[str], Posting]]]:
+    def _places(self) -> Iterator[tuple[_Place, Callable[[str], ParameterWrite]]]:
         """Yield where ids are to be published, each with what looks there, given the id.
 
         Raises:
             ManifestInvalid: two copies are to go into the same parameter.
         """
-        means = self.means
+        context = self.context
         taken: dict[tuple[str, str], str] = {}
         wrong = []
         places = []
@@ -251,13 +260,13 @@ class SyncJob:
                 if first != known.entry.where:
                     wrong.append(f"{known.entry.where}: {path} in {region} is what {first} publishes to, too")
                 look = partial(
-                    read_posting,
+                    read_parameter_write,
                     publish,
                     path,
                     source,
-                    gateway=means.gateways[region],
-                    parameters=means.gateways.parameters(region),
-                    sources=means.gateways.__getitem__,
+                    ec2=context.clients[region],
+                    parameters=context.clients.parameters(region),
+                    sources=context.clients.__getitem__,
                 )
                 places.append(((number, region, image_id), look))
         if wrong:
@@ -266,24 +275,24 @@ class SyncJob:
 
     def _read_postings(self) -> None:
         """Find out what is to become of every parameter."""
-        means = self.means
+        context = self.context
         self._looks = {}
 
-        def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], Posting]]]:
+        def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], ParameterWrite]]]:
             for (number, region, image_id), look in self._places():
                 self._looks[number, region] = look
-                yield (number, region), partial(means.patiently, partial(look, image_id))
+                yield (number, region), partial(context.with_retries, partial(look, image_id))
 
-        self._take(all_at_once(tasks(), means.stop))
+        self._take(all_at_once(tasks(), context.stop))
 
-    def _take(self, postings: dict[tuple[int, str], Posting]) -> None:
-        self._postings = postings
-        self.sync.postings = tuple(postings.values())
+    def _take(self, parameter_writes: dict[tuple[int, str], ParameterWrite]) -> None:
+        self._parameter_writes = parameter_writes
+        self.sync.parameter_writes = tuple(parameter_writes.values())
 
     def _published_by(self, known: _Known) -> Iterator[tuple[Image, str, str, str]]:
         """Yield source, region, id (empty: to be made) and name of what an entry publishes."""
         rows = [row for row in known.rows if row.action is not Action.REFUSE]
-        beside = any(row.region == known.home for row in known.rows)  # such a copy takes the source's place
+        beside = any(row.region == known.source_region for row in known.rows)  # such a copy takes the source's place
         if known.entry.publish and known.entry.publish.include_source and rows and not beside:
             source = rows[0].source
             yield source, source.region, source.image_id, source.name
@@ -307,29 +316,31 @@ class SyncJob:
                 outcome = outcomes.get((source.reference, region))
                 ready[number, region] = image_id if outcome is None else outcome.image_id if outcome.is_well else ""
 
-        def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], Posting]]]:
-            for place, one in self._postings.items():
-                image_id = ready.get(place, "") if one.state is Posted.PUT else ""
+        def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], ParameterWrite]]]:
+            for place, one in self._parameter_writes.items():
+                image_id = ready.get(place, "") if one.state is ParameterState.PUT else ""
                 yield place, partial(self._posted, place, image_id) if image_id else partial(withheld, one)
 
         self._take(all_at_once(tasks(), Stop()))  # what was written is to be told
 
-    def _posted(self, place: tuple[int, str], image_id: str) -> Posting:
+    def _posted(self, place: tuple[int, str], image_id: str) -> ParameterWrite:
         """Write one parameter, looked at again: while this run copied, another may have published a newer image."""
-        means, before = self.means, self._postings[place]
-        if means.stop.is_set():
+        context, before = self.context, self._parameter_writes[place]
+        if context.stop.is_set():
             return withheld(before)
-        parameters = means.gateways.parameters(before.region)
+        parameters = context.clients.parameters(before.region)
         try:
-            posting = means.patiently(partial(self._looks[place], image_id))
+            write = context.with_retries(partial(self._looks[place], image_id))
         except AmicopyError as error:
-            return replace(before, image_id=image_id, state=Posted.FAILED, error=error)
-        return post(posting, partial(means.patiently, partial(parameters.put, posting.path, image_id)))
+            return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
+        return put_parameter(write, partial(context.with_retries, partial(parameters.put, write.path, image_id)))
 
     def _outdated(self, *, finished: bool) -> tuple[Target, ...]:
         """Return the copies that are more than are to stay; once ``finished``, only where the newest is as asked."""
-        means, outcomes = self.means, self.sync.report.outcomes
-        moving = [one.path for one in self.sync.postings if one.state in {Posted.PUT, Posted.DONE}]
+        context, outcomes = self.context, self.sync.report.outcomes
+        moving = [
+            one.path for one in self.sync.parameter_writes if one.state in {ParameterState.PUT, ParameterState.DONE}
+        ]
 
         def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], tuple[Target, ...]]]]:
             for number, known in enumerate(self._known):
@@ -340,22 +351,22 @@ class SyncJob:
                     outcome = outcomes[row.key]
                     if row.action is Action.REFUSE or (finished and not outcome.is_well):
                         continue
-                    posting = self._postings.get((number, row.region))
-                    if posting and posting.state in {Posted.WAITING, Posted.FAILED}:
+                    write = self._parameter_writes.get((number, row.region))
+                    if write and write.state in {ParameterState.WAITING, ParameterState.FAILED}:
                         continue  # those who follow the parameter still use an older one
                     look = partial(
-                        outdated,
+                        copies_to_remove,
                         keep,
-                        means.gateways[row.region],
-                        means.clock.now(),
-                        home=known.home,
+                        context.clients[row.region],
+                        context.clock.now(),
+                        source_region=known.source_region,
                         current=outcome.image_id,
                         held=self._held(row.region),
                         moving=moving,
                     )
-                    yield (number, row.region), partial(means.patiently, look)
+                    yield (number, row.region), partial(context.with_retries, look)
 
-        return tuple(chain.from_iterable(all_at_once(tasks(), means.stop).values()))
+        return tuple(chain.from_iterable(all_at_once(tasks(), context.stop).values()))
 
     def _held(self, region: str) -> dict[str, str]:
         """Return the AMIs in one region that this run itself relies on, each with what for."""
@@ -365,18 +376,18 @@ class SyncJob:
                 held[self.sync.report.outcomes[row.key].image_id] = "it is a copy that this manifest asks for"
             if row.source.region == region:
                 held[row.source.image_id] = "copies of it are asked for"
-        for one in self.sync.postings:
-            if one.region == region and one.state not in {Posted.PUT, Posted.DONE}:
+        for one in self.sync.parameter_writes:
+            if one.region == region and one.state not in {ParameterState.PUT, ParameterState.DONE}:
                 held[one.before] = f"{one.path} holds it"
         return held
 
     def _remove(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        means = self.means
+        context = self.context
 
         def remove(target: Target) -> Target:
-            if means.stop.is_set():
+            if context.stop.is_set():
                 return replace(target, fate=Fate.SPARE, reason="the run was interrupted")
-            return cancel_target(target, means.gateways[target.region], means.clock, means.stop)
+            return cancel_target(target, context.clients[target.region], context.clock, context.stop)
 
         do = {(target.region, target.resource_id): partial(remove, target) for target in targets}
         return tuple(all_at_once(do, Stop()).values())  # what was removed is to be told

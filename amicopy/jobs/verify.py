@@ -12,17 +12,17 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.execute.repair import prune, repair
-from amicopy.jobs.context import Means
-from amicopy.jobs.existing_copies import Looking, unread_code
-from amicopy.plan.copy_status import Standing
+from amicopy.jobs.context import Context
+from amicopy.jobs.existing_copies import ExistingCopies, unread_code
+from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class VerifyResult:
     """What a comparison has found, and what a repair before it could not write."""
 
-    copies: tuple[Standing, ...]
+    copies: tuple[CopyStatus, ...]
     survey: Survey
     without_copy: tuple[str, ...] = ()
     not_repaired: tuple[AmicopyError, ...] = ()
@@ -39,39 +39,39 @@ class Verdict:
 class VerifyJob:
     """Compares the copies of ``wish.image_ids`` in the regions named by ``where`` with what ``wish`` asks for."""
 
-    def __init__(self, means: Means, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
-        self._means = means
-        self.looking = Looking(means, wish, where)
+    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+        self._context = context
+        self.looking = ExistingCopies(context, wish, where)
 
-    def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> Verdict:
+    def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> VerifyResult:
         """Return how every copy compares; reads only."""
         survey, found = self.looking.found()
         bare = self.looking.without_copy(one.copy.region for one in found)
-        return Verdict(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
+        return VerifyResult(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
 
     def repaired(
-        self, before: Verdict, *, prunes: bool, told: Callable[[Event], None], pruned: Callable[[str], None]
-    ) -> Verdict:
+        self, before: VerifyResult, *, prunes: bool, told: Callable[[Event], None], pruned: Callable[[str], None]
+    ) -> VerifyResult:
         """Write what the copies lack and, if asked, take away what they have beyond; return the verdict after it.
 
         ``told`` hears each thing that was written, ``pruned`` in words each that was removed.
         """
-        if not any(one.can_be_repaired or one.beyond for one in before.copies):
+        if not any(one.can_be_repaired or one.extras for one in before.copies):
             return before
 
-        def mend(region: str, found: Sequence[Standing]) -> list[AmicopyError]:
-            gateway, clock, stop = self._means.gateways[region], self._means.clock, self._means.stop
+        def mend(region: str, found: Sequence[CopyStatus]) -> list[AmicopyError]:
+            ec2, clock, stop = self._context.clients[region], self._context.clock, self._context.stop
             errors = []
             for one in found:
                 if one.can_be_repaired:
-                    errors.append(repair(one, gateway, clock, stop, told))
-                if prunes and one.beyond:
-                    errors.append(prune(one, gateway, clock, stop, pruned))
+                    errors.append(repair(one, ec2, clock, stop, told))
+                if prunes and one.extras:
+                    errors.append(prune(one, ec2, clock, stop, pruned))
             return [error for error in errors if error]
 
-        by_region: dict[str, list[Standing]] = {}
+        by_region: dict[str, list[CopyStatus]] = {}
         for one in before.copies:
-            if one.wanted is not None:
+            if one.desired is not None:
                 by_region.setdefault(one.copy.region, []).append(one)
         tasks = {region: partial(mend, region, some) for region, some in by_region.items()}
-        return self.verdict([error for errors in all_at_once(tasks, self._means.stop).values() for error in errors])
+        return self.verdict([error for errors in all_at_once(tasks, self._context.stop).values() for error in errors])

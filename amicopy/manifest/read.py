@@ -100,7 +100,7 @@ class _Entries:
             keep=keep,
         )
 
-    def _source(self, path: TreePath, said: Any, home: str) -> Sought | None:
+    def _source(self, path: TreePath, said: Any, source_region: str) -> Sought | None:
         if isinstance(said, str):
             said = {"id": said}
         ways = [way for way in ("id", "name", "ssm", "packer") if way in said]
@@ -113,20 +113,20 @@ class _Entries:
         match ways[0]:
             case "id":
                 self._checked(path, check_image_id, said["id"])
-                return ById(region=home, image_id=said["id"])
+                return ById(region=source_region, image_id=said["id"])
             case "name":
                 return ByName(
-                    region=home,
+                    region=source_region,
                     pattern=said["name"],
                     owner=str(said.get("owner", "self")),
                     architecture=said.get("architecture", ""),
                     tags={key: str(value) for key, value in said.get("tags", {}).items()},
                 )
             case "ssm":
-                return ByParameter(region=home, path=said["ssm"])
-        return self._packed((*path, "packer"), said["packer"], home)
+                return ByParameter(region=source_region, path=said["ssm"])
+        return self._packed((*path, "packer"), said["packer"], source_region)
 
-    def _packed(self, path: TreePath, said: str, home: str) -> ById | None:
+    def _packed(self, path: TreePath, said: str, source_region: str) -> ById | None:
         file = Path(self._path).parent / said
         try:
             artifacts = packer_artifacts(file.read_bytes())
@@ -136,7 +136,7 @@ class _Entries:
         except ValueError as error:
             self._tree.blame(path, f"{file}: {error}")
             return None
-        region = home or next(iter(artifacts))
+        region = source_region or next(iter(artifacts))
         if region not in artifacts:
             self._tree.blame(path, f"{file} has no AMI in {region}, it has: {', '.join(artifacts)}")
             return None
@@ -196,7 +196,7 @@ class _Entries:
                 yield Order(wish=wish, to=regions, exclude=exclude, best_effort=ours)
 
     def _wish(
-        self, said: Mapping[str, Any], at: Mapping[str, TreePath], home: str, mark: dict[str, str]
+        self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: dict[str, str]
     ) -> CopyRequest | None:
         before = len(self._tree.problems)
         tags = {key: str(value) for key, value in said.get("tags", {}).items()}
@@ -229,7 +229,7 @@ class _Entries:
         if len(self._tree.problems) > before:
             return None
         return CopyRequest(
-            source_region=home,
+            source_region=source_region,
             image_ids=(),
             destinations=(),
             name=said.get("name", ""),

@@ -6,9 +6,9 @@ Refuses to ask AWS, and to assume the worst: what could not be read is no proble
 from collections.abc import Iterator
 
 from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
-from amicopy.core.kms_key import Key
-from amicopy.plan.desired import Wanted
-from amicopy.plan.findings import RegionFacts
+from amicopy.core.kms_key import KmsKey
+from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.findings import RegionSettings
 
 # Public AMIs per region (EC2 User Guide, "AMI quotas", L-0E3CBAB9); AWS raises it on request.
 PUBLIC_IMAGES = 5
@@ -25,67 +25,67 @@ def surcharge_per_gib(minutes: int) -> float:
     return next(usd for longest, usd in _SURCHARGES if minutes <= longest)
 
 
-def copy_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
     """Yield everything that EC2 would refuse, at once or in the end, about a new copy in ``region``."""
-    if facts.key_problem:
-        yield facts.key_problem
-    elif facts.key and (problem := facts.key.problem()):
+    if settings.key_problem:
+        yield settings.key_problem
+    elif settings.key and (problem := settings.key.problem()):
         yield KeyUnusable(
-            f"The KMS key {facts.key.arn} cannot encrypt a copy in {region}: {problem}.",
+            f"The KMS key {settings.key.arn} cannot encrypt a copy in {region}: {problem}.",
             why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
-            next_step=f"{facts.key.mend()} Or name another: --kms-key {region}=KEY".strip(),
+            next_step=f"{settings.key.mend()} Or name another: --kms-key {region}=KEY".strip(),
         )
-    elif facts.default_key and will_be_encrypted(wanted, facts) and (problem := facts.default_key.problem()):
+    elif settings.default_key and will_be_encrypted(desired, settings) and (problem := settings.default_key.problem()):
         yield KeyUnusable(
-            f"The default key for EBS in {region}, {facts.default_key.arn}, cannot encrypt a copy: {problem}.",
+            f"The default key for EBS in {region}, {settings.default_key.arn}, cannot encrypt a copy: {problem}.",
             why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
-            next_step=f"{facts.default_key.mend()} Or name another: --kms-key {region}=KEY".strip(),
+            next_step=f"{settings.default_key.mend()} Or name another: --kms-key {region}=KEY".strip(),
         )
-    yield from _encryption_problems(wanted, facts, region)
-    yield from public_problems(wanted, facts, region)
-    yield from _time_problems(wanted, region)
+    yield from _encryption_problems(desired, settings, region)
+    yield from public_problems(desired, settings, region)
+    yield from _time_problems(desired, region)
 
 
-def _encryption_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
-    shared = wanted.launch_permissions.union(*wanted.volume_permissions.values())
+def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
+    shared = desired.launch_permissions.union(*desired.volume_permissions.values())
     if not shared:
         return
     public = any(principal.is_public for principal in shared)
-    encrypted = will_be_encrypted(wanted, facts)
+    encrypted = will_be_encrypted(desired, settings)
     if encrypted and public:
         yield NotShareable(
             f"The copy in {region} would be encrypted, and encrypted AMIs cannot be public.",
             why=encrypted,
             next_step="Leave it private (--no-permissions), or share it with accounts: --share ACCOUNT",
         )
-    elif encrypted and (key := encrypting_key(facts)) and key.is_aws_managed:
+    elif encrypted and (key := encrypting_key(settings)) and key.is_aws_managed:
         yield NotShareable(
             f"The copy in {region} would be encrypted with the AWS-managed key, and so could be shared with nobody.",
-            why=f"{encrypted}; {'the key named' if facts.key else 'the default key for EBS there'} is AWS's own. "
+            why=f"{encrypted}; {'the key named' if settings.key else 'the default key for EBS there'} is AWS's own. "
             f"The copy is to be shared with {', '.join(map(str, sorted(shared)))}.",
             next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
         )
 
 
-def public_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator[AmicopyError]:
+def public_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
     """Yield what forbids a copy that is there, or is to come, to become as public as it is to be."""
-    if any(principal.is_public for principal in wanted.launch_permissions):
-        if facts.images_blocked:
+    if any(principal.is_public for principal in desired.launch_permissions):
+        if settings.images_blocked:
             yield NotShareable(
                 f"Block public access for AMIs is on in {region}, and the copy is to be public.",
                 why="It is a setting of the account; amicopy never switches it off.",
                 next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
                 f"aws ec2 disable-image-block-public-access --region {region}",
             )
-        if facts.public_images is not None and facts.public_images + facts.becoming_public > PUBLIC_IMAGES:
+        if settings.public_images is not None and settings.public_images + settings.becoming_public > PUBLIC_IMAGES:
             yield NotShareable(
-                f"{facts.public_images} AMIs are public in {region} already, and the quota is {PUBLIC_IMAGES}.",
-                why=f"This run would make it {facts.public_images + facts.becoming_public}: EC2 would copy and then "
-                "refuse to make public, unless AWS has raised the quota.",
+                f"{settings.public_images} AMIs are public in {region} already, and the quota is {PUBLIC_IMAGES}.",
+                why=f"This run would make it {settings.public_images + settings.becoming_public}: EC2 would copy and "
+                "then refuse to make public, unless AWS has raised the quota.",
                 next_step="Make others private or remove them; with a raised quota: --no-preflight",
             )
-    public_volumes = any(one.is_public for who in wanted.volume_permissions.values() for one in who)
-    if public_volumes and facts.snapshots_blocked:
+    public_volumes = any(one.is_public for who in desired.volume_permissions.values() for one in who)
+    if public_volumes and settings.snapshots_blocked:
         yield NotShareable(
             f"Block public access for snapshots is on in {region}, and the copy's snapshots are to be public.",
             why="It is a setting of the account; amicopy never switches it off.",
@@ -93,33 +93,33 @@ def public_problems(wanted: Wanted, facts: RegionFacts, region: str) -> Iterator
         )
 
 
-def will_be_encrypted(wanted: Wanted, facts: RegionFacts) -> str:
+def will_be_encrypted(desired: DesiredCopy, settings: RegionSettings) -> str:
     """Return why the copy's snapshots will be encrypted, some of them at least; empty where they will not.
 
     EBS User Guide, "Copy an Amazon EBS snapshot"; EC2 User Guide, "Use encryption with EBS-backed AMIs".
     """
-    if not wanted.source.snapshot_ids:
+    if not desired.source.snapshot_ids:
         return ""  # kept in S3: CopyImage cannot encrypt it
-    if wanted.encrypt:
+    if desired.encrypt:
         return "Encryption was asked for"
-    if any(device.encrypted for device in wanted.source.devices):
+    if any(device.encrypted for device in desired.source.devices):
         return "The source is encrypted"
-    if facts.encryption_by_default:
+    if settings.encryption_by_default:
         return "The region encrypts EBS by default"
     return ""
 
 
-def encrypting_key(facts: RegionFacts) -> Key | None:
+def encrypting_key(settings: RegionSettings) -> KmsKey | None:
     """Return the key that a copy will be encrypted with; None where that is not known."""
-    return facts.key or facts.default_key
+    return settings.key or settings.default_key
 
 
-def _time_problems(wanted: Wanted, region: str) -> Iterator[AmicopyError]:
-    if not wanted.minutes:
+def _time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
+    if not desired.minutes:
         return
-    largest = max((device.volume_gib or 0 for device in wanted.source.devices if device.snapshot_id), default=0)
-    if largest * 1024 / (wanted.minutes * 60) > SNAPSHOT_THROUGHPUT:
-        yield too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, wanted.minutes, region)
+    largest = max((device.volume_gib or 0 for device in desired.source.devices if device.snapshot_id), default=0)
+    if largest * 1024 / (desired.minutes * 60) > SNAPSHOT_THROUGHPUT:
+        yield too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, desired.minutes, region)
 
 
 def too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:

@@ -9,26 +9,26 @@ from dataclasses import dataclass, replace
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.desired import DesiredCopy, desired_copy
 from amicopy.plan.differences import Difference, differences
-from amicopy.plan.extras import Beyond, beyond
+from amicopy.plan.extras import Extra, extras
 from amicopy.plan.findings import Destination, Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """One copy as it stands; without ``wanted`` there was nothing to compare it with."""
+class CopyStatus:
+    """One copy as it stands; without ``desired`` there was nothing to compare it with."""
 
     source: Image
     copy: Image
-    wanted: Wanted | None = None
+    desired: DesiredCopy | None = None
     missing: tuple[Difference, ...] = ()
-    beyond: tuple[Beyond, ...] = ()
+    extras: tuple[Extra, ...] = ()
 
     @property
     def is_faithful(self) -> bool:
         """It lacks nothing, is open to nobody more, and is no wreck; one that is still being copied is not judged."""
-        wider = any(one.is_wider for one in self.beyond)
+        wider = any(one.is_wider for one in self.extras)
         return not (self.missing or wider or self.copy.state.is_dead)
 
     @property
@@ -37,7 +37,7 @@ class Standing:
         return any(difference.repairable for difference in self.missing)
 
 
-def standings(request: CopyRequest, survey: Survey) -> Iterator[Standing]:
+def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
     """Yield every copy, region by region, compared with its source.
 
     The copies of a source that is gone are compared with the oldest of them.
@@ -51,15 +51,15 @@ def standings(request: CopyRequest, survey: Survey) -> Iterator[Standing]:
             copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
                 if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:
-                    yield Standing(source=source, copy=copy)
+                    yield CopyStatus(source=source, copy=copy)
                     continue
-                wanted = _wanted(source, reference, request, destination, survey)
-                yield Standing(
+                desired = _wanted(source, reference, request, destination, survey)
+                yield CopyStatus(
                     source=source,
                     copy=copy,
-                    wanted=wanted,
-                    missing=differences(wanted, copy),
-                    beyond=beyond(wanted, copy),
+                    desired=desired,
+                    missing=differences(desired, copy),
+                    extras=extras(desired, copy),
                 )
 
 
@@ -68,12 +68,14 @@ def _oldest(found: Iterable[Copies]) -> Image | None:
     return min(copies, key=lambda copy: (copy.created_at, copy.image_id), default=None)
 
 
-def _wanted(source: Image, reference: Image, request: CopyRequest, destination: Destination, survey: Survey) -> Wanted:
-    wanted = wanted_copy(reference, request, region=destination.region, now=survey.at)
-    if destination.facts.key:
-        wanted = replace(wanted, key_arn=destination.facts.key.arn)
+def _wanted(
+    source: Image, reference: Image, request: CopyRequest, destination: Destination, survey: Survey
+) -> DesiredCopy:
+    desired = desired_copy(reference, request, region=destination.region, now=survey.at)
+    if destination.settings.key:
+        desired = replace(desired, key_arn=destination.settings.key.arn)
     if reference is not source:  # a copy stands in for it, whose own tag is not to be copied
-        tags = {**wanted.tags, SOURCE_TAG: source.reference}
-        per_device = {name: {**some, SOURCE_TAG: source.reference} for name, some in wanted.snapshot_tags.items()}
-        wanted = replace(wanted, tags=tags, snapshot_tags=per_device)
-    return wanted
+        tags = {**desired.tags, SOURCE_TAG: source.reference}
+        per_device = {name: {**some, SOURCE_TAG: source.reference} for name, some in desired.snapshot_tags.items()}
+        desired = replace(desired, tags=tags, snapshot_tags=per_device)
+    return desired

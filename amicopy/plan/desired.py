@@ -23,7 +23,7 @@ from amicopy.core.templates import fill_template, matches_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DesiredCopy:
     """One copy as it is to be, by device where snapshots are concerned."""
 
     source: Image
@@ -72,7 +72,7 @@ class Wanted:
         return {key: value for key, value in sets[0].items() if all(key in tags for tags in sets)} if sets else {}
 
 
-def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: datetime) -> Wanted:
+def desired_copy(source: Image, request: CopyRequest, *, region: str, now: datetime) -> DesiredCopy:
     """Return what a copy of ``source`` in ``region`` is to bear."""
     notes: list[str] = []
     problems: list[str] = []
@@ -113,7 +113,7 @@ def wanted_copy(source: Image, request: CopyRequest, *, region: str, now: dateti
     counted = sum(not principal.is_public for principal in launch)
     if counted > MAX_PRINCIPALS:
         problems.append(f"an AMI can be shared with {MAX_PRINCIPALS} at most, and these are {counted}")
-    return Wanted(
+    return DesiredCopy(
         source=source,
         name=name,
         name_template=request.name,
@@ -181,7 +181,7 @@ def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -
     """Return who may use each device's snapshot: as at the source; with ``--share`` no more than the asked ones."""
     if not request.carry_permissions:
         return {}
-    wanted = {}
+    desired = {}
     for device, snapshot in source.snapshots_by_device.items():
         if snapshot.volume_permissions is None:
             notes.append(f"permissions of {source.image_id}'s snapshots cannot be read, so those of a copy get none")
@@ -190,8 +190,8 @@ def _volume_permissions(source: Image, request: CopyRequest, notes: list[str]) -
         if request.share is not None:
             permitted &= request.share
         if permitted:
-            wanted[device] = permitted
-    return wanted
+            desired[device] = permitted
+    return desired
 
 
 def _unknown_devices(source: Image, request: CopyRequest) -> frozenset[str]:

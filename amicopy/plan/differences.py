@@ -1,4 +1,4 @@
-"""``differences(wanted, copy)``: what separates a copy from its source, typed, ordered, printable.
+"""``differences(desired, copy)``: what separates a copy from its source, typed, ordered, printable.
 
 Refuses to read or write anything. The plan decides by it, settling writes what it names, checking reports it.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from amicopy.core.models import MANIFEST_TAG, BlockDevice, Image, Principal, Snapshot
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class DescriptionDiffers:
     """The description was asked for and is another."""
 
     image_id: str
-    wanted: str
+    desired: str
     found: str
     repairable = True
 
@@ -42,13 +42,13 @@ class DeprecationDiffers:
     """The date from which EC2 is to call the image deprecated."""
 
     image_id: str
-    wanted: datetime
+    desired: datetime
     found: datetime | None
     repairable = True
 
     def __str__(self) -> str:
         found = f"is deprecated from {self.found:%Y-%m-%d}" if self.found else "has no deprecation date"
-        return f"{self.image_id} {found} instead of {self.wanted:%Y-%m-%d}"
+        return f"{self.image_id} {found} instead of {self.desired:%Y-%m-%d}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +56,12 @@ class ProtectionDiffers:
     """Deregistration protection was asked for and is not on, or without the cooldown."""
 
     image_id: str
-    wanted: str
+    desired: str
     found: str
     repairable = True
 
     def __str__(self) -> str:
-        return f"{self.image_id} has deregistration protection {self.found or 'disabled'} instead of {self.wanted}"
+        return f"{self.image_id} has deregistration protection {self.found or 'disabled'} instead of {self.desired}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,42 +83,42 @@ class StructureDiffers:
 
     image_id: str
     aspect: str
-    wanted: str
+    desired: str
     found: str
     repairable = False
 
     def __str__(self) -> str:
-        return f"{self.image_id} has {self.aspect} {self.found or 'none'} instead of {self.wanted or 'none'}"
+        return f"{self.image_id} has {self.aspect} {self.found or 'none'} instead of {self.desired or 'none'}"
 
 
 Difference = TagsDiffer | DescriptionDiffers | DeprecationDiffers | ProtectionDiffers | SharingLacks | StructureDiffers
 
 
-def differences(wanted: Wanted, copy: Image) -> tuple[Difference, ...]:
+def differences(desired: DesiredCopy, copy: Image) -> tuple[Difference, ...]:
     """Return what ``copy`` lacks, in the order in which it has to be written: launch permissions come last.
 
-    What the copy has beyond ``wanted`` is not a difference: others may have put it there.
+    What the copy has beyond ``desired`` is not a difference: others may have put it there.
     """
     snapshots = copy.snapshots_by_device
     return (
-        *_name(wanted, copy),
-        *_structure(wanted.source, copy),
-        *_encryption(wanted, copy, snapshots),
-        *_tags(wanted, copy, snapshots),
-        *_description(wanted, copy),
-        *_deprecation(wanted, copy),
-        *_protection(wanted, copy),
-        *_volume_permissions(wanted, copy, snapshots),
-        *_launch_permissions(wanted, copy),
+        *_name(desired, copy),
+        *_structure(desired.source, copy),
+        *_encryption(desired, copy, snapshots),
+        *_tags(desired, copy, snapshots),
+        *_description(desired, copy),
+        *_deprecation(desired, copy),
+        *_protection(desired, copy),
+        *_volume_permissions(desired, copy, snapshots),
+        *_launch_permissions(desired, copy),
     )
 
 
-def _tags(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
-    if missing := _missing(wanted.tags, copy.tags):
+def _tags(desired: DesiredCopy, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+    if missing := _missing(desired.tags, copy.tags):
         yield TagsDiffer(resource_id=copy.image_id, device="", missing=missing)
     for device, snapshot_id in _snapshot_ids(copy).items():
         found = snapshots[device].tags if device in snapshots else {}  # not shown yet: nothing is known to be there
-        if missing := _missing(wanted.snapshot_tags.get(device, {}), found):
+        if missing := _missing(desired.snapshot_tags.get(device, {}), found):
             yield TagsDiffer(resource_id=snapshot_id, device=device, missing=missing)
 
 
@@ -126,53 +126,53 @@ def _snapshot_ids(copy: Image) -> dict[str, str]:
     return {device.device: device.snapshot_id for device in copy.devices if device.snapshot_id}
 
 
-def _missing(wanted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+def _missing(desired: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
     # A manifest's mark says that it made the copy, and lets it go one day: no copy of somebody else's is given it.
-    return {key: value for key, value in wanted.items() if found.get(key) != value and key != MANIFEST_TAG}
+    return {key: value for key, value in desired.items() if found.get(key) != value and key != MANIFEST_TAG}
 
 
-def _description(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if not wanted.is_described(copy.description):
-        yield DescriptionDiffers(image_id=copy.image_id, wanted=wanted.description, found=copy.description)
+def _description(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
+    if not desired.is_described(copy.description):
+        yield DescriptionDiffers(image_id=copy.image_id, desired=desired.description, found=copy.description)
 
 
-def _deprecation(wanted: Wanted, copy: Image) -> Iterator[Difference]:
+def _deprecation(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
     # EC2 rounds to the minute (botocore's model, EnableImageDeprecationRequest.DeprecateAt).
-    date = deprecation_date(wanted, copy)
-    if date and wanted.as_of and date <= wanted.as_of and copy.deprecate_at is None:
+    date = deprecation_date(desired, copy)
+    if date and desired.as_of and date <= desired.as_of and copy.deprecate_at is None:
         return  # it has passed, and EC2 takes no past date
     if date and _minutes_apart(date, copy.deprecate_at) > 1:
-        yield DeprecationDiffers(image_id=copy.image_id, wanted=date, found=copy.deprecate_at)
+        yield DeprecationDiffers(image_id=copy.image_id, desired=date, found=copy.deprecate_at)
 
 
-def deprecation_date(wanted: Wanted, copy: Image) -> datetime | None:
+def deprecation_date(desired: DesiredCopy, copy: Image) -> datetime | None:
     """Return from when on the copy is to be deprecated: the source's date, or so long after the copy was made."""
-    if wanted.deprecate_after is not None and copy.created_at:
-        return datetime.fromisoformat(copy.created_at) + wanted.deprecate_after
-    return wanted.deprecate_at
+    if desired.deprecate_after is not None and copy.created_at:
+        return datetime.fromisoformat(copy.created_at) + desired.deprecate_after
+    return desired.deprecate_at
 
 
-def _protection(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    is_stronger = wanted.protection.startswith("enabled") and copy.protection == "enabled-with-cooldown"
-    if wanted.protection and copy.protection != wanted.protection and not is_stronger:
-        yield ProtectionDiffers(image_id=copy.image_id, wanted=wanted.protection, found=copy.protection)
+def _protection(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
+    is_stronger = desired.protection.startswith("enabled") and copy.protection == "enabled-with-cooldown"
+    if desired.protection and copy.protection != desired.protection and not is_stronger:
+        yield ProtectionDiffers(image_id=copy.image_id, desired=desired.protection, found=copy.protection)
 
 
-def _encryption(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+def _encryption(desired: DesiredCopy, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
     """Yield where the copy is not encrypted as asked: with what it was encrypted nobody can change."""
-    if not wanted.encrypt:
+    if not desired.encrypt:
         return
     for device in copy.devices:
         if device.snapshot_id and not device.encrypted:
             yield StructureDiffers(
-                image_id=copy.image_id, aspect=f"encryption of {device.device}", wanted="on", found="off"
+                image_id=copy.image_id, aspect=f"encryption of {device.device}", desired="on", found="off"
             )
     for device_name, snapshot in snapshots.items():
-        if wanted.key_arn and snapshot.kms_key_id and snapshot.kms_key_id != wanted.key_arn:
+        if desired.key_arn and snapshot.kms_key_id and snapshot.kms_key_id != desired.key_arn:
             yield StructureDiffers(
                 image_id=copy.image_id,
                 aspect=f"the key of {device_name}",
-                wanted=wanted.key_arn,
+                desired=desired.key_arn,
                 found=snapshot.kms_key_id,
             )
 
@@ -181,36 +181,36 @@ def _minutes_apart(one: datetime, other: datetime | None) -> float:
     return abs((one - (other or datetime.min.replace(tzinfo=UTC))).total_seconds()) / 60
 
 
-def _volume_permissions(wanted: Wanted, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
+def _volume_permissions(desired: DesiredCopy, copy: Image, snapshots: Mapping[str, Snapshot]) -> Iterator[Difference]:
     for device, snapshot_id in _snapshot_ids(copy).items():
         found = snapshots[device].volume_permissions if device in snapshots else None
-        if missing := wanted.volume_permissions.get(device, frozenset()) - (found or frozenset()):
+        if missing := desired.volume_permissions.get(device, frozenset()) - (found or frozenset()):
             yield SharingLacks(resource_id=snapshot_id, device=device, missing=tuple(sorted(missing)))
 
 
-def _launch_permissions(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if missing := wanted.launch_permissions - (copy.launch_permissions or frozenset()):
+def _launch_permissions(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
+    if missing := desired.launch_permissions - (copy.launch_permissions or frozenset()):
         yield SharingLacks(resource_id=copy.image_id, device="", missing=tuple(sorted(missing)))
 
 
-def _name(wanted: Wanted, copy: Image) -> Iterator[Difference]:
-    if not wanted.is_named(copy.name):  # EC2 cannot rename an AMI
-        yield StructureDiffers(image_id=copy.image_id, aspect="name", wanted=repr(wanted.name), found=repr(copy.name))
+def _name(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
+    if not desired.is_named(copy.name):  # EC2 cannot rename an AMI
+        yield StructureDiffers(image_id=copy.image_id, aspect="name", desired=repr(desired.name), found=repr(copy.name))
 
 
 def _structure(source: Image, copy: Image) -> Iterator[Difference]:
     for aspect in sorted(source.attributes.keys() | copy.attributes.keys()):
         expected, found = source.attributes.get(aspect, ""), copy.attributes.get(aspect, "")
         if expected != found:
-            yield StructureDiffers(image_id=copy.image_id, aspect=aspect, wanted=expected, found=found)
+            yield StructureDiffers(image_id=copy.image_id, aspect=aspect, desired=expected, found=found)
     expected_devices = {device.device: device for device in source.devices}
     found_devices = {device.device: device for device in copy.devices}
     for name in sorted(expected_devices.keys() | found_devices.keys()):
-        wanted, has = _shape(expected_devices.get(name)), _shape(found_devices.get(name))
-        if wanted != has:
-            yield StructureDiffers(image_id=copy.image_id, aspect=f"device {name}", wanted=wanted, found=has)
+        desired, has = _shape(expected_devices.get(name)), _shape(found_devices.get(name))
+        if desired != has:
+            yield StructureDiffers(image_id=copy.image_id, aspect=f"device {name}", desired=desired, found=has)
         elif _loses_encryption(expected_devices[name], found_devices[name]):
-            yield StructureDiffers(image_id=copy.image_id, aspect=f"encryption of {name}", wanted="on", found="off")
+            yield StructureDiffers(image_id=copy.image_id, aspect=f"encryption of {name}", desired="on", found="off")
 
 
 def _shape(device: BlockDevice | None) -> str:

@@ -1,4 +1,4 @@
-"""``beyond(wanted, copy)``: what a copy has that its source has not, and nobody asked for.
+"""``extras(desired, copy)``: what a copy has that its source has not, and nobody asked for.
 
 Refuses to call it wrong: others may have put it there. It is reported, and removed only when asked.
 """
@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from amicopy.core.models import OWN_TAGS, Image, Principal, user_tags
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.differences import subject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TagsBeyond:
+class ExtraTags:
     """Tags that the source does not have."""
 
     resource_id: str
@@ -25,7 +25,7 @@ class TagsBeyond:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SharingBeyond:
+class ExtraSharing:
     """Principals that the source is not shared with: the copy is open to more than its source."""
 
     resource_id: str
@@ -38,33 +38,33 @@ class SharingBeyond:
         return f"{subject(self.resource_id, self.device)} is shared beyond its source, with {who}"
 
 
-Beyond = TagsBeyond | SharingBeyond
+Extra = ExtraTags | ExtraSharing
 
 
-def beyond(wanted: Wanted, copy: Image) -> tuple[Beyond, ...]:
-    """Return what ``copy`` has beyond ``wanted``: permissions that could be read, and tags but AWS's and ours."""
-    return (*_sharing(wanted, copy), *_tags(wanted, copy))
+def extras(desired: DesiredCopy, copy: Image) -> tuple[Extra, ...]:
+    """Return what ``copy`` has beyond ``desired``: permissions that could be read, and tags but AWS's and ours."""
+    return (*_sharing(desired, copy), *_tags(desired, copy))
 
 
-def _sharing(wanted: Wanted, copy: Image) -> Iterator[Beyond]:
-    more = (copy.launch_permissions or frozenset()) - wanted.launch_permissions
-    if more and wanted.launch_is_known:
-        yield SharingBeyond(resource_id=copy.image_id, device="", principals=tuple(sorted(more)))
+def _sharing(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:
+    more = (copy.launch_permissions or frozenset()) - desired.launch_permissions
+    if more and desired.launch_is_known:
+        yield ExtraSharing(resource_id=copy.image_id, device="", principals=tuple(sorted(more)))
     for device, snapshot in copy.snapshots_by_device.items():
-        known = wanted.volume_permissions.get(device, frozenset())
-        if device in wanted.unknown_devices:
+        known = desired.volume_permissions.get(device, frozenset())
+        if device in desired.unknown_devices:
             continue
         if more := (snapshot.volume_permissions or frozenset()) - known:
-            yield SharingBeyond(resource_id=snapshot.snapshot_id, device=device, principals=tuple(sorted(more)))
+            yield ExtraSharing(resource_id=snapshot.snapshot_id, device=device, principals=tuple(sorted(more)))
 
 
-def _tags(wanted: Wanted, copy: Image) -> Iterator[Beyond]:
-    if more := _more(copy.tags, wanted.tags):
-        yield TagsBeyond(resource_id=copy.image_id, device="", tags=more)
+def _tags(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:
+    if more := _more(copy.tags, desired.tags):
+        yield ExtraTags(resource_id=copy.image_id, device="", tags=more)
     for device, snapshot in copy.snapshots_by_device.items():
-        if more := _more(snapshot.tags, wanted.snapshot_tags.get(device, {})):
-            yield TagsBeyond(resource_id=snapshot.snapshot_id, device=device, tags=more)
+        if more := _more(snapshot.tags, desired.snapshot_tags.get(device, {})):
+            yield ExtraTags(resource_id=snapshot.snapshot_id, device=device, tags=more)
 
 
-def _more(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in user_tags(found).items() if key not in wanted and key not in OWN_TAGS}
+def _more(found: Mapping[str, str], desired: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in user_tags(found).items() if key not in desired and key not in OWN_TAGS}

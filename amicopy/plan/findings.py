@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from amicopy.core.errors import AmicopyError
-from amicopy.core.kms_key import Key
+from amicopy.core.kms_key import KmsKey
 from amicopy.core.models import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegionFacts:
+class RegionSettings:
     """What a region's settings and keys mean for a copy; what was of no interest, or may not be read, is None."""
 
-    key: Key | None = None  # the one asked for
+    key: KmsKey | None = None  # the one asked for
     key_problem: AmicopyError | None = None
     encryption_by_default: bool | None = None
-    default_key: Key | None = None
+    default_key: KmsKey | None = None
     images_blocked: bool | None = None  # from becoming public
     snapshots_blocked: bool | None = None
     public_images: int | None = None
@@ -33,7 +33,7 @@ class Destination:
 
     region: str
     copies: tuple[Image, ...] = ()  # of any source, in any state
-    facts: RegionFacts = field(default_factory=RegionFacts)
+    settings: RegionSettings = field(default_factory=RegionSettings)
     problem: AmicopyError | None = None
 
 

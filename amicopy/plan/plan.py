@@ -14,9 +14,9 @@ from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import Image, ImageState
 from amicopy.core.request import CopyRequest
 from amicopy.plan.checks import REGION_THROUGHPUT, copy_problems, public_problems, surcharge_per_gib, too_fast
-from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.desired import DesiredCopy, desired_copy
 from amicopy.plan.differences import Difference, SharingLacks, StructureDiffers, deprecation_date, differences
-from amicopy.plan.extras import beyond
+from amicopy.plan.extras import extras
 from amicopy.plan.findings import Destination, Survey
 
 
@@ -44,7 +44,7 @@ class Row:
     region: str
     action: Action
     reason: str
-    wanted: Wanted
+    desired: DesiredCopy
     copy: Image | None = None  # the one that is there and will be used
     differences: tuple[Difference, ...] = ()
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
@@ -67,7 +67,7 @@ class Row:
     @property
     def name(self) -> str:
         """The name that the copy has or is to have."""
-        return (self.copy and self.copy.name) or self.wanted.name
+        return (self.copy and self.copy.name) or self.desired.name
 
     @property
     def writes(self) -> bool:
@@ -164,18 +164,18 @@ def _cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
 
 
 def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination, copies: Copies) -> Row:
-    wanted = wanted_copy(source, request, region=destination.region, now=survey.at)
-    if destination.facts.key:
-        wanted = replace(wanted, key_arn=destination.facts.key.arn)
-    lacking = differences(wanted, copies.available[0]) if copies.available else ()
-    action, reason, copy, problem = _decide(source, wanted, copies, destination, lacking)
+    desired = desired_copy(source, request, region=destination.region, now=survey.at)
+    if destination.settings.key:
+        desired = replace(desired, key_arn=destination.settings.key.arn)
+    lacking = differences(desired, copies.available[0]) if copies.available else ()
+    action, reason, copy, problem = _decide(source, desired, copies, destination, lacking)
     problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
     if action in {Action.COPY, Action.REPLACE, Action.SETTLE}:
-        found = [_wanted_problem(wanted, destination.region)] if wanted.problems else []
+        found = [_wanted_problem(desired, destination.region)] if desired.problems else []
         if action.starts_a_copy and request.preflight:
-            found += copy_problems(wanted, destination.facts, destination.region)
+            found += copy_problems(desired, destination.settings, destination.region)
         elif request.preflight and any(isinstance(one, SharingLacks) for one in lacking):
-            found += public_problems(wanted, destination.facts, destination.region)
+            found += public_problems(desired, destination.settings, destination.region)
         if problems := tuple(found):
             action, reason = Action.REFUSE, problems[0].what
     others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]
@@ -187,20 +187,20 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         reason=f"{reason}; a failed attempt is still to be removed"
         if action is Action.KEEP and ours_failed
         else reason,
-        wanted=wanted,
+        desired=desired,
         copy=copy,
         differences=lacking if action in {Action.KEEP, Action.SETTLE} else (),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
         best_effort=destination.region in request.best_effort,
         problems=problems,
-        notes=(*wanted.notes, *destination.facts.notes, *_notes(wanted, copy, others, copies, ours_failed)),
+        notes=(*desired.notes, *destination.settings.notes, *_notes(desired, copy, others, copies, ours_failed)),
     )
 
 
 def _decide(
     source: Image,
-    wanted: Wanted,
+    desired: DesiredCopy,
     copies: Copies,
     destination: Destination,
     lacking: tuple[Difference, ...],
@@ -209,7 +209,7 @@ def _decide(
     if problem:
         return Action.REFUSE, problem.what, None, problem
     if copies.available:
-        return _decide_available(wanted, copies.available[0], destination.region, lacking)
+        return _decide_available(desired, copies.available[0], destination.region, lacking)
     if copies.in_progress:
         copy = copies.in_progress[0]
         return Action.JOIN, f"{copy.image_id} is being copied already", copy, None
@@ -228,22 +228,22 @@ def _decide(
 
 
 def _decide_available(
-    wanted: Wanted, copy: Image, region: str, found: tuple[Difference, ...]
+    desired: DesiredCopy, copy: Image, region: str, found: tuple[Difference, ...]
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
     lasting = [difference for difference in found if not difference.repairable]
     if [one for one in lasting if isinstance(one, StructureDiffers) and one.aspect == "name"] == lasting and lasting:
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {wanted.name!r}.",
+            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {desired.name!r}.",
             why="EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
             next_step=f"Leave --name out, or ask for {copy.name!r}. To have it made anew, remove it first: "
-            f"amicopy cancel {wanted.source.image_id} --in {region} --available",
+            f"amicopy cancel {desired.source.image_id} --in {region} --available",
         )
         return Action.REFUSE, problem.what, copy, problem
     if lasting:
         problem = NotFaithful(
             f"The copy {copy.image_id} in {region} is not like its source, and only a new copy can be.",
             why="; ".join(map(str, lasting)),
-            next_step=f"Remove it, then run the same command again: amicopy cancel {wanted.source.image_id} "
+            next_step=f"Remove it, then run the same command again: amicopy cancel {desired.source.image_id} "
             f"--in {region} --available",
         )
         return Action.REFUSE, problem.what, copy, problem
@@ -272,33 +272,33 @@ def _source_problem(source: Image) -> AmicopyError | None:
     )
 
 
-def _wanted_problem(wanted: Wanted, region: str) -> AmicopyError:
+def _wanted_problem(desired: DesiredCopy, region: str) -> AmicopyError:
     return CopyFailed(
-        f"EC2 would refuse the copy of {wanted.source.image_id} to {region}.",
-        why="; ".join(wanted.problems),
+        f"EC2 would refuse the copy of {desired.source.image_id} to {region}.",
+        why="; ".join(desired.problems),
         next_step="Ask for something else (--name, --description, --tag, --share, --encrypt), or leave things behind: "
         "--no-tags, --no-permissions.",
     )
 
 
 def _notes(
-    wanted: Wanted, copy: Image | None, others: list[Image], copies: Copies, ours_failed: tuple[Image, ...]
+    desired: DesiredCopy, copy: Image | None, others: list[Image], copies: Copies, ours_failed: tuple[Image, ...]
 ) -> list[str]:
     notes = []
-    source = wanted.source.image_id
+    source = desired.source.image_id
     if copy is not None and others:
         ids = ", ".join(image.image_id for image in others)
         newest = "the newest available" if copy.state is ImageState.AVAILABLE else "the newest"
         notes.append(f"there are other copies of {source}: {ids}; {newest}, {copy.image_id}, is used")
-    date = deprecation_date(wanted, copy) if copy is not None else None
-    if copy is not None and copy.deprecate_at is None and date and wanted.as_of and date <= wanted.as_of:
+    date = deprecation_date(desired, copy) if copy is not None else None
+    if copy is not None and copy.deprecate_at is None and date and desired.as_of and date <= desired.as_of:
         notes.append(
             f"{copy.image_id} was to be deprecated from {date:%Y-%m-%d} on, which has passed; it stays without"
         )
-    if copy is not None and (wider := [str(one) for one in beyond(wanted, copy) if one.is_wider]):
+    if copy is not None and (wider := [str(one) for one in extras(desired, copy) if one.is_wider]):
         notes.append(f"{'; '.join(wider)}; to take that away: amicopy verify {source} --repair --prune")
-    if copy is not None and not wanted.name_template and copy.name != wanted.name:
-        notes.append(f"{copy.image_id} is named {copy.name!r}, the source {wanted.name!r}")
+    if copy is not None and not desired.name_template and copy.name != desired.name:
+        notes.append(f"{copy.image_id} is named {copy.name!r}, the source {desired.name!r}")
     notes += [
         f"{image.image_id} failed and was not made by amicopy; it is left alone"
         for image in copies.failed

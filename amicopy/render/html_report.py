@@ -9,9 +9,9 @@ from html import escape
 from importlib.resources import files
 from itertools import groupby
 
-from amicopy import __version__
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import Image
+from amicopy.core.version import __version__
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.json_documents import status
 from amicopy.render.result import state_words, took
@@ -63,7 +63,7 @@ def page(
         f"<h1>{title}</h1>",
         f'<p class="state {_tone(exit_code)}">{status(exit_code)}, exit code {int(exit_code)}</p>',
         f"<p>{summary(report)}</p>",
-        *_facts(report, now, command_line, calls or {}),
+        *_settings(report, now, command_line, calls or {}),
         "</header>\n<main>",
         *_failures(report),
         *_unfinished(report, command_line),
@@ -88,15 +88,15 @@ def _tone(exit_code: ExitCode) -> str:
     return "good" if exit_code is ExitCode.OK else "wait" if exit_code is ExitCode.TIME_OUT else "bad"
 
 
-def _facts(report: Report, now: datetime, command_line: str, calls: Mapping[str, int]) -> Iterator[str]:
-    facts = {
+def _settings(report: Report, now: datetime, command_line: str, calls: Mapping[str, int]) -> Iterator[str]:
+    settings = {
         "command": f"<code>{_text(command_line)}</code>" if command_line else "",
         "from": _day(report.started_at),
         "to": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
         "calls": _calls(calls),
     }
     yield "<dl>"
-    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items() if value)
+    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
     yield "</dl>"
 
 
@@ -181,10 +181,10 @@ def _timeline(report: Report, whole: Scale) -> Iterator[str]:
 
 def _source(source: Image, outcomes: Sequence[Outcome]) -> str:
     well = sum(outcome.is_well for outcome in outcomes)
-    facts = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} as asked"
+    settings = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} as asked"
     return (
         f"<h3><bdi>{_text(source.name) or 'without a name'}</bdi></h3> "
-        f'<span class="id">{_text(source.image_id)}</span> {_soft(facts)}'
+        f'<span class="id">{_text(source.image_id)}</span> {_soft(settings)}'
     )
 
 

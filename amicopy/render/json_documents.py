@@ -77,9 +77,9 @@ def report_document(
 
 def difference_document(difference: Difference) -> dict[str, Any]:
     """Return one difference: its kind, whether it can be repaired in place, in words, and its facts."""
-    facts = {field.name: _plain(getattr(difference, field.name)) for field in fields(difference)}
+    settings = {field.name: _plain(getattr(difference, field.name)) for field in fields(difference)}
     kind = _kebab(type(difference).__name__)
-    return {"kind": kind, "repairable": difference.repairable, "text": str(difference), **facts}
+    return {"kind": kind, "repairable": difference.repairable, "text": str(difference), **settings}
 
 
 def _plain(value: Any) -> Any:

@@ -7,22 +7,22 @@ from datetime import datetime, timedelta
 
 from amicopy.core.clock import Clock
 from amicopy.core.events import (
-    AttemptRemoved,
+    AttributeWritten,
     CopyAvailable,
-    CopyCancelled,
     CopyDone,
-    CopyHeld,
     CopyJoined,
     CopyProgressed,
     CopyQueued,
     CopyRequested,
+    CopyRolledBack,
     CopyStarted,
+    DestinationFailed,
+    DestinationLeft,
     Event,
+    FailedCopyRemoved,
     LeftBecause,
-    Noted,
-    RowFailed,
-    RowLeft,
-    Settled,
+    NoteAdded,
+    SharingDeferred,
 )
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
@@ -90,17 +90,17 @@ def event_words(event: Event) -> str:
             return f"waiting for room: {safe(reason)}"
         case CopyAvailable(image_id=image_id):
             return f"{image_id} is available"
-        case Settled(what=what) | AttemptRemoved(what=what) | CopyCancelled(what=what):
+        case AttributeWritten(what=what) | FailedCopyRemoved(what=what) | CopyRolledBack(what=what):
             return safe(what)
-        case CopyHeld(image_id=image_id):
+        case SharingDeferred(image_id=image_id):
             return f"{image_id} is ready, and shared once the others are"
         case CopyDone(image_id=image_id):
             return f"{image_id} is done"
-        case RowFailed(error=error):
+        case DestinationFailed(error=error):
             return f"FAILED: {safe(error.what)}"
-        case RowLeft(because=because, image_id=image_id):
+        case DestinationLeft(because=because, image_id=image_id):
             return f"{image_id or 'no copy yet'}: {_LEFT[because]}"
-        case Noted(text=text):
+        case NoteAdded(text=text):
             return f"note: {safe(text)}"
         case CopyProgressed():
             return ""

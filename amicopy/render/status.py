@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amicopy.core.errors import ExitCode
-from amicopy.plan.copy_status import Standing
+from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import SCHEMA, error_document, status
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import safe
 
 
-def write_standings(found: Sequence[Standing], percents: Mapping[str, int], output: str) -> None:
+def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], output: str) -> None:
     """Write one row per copy: a table, or ``REGION COPY SOURCE STATE`` lines."""
     if output == "text":
         write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {one.copy.state}" for one in found)
@@ -32,13 +32,13 @@ def write_standings(found: Sequence[Standing], percents: Mapping[str, int], outp
     print_table(["region", "copy", "source", "state", "missing, or why it failed"], rows)
 
 
-def _state(one: Standing, percents: Mapping[str, int]) -> str:
+def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:
     percent = percents.get(one.copy.image_id)
     return f"{one.copy.state} {percent} %" if percent is not None else str(one.copy.state)
 
 
 def standing_document(
-    found: Sequence[Standing], percents: Mapping[str, int], survey: Survey, exit_code: ExitCode
+    found: Sequence[CopyStatus], percents: Mapping[str, int], survey: Survey, exit_code: ExitCode
 ) -> dict[str, Any]:
     """Return what is where as JSON-ready values."""
     return {

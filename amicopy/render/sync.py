@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from amicopy.execute.cancel import Fate, Target
-from amicopy.jobs.publish import Posted, Posting
-from amicopy.jobs.sync import SyncReport
+from amicopy.jobs.publish import ParameterState, ParameterWrite
+from amicopy.jobs.sync import SyncResult
 from amicopy.plan.plan import Action, Row
 from amicopy.render.json_documents import error_document
 from amicopy.render.text import columns, counted, safe
@@ -23,10 +23,10 @@ _SIGNS = {
 }
 
 
-def diff_lines(sync: SyncReport) -> Iterator[str]:
+def diff_lines(sync: SyncResult) -> Iterator[str]:
     """Yield one line per copy, parameter and removal: + made, ~ changed, - removed, = as it is, ! refused."""
     plan = sync.report.plan
-    rows = [*map(_copy_line, plan.rows), *map(_posting_line, sync.postings), *map(_removal_line, sync.removals)]
+    rows = [*map(_copy_line, plan.rows), *map(_posting_line, sync.parameter_writes), *map(_removal_line, sync.removals)]
     if not sync.has_work and not plan.refused:
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} as asked"
         rows = [row for row in rows if "stays" in row[3]]
@@ -41,16 +41,16 @@ def _copy_line(row: Row) -> list[str]:
     return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", why]
 
 
-def _posting_line(one: Posting) -> list[str]:
+def _posting_line(one: ParameterWrite) -> list[str]:
     after = one.image_id or "the new copy"
     match one.state:
-        case Posted.KEPT:
+        case ParameterState.KEPT:
             return ["=", one.region, safe(one.path), f"holds {one.image_id}"]
-        case Posted.NEWER:
+        case ParameterState.NEWER:
             return ["=", one.region, safe(one.path), f"holds {safe(one.before)}, made from a newer image; it stays"]
-        case Posted.WAITING:
+        case ParameterState.WAITING:
             return ["=", one.region, safe(one.path), "has to wait: the copy is not as asked yet"]
-        case Posted.FAILED:
+        case ParameterState.FAILED:
             return ["!", one.region, safe(one.path), "could not be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""
     return ["~" if one.before else "+", one.region, safe(one.path), f"{was}{after}"]
@@ -62,22 +62,22 @@ def _removal_line(one: Target) -> list[str]:
     return [sign, one.region, one.resource_id, words]
 
 
-def after_lines(sync: SyncReport) -> Iterator[str]:
+def after_lines(sync: SyncResult) -> Iterator[str]:
     """Yield one line per parameter and removal that the run came to, those left out that are as they were."""
-    postings = (one for one in sync.postings if one.state is not Posted.KEPT)
-    yield from columns([*map(_posting_line, postings), *map(_removal_line, sync.removals)])
+    parameter_writes = (one for one in sync.parameter_writes if one.state is not ParameterState.KEPT)
+    yield from columns([*map(_posting_line, parameter_writes), *map(_removal_line, sync.removals)])
 
 
-def sync_members(sync: SyncReport) -> dict[str, Any]:
+def sync_members(sync: SyncResult) -> dict[str, Any]:
     """Return what the document of a sync holds beside that of a copy."""
     return {
         "command": "sync",
-        "parameters": [*map(_posting, sync.postings)],
+        "parameters": [*map(_posting, sync.parameter_writes)],
         "removals": [*map(_removal, sync.removals)],
     }
 
 
-def _posting(one: Posting) -> dict[str, Any]:
+def _posting(one: ParameterWrite) -> dict[str, Any]:
     return {
         "region": one.region,
         "path": one.path,

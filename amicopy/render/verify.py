@@ -8,14 +8,14 @@ from typing import Any
 
 from amicopy.core.errors import ExitCode
 from amicopy.core.models import ImageState
-from amicopy.plan.copy_status import Standing
+from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import SCHEMA, difference_document, error_document, status
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import safe
 
 
-def verdict(one: Standing) -> str:
+def verdict(one: CopyStatus) -> str:
     """Return the verdict on one copy in a word or two."""
     if one.copy.state.in_progress:
         return "pending"
@@ -24,7 +24,7 @@ def verdict(one: Standing) -> str:
     return "faithful" if one.is_faithful else "differs"
 
 
-def write_verdicts(found: Sequence[Standing], output: str) -> None:
+def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
     """Write one row per copy and one per thing that differs: a table, or ``REGION COPY SOURCE VERDICT`` lines."""
     if output == "text":
         write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {verdict(one)}" for one in found)
@@ -33,12 +33,12 @@ def write_verdicts(found: Sequence[Standing], output: str) -> None:
         print_table(["region", "copy", "source", "verdict", "what differs"], rows)
 
 
-def differing(one: Standing) -> list[str]:
+def differing(one: CopyStatus) -> list[str]:
     """Return everything that one copy lacks or has beyond its source, in words."""
-    return [*map(_what, one.missing), *map(str, one.beyond)]
+    return [*map(_what, one.missing), *map(str, one.extras)]
 
 
-def _rows(one: Standing) -> Iterator[list[str]]:
+def _rows(one: CopyStatus) -> Iterator[list[str]]:
     words = differing(one)
     head = [one.copy.region, one.copy.image_id, one.source.image_id, verdict(one)]
     first = safe(words[0]) if words else safe(one.copy.state_reason) or "-"
@@ -52,7 +52,7 @@ def _what(difference: Any) -> str:
 
 
 def verdict_document(
-    found: Sequence[Standing], survey: Survey, exit_code: ExitCode, changes: Sequence[str]
+    found: Sequence[CopyStatus], survey: Survey, exit_code: ExitCode, changes: Sequence[str]
 ) -> dict[str, Any]:
     """Return the verdicts as JSON-ready values."""
     return {
@@ -71,7 +71,7 @@ def verdict_document(
                 "state_reason": one.copy.state_reason or None,
                 "verdict": verdict(one),
                 "differences": [difference_document(difference) for difference in one.missing],
-                "beyond": [str(more) for more in one.beyond],
+                "beyond": [str(more) for more in one.extras],
             }
             for one in found
         ],

@@ -9,8 +9,8 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from amicopy.aws.ec2 import Gateway, Gateways
-from amicopy.aws.kms import Keyring
+from amicopy.aws.ec2 import Clients, Ec2
+from amicopy.aws.kms import KmsClient
 from amicopy.core.clock import Clock
 from amicopy.core.errors import (
     AccessDenied,
@@ -25,18 +25,18 @@ from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, ImageState, Principal, Region
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import surveyed
-from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.core.retries import with_read_retries
+from amicopy.plan.desired import DesiredCopy, desired_copy
 from amicopy.plan.findings import Destination, Survey
 from amicopy.survey.copy_details import with_details
-from amicopy.survey.region_settings import region_facts
+from amicopy.survey.region_settings import region_settings
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
 
 
 def survey_sources(
-    image_ids: Sequence[str], gateway: Gateway, stop: Stop, *, launch: bool = True, volumes: bool = True
+    image_ids: Sequence[str], ec2: Ec2, stop: Stop, *, launch: bool = True, volumes: bool = True
 ) -> tuple[Image, ...]:
     """Return the sources with their snapshots, in the order asked.
 
@@ -48,20 +48,20 @@ def survey_sources(
         StorageNotShared: another account's AMI whose snapshots these credentials may not see.
         AccessDenied: a permission of our own AMI may not be read; its copies would silently be private.
     """
-    found = gateway.describe_images(image_ids)
+    found = ec2.describe_images(image_ids)
     if missing := tuple(image_id for image_id in image_ids if image_id not in found):
         raise ImageNotFound(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {gateway.region}.",
+            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {ec2.region}.",
             image_ids=missing,
             why="It does not exist there, was deregistered, or is not shared with this account.",
             next_step="Check the id, and name its region with --from.",
         )
     sources = [found[image_id] for image_id in image_ids]
-    details = _details([one for one in sources if one.state is ImageState.AVAILABLE], gateway, stop, launch, volumes)
+    details = _details([one for one in sources if one.state is ImageState.AVAILABLE], ec2, stop, launch, volumes)
     return tuple(_source(one, details, launch=launch) if one.state is ImageState.AVAILABLE else one for one in sources)
 
 
-def _details(images: Sequence[Image], gateway: Gateway, stop: Stop, launch: bool, volumes: bool) -> dict[str, Any]:
+def _details(images: Sequence[Image], ec2: Ec2, stop: Stop, launch: bool, volumes: bool) -> dict[str, Any]:
     """Read what belongs to the sources, all at once: the snapshots under "", launch and volume permissions by id.
 
     What fails is in there as its error, which matters only if nothing before it says more.
@@ -69,16 +69,14 @@ def _details(images: Sequence[Image], gateway: Gateway, stop: Stop, launch: bool
     snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
     reads: dict[str, Callable[[], Any]] = {}
     if snapshot_ids:
-        reads[""] = partial(gateway.describe_snapshots, snapshot_ids)
+        reads[""] = partial(ec2.describe_snapshots, snapshot_ids)
     for image in images:
         if image.owner_alias in _READABLE_OWNERS:
             continue
         if launch:
-            reads[image.image_id] = partial(_permissions, partial(gateway.launch_permissions, image.image_id))
+            reads[image.image_id] = partial(_permissions, partial(ec2.launch_permissions, image.image_id))
         if volumes:
-            reads |= {
-                one: partial(_permissions, partial(gateway.volume_permissions, one)) for one in image.snapshot_ids
-            }
+            reads |= {one: partial(_permissions, partial(ec2.volume_permissions, one)) for one in image.snapshot_ids}
     return all_at_once({name: partial(_tried, read) for name, read in reads.items()}, stop)
 
 
@@ -137,12 +135,12 @@ def _permissions(read: Callable[[], frozenset[Principal]]) -> frozenset[Principa
         ) from error
 
 
-def located(error: ImageNotFound, others: Mapping[str, Gateway], stop: Stop) -> ImageNotFound:
+def located(error: ImageNotFound, others: Mapping[str, Ec2], stop: Stop) -> ImageNotFound:
     """Return the error with the regions that do have the AMI: a wrong region is the commonest reason."""
 
-    def look(gateway: Gateway) -> set[str]:
+    def look(ec2: Ec2) -> set[str]:
         try:
-            return set(gateway.describe_images(error.image_ids))
+            return set(ec2.describe_images(error.image_ids))
         except AmicopyError:  # a hint is not worth failing for
             return set()
 
@@ -160,26 +158,26 @@ def located(error: ImageNotFound, others: Mapping[str, Gateway], stop: Stop) -> 
     )
 
 
-def survey_regions(gateway: Gateway) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
+def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
     """Return every region of the partition by name, or None and a note where IAM does not let us ask."""
     try:
-        return gateway.describe_regions(), ()
+        return ec2.describe_regions(), ()
     except AccessDenied as error:
         return None, (f"{error.action} is not allowed, so regions that are not enabled are found out only when used",)
 
 
-def look_up(source_region: str, image_ids: Sequence[str], gateway: Gateway) -> dict[str, Image]:
+def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
     """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups."""
     return {
-        **gateway.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]),
-        **gateway.find_lineage_copies(source_region, image_ids),
+        **ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]),
+        **ec2.find_lineage_copies(source_region, image_ids),
     }
 
 
 def survey_destinations(
     request: CopyRequest,
     sources: tuple[Image, ...],
-    gateways: Gateways,
+    clients: Clients,
     regions: Mapping[str, Region] | None,
     clock: Clock,
     stop: Stop,
@@ -194,14 +192,14 @@ def survey_destinations(
     ``looked_up`` holds, by region, what `look_up` has brought already, or why it brought nothing.
     """
 
-    def look(region: str, gateway: Gateway, keyring: Keyring) -> Destination:
-        wanted = [wanted_copy(source, request, region=region, now=clock.now()) for source in sources]
+    def look(region: str, ec2: Ec2, kms: KmsClient) -> Destination:
+        desired = [desired_copy(source, request, region=region, now=clock.now()) for source in sources]
         try:
             found = _read(looked_up.get(region))
-            read = partial(_copies, request, wanted, gateway, found, every=every)
-            copies = surveyed(clock, stop, read)
-            facts = region_facts(request, wanted, copies, gateway, keyring, copying=not every)
-            return Destination(region=region, copies=copies, facts=facts)
+            read = partial(_copies, request, desired, ec2, found, every=every)
+            copies = with_read_retries(clock, stop, read)
+            settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
+            return Destination(region=region, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
             problem = _not_enabled(region, error.why) if regions is None else error
@@ -216,7 +214,7 @@ def survey_destinations(
                 problem = Destination(region=region, problem=_not_enabled(region))
                 yield region, partial(_same, problem)
             else:
-                yield region, partial(look, region, gateways[region], gateways.keyring(region))
+                yield region, partial(look, region, clients[region], clients.kms(region))
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
 
@@ -227,23 +225,23 @@ def _same(destination: Destination) -> Destination:
 
 def _copies(
     request: CopyRequest,
-    wanted: Sequence[Wanted],
-    gateway: Gateway,
+    desired: Sequence[DesiredCopy],
+    ec2: Ec2,
     looked_up: dict[str, Image] | None,
     *,
     every: bool,
 ) -> tuple[Image, ...]:
     """Return every copy of the sources in one region, with details of those that are compared."""
     if looked_up is None:
-        looked_up = look_up(request.source_region, [one.source.image_id for one in wanted], gateway)
+        looked_up = look_up(request.source_region, [one.source.image_id for one in desired], ec2)
     found = dict(looked_up)
     as_source = request.share is None and request.carry_permissions  # else who may use a copy was asked for
-    compared: list[tuple[Image, Wanted]] = []
+    compared: list[tuple[Image, DesiredCopy]] = []
     by_source = copies_by_source(found.values())
-    for one in wanted:
+    for one in desired:
         available = by_source.get(one.source.reference, NO_COPIES).available
         compared += [(copy, one) for copy in (available if every else available[:1])]
-    detailed = with_details(gateway, compared, every_permission=every or not as_source)
+    detailed = with_details(ec2, compared, every_permission=every or not as_source)
     found |= {image.image_id: image for image in detailed}
     return tuple(found.values())
 

@@ -5,15 +5,15 @@ Refuses to take anything that is not available.
 
 from datetime import datetime
 
-from amicopy.aws.ec2 import Gateway
-from amicopy.aws.ssm import Parameters
+from amicopy.aws.ec2 import Ec2
+from amicopy.aws.ssm import ParameterStore
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ImageNotFound, UsageError
 from amicopy.core.lineage import source_of
 from amicopy.manifest.model import ById, ByName, ByParameter, Sought
 
 
-def found(sought: Sought, gateway: Gateway, parameters: Parameters | None, now: datetime) -> str:
+def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: datetime) -> str:
     """Return the id of the AMI that is meant in the gateway's region; ``parameters`` only where one is asked.
 
     Raises:
@@ -24,14 +24,14 @@ def found(sought: Sought, gateway: Gateway, parameters: Parameters | None, now: 
         case ById(image_id=image_id):
             return image_id
         case ByName():
-            return _newest(sought, gateway, now)
+            return _newest(sought, ec2, now)
         case ByParameter(path=path):
             assert parameters is not None  # the caller knows what is sought
             return _held(path, parameters)
 
 
-def _newest(sought: ByName, gateway: Gateway, now: datetime) -> str:
-    matching = gateway.find_named_images(
+def _newest(sought: ByName, ec2: Ec2, now: datetime) -> str:
+    matching = ec2.find_named_images(
         sought.pattern, sought.owner, architecture=sought.architecture, tags=sought.tags
     ).values()
     references = {image.reference for image in matching}
@@ -44,16 +44,16 @@ def _newest(sought: ByName, gateway: Gateway, now: datetime) -> str:
     if not images:
         more = [f"owner {sought.owner}", sought.architecture, *(f"{key}={value}" for key, value in sought.tags.items())]
         raise ImageNotFound(
-            f"No available AMI in {gateway.region} is named {sought.pattern!r} ({', '.join(filter(None, more))}).",
+            f"No available AMI in {ec2.region} is named {sought.pattern!r} ({', '.join(filter(None, more))}).",
             image_ids=(),
             why="Names are matched as a whole: * stands for any letters, ? for one.",
             next_step="Look for it: aws ec2 describe-images --owners self --filters "
-            f"'Name=name,Values={sought.pattern}' --region {gateway.region}",
+            f"'Name=name,Values={sought.pattern}' --region {ec2.region}",
         )
     return max(images, key=lambda image: (image.created_at, image.image_id)).image_id
 
 
-def _held(path: str, parameters: Parameters) -> str:
+def _held(path: str, parameters: ParameterStore) -> str:
     value = parameters.get(path)
     if not value:
         raise ImageNotFound(

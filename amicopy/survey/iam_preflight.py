@@ -6,8 +6,8 @@ Refuses to write, and to refuse where EC2 does not clearly say no.
 from collections.abc import Mapping
 from functools import partial
 
-from amicopy.aws.dry_run import Write
-from amicopy.aws.ec2 import Gateways
+from amicopy.aws.dry_run import WriteOperation
+from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AccessDenied
 from amicopy.core.parallel import Stop, all_at_once
@@ -23,7 +23,7 @@ from amicopy.plan.plan import Action, Plan, Row, rows_by_region
 
 
 def forbidden_writes(
-    plan: Plan, gateways: Gateways, clock: Clock, stop: Stop, *, starting: bool
+    plan: Plan, clients: Clients, clock: Clock, stop: Stop, *, starting: bool
 ) -> dict[str, AccessDenied]:
     """Return, by destination, the first writing call of the plan that EC2 says is not allowed there.
 
@@ -41,14 +41,14 @@ def forbidden_writes(
         for write in writes_of(row)
     }
     if starting and not plan.refused:
-        needed = {(region, write): row for (region, write), row in needed.items() if write is not Write.COPY}
+        needed = {(region, write): row for (region, write), row in needed.items() if write is not WriteOperation.COPY}
     first = {write: (region, write) for region, write in reversed(needed)}
-    asked = {key: row for key, row in needed.items() if key[1] is Write.COPY or key in first.values()}
-    denied = _ask(asked, gateways, clock, stop)
+    asked = {key: row for key, row in needed.items() if key[1] is WriteOperation.COPY or key in first.values()}
+    denied = _ask(asked, clients, clock, stop)
     if denied:
         refused = {write for _, write in denied}
         denied |= _ask(
-            {key: row for key, row in needed.items() if key[1] in refused and key not in asked}, gateways, clock, stop
+            {key: row for key, row in needed.items() if key[1] in refused and key not in asked}, clients, clock, stop
         )
     return {region: _with_a_way_out(error) for (region, _), error in reversed(denied.items())}
 
@@ -64,9 +64,9 @@ def _with_a_way_out(error: AccessDenied) -> AccessDenied:
 
 
 def _ask(
-    needed: Mapping[tuple[str, Write], Row], gateways: Gateways, clock: Clock, stop: Stop
-) -> dict[tuple[str, Write], AccessDenied]:
-    reached = {region: gateways[region] for region, _ in needed}
+    needed: Mapping[tuple[str, WriteOperation], Row], clients: Clients, clock: Clock, stop: Stop
+) -> dict[tuple[str, WriteOperation], AccessDenied]:
+    reached = {region: clients[region] for region, _ in needed}
     tasks = {
         (region, write): partial(reached[region].forbidden, write, row.source, clock.now())
         for (region, write), row in needed.items()
@@ -74,37 +74,37 @@ def _ask(
     return {key: error for key, error in all_at_once(tasks, stop).items() if error}
 
 
-def writes_of(row: Row) -> list[Write]:
+def writes_of(row: Row) -> list[WriteOperation]:
     """Return the kinds of writing call that executing ``row`` comes to."""
-    wanted = row.wanted
+    desired = row.desired
     if row.action is Action.SETTLE:
         writes = {_write(difference) for difference in row.differences if difference.repairable}
     else:
-        sets = [dict(tags) for tags in wanted.snapshot_tags.values()]
+        sets = [dict(tags) for tags in desired.snapshot_tags.values()]
         needed = {
-            Write.COPY: row.action.starts_a_copy,
-            Write.TAG: any(tags != wanted.creation_snapshot_tags for tags in sets),
-            Write.DEPRECATE: wanted.deprecate_at is not None or wanted.deprecate_after is not None,
-            Write.PROTECT: bool(wanted.protection),
-            Write.SHARE_SNAPSHOT: bool(wanted.volume_permissions),
-            Write.SHARE_IMAGE: bool(wanted.launch_permissions),
+            WriteOperation.COPY: row.action.starts_a_copy,
+            WriteOperation.TAG: any(tags != desired.creation_snapshot_tags for tags in sets),
+            WriteOperation.DEPRECATE: desired.deprecate_at is not None or desired.deprecate_after is not None,
+            WriteOperation.PROTECT: bool(desired.protection),
+            WriteOperation.SHARE_SNAPSHOT: bool(desired.volume_permissions),
+            WriteOperation.SHARE_IMAGE: bool(desired.launch_permissions),
         }
         writes = {write for write, is_needed in needed.items() if is_needed}
     if row.failed:
-        writes |= {Write.DEREGISTER, Write.DELETE_SNAPSHOT}
-    return [write for write in Write if write in writes]
+        writes |= {WriteOperation.DEREGISTER, WriteOperation.DELETE_SNAPSHOT}
+    return [write for write in WriteOperation if write in writes]
 
 
-def _write(difference: Difference) -> Write:
+def _write(difference: Difference) -> WriteOperation:
     match difference:
         case TagsDiffer():
-            return Write.TAG
+            return WriteOperation.TAG
         case DeprecationDiffers():
-            return Write.DEPRECATE
+            return WriteOperation.DEPRECATE
         case ProtectionDiffers():
-            return Write.PROTECT
+            return WriteOperation.PROTECT
         case SharingLacks(device=device) if device:
-            return Write.SHARE_SNAPSHOT
+            return WriteOperation.SHARE_SNAPSHOT
         case SharingLacks() | DescriptionDiffers():
-            return Write.SHARE_IMAGE
+            return WriteOperation.SHARE_IMAGE
     raise AssertionError(difference)

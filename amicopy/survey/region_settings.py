@@ -6,15 +6,15 @@ Refuses to fail for lack of a permission: what IAM does not let us read is a not
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from amicopy.aws.ec2 import Gateway
-from amicopy.aws.kms import Keyring
+from amicopy.aws.ec2 import Ec2
+from amicopy.aws.kms import KmsClient
 from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound
-from amicopy.core.kms_key import Key
+from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import Wanted
-from amicopy.plan.findings import RegionFacts
+from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.findings import RegionSettings
 
 _Read = TypeVar("_Read")
 
@@ -22,27 +22,27 @@ _Read = TypeVar("_Read")
 _AWS_MANAGED = "alias/aws/ebs"
 
 
-def region_facts(
+def region_settings(
     request: CopyRequest,
-    wanted: Sequence[Wanted],
+    desired: Sequence[DesiredCopy],
     copies: Sequence[Image],
-    gateway: Gateway,
-    keyring: Keyring,
+    ec2: Ec2,
+    kms: KmsClient,
     *,
     copying: bool,
-) -> RegionFacts:
+) -> RegionSettings:
     """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
-    reader = _Reader(gateway, keyring)
-    named = next((one.key for one in wanted if one.key), "")
+    reader = _Reader(ec2, kms)
+    named = next((one.key for one in desired if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
     by_source = copies_by_source(copies)
-    there = [(one, by_source.get(one.source.reference, NO_COPIES)) for one in wanted if copying]
+    there = [(one, by_source.get(one.source.reference, NO_COPIES)) for one in desired if copying]
     new = [one for one, found in there if not (found.available or found.in_progress)]
     shared = [one for one in new if one.launch_permissions or any(one.volume_permissions.values())]
     by_default: bool | None = None
-    default_key: Key | None = None
+    default_key: KmsKey | None = None
     if shared and not named and request.preflight:
-        by_default = reader.read(gateway.encryption_by_default)
+        by_default = reader.read(ec2.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
     private = [one for one, found in there if request.preflight and not _is_public(found)]
@@ -50,14 +50,14 @@ def region_facts(
     public_volumes = any(
         who.is_public for one in private for people in one.volume_permissions.values() for who in people
     )
-    return RegionFacts(
+    return RegionSettings(
         key=key,
         key_problem=key_problem,
         encryption_by_default=by_default,
         default_key=default_key,
-        images_blocked=reader.read(gateway.images_blocked) if public else None,
-        snapshots_blocked=reader.read(gateway.snapshots_blocked) if public_volumes else None,
-        public_images=len(gateway.find_public_images()) if public else None,
+        images_blocked=reader.read(ec2.images_blocked) if public else None,
+        snapshots_blocked=reader.read(ec2.snapshots_blocked) if public_volumes else None,
+        public_images=len(ec2.find_public_images()) if public else None,
         becoming_public=len(public),
         notes=tuple(reader.notes),
     )
@@ -71,38 +71,38 @@ def _is_public(found: Copies) -> bool:
 class _Reader:
     """Reads, and notes what may not be read."""
 
-    def __init__(self, gateway: Gateway, keyring: Keyring) -> None:
-        self._gateway = gateway
-        self._keyring = keyring
+    def __init__(self, ec2: Ec2, kms: KmsClient) -> None:
+        self._ec2 = ec2
+        self._kms = kms
         self.notes: list[str] = []
 
     def read(self, call: Callable[[], _Read]) -> _Read | None:
         try:
             return call()
         except AccessDenied as error:
-            self.notes.append(f"{error.action} is not allowed in {self._gateway.region}, so it could not be looked at")
+            self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
             return None
 
-    def named_key(self, text: str) -> tuple[Key | None, AmicopyError | None]:
+    def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
         """Return the key that was asked for, or why a copy cannot be encrypted with it."""
         try:
-            return self.read(lambda: self._keyring.describe_key(text)), None
+            return self.read(lambda: self._kms.describe_key(text)), None
         except KeyNotFound as error:
-            region = self._gateway.region
+            region = self._ec2.region
             return None, KeyNotFound(
                 error.what,
                 why=f"{error.why.rstrip('.')}. EC2 would start the copy and let it fail at its end.",
                 next_step=f"Name one that is there: --kms-key {region}=KEY (aws kms list-aliases --region {region})",
             )
 
-    def default_key(self) -> Key | None:
+    def default_key(self) -> KmsKey | None:
         """Return the region's default key for EBS."""
-        text = self.read(self._gateway.default_key)
+        text = self.read(self._ec2.default_key)
         if not text:
             return None
         if text.endswith(_AWS_MANAGED):
-            return Key(arn=text, manager="AWS")
+            return KmsKey(arn=text, manager="AWS")
         try:
-            return self.read(lambda: self._keyring.describe_key(text))
+            return self.read(lambda: self._kms.describe_key(text))
         except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
             return None

@@ -182,16 +182,16 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Runs that failed are counted and otherwise left out, unless all did.
     """
     good = [run for run in runs if not run["exit_code"]] or list(runs)
-    beyond = sorted(run["beyond_seconds"] for run in good)
-    middle = next(run for run in good if run["beyond_seconds"] == beyond[len(beyond) // 2])
+    extras = sorted(run["beyond_seconds"] for run in good)
+    middle = next(run for run in good if run["beyond_seconds"] == extras[len(extras) // 2])
     failed = [run["exit_code"] for run in runs if run["exit_code"]]
     return {
         "peer": middle["peer"],
         "regions": middle["regions"],
         "runs": len(runs),
-        "beyond_seconds": round(median(beyond), 1),
-        "beyond_least": round(beyond[0], 1),
-        "beyond_most": round(beyond[-1], 1),
+        "beyond_seconds": round(median(extras), 1),
+        "beyond_least": round(extras[0], 1),
+        "beyond_most": round(extras[-1], 1),
         "cpu_seconds": round(median(run["cpu_seconds"] for run in good), 2),
         "peak_mib": round(median(run["peak_mib"] for run in good)),
         "calls": middle["calls"],

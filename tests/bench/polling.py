@@ -1,7 +1,7 @@
 """How late is the end of a copy noticed, for how many calls?
 
 Simulates the looking of one lane per region, in seconds that do not pass; amicopy's own schedule is the one of
-`amicopy.execute.polling`. Refuses to measure: how long copies take, and what their progress looks like, are assumptions.
+`amicopy.execute.polling`. How long copies take, and what their progress looks like, are assumptions.
 """
 
 import random

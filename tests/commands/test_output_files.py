@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
@@ -67,7 +67,7 @@ def test_of_an_interrupted_run_the_files_are_written_too(world: World, clock: Fa
     stop.signal_number = 2
     document = tmp_path / "a.json"
     argv = ("copy", source.image_id, "--to", WEST, "--write", f"json={document}")
-    assert main(argv, Runtime(clock=clock, drive=first(stop.set), stop=stop)) == 130
+    assert main(argv, Environment(clock=clock, drive=first(stop.set), stop=stop)) == 130
     assert json.loads(document.read_text())["exit_code"] == 130
 
 

@@ -12,7 +12,7 @@ from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageE
 from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
 from amicopy.execute.cancel import Fate
 from amicopy.execute.report import State
-from amicopy.jobs.publish import Posted
+from amicopy.jobs.publish import ParameterState
 from amicopy.sandbox.world import World
 from tests.support.clock import FakeClock, one_after_another
 from tests.support.manifests import a_manifest, parameter
@@ -22,9 +22,9 @@ GONE = "ami-0123456789abcdef0"
 
 
 @pytest.fixture
-def means(world: World, clock: FakeClock) -> amicopy.Means:
+def context(world: World, clock: FakeClock) -> amicopy.Context:
     """Return what a program hands over: the sandbox's session, the test's time, lanes in one thread."""
-    return amicopy.Means(session=amicopy.Session(), clock=clock, drive=one_after_another)
+    return amicopy.Context(session=amicopy.Session(), clock=clock, drive=one_after_another)
 
 
 def test_the_package_has_the_api_s_names_and_no_others() -> None:
@@ -39,10 +39,10 @@ def test_importing_the_package_does_not_import_botocore() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_copy_returns_a_report_and_tells_each_event(world: World, means: amicopy.Means) -> None:
+def test_copy_returns_a_report_and_tells_each_event(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
     events: list[amicopy.Event] = []
-    report = amicopy.copy(source.image_id, to=f"{WEST},{EAST}", means=means, on_event=events.append)
+    report = amicopy.copy(source.image_id, to=f"{WEST},{EAST}", context=context, on_event=events.append)
     assert report.exit_code() is ExitCode.OK
     assert [(row.row.region, row.image_id) for row in report.rows] == [
         (region, the_copy(world, region).image_id) for region in (WEST, EAST)
@@ -55,53 +55,53 @@ def test_copy_returns_a_report_and_tells_each_event(world: World, means: amicopy
     ]
 
 
-def test_the_same_call_again_writes_nothing(world: World, means: amicopy.Means) -> None:
+def test_the_same_call_again_writes_nothing(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
-    amicopy.copy([source.image_id], to=[WEST], means=means)
+    amicopy.copy([source.image_id], to=[WEST], context=context)
     world.requests.clear()
-    report = amicopy.copy([source.image_id], to=[WEST], means=means)
+    report = amicopy.copy([source.image_id], to=[WEST], context=context)
     assert ([row.state for row in report.rows], writes(world)) == ([State.KEPT], [])
 
 
-def test_a_failed_destination_is_in_the_report(world: World, means: amicopy.Means) -> None:
+def test_a_failed_destination_is_in_the_report(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
     order(world, f"copy@{WEST}=fail*always")
-    report = amicopy.copy(source.image_id, to=[WEST, EAST], means=means)
+    report = amicopy.copy(source.image_id, to=[WEST, EAST], context=context)
     assert report.exit_code() is ExitCode.PARTIAL
     assert [row.state for row in report.rows] == [State.FAILED, State.DONE]
 
 
 @pytest.mark.parametrize(("share", "launch"), [(None, {SOMEBODY}), ([], set()), (SOMEBODY, {SOMEBODY})])
 def test_shared_with_nobody_is_not_shared_as_the_source(
-    world: World, means: amicopy.Means, share: list[str] | str | None, launch: set[str]
+    world: World, context: amicopy.Context, share: list[str] | str | None, launch: set[str]
 ) -> None:
     source = a_source(world, launch_permissions={SOMEBODY})
-    amicopy.copy(source.image_id, to=WEST, share=share, means=means)
+    amicopy.copy(source.image_id, to=WEST, share=share, context=context)
     assert the_copy(world, WEST).launch_permissions == launch
 
 
-def test_what_contradicts_itself_is_raised_before_aws_is_asked(world: World, means: amicopy.Means) -> None:
+def test_what_contradicts_itself_is_raised_before_aws_is_asked(world: World, context: amicopy.Context) -> None:
     with pytest.raises(UsageError, match="us-west-22"):
-        amicopy.copy(GONE, to="us-west-22", means=means)
+        amicopy.copy(GONE, to="us-west-22", context=context)
     with pytest.raises(ValueError, match="somebody"):
-        amicopy.copy(GONE, to=WEST, share=["somebody"], means=means)
+        amicopy.copy(GONE, to=WEST, share=["somebody"], context=context)
     with pytest.raises(ValueError, match="ids"):
-        amicopy.cancel([], where=WEST, means=means)
+        amicopy.cancel([], where=WEST, context=context)
     assert world.requests == []
 
 
-def test_an_ami_that_is_not_there_is_raised(world: World, means: amicopy.Means) -> None:
+def test_an_ami_that_is_not_there_is_raised(world: World, context: amicopy.Context) -> None:
     with pytest.raises(ImageNotFound) as raised:
-        amicopy.copy(GONE, to=WEST, means=means)
+        amicopy.copy(GONE, to=WEST, context=context)
     assert raised.value.image_ids == (GONE,)
     with pytest.raises(ImageNotFound):
-        amicopy.status(GONE, where=WEST, means=means)
+        amicopy.status(GONE, where=WEST, context=context)
 
 
-def test_a_job_shows_its_plan_before_anything_is_written(world: World, means: amicopy.Means) -> None:
+def test_a_job_shows_its_plan_before_anything_is_written(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
     wish = amicopy.CopyRequest(source_region=HOME, image_ids=(source.image_id,), destinations=())
-    job = amicopy.CopyJob(means, [amicopy.Order(wish=wish, to=[WEST])])
+    job = amicopy.CopyJob(context, [amicopy.Order(wish=wish, to=[WEST])])
     assert job.plan().has_work
     assert writes(world) == []
     kinds = [type(event) for event in job.events() if event is not None]
@@ -109,36 +109,36 @@ def test_a_job_shows_its_plan_before_anything_is_written(world: World, means: am
     assert job.report.rows[0].state is State.DONE
 
 
-def test_status_verify_and_cancel(world: World, means: amicopy.Means, clock: FakeClock) -> None:
+def test_status_verify_and_cancel(world: World, context: amicopy.Context, clock: FakeClock) -> None:
     source = a_source(world)
     slow(world, 36000)
-    amicopy.copy(source.image_id, to=WEST, terms=amicopy.Terms(wait=False), means=means)
+    amicopy.copy(source.image_id, to=WEST, terms=amicopy.Terms(wait=False), context=context)
     clock.advance(60)  # EC2 shows a new image a little later
     copy = the_copy(world, WEST)
-    assert copy.image_id in repr(amicopy.status(source.image_id, where=[WEST], means=means))
-    amicopy.verify(source.image_id, where=WEST, means=means)
-    cancellation = amicopy.cancel(source.image_id, where=WEST, means=means)
+    assert copy.image_id in repr(amicopy.status(source.image_id, where=[WEST], context=context))
+    amicopy.verify(source.image_id, where=WEST, context=context)
+    cancellation = amicopy.cancel(source.image_id, where=WEST, context=context)
     assert [(one.resource_id, one.fate) for one in cancellation.targets] == [(copy.image_id, Fate.CANCELLED)]
     assert world.images(WEST) == []
 
 
-def test_sync_makes_a_manifest_true(world: World, means: amicopy.Means, tmp_path: Path) -> None:
+def test_sync_makes_a_manifest_true(world: World, context: amicopy.Context, tmp_path: Path) -> None:
     source = a_source(world)
     manifest = a_manifest(
         tmp_path, f"images: [{{source: {source.image_id}, from: {HOME}, to: {WEST}, publish: {{ssm: /a}}}}]\n"
     )
-    done = amicopy.sync(Path(manifest), means=means)
+    done = amicopy.sync(Path(manifest), context=context)
     assert done.exit_code() is ExitCode.OK
-    assert [(one.region, one.state, one.image_id) for one in done.postings] == [
-        (WEST, Posted.DONE, the_copy(world, WEST).image_id)
+    assert [(one.region, one.state, one.image_id) for one in done.parameter_writes] == [
+        (WEST, ParameterState.DONE, the_copy(world, WEST).image_id)
     ]
     assert parameter(WEST, "/a") == the_copy(world, WEST).image_id
 
 
-def test_a_faulty_manifest_is_raised_with_its_faults(world: World, means: amicopy.Means, tmp_path: Path) -> None:
+def test_a_faulty_manifest_is_raised_with_its_faults(world: World, context: amicopy.Context, tmp_path: Path) -> None:
     with pytest.raises(ManifestInvalid) as raised:
-        amicopy.sync(a_manifest(tmp_path, "imgaes: []\nnmae: x\n"), means=means)
+        amicopy.sync(a_manifest(tmp_path, "imgaes: []\nnmae: x\n"), context=context)
     assert len(raised.value.details) >= 2
     with pytest.raises(OSError, match="nowhere"):
-        amicopy.sync(tmp_path / "nowhere.yaml", means=means)
+        amicopy.sync(tmp_path / "nowhere.yaml", context=context)
     assert world.requests == []

@@ -13,9 +13,9 @@ from typing import Any
 import botocore.session
 import pytest
 
-from amicopy.aws.client import Calls
-from amicopy.aws.dry_run import Write
-from amicopy.aws.ec2 import Gateway
+from amicopy.aws.client import CallCounter
+from amicopy.aws.dry_run import WriteOperation
+from amicopy.aws.ec2 import Ec2
 from amicopy.aws.session import Session
 from amicopy.core.errors import (
     AmicopyError,
@@ -52,13 +52,13 @@ EVERYBODY = [
 class Witness:
     """One EC2, and in it an image with one snapshot."""
 
-    gateway: Gateway
+    ec2: Ec2
     client: Any
     image_id: str
 
     def image(self) -> Image:
         """Return the image as it is described."""
-        return self.gateway.describe_own_images([self.image_id])[self.image_id]
+        return self.ec2.describe_own_images([self.image_id])[self.image_id]
 
     def snapshot_id(self) -> str:
         """Return the snapshot behind it."""
@@ -81,7 +81,7 @@ def botocores_client() -> Any:
 
 def a_witness(session: Session, image_id: str) -> Witness:
     """Return the EC2 that a session leads to."""
-    return Witness(gateway=Gateway(session, REGION, Calls()), client=session.client("ec2", REGION), image_id=image_id)
+    return Witness(ec2=Ec2(session, REGION, CallCounter()), client=session.client("ec2", REGION), image_id=image_id)
 
 
 @pytest.fixture
@@ -126,55 +126,55 @@ def test_an_image_is_the_same_model(witness: Witness) -> None:
 
 def test_a_snapshot_is_the_same_model(witness: Witness) -> None:
     snapshot_id = witness.snapshot_id()
-    [snapshot] = witness.gateway.describe_snapshots([snapshot_id]).values()
+    [snapshot] = witness.ec2.describe_snapshots([snapshot_id]).values()
     assert (snapshot.snapshot_id, snapshot.region, snapshot.state) == (snapshot_id, REGION, "completed")
     assert (snapshot.progress_percent, snapshot.volume_gib, snapshot.encrypted) == (100, 15, False)
     assert (snapshot.tags, snapshot.state_message) == ({}, "")
 
 
 def test_unknown_and_malformed_ids_are_absent_and_hide_no_other(witness: Witness) -> None:
-    found = witness.gateway.describe_images([UNKNOWN, witness.image_id, "ami-abcd1235", "no-id"])
+    found = witness.ec2.describe_images([UNKNOWN, witness.image_id, "ami-abcd1235", "no-id"])
     assert found == {witness.image_id: witness.image()}
-    assert list(witness.gateway.describe_own_images([UNKNOWN, witness.image_id])) == [witness.image_id]
+    assert list(witness.ec2.describe_own_images([UNKNOWN, witness.image_id])) == [witness.image_id]
 
 
 def test_unknown_snapshots_are_absent_and_hide_no_other(witness: Witness) -> None:
     snapshot_id = witness.snapshot_id()
-    assert list(witness.gateway.describe_snapshots([UNKNOWN_SNAPSHOT, snapshot_id])) == [snapshot_id]
+    assert list(witness.ec2.describe_snapshots([UNKNOWN_SNAPSHOT, snapshot_id])) == [snapshot_id]
 
 
 def test_tags_are_added_overwritten_and_found_by(witness: Witness) -> None:
-    gateway, reference = witness.gateway, "us-east-1/ami-1"
+    ec2, reference = witness.ec2, "us-east-1/ami-1"
     for resource_id in (witness.image_id, witness.snapshot_id()):
-        gateway.create_tags(resource_id, {"amicopy:source": "other", "empty": ""})
-        gateway.create_tags(resource_id, {"amicopy:source": reference})
+        ec2.create_tags(resource_id, {"amicopy:source": "other", "empty": ""})
+        ec2.create_tags(resource_id, {"amicopy:source": reference})
     assert witness.image().tags == {"amicopy:source": reference, "empty": ""}
-    assert list(gateway.find_tagged_copies([reference])) == [witness.image_id]
-    assert list(gateway.find_tagged_snapshots([reference])) == [witness.snapshot_id()]
-    assert list(gateway.find_all_tagged_snapshots()) == [witness.snapshot_id()]
-    assert gateway.find_tagged_copies(["other"]) == {}
-    assert gateway.find_all_pending_copies() == {}
+    assert list(ec2.find_tagged_copies([reference])) == [witness.image_id]
+    assert list(ec2.find_tagged_snapshots([reference])) == [witness.snapshot_id()]
+    assert list(ec2.find_all_tagged_snapshots()) == [witness.snapshot_id()]
+    assert ec2.find_tagged_copies(["other"]) == {}
+    assert ec2.find_all_pending_copies() == {}
 
 
 def test_the_51st_tag_is_refused(witness: Witness) -> None:
-    witness.gateway.create_tags(witness.image_id, {str(number): "" for number in range(50)})
+    witness.ec2.create_tags(witness.image_id, {str(number): "" for number in range(50)})
     with pytest.raises(RequestRefused) as caught:
-        witness.gateway.create_tags(witness.image_id, {"one": "more"})
+        witness.ec2.create_tags(witness.image_id, {"one": "more"})
     assert caught.value.code == "TagLimitExceeded"
 
 
 def test_launch_permissions_of_every_kind_are_added_and_read(witness: Witness) -> None:
-    gateway = witness.gateway
-    assert gateway.launch_permissions(witness.image_id) == frozenset()
-    gateway.share_image(witness.image_id, EVERYBODY[:1])
-    gateway.share_image(witness.image_id, EVERYBODY)
-    assert gateway.launch_permissions(witness.image_id) == set(EVERYBODY)
+    ec2 = witness.ec2
+    assert ec2.launch_permissions(witness.image_id) == frozenset()
+    ec2.share_image(witness.image_id, EVERYBODY[:1])
+    ec2.share_image(witness.image_id, EVERYBODY)
+    assert ec2.launch_permissions(witness.image_id) == set(EVERYBODY)
 
 
 def test_a_wrong_account_is_refused_with_ec2s_words(witness: Witness) -> None:
     wrong = replace(EVERYBODY[0], value="12345678901")
     with pytest.raises(RequestRefused) as caught:
-        witness.gateway.share_image(witness.image_id, [wrong])
+        witness.ec2.share_image(witness.image_id, [wrong])
     assert caught.value.why == 'Invalid attribute item value "12345678901" for userId item type.'
 
 
@@ -182,46 +182,46 @@ def test_permissions_of_a_snapshot_are_read(witness: Witness) -> None:
     # Given with OperationType, as moto takes it. The gateway sends CreateVolumePermission={"Add": …}, which moto
     # answers with success and ignores; that it is sent is held by test_gateway, that it works by the sandbox's tests.
     snapshot_id = witness.snapshot_id()
-    assert witness.gateway.volume_permissions(snapshot_id) == frozenset()
+    assert witness.ec2.volume_permissions(snapshot_id) == frozenset()
     witness.client.modify_snapshot_attribute(
         SnapshotId=snapshot_id,
         Attribute="createVolumePermission",
         OperationType="add",
         UserIds=["111122223333"],
     )
-    assert witness.gateway.volume_permissions(snapshot_id) == {Principal.parse("111122223333")}
+    assert witness.ec2.volume_permissions(snapshot_id) == {Principal.parse("111122223333")}
 
 
 def test_sharing_a_snapshot_is_accepted(witness: Witness) -> None:
-    witness.gateway.share_snapshot(witness.snapshot_id(), EVERYBODY[:2])
+    witness.ec2.share_snapshot(witness.snapshot_id(), EVERYBODY[:2])
 
 
 def test_a_snapshot_in_use_cannot_be_deleted_and_afterwards_can(witness: Witness) -> None:
-    gateway, snapshot_id = witness.gateway, witness.snapshot_id()
+    ec2, snapshot_id = witness.ec2, witness.snapshot_id()
     with pytest.raises(SnapshotInUse) as caught:
-        gateway.delete_snapshot(snapshot_id)
+        ec2.delete_snapshot(snapshot_id)
     assert caught.value.why == f"The snapshot {snapshot_id} is currently in use by {witness.image_id}"
     # Not with the gateway, which has EC2 delete the snapshots as well; moto leaves them.
     witness.client.deregister_image(ImageId=witness.image_id)
-    gateway.delete_snapshot(snapshot_id)
+    ec2.delete_snapshot(snapshot_id)
     with pytest.raises(SnapshotNotFound):
-        gateway.delete_snapshot(snapshot_id)
+        ec2.delete_snapshot(snapshot_id)
 
 
 def test_a_deregistered_image_is_absent_and_gone_for_a_second_time(witness: Witness) -> None:
-    gateway = witness.gateway
-    gateway.deregister_image(witness.image_id)
-    assert gateway.describe_images([witness.image_id]) == {}
-    assert gateway.describe_own_images([witness.image_id]) == {}
+    ec2 = witness.ec2
+    ec2.deregister_image(witness.image_id)
+    assert ec2.describe_images([witness.image_id]) == {}
+    assert ec2.describe_own_images([witness.image_id]) == {}
     with pytest.raises(ImageUnavailable) as caught:
-        gateway.deregister_image(witness.image_id)
+        ec2.deregister_image(witness.image_id)
     assert caught.value.why.endswith("is no longer available")
 
 
 def test_a_copy_of_nothing_is_refused(witness: Witness) -> None:
     source = Image(image_id=UNKNOWN, region="us-east-1")
     with pytest.raises(ImageNotFound) as caught:
-        witness.gateway.copy_image(
+        witness.ec2.copy_image(
             source, name="web", description="", image_tags={}, snapshot_tags={}, client_token="token"
         )
     assert caught.value.why == f"The image id '[{UNKNOWN}]' does not exist"
@@ -229,12 +229,12 @@ def test_a_copy_of_nothing_is_refused(witness: Witness) -> None:
 
 def test_a_copy_bears_the_name_and_the_description_that_were_sent(witness: Witness, clock: FakeClock) -> None:
     # moto ignores TagSpecifications: that tags are sent is held by test_gateway.
-    source, gateway = witness.image(), witness.gateway
-    image_id = gateway.copy_image(
+    source, ec2 = witness.image(), witness.ec2
+    image_id = ec2.copy_image(
         source, name="copy", description="of web", image_tags={}, snapshot_tags={}, client_token="token"
     )
     clock.advance(120)  # moto's copies are there at once
-    copy = gateway.describe_own_images([image_id])[image_id]
+    copy = ec2.describe_own_images([image_id])[image_id]
     assert (copy.name, copy.description, copy.state) == ("copy", "of web", ImageState.AVAILABLE)
     assert copy.image_id != source.image_id
 
@@ -242,29 +242,29 @@ def test_a_copy_bears_the_name_and_the_description_that_were_sent(witness: Witne
 @pytest.mark.parametrize(
     ("refused", "kind"),
     [
-        (lambda gateway: gateway.deregister_image(UNKNOWN), ImageNotFound),
-        (lambda gateway: gateway.deregister_image("no-id"), ImageNotFound),
-        (lambda gateway: gateway.volume_permissions(UNKNOWN_SNAPSHOT), SnapshotNotFound),
-        (lambda gateway: gateway.delete_snapshot(UNKNOWN_SNAPSHOT), SnapshotNotFound),
+        (lambda ec2: ec2.deregister_image(UNKNOWN), ImageNotFound),
+        (lambda ec2: ec2.deregister_image("no-id"), ImageNotFound),
+        (lambda ec2: ec2.volume_permissions(UNKNOWN_SNAPSHOT), SnapshotNotFound),
+        (lambda ec2: ec2.delete_snapshot(UNKNOWN_SNAPSHOT), SnapshotNotFound),
     ],
 )
 def test_what_is_not_there_is_the_same_error(witness: Witness, refused: Any, kind: type[AmicopyError]) -> None:
     with pytest.raises(AmicopyError) as caught:
-        refused(witness.gateway)
+        refused(witness.ec2)
     assert type(caught.value) is kind
 
 
 def test_regions_are_all_there(witness: Witness) -> None:
     # moto takes every region for enabled.
-    regions = witness.gateway.describe_regions()
+    regions = witness.ec2.describe_regions()
     assert regions.keys() >= {"us-east-1", "eu-west-1", "af-south-1", "me-south-1"}
     assert regions["us-east-1"] == Region(name="us-east-1", enabled=True)
 
 
 def test_a_rehearsed_write_changes_nothing(witness: Witness) -> None:
     before, snapshot_id = witness.image(), witness.snapshot_id()
-    for write in (Write.TAG, Write.DEREGISTER):
-        assert witness.gateway.forbidden(write, before, NOW) is None
+    for write in (WriteOperation.TAG, WriteOperation.DEREGISTER):
+        assert witness.ec2.forbidden(write, before, NOW) is None
     assert witness.image() == before
-    [snapshot] = witness.gateway.describe_snapshots([snapshot_id]).values()
+    [snapshot] = witness.ec2.describe_snapshots([snapshot_id]).values()
     assert snapshot.tags == {}

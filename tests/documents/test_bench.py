@@ -20,15 +20,15 @@ from tests.bench.tables import against, calls_in_words, document, table, undone_
 MACHINE = {"cpus": 2, "cpu": "x", "system": "Linux", "python": "3.11", "amicopy": "1", "botocore": "1"}
 
 
-def a_run(beyond: float, **members: object) -> dict[str, object]:
+def a_run(extras: float, **members: object) -> dict[str, object]:
     return {
         "peer": "a",
         "regions": 2,
         "exit_code": 0,
-        "beyond_seconds": beyond,
-        "cpu_seconds": beyond / 10,
-        "peak_mib": beyond * 10,
-        "calls": {"CopyImage": int(beyond)},
+        "beyond_seconds": extras,
+        "cpu_seconds": extras / 10,
+        "peak_mib": extras * 10,
+        "calls": {"CopyImage": int(extras)},
         "rehearsed": 0,
         "undone": {},
         "late_mean": None,
@@ -37,8 +37,8 @@ def a_run(beyond: float, **members: object) -> dict[str, object]:
     }
 
 
-def a_row(peer: str, regions: int, beyond: float, failed: str = "") -> dict[str, object]:
-    return {"peer": peer, "regions": regions, "beyond_seconds": beyond, "failed": failed}
+def a_row(peer: str, regions: int, extras: float, failed: str = "") -> dict[str, object]:
+    return {"peer": peer, "regions": regions, "beyond_seconds": extras, "failed": failed}
 
 
 def test_the_middle_run_stands_for_all() -> None:

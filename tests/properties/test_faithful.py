@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 from moto.kms.models import kms_backends
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.http.server import Sandbox
@@ -284,7 +284,7 @@ class Scene:
         out, err = io.StringIO(), io.StringIO()
         self.world.requests.clear()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main(argv, Runtime(clock=self.clock, drive=one_after_another, stop=Stop()))
+            code = main(argv, Environment(clock=self.clock, drive=one_after_another, stop=Stop()))
         return Ran(code, out.getvalue(), err.getvalue())
 
     def copy(self, options: tuple[str, ...]) -> Ran:

@@ -581,8 +581,10 @@ class Play:
         if document["exit_code"] != ended.code:
             raise BrokenPromise(f"JSON says {document['exit_code']}, the process {ended.code} {where}")
         rows = document["copies"]
-        wanted = [(self.sources[number].image_id, region) for number in run.step.sources for region in run.step.regions]
-        if rows and [(one["source_id"], one["region"]) for one in rows] != wanted:
+        desired = [
+            (self.sources[number].image_id, region) for number in run.step.sources for region in run.step.regions
+        ]
+        if rows and [(one["source_id"], one["region"]) for one in rows] != desired:
             raise BrokenPromise(f"not every destination has a result {where}")
         if not rows and (ended.code == 0 or not document["error"]):
             raise BrokenPromise(f"no result and no error {where}")

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.events import CopyStarted, Event
@@ -89,7 +89,7 @@ def test_a_run_that_fails_never_cancels_what_another_run_has_finished(
     codes: list[int] = []
 
     def another_run_then_trouble() -> None:
-        codes.append(main(command, Runtime(clock=clock, drive=one_after_another)))
+        codes.append(main(command, Environment(clock=clock, drive=one_after_another)))
         order(world, "ModifyImageAttribute=error:OperationNotPermitted: no")
 
     ran = driven(capsys, clock, first(another_run_then_trouble), *command)
@@ -111,11 +111,11 @@ def test_a_run_that_is_interrupted_never_cancels_what_another_run_has_finished(
         stop.set()
 
     def drive(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
-        codes.append(main(command, Runtime(clock=clock, drive=one_after_another)))
+        codes.append(main(command, Environment(clock=clock, drive=one_after_another)))
         yield from upon(CopyStarted, interrupt)(lanes, clock, stop)
 
     capsys.readouterr()
-    codes.append(main(command, Runtime(clock=clock, drive=drive, stop=stop)))
+    codes.append(main(command, Environment(clock=clock, drive=drive, stop=stop)))
     assert codes == [0, 130]
     assert the_copy(world, WEST).state == "available"
 

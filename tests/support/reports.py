@@ -8,18 +8,18 @@ from typing import Any
 
 from amicopy.core.errors import CopyFailed
 from amicopy.core.events import (
+    AttributeWritten,
     CopyAvailable,
     CopyDone,
     CopyProgressed,
     CopyRequested,
     CopyStarted,
+    DestinationFailed,
     Event,
-    RowFailed,
-    Settled,
 )
 from amicopy.core.models import BlockDevice, Image
 from amicopy.execute.report import Report
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -36,7 +36,12 @@ def a_row(region: str, source: Image | None = None, action: Action = Action.COPY
     """Return a row of a plan."""
     source = source or an_image()
     return Row(
-        source=source, region=region, action=action, reason="", wanted=Wanted(source=source, name="web"), **members
+        source=source,
+        region=region,
+        action=action,
+        reason="",
+        desired=DesiredCopy(source=source, name="web"),
+        **members,
     )
 
 
@@ -67,7 +72,7 @@ def finish(report: Report, row: Row, image_id: str) -> None:
     begin(report, row, image_id)
     report.add(happened(row, CopyProgressed, 60, image_id, percent=40))
     report.add(happened(row, CopyAvailable, 126, image_id))
-    report.add(happened(row, Settled, 130, image_id, what="tagged snap-1"))
+    report.add(happened(row, AttributeWritten, 130, image_id, what="tagged snap-1"))
     report.add(happened(row, CopyDone, 140, image_id))
 
 
@@ -75,7 +80,7 @@ def fail(report: Report, row: Row, **error: str) -> None:
     """Let a copy fail."""
     begin(report, row, "ami-0dead")
     said = {"what": "It failed.", "why": "EC2 says so.", "next_step": "Try again."} | error
-    report.add(happened(row, RowFailed, 50, "ami-0dead", error=CopyFailed(**said)))
+    report.add(happened(row, DestinationFailed, 50, "ami-0dead", error=CopyFailed(**said)))
 
 
 def done(*regions: str) -> Report:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.events import Event
@@ -118,7 +118,7 @@ def row(ran: Ran, region: str) -> Any:
 def driven(capsys: pytest.CaptureFixture[str], clock: Clock, drive: Driver, *argv: str) -> Ran:
     """Run a command whose lanes ``drive`` runs."""
     capsys.readouterr()
-    code = main(argv, Runtime(clock=clock, drive=drive))
+    code = main(argv, Environment(clock=clock, drive=drive))
     said = capsys.readouterr()
     return Ran(code, said.out, said.err)
 

@@ -32,7 +32,7 @@ from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
 
 from amicopy.aws.session import Session
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.handlers import cancel as cancelling
 from amicopy.cli.handlers import copy as copying
 from amicopy.cli.main import main
@@ -244,8 +244,8 @@ def destination_of(snapshot: Snapshot) -> str:
     return match[1] if match else ""
 
 
-def _within(wanted: Mapping[str, str], found: Mapping[str, str]) -> bool:
-    return all(found.get(key) == value for key, value in wanted.items())
+def _within(desired: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    return all(found.get(key) == value for key, value in desired.items())
 
 
 def final_complaints(world: World, source: Image, regions: Iterable[str]) -> list[str]:
@@ -350,10 +350,10 @@ def _not_ours() -> Any:
 def run_here(clock: FakeClock, argv: Sequence[str], stop: Stop | None = None) -> Ended:
     """Run a command in this process, its lanes one after another; one that is killed says nothing."""
     out, err = io.StringIO(), io.StringIO()
-    runtime = Runtime(clock=clock, drive=one_after_another, stop=stop or Stop())
+    environment = Environment(clock=clock, drive=one_after_another, stop=stop or Stop())
     code: int | None = None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), contextlib.suppress(Killed):
-        code = main(argv, runtime)
+        code = main(argv, environment)
     return Ended(code=code, out=out.getvalue(), err=err.getvalue())
 
 
@@ -508,8 +508,8 @@ def _nurse(clock_file: Path) -> None:
         if pid == 0:
             os.dup2(nowhere, 0)
             drive = None if order["threads"] else one_after_another
-            runtime = Runtime(clock=SharedClock(clock_file), drive=drive, handle_signals=True)
-            code = main(order["argv"], runtime)
+            environment = Environment(clock=SharedClock(clock_file), drive=drive, handle_signals=True)
+            code = main(order["argv"], environment)
             sys.stderr.flush()
             os._exit(code)
         say.write(f"{pid}\n")

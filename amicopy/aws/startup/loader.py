@@ -15,9 +15,9 @@ from typing import Any
 import botocore
 import botocore.loaders
 
-from amicopy import __version__
 from amicopy.aws.startup import cache
 from amicopy.aws.startup.ec2_model import OPERATIONS, cut
+from amicopy.core.version import __version__
 
 _KEPT = ("service-2", "endpoint-rule-set-1")  # what a client needs of EC2; asking for it walks 440 directories
 

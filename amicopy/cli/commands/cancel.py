@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_images, complete_regions
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     ImageId,
     NameList,
@@ -46,7 +46,7 @@ Exit codes:
 @connection_options
 @output_options("text", "table", "json")
 @click.pass_obj
-def command(runtime: Runtime, /, **options: Any) -> int:
+def command(environment: Environment, /, **options: Any) -> int:
     """Stop copies: deregister them and delete their snapshots.
 
     AMI is a source's id (with its region in --from, by default the configured one), whose pending and failed copies
@@ -69,4 +69,4 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
     from amicopy.cli.handlers.cancel import cancel
 
-    return cancel(runtime, **options)
+    return cancel(environment, **options)

@@ -9,7 +9,7 @@ import click
 
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, refuse_contradictions, wanted_options
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     ImageIdOrStdin,
     NameList,
@@ -69,7 +69,7 @@ Exit codes:
 @output_options("text", "table", "json", "jsonl", *EXPORTED)
 @file_options
 @click.pass_obj
-def command(runtime: Runtime, /, **options: Any) -> int:
+def command(environment: Environment, /, **options: Any) -> int:
     """Copy AMIs to other regions, faithfully and exactly once.
 
     Leaves in every destination one available AMI with the source's tags, its snapshots' tags, launch permissions,
@@ -96,4 +96,4 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("Missing argument 'AMI...'.")
     from amicopy.cli.handlers.copy import copy
 
-    return copy(runtime, **options)
+    return copy(environment, **options)

@@ -5,7 +5,7 @@ Refuses to import moto before it is asked to serve.
 
 import click
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import option
 
 
@@ -19,7 +19,7 @@ from amicopy.cli.options import option
     help="Something to go wrong: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
 )
 @click.pass_obj
-def command(runtime: Runtime, /, port: int, faults: tuple[str, ...]) -> int:
+def command(environment: Environment, /, port: int, faults: tuple[str, ...]) -> int:
     """Serve a local EC2 to rehearse against: no account, no cost.
 
     Prints, as lines that a shell can source, what to export, the sample AMIs and a first command; then serves on
@@ -36,4 +36,4 @@ def command(runtime: Runtime, /, port: int, faults: tuple[str, ...]) -> int:
     """
     from amicopy.cli.handlers.sandbox import serve
 
-    return serve(runtime, port=port, faults=faults)
+    return serve(environment, port=port, faults=faults)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_regions
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -42,7 +42,7 @@ Exit codes:
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj
-def command(runtime: Runtime, /, **options: Any) -> int:
+def command(environment: Environment, /, **options: Any) -> int:
     """Show every copy of AMIs: where, in which state, what is missing.
 
     Copies are found by EC2's lineage and by amicopy's tag, whichever tool made them. Reads only.
@@ -56,4 +56,4 @@ def command(runtime: Runtime, /, **options: Any) -> int:
     refuse_two_endpoints(options)
     from amicopy.cli.handlers.status import status
 
-    return status(runtime, **options)
+    return status(environment, **options)

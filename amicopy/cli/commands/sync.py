@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import connection_options, option, output_options, refuse_two_endpoints
 from amicopy.cli.output_files import EXPORTED, file_options
 from amicopy.cli.run_options import refuse_run_contradictions, run_options
@@ -30,7 +30,7 @@ Exit codes:
 @output_options("text", "table", "json", "jsonl", *EXPORTED)
 @file_options
 @click.pass_obj
-def command(runtime: Runtime, /, **options: Any) -> int:
+def command(environment: Environment, /, **options: Any) -> int:
     """Make a manifest true: which images belong where.
 
     MANIFEST is a YAML file (- for stdin) that names sources and destinations, what the copies are to bear, where their
@@ -57,4 +57,4 @@ def command(runtime: Runtime, /, **options: Any) -> int:
     refuse_run_contradictions(options)
     from amicopy.cli.handlers.sync import sync
 
-    return sync(runtime, **options)
+    return sync(environment, **options)

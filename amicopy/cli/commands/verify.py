@@ -9,7 +9,7 @@ import click
 
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import refuse_contradictions, wanted_options
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     NameList,
     connection_options,
@@ -46,7 +46,7 @@ Exit codes:
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj
-def command(runtime: Runtime, /, **options: Any) -> int:
+def command(environment: Environment, /, **options: Any) -> int:
     """Check copies against their source: are they faithful?
 
     Compares every copy in every enabled region, whichever tool made it, with its source: blocks of the mapping, tags,
@@ -66,4 +66,4 @@ def command(runtime: Runtime, /, **options: Any) -> int:
         raise click.UsageError("--prune goes with --repair.")
     from amicopy.cli.handlers.verify import verify
 
-    return verify(runtime, **options)
+    return verify(environment, **options)

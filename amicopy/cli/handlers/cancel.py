@@ -11,26 +11,26 @@ from typing import Any
 import click
 
 from amicopy.cli.connection import run_connected
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.signals import interruptible
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode, Interrupted, UsageError
 from amicopy.execute.cancel import Target
-from amicopy.jobs.cancel import CancelJob, Cancellation
-from amicopy.jobs.context import Means
+from amicopy.jobs.cancel import CancelJob, CancelResult
+from amicopy.jobs.context import Context
 from amicopy.render.cancel import cancel_document, target_lines, write_targets
 from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines
 
 
-def cancel(runtime: Runtime, **options: Any) -> int:
+def cancel(environment: Environment, **options: Any) -> int:
     """Run ``amicopy cancel`` with its parsed options; return the exit code."""
-    return run_connected("cancel", runtime, options, lambda means: _cancel(means, options))
+    return run_connected("cancel", environment, options, lambda context: _cancel(context, options))
 
 
-def _cancel(means: Means, options: Mapping[str, Any]) -> int:
+def _cancel(context: Context, options: Mapping[str, Any]) -> int:
     job = CancelJob(
-        means,
+        context,
         options["image_ids"],
         options["regions"],
         source_region=options["source_region"],
@@ -65,7 +65,7 @@ def _agreed(going: Sequence[Target]) -> bool:
         raise Interrupted("Interrupted; nothing was removed.") from error
 
 
-def _tell(found: Cancellation, options: Mapping[str, Any]) -> int:
+def _tell(found: CancelResult, options: Mapping[str, Any]) -> int:
     if options["output"] == "json":
         document = cancel_document(found.targets, found.unread, found.exit_code)
         written = to_stdout(partial(write_json, document))

@@ -11,14 +11,14 @@ from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.copy_options import wish_from
-from amicopy.cli.environment import Runtime
-from amicopy.cli.handlers.run_output import Following
+from amicopy.cli.environment import Environment
+from amicopy.cli.handlers.run_output import RunOutput
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import ExitCode, TimedOut, UsageError
 from amicopy.core.run_options import Order
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
 from amicopy.render.json_documents import plan_document, report_document
@@ -28,59 +28,59 @@ from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.text import error_lines
 
 
-def copy(runtime: Runtime, **options: Any) -> int:
+def copy(environment: Environment, **options: Any) -> int:
     """Run ``amicopy copy`` with its parsed options; return the exit code."""
-    return run_connected("copy", runtime, options, lambda means: _copy(runtime, means, options))
+    return run_connected("copy", environment, options, lambda context: _copy(environment, context, options))
 
 
-def _copy(runtime: Runtime, means: Means, options: dict[str, Any]) -> int:
+def _copy(environment: Environment, context: Context, options: dict[str, Any]) -> int:
     check_files(options)
     if options["packer_manifest"]:
-        _take_from_packer(means, options)
+        _take_from_packer(context, options)
     elif "-" in options["image_ids"]:
         options["image_ids"] = _with_stdin(options["image_ids"])
-    following = Following(runtime, means, options)
+    run_output = RunOutput(environment, context, options)
     order = Order(
         wish=wish_from(options), to=options["to"], exclude=options["exclude"], best_effort=options["best_effort"]
     )
-    job = CopyJob(means, [order], following.terms)
+    job = CopyJob(context, [order], run_output.terms)
     try:
         plan = job.plan(may_write=not options["dry_run"])
     except TimedOut as error:
-        error.next_step = f"Run the same command again: {runtime.same_command}"
+        error.next_step = f"Run the same command again: {environment.same_command}"
         raise
     if options["dry_run"]:
-        return _show(plan, means, options, following)
+        return _show(plan, context, options, run_output)
     if not options["quiet"]:
         say(plan_lines(plan, in_brief=True))
-    following.follow(job.report, job.events())
-    return _tell(job, runtime, options, following)
+    run_output.follow(job.report, job.events())
+    return _tell(job, environment, options, run_output)
 
 
-def _show(plan: Plan, means: Means, options: Mapping[str, Any], following: Following) -> int:
+def _show(plan: Plan, context: Context, options: Mapping[str, Any], run_output: RunOutput) -> int:
     """Print the plan as the result."""
     code = plan.refusal().exit_code if plan.refused else ExitCode.OK
     if code is ExitCode.OK and plan.has_work and options["exit_code"]:
         code = ExitCode.DRIFT
-    document = plan_document(plan, code, means.calls.count())
-    written = following.show(document, "plan", partial(write_lines, plan_lines(plan)))
+    document = plan_document(plan, code, context.calls.count())
+    written = run_output.show(document, "plan", partial(write_lines, plan_lines(plan)))
     if plan.refused:
         say(refusal_lines(plan))
     return int(code or written)
 
 
-def _tell(job: CopyJob, runtime: Runtime, options: Mapping[str, Any], following: Following) -> int:
+def _tell(job: CopyJob, environment: Environment, options: Mapping[str, Any], run_output: RunOutput) -> int:
     """Write the result, then what a person has to know, errors last, to stderr."""
     report = job.report
     code = report.exit_code()
     if code is ExitCode.OK and options["exit_code"] and report.left_behind:
         code = ExitCode.TIME_OUT
-    document = report_document(report, code, job.means.clock.now(), job.means.calls.count())
-    written = following.tell(report, document, code)
+    document = report_document(report, code, job.context.clock.now(), job.context.calls.count())
+    written = run_output.tell(report, document, code)
     if report.refused:
         say(refusal_lines(report.plan))
     else:
-        say(ending_lines(report, runtime.same_command, quiet=options["quiet"]))
+        say(ending_lines(report, environment.same_command, quiet=options["quiet"]))
     if report.error:
         say(error_lines(report.error))
     return int(code or written)
@@ -103,7 +103,7 @@ def _with_stdin(image_ids: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(one for image_id in image_ids for one in (words if image_id == "-" else [image_id]))
 
 
-def _take_from_packer(means: Means, options: dict[str, Any]) -> None:
+def _take_from_packer(context: Context, options: dict[str, Any]) -> None:
     """Put the AMI of packer's last run into the options.
 
     Raises:
@@ -120,7 +120,7 @@ def _take_from_packer(means: Means, options: dict[str, Any]) -> None:
         raise UsageError(
             f"--packer-manifest: {path}: {error}.", next_step="Give the file of packer's manifest post-processor."
         ) from error
-    configured = options["source_region"] or means.session.region
+    configured = options["source_region"] or context.session.region
     region = configured if configured in found else next(iter(found))
     if options["source_region"] and options["source_region"] not in found:
         raise UsageError(

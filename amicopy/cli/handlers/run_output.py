@@ -10,14 +10,14 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.output_files import wanted_files, write_files
 from amicopy.cli.terminal import bug_report, say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event
 from amicopy.core.run_options import Terms
 from amicopy.execute.report import Report
-from amicopy.jobs.context import Means
+from amicopy.jobs.context import Context
 from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
 from amicopy.render.progress_lines import PlainView
@@ -28,12 +28,12 @@ LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)
 
 
-class Following:
+class RunOutput:
     """One run as its user sees it."""
 
-    def __init__(self, runtime: Runtime, means: Means, options: Mapping[str, Any]) -> None:
-        self._runtime = runtime
-        self._means = means
+    def __init__(self, environment: Environment, context: Context, options: Mapping[str, Any]) -> None:
+        self._environment = environment
+        self._context = context
         self._options = options
 
     @property
@@ -101,10 +101,10 @@ class Following:
 
         return page(
             report,
-            now=self._means.clock.now(),
+            now=self._context.clock.now(),
             exit_code=code,
-            command_line=self._runtime.same_command,
-            calls=self._means.calls.count(),
+            command_line=self._environment.same_command,
+            calls=self._context.calls.count(),
         )
 
     @property
@@ -119,5 +119,5 @@ class Following:
         if self._is_live:
             from amicopy.render.progress_live import LiveView
 
-            return LiveView(report, self._means.clock, self._means.stop)
-        return PlainView(report, self._means.clock, self._means.stop)
+            return LiveView(report, self._context.clock, self._context.stop)
+        return PlainView(report, self._context.clock, self._context.stop)

@@ -7,18 +7,18 @@ import contextlib
 import shlex
 
 from amicopy.cli.connection import started_sandbox
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.terminal import say
 from amicopy.core.errors import ExitCode, UsageError
 
 
-def serve(runtime: Runtime, *, port: int, faults: tuple[str, ...]) -> int:
+def serve(environment: Environment, *, port: int, faults: tuple[str, ...]) -> int:
     """Run ``amicopy sandbox``; return when a signal ends it."""
     with contextlib.ExitStack() as stack:
-        if runtime.handle_signals:
-            stack.enter_context(stopping_on_signals(runtime.stop))
-        sandbox = stack.enter_context(started_sandbox(runtime.clock, port=port))
+        if environment.handle_signals:
+            stack.enter_context(stopping_on_signals(environment.stop))
+        sandbox = stack.enter_context(started_sandbox(environment.clock, port=port))
         from amicopy.sandbox.faults import parse_fault
         from amicopy.sandbox.samples import SAMPLES
 
@@ -38,6 +38,6 @@ def serve(runtime: Runtime, *, port: int, faults: tuple[str, ...]) -> int:
         ]
         print("\n".join(lines), flush=True)  # noqa: T201 - the command's result
         say(["serving until Ctrl-C"])
-        while not runtime.stop.is_set():
-            runtime.stop.wait(3600)
+        while not environment.stop.is_set():
+            environment.stop.wait(3600)
     return ExitCode.OK

@@ -4,12 +4,12 @@ Refuses to say it on stdout.
 """
 
 from amicopy.cli.terminal import say
-from amicopy.jobs.existing_copies import Looking
+from amicopy.jobs.existing_copies import ExistingCopies
 from amicopy.plan.findings import Survey
 from amicopy.render.text import error_lines
 
 
-def tell_survey(looking: Looking, survey: Survey, *, quiet: bool) -> None:
+def tell_survey(looking: ExistingCopies, survey: Survey, *, quiet: bool) -> None:
     """Write to stderr what a person should know, what could not be read last."""
     if not quiet:
         say(f"note: {note}" for note in survey.notes)

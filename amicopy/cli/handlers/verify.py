@@ -9,31 +9,31 @@ from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.copy_options import wish_from
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.terminal import say, to_stdout
-from amicopy.core.events import Event, Settled
-from amicopy.jobs.context import Means
-from amicopy.jobs.verify import Verdict, VerifyJob
+from amicopy.core.events import AttributeWritten, Event
+from amicopy.jobs.context import Context
+from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.render.progress_lines import event_words
 from amicopy.render.result import write_json
 from amicopy.render.text import error_lines, safe
 from amicopy.render.verify import differing, verdict_document, write_verdicts
 
 
-def verify(runtime: Runtime, **options: Any) -> int:
+def verify(environment: Environment, **options: Any) -> int:
     """Run ``amicopy verify`` with its parsed options; return the exit code."""
-    return run_connected("verify", runtime, options, lambda means: _verify(means, options))
+    return run_connected("verify", environment, options, lambda context: _verify(context, options))
 
 
-def _verify(means: Means, options: Mapping[str, Any]) -> int:
+def _verify(context: Context, options: Mapping[str, Any]) -> int:
     """Compare every copy with its source, repair what can be if asked, and tell."""
-    job = VerifyJob(means, wish_from(options), options["regions"])
+    job = VerifyJob(context, wish_from(options), options["regions"])
     changes: list[str] = []
 
     def told(event: Event) -> None:
         words = event_words(event)
-        if isinstance(event, Settled):
+        if isinstance(event, AttributeWritten):
             changes.append(f"{event.region} {event.image_id} {words}")
         if words and not options["quiet"]:
             say([f"{event.region}  {words}"])
@@ -48,7 +48,7 @@ def _verify(means: Means, options: Mapping[str, Any]) -> int:
     return int(verdict.exit_code or written)
 
 
-def _tell(verdict: Verdict, options: Mapping[str, Any], changes: Sequence[str]) -> int:
+def _tell(verdict: VerifyResult, options: Mapping[str, Any], changes: Sequence[str]) -> int:
     found = verdict.copies
     if options["output"] == "json":
         document = verdict_document(found, verdict.survey, verdict.exit_code, changes)
@@ -60,6 +60,6 @@ def _tell(verdict: Verdict, options: Mapping[str, Any], changes: Sequence[str]) 
     if options["output"] == "text":
         say(f"{one.copy.region}  {words}" for one in found for words in map(safe, differing(one)))
     if not options["quiet"]:
-        notes = (note for one in found if one.wanted for note in one.wanted.notes)
+        notes = (note for one in found if one.desired for note in one.desired.notes)
         say(f"note: {safe(note)}" for note in dict.fromkeys(notes))
     return int(written)

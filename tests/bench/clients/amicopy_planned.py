@@ -11,8 +11,8 @@ from pathlib import Path
 
 def plan(file: Path, image_id: str, *regions: str) -> None:
     """Look and decide, and write the plan."""
-    from amicopy.aws.client import Calls
-    from amicopy.aws.ec2 import Gateways
+    from amicopy.aws.client import CallCounter
+    from amicopy.aws.ec2 import Clients
     from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
@@ -20,20 +20,20 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     from amicopy.plan.plan import plan_copies
     from amicopy.survey.destinations import survey_destinations, survey_regions, survey_sources
 
-    gateways, stop = Gateways(Session(), Calls()), Stop()
-    home = gateways["us-east-1"]
+    clients, stop = Clients(Session(), CallCounter()), Stop()
+    home = clients["us-east-1"]
     sources = survey_sources([image_id], home, stop)
     request = CopyRequest(source_region="us-east-1", image_ids=(image_id,), destinations=regions)
     enabled, _ = survey_regions(home)
-    survey = survey_destinations(request, sources, gateways, enabled, SystemClock(), stop)
+    survey = survey_destinations(request, sources, clients, enabled, SystemClock(), stop)
     file.write_bytes(pickle.dumps(plan_copies(request, survey)))
 
 
 def run(file: Path) -> None:
     """Execute the plan in the file, as the command does."""
     gc.set_threshold(200_000, 20, 100)
-    from amicopy.aws.client import Calls
-    from amicopy.aws.ec2 import Gateways
+    from amicopy.aws.client import CallCounter
+    from amicopy.aws.ec2 import Clients
     from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
@@ -43,8 +43,8 @@ def run(file: Path) -> None:
     from amicopy.plan.plan import rows_by_region
 
     made = pickle.loads(file.read_bytes())
-    gateways, clock = Gateways(Session(), Calls()), SystemClock()
-    lanes = [Lane(rows, gateways[region], clock, Terms()) for region, rows in rows_by_region(made).items()]
+    clients, clock = Clients(Session(), CallCounter()), SystemClock()
+    lanes = [Lane(rows, clients[region], clock, Terms()) for region, rows in rows_by_region(made).items()]
     for _ in in_threads(lanes, clock, Stop()):
         pass
 

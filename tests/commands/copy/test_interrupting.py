@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
-from amicopy.core.events import CopyStarted, Event, Settled
+from amicopy.core.events import AttributeWritten, CopyStarted, Event
 from amicopy.core.parallel import Stop
 from amicopy.execute.lane import Lane
 from amicopy.sandbox.records import Volume
@@ -56,7 +56,7 @@ def interrupted(clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> Interru
                     stop.set()
 
         capsys.readouterr()
-        code = main(argv, Runtime(clock=clock, drive=drive, stop=stop))
+        code = main(argv, Environment(clock=clock, drive=drive, stop=stop))
         said = capsys.readouterr()
         return Ran(code, said.out, said.err)
 
@@ -184,7 +184,7 @@ def test_on_failure_cancel_leaves_what_this_run_has_only_joined(amicopy: Run, wo
 def test_what_was_written_is_read_back(world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
     """EC2 says yes to every write, and somebody takes it back at once: that is no faithful copy."""
     source = a_source(world, launch_permissions={SOMEBODY})
-    undone = upon(Settled, lambda _: the_copy(world, WEST).launch_permissions.clear())
+    undone = upon(AttributeWritten, lambda _: the_copy(world, WEST).launch_permissions.clear())
     ran = driven(capsys, clock, undone, "copy", source.image_id, "--to", WEST)
     assert ran.code == 1
     assert "differs from its source" in ran.err

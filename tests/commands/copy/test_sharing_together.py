@@ -8,7 +8,7 @@ from itertools import takewhile
 import pytest
 
 from amicopy.core.clock import Clock
-from amicopy.core.events import CopyHeld, Event
+from amicopy.core.events import Event, SharingDeferred
 from amicopy.core.parallel import Stop
 from amicopy.execute.lane import Lane
 from amicopy.sandbox.records import Image, Volume
@@ -223,7 +223,7 @@ def test_an_interruption_between_the_phases_shares_nothing(
     def drive(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
         for event in one_after_another(lanes, clock, stop):
             yield event
-            if isinstance(event, CopyHeld):
+            if isinstance(event, SharingDeferred):
                 held.append(event.region)
                 if len(held) == 2:
                     stop.signal_number = signal.SIGINT
@@ -258,7 +258,9 @@ def test_a_copy_that_vanishes_before_it_is_shared_is_said_and_the_others_stay_pr
         if len(ready) == 2:
             world.remove(event.region, event.image_id)
 
-    ran = driven(capsys, clock, upon(CopyHeld, vanish), "copy", source.image_id, "--to", BOTH, "--share-when", "all")
+    ran = driven(
+        capsys, clock, upon(SharingDeferred, vanish), "copy", source.image_id, "--to", BOTH, "--share-when", "all"
+    )
     gone = ready[-1]
     [other] = {WEST, EAST} - {gone.region}
     assert ran.code == 3, ran.err

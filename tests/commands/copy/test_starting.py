@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.sandbox.behavior import Unconfirmed
 from amicopy.sandbox.records import Image, Volume
@@ -83,15 +83,15 @@ def test_what_is_asked_of_ec2_for_a_copy(amicopy: Run, world: World) -> None:
     token = params.pop("ClientToken")
     assert token.isascii()
     assert 1 <= len(token) <= 64
-    ours = {"Key": TAG, "Value": f"{HOME}/{source.image_id}"}
+    ours = {"KmsKey": TAG, "Value": f"{HOME}/{source.image_id}"}
     assert params == {
         "SourceRegion": HOME,
         "SourceImageId": source.image_id,
         "Name": "web",
         "Description": f"[Copied {source.image_id} from {HOME}] web",
         "TagSpecifications": [
-            {"ResourceType": "image", "Tags": [{"Key": "Team", "Value": "web"}, ours]},
-            {"ResourceType": "snapshot", "Tags": [{"Key": "Disk", "Value": "root"}, ours]},
+            {"ResourceType": "image", "Tags": [{"KmsKey": "Team", "Value": "web"}, ours]},
+            {"ResourceType": "snapshot", "Tags": [{"KmsKey": "Disk", "Value": "root"}, ours]},
         ],
     }
     assert request.region == WEST
@@ -280,8 +280,8 @@ def interleaved(
 ) -> tuple[Ran, int]:
     """Run one command between the survey and the first write of another; return the outer run and the inner's code."""
     codes: list[int] = []
-    runtime = Runtime(clock=clock, drive=one_after_another)
-    ran = driven(capsys, clock, first(lambda: codes.append(main(inner, runtime))), *outer)
+    environment = Environment(clock=clock, drive=one_after_another)
+    ran = driven(capsys, clock, first(lambda: codes.append(main(inner, environment))), *outer)
     return ran, codes[0]
 
 
@@ -320,8 +320,8 @@ def test_two_runs_in_threads_make_one_copy_per_region(
     together = threading.Barrier(2)
 
     def run() -> None:
-        runtime = Runtime(clock=clock, drive=first(lambda: together.wait(timeout=10)))
-        codes.append(main(command, runtime))
+        environment = Environment(clock=clock, drive=first(lambda: together.wait(timeout=10)))
+        codes.append(main(command, environment))
 
     runs = [threading.Thread(target=run) for _ in range(2)]
     for one in runs:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from amicopy.aws.session import Session
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.events import CopyDone, Event
 from amicopy.core.parallel import Stop
@@ -32,7 +32,7 @@ def test_every_region_s_parameter_holds_its_own_copy(amicopy: Run, world: World,
         the_copy(world, region).image_id for region in (WEST, EAST)
     ]
     assert parameter(HOME, "/amis/web") == ""
-    described = Session().client("ssm", WEST).describe_parameters()["Parameters"]
+    described = Session().client("ssm", WEST).describe_parameters()["ParameterStore"]
     assert [(one["Name"], one["Type"], one["DataType"]) for one in described] == [
         ("/amis/web", "String", "aws:ec2:image")
     ]
@@ -242,7 +242,7 @@ def test_interrupted_it_publishes_nothing_though_all_copies_are_there(
             stop.set()
 
     drive = upon(CopyDone, stop_after_both)
-    assert main(("sync", a_manifest(tmp_path, PUBLISHED)), Runtime(clock=clock, drive=drive, stop=stop)) == 130
+    assert main(("sync", a_manifest(tmp_path, PUBLISHED)), Environment(clock=clock, drive=drive, stop=stop)) == 130
     assert len(ended) == 2
     assert asked(world, "PutParameter") == []
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.cli.environment import Runtime
+from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
@@ -311,7 +311,7 @@ def test_interrupted_it_removes_nothing(amicopy: Run, world: World, clock: FakeC
     stop = Stop()
     stop.signal_number = 2
 
-    assert main(("sync", manifest), Runtime(clock=clock, drive=first(stop.set), stop=stop)) == 130
+    assert main(("sync", manifest), Environment(clock=clock, drive=first(stop.set), stop=stop)) == 130
     assert removed(world) == []
     assert parameter(WEST, "/amis/web") == old
 

@@ -385,9 +385,9 @@ def test_what_is_beyond_is_in_the_json(amicopy: Run, world: World) -> None:
     copy.launch_permissions.add(STRANGER)
     copy.tags["Added"] = "x"
     ran = verify(amicopy, source, "--output", "json")
-    beyond = [str(one) for one in ran.json["copies"][0]["beyond"]]
-    assert any(STRANGER in one for one in beyond)
-    assert any("Added" in one for one in beyond)
+    extras = [str(one) for one in ran.json["copies"][0]["beyond"]]
+    assert any(STRANGER in one for one in extras)
+    assert any("Added" in one for one in extras)
     assert ran.json["copies"][0]["verdict"] == "differs"
 
 

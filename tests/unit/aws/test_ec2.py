@@ -9,9 +9,9 @@ import botocore.session
 import pytest
 from botocore.stub import ANY, Stubber
 
-from amicopy.aws.client import Calls
-from amicopy.aws.dry_run import Write
-from amicopy.aws.ec2 import Gateway, Gateways
+from amicopy.aws.client import CallCounter
+from amicopy.aws.dry_run import WriteOperation
+from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.aws.session import Session
 from amicopy.core.errors import AccessDenied, CredentialsRejected, ImageNotFound, ImageUnavailable, NotOwner, Throttled
 from amicopy.core.models import BlockDevice, Image, Principal, Region
@@ -48,7 +48,7 @@ class OneClient:
         return self._client
 
 
-class Ec2:
+class StubbedEc2:
     """EC2 as a stub: each call has to be announced, in order."""
 
     def __init__(self, stub: Stubber) -> None:
@@ -64,23 +64,23 @@ class Ec2:
 
 
 @pytest.fixture
-def ec2() -> Iterator[Ec2]:
+def stub() -> Iterator[StubbedEc2]:
     """A stub of which every announced call has to come."""
     with Stubber(a_client()) as stub:
-        yield Ec2(stub)
+        yield StubbedEc2(stub)
         stub.assert_no_pending_responses()
 
 
 @pytest.fixture
-def calls() -> Calls:
+def calls() -> CallCounter:
     """The calls of one run."""
-    return Calls()
+    return CallCounter()
 
 
 @pytest.fixture
-def gateway(ec2: Ec2, calls: Calls) -> Gateway:
+def ec2(stub: StubbedEc2, calls: CallCounter) -> Ec2:
     """A gateway to the stub."""
-    return Gateway(cast(Session, OneClient(a_client())), "eu-west-1", calls)
+    return Ec2(cast(Session, OneClient(a_client())), "eu-west-1", calls)
 
 
 def named(name: str, *values: str) -> dict[str, Any]:
@@ -98,139 +98,139 @@ def snapshots(*snapshot_ids: str) -> dict[str, Any]:
     return {"Snapshots": [{"SnapshotId": snapshot_id} for snapshot_id in snapshot_ids]}
 
 
-def test_images_are_described_by_id_deprecated_and_disabled_ones_too(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("describe_images", images("ami-1", "ami-2"), ImageIds=["ami-1", "ami-2"], **EVERY_IMAGE)
-    found = gateway.describe_images(["ami-1", "ami-2"])
+def test_images_are_described_by_id_deprecated_and_disabled_ones_too(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("describe_images", images("ami-1", "ami-2"), ImageIds=["ami-1", "ami-2"], **EVERY_IMAGE)
+    found = ec2.describe_images(["ami-1", "ami-2"])
     assert [(key, image.image_id, image.region) for key, image in found.items()] == [
         ("ami-1", "ami-1", "eu-west-1"),
         ("ami-2", "ami-2", "eu-west-1"),
     ]
 
 
-def test_an_unknown_id_does_not_hide_the_others(ec2: Ec2, gateway: Gateway) -> None:
+def test_an_unknown_id_does_not_hide_the_others(stub: StubbedEc2, ec2: Ec2) -> None:
     ids = ["ami-1", "ami-2", "ami-3"]
-    ec2.refuses("describe_images", "InvalidAMIID.NotFound", ImageIds=ids, **EVERY_IMAGE)
-    ec2.refuses("describe_images", "InvalidAMIID.NotFound", ImageIds=["ami-1"], **EVERY_IMAGE)
-    ec2.answers("describe_images", images("ami-2", "ami-3"), ImageIds=["ami-2", "ami-3"], **EVERY_IMAGE)
-    assert list(gateway.describe_images(ids)) == ["ami-2", "ami-3"]
+    stub.refuses("describe_images", "InvalidAMIID.NotFound", ImageIds=ids, **EVERY_IMAGE)
+    stub.refuses("describe_images", "InvalidAMIID.NotFound", ImageIds=["ami-1"], **EVERY_IMAGE)
+    stub.answers("describe_images", images("ami-2", "ami-3"), ImageIds=["ami-2", "ami-3"], **EVERY_IMAGE)
+    assert list(ec2.describe_images(ids)) == ["ami-2", "ami-3"]
 
 
-def test_snapshots_are_described_by_id_an_unknown_one_is_left_out(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.refuses("describe_snapshots", "InvalidSnapshot.NotFound", SnapshotIds=["snap-1", "snap-2"])
-    ec2.answers("describe_snapshots", snapshots("snap-1"), SnapshotIds=["snap-1"])
-    ec2.refuses("describe_snapshots", "InvalidSnapshot.NotFound", SnapshotIds=["snap-2"])
-    assert list(gateway.describe_snapshots(["snap-1", "snap-2"])) == ["snap-1"]
+def test_snapshots_are_described_by_id_an_unknown_one_is_left_out(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.refuses("describe_snapshots", "InvalidSnapshot.NotFound", SnapshotIds=["snap-1", "snap-2"])
+    stub.answers("describe_snapshots", snapshots("snap-1"), SnapshotIds=["snap-1"])
+    stub.refuses("describe_snapshots", "InvalidSnapshot.NotFound", SnapshotIds=["snap-2"])
+    assert list(ec2.describe_snapshots(["snap-1", "snap-2"])) == ["snap-1"]
 
 
-def test_ids_are_asked_for_in_chunks(ec2: Ec2, gateway: Gateway) -> None:
+def test_ids_are_asked_for_in_chunks(stub: StubbedEc2, ec2: Ec2) -> None:
     ids = [f"ami-{number}" for number in range(450)]
     for some in (ids[:200], ids[200:400], ids[400:]):
-        ec2.answers("describe_images", images(*some), ImageIds=some, **EVERY_IMAGE)
-    assert list(gateway.describe_images(ids)) == ids
+        stub.answers("describe_images", images(*some), ImageIds=some, **EVERY_IMAGE)
+    assert list(ec2.describe_images(ids)) == ids
 
 
-def test_our_own_images_are_polled_by_filter_which_no_unknown_id_can_fail(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("describe_images", images("ami-1"), Filters=[named("image-id", "ami-1", "ami-2")], **OUR_IMAGES)
-    assert list(gateway.describe_own_images(["ami-1", "ami-2"])) == ["ami-1"]
+def test_our_own_images_are_polled_by_filter_which_no_unknown_id_can_fail(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("describe_images", images("ami-1"), Filters=[named("image-id", "ami-1", "ami-2")], **OUR_IMAGES)
+    assert list(ec2.describe_own_images(["ami-1", "ami-2"])) == ["ami-1"]
 
 
-def test_copies_are_found_by_our_tag(ec2: Ec2, gateway: Gateway) -> None:
+def test_copies_are_found_by_our_tag(stub: StubbedEc2, ec2: Ec2) -> None:
     reference = "us-east-1/ami-1"
-    ec2.answers("describe_images", images("ami-2"), Filters=[named("tag:amicopy:source", reference)], **OUR_IMAGES)
-    assert list(gateway.find_tagged_copies([reference])) == ["ami-2"]
+    stub.answers("describe_images", images("ami-2"), Filters=[named("tag:amicopy:source", reference)], **OUR_IMAGES)
+    assert list(ec2.find_tagged_copies([reference])) == ["ami-2"]
 
 
-def test_copies_are_found_by_lineage_of_id_and_region_together(ec2: Ec2, gateway: Gateway) -> None:
+def test_copies_are_found_by_lineage_of_id_and_region_together(stub: StubbedEc2, ec2: Ec2) -> None:
     filters = [named("source-image-id", "ami-1", "ami-9"), named("source-image-region", "us-east-1")]
-    ec2.answers("describe_images", images("ami-2"), Filters=filters, **OUR_IMAGES)
-    assert list(gateway.find_lineage_copies("us-east-1", ["ami-1", "ami-9"])) == ["ami-2"]
+    stub.answers("describe_images", images("ami-2"), Filters=filters, **OUR_IMAGES)
+    assert list(ec2.find_lineage_copies("us-east-1", ["ami-1", "ami-9"])) == ["ami-2"]
 
 
-def test_all_pending_copies_of_ours_are_found_by_the_tags_key(ec2: Ec2, gateway: Gateway) -> None:
+def test_all_pending_copies_of_ours_are_found_by_the_tags_key(stub: StubbedEc2, ec2: Ec2) -> None:
     filters = [named("tag-key", "amicopy:source"), named("state", "pending")]
-    ec2.answers("describe_images", images("ami-2"), Filters=filters, **OUR_IMAGES)
-    assert list(gateway.find_all_pending_copies()) == ["ami-2"]
+    stub.answers("describe_images", images("ami-2"), Filters=filters, **OUR_IMAGES)
+    assert list(ec2.find_all_pending_copies()) == ["ami-2"]
 
 
-def test_snapshots_are_found_by_our_tag(ec2: Ec2, gateway: Gateway) -> None:
+def test_snapshots_are_found_by_our_tag(stub: StubbedEc2, ec2: Ec2) -> None:
     reference = "us-east-1/ami-1"
     tagged = [named("tag:amicopy:source", reference)]
-    ec2.answers("describe_snapshots", snapshots("snap-2"), Filters=tagged, **OUR_SNAPSHOTS)
-    ec2.answers(
+    stub.answers("describe_snapshots", snapshots("snap-2"), Filters=tagged, **OUR_SNAPSHOTS)
+    stub.answers(
         "describe_snapshots", snapshots("snap-3"), Filters=[named("tag-key", "amicopy:source")], **OUR_SNAPSHOTS
     )
-    assert list(gateway.find_tagged_snapshots([reference])) == ["snap-2"]
-    assert list(gateway.find_all_tagged_snapshots()) == ["snap-3"]
+    assert list(ec2.find_tagged_snapshots([reference])) == ["snap-2"]
+    assert list(ec2.find_all_tagged_snapshots()) == ["snap-3"]
 
 
-def test_snapshots_of_a_copy_are_found_by_ec2s_description(ec2: Ec2, gateway: Gateway) -> None:
+def test_snapshots_of_a_copy_are_found_by_ec2s_description(stub: StubbedEc2, ec2: Ec2) -> None:
     described = [named("description", "Copied for DestinationAmi ami-2*", "Copied for DestinationAmi ami-3*")]
     found = [
         {"SnapshotId": "snap-2", "Description": "Copied for DestinationAmi ami-2 from SourceAmi ami-1 for …"},
         {"SnapshotId": "snap-9", "Description": "Copied for DestinationAmi ami-22 from SourceAmi ami-1 for …"},
     ]
-    ec2.answers("describe_snapshots", {"Snapshots": found}, Filters=described, **OUR_SNAPSHOTS)
-    assert list(gateway.find_snapshots_of_copies(["ami-2", "ami-3"])) == ["snap-2"]  # one id begins like another
+    stub.answers("describe_snapshots", {"Snapshots": found}, Filters=described, **OUR_SNAPSHOTS)
+    assert list(ec2.find_snapshots_of_copies(["ami-2", "ami-3"])) == ["snap-2"]  # one id begins like another
 
 
-def test_a_filter_never_has_more_than_200_values(ec2: Ec2, gateway: Gateway) -> None:
+def test_a_filter_never_has_more_than_200_values(stub: StubbedEc2, ec2: Ec2) -> None:
     ids = [f"ami-{number}" for number in range(401)]
     for some in (ids[:200], ids[200:400], ids[400:]):
-        ec2.answers("describe_images", images(*some), Filters=[named("image-id", *some)], **OUR_IMAGES)
-    assert list(gateway.describe_own_images(ids)) == ids
+        stub.answers("describe_images", images(*some), Filters=[named("image-id", *some)], **OUR_IMAGES)
+    assert list(ec2.describe_own_images(ids)) == ids
 
 
-def test_every_page_is_read_with_the_same_question(ec2: Ec2, gateway: Gateway) -> None:
+def test_every_page_is_read_with_the_same_question(stub: StubbedEc2, ec2: Ec2) -> None:
     asked = {"Filters": [named("image-id", "ami-1")], **OUR_IMAGES}
-    ec2.answers("describe_images", {**images("ami-1"), "NextToken": "two"}, **asked)
-    ec2.answers("describe_images", {**images(), "NextToken": "three"}, **asked, NextToken="two")
-    ec2.answers("describe_images", images("ami-2"), **asked, NextToken="three")
-    assert list(gateway.describe_own_images(["ami-1"])) == ["ami-1", "ami-2"]
+    stub.answers("describe_images", {**images("ami-1"), "NextToken": "two"}, **asked)
+    stub.answers("describe_images", {**images(), "NextToken": "three"}, **asked, NextToken="two")
+    stub.answers("describe_images", images("ami-2"), **asked, NextToken="three")
+    assert list(ec2.describe_own_images(["ami-1"])) == ["ami-1", "ami-2"]
 
 
-def test_nothing_is_asked_about_nothing(ec2: Ec2, gateway: Gateway, calls: Calls) -> None:
-    assert not {**gateway.describe_images([]), **gateway.describe_own_images([])}
-    assert not gateway.describe_snapshots([])
+def test_nothing_is_asked_about_nothing(stub: StubbedEc2, ec2: Ec2, calls: CallCounter) -> None:
+    assert not {**ec2.describe_images([]), **ec2.describe_own_images([])}
+    assert not ec2.describe_snapshots([])
     assert calls.count() == {}
 
 
-def test_regions_are_all_regions_enabled_or_not(ec2: Ec2, gateway: Gateway) -> None:
+def test_regions_are_all_regions_enabled_or_not(stub: StubbedEc2, ec2: Ec2) -> None:
     answer = {
         "Regions": [
             {"RegionName": "us-east-1", "OptInStatus": "opt-in-not-required"},
             {"RegionName": "af-south-1", "OptInStatus": "not-opted-in"},
         ]
     }
-    ec2.answers("describe_regions", answer, AllRegions=True)
-    assert gateway.describe_regions() == {
+    stub.answers("describe_regions", answer, AllRegions=True)
+    assert ec2.describe_regions() == {
         "us-east-1": Region(name="us-east-1", enabled=True),
         "af-south-1": Region(name="af-south-1", enabled=False),
     }
 
 
-def test_launch_permissions_are_read_of_every_kind(ec2: Ec2, gateway: Gateway) -> None:
+def test_launch_permissions_are_read_of_every_kind(stub: StubbedEc2, ec2: Ec2) -> None:
     permissions = [{"UserId": "111122223333"}, {"Group": "all"}, {"OrganizationArn": ORGANIZATION}]
     answer = {"ImageId": "ami-1", "LaunchPermissions": [*permissions, {"OrganizationalUnitArn": UNIT}]}
-    ec2.answers("describe_image_attribute", answer, ImageId="ami-1", Attribute="launchPermission")
+    stub.answers("describe_image_attribute", answer, ImageId="ami-1", Attribute="launchPermission")
     texts = ["111122223333", "public", ORGANIZATION, UNIT]
-    assert gateway.launch_permissions("ami-1") == set(map(Principal.parse, texts))
+    assert ec2.launch_permissions("ami-1") == set(map(Principal.parse, texts))
 
 
-def test_volume_permissions_are_read(ec2: Ec2, gateway: Gateway) -> None:
+def test_volume_permissions_are_read(stub: StubbedEc2, ec2: Ec2) -> None:
     answer = {"SnapshotId": "snap-1", "CreateVolumePermissions": [{"UserId": "111122223333"}]}
-    ec2.answers("describe_snapshot_attribute", answer, SnapshotId="snap-1", Attribute="createVolumePermission")
-    assert gateway.volume_permissions("snap-1") == {Principal.parse("111122223333")}
+    stub.answers("describe_snapshot_attribute", answer, SnapshotId="snap-1", Attribute="createVolumePermission")
+    assert ec2.volume_permissions("snap-1") == {Principal.parse("111122223333")}
 
 
-def test_an_answer_without_permissions_is_nobody(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("describe_image_attribute", {}, ImageId="ami-1", Attribute="launchPermission")
-    ec2.answers("describe_snapshot_attribute", {}, SnapshotId="snap-1", Attribute="createVolumePermission")
-    assert gateway.launch_permissions("ami-1") == gateway.volume_permissions("snap-1") == frozenset()
+def test_an_answer_without_permissions_is_nobody(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("describe_image_attribute", {}, ImageId="ami-1", Attribute="launchPermission")
+    stub.answers("describe_snapshot_attribute", {}, SnapshotId="snap-1", Attribute="createVolumePermission")
+    assert ec2.launch_permissions("ami-1") == ec2.volume_permissions("snap-1") == frozenset()
 
 
-def test_a_copy_is_asked_for_with_tags_and_token_and_nothing_about_encryption(ec2: Ec2, gateway: Gateway) -> None:
+def test_a_copy_is_asked_for_with_tags_and_token_and_nothing_about_encryption(stub: StubbedEc2, ec2: Ec2) -> None:
     # Sent exactly: no Encrypted, no KmsKeyId, no CopyImageTags, no Destination….
-    ec2.answers(
+    stub.answers(
         "copy_image",
         {"ImageId": "ami-2"},
         SourceRegion="us-east-1",
@@ -239,12 +239,12 @@ def test_a_copy_is_asked_for_with_tags_and_token_and_nothing_about_encryption(ec
         Description="of the web",
         ClientToken="token",
         TagSpecifications=[
-            {"ResourceType": "image", "Tags": [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "1"}]},
-            {"ResourceType": "snapshot", "Tags": [{"Key": "c", "Value": "2"}]},
+            {"ResourceType": "image", "Tags": [{"KmsKey": "a", "Value": ""}, {"KmsKey": "b", "Value": "1"}]},
+            {"ResourceType": "snapshot", "Tags": [{"KmsKey": "c", "Value": "2"}]},
         ],
     )
     assert (
-        gateway.copy_image(
+        ec2.copy_image(
             SOURCE,
             name="web",
             description="of the web",
@@ -256,62 +256,62 @@ def test_a_copy_is_asked_for_with_tags_and_token_and_nothing_about_encryption(ec
     )
 
 
-def test_what_a_copy_does_not_have_is_not_sent(ec2: Ec2, gateway: Gateway) -> None:
+def test_what_a_copy_does_not_have_is_not_sent(stub: StubbedEc2, ec2: Ec2) -> None:
     sent = {"SourceRegion": "us-east-1", "SourceImageId": "ami-1", "Name": "web", "ClientToken": "token"}
-    ec2.answers("copy_image", {"ImageId": "ami-2"}, **sent)
-    gateway.copy_image(SOURCE, name="web", description="", image_tags={}, snapshot_tags={}, client_token="token")
+    stub.answers("copy_image", {"ImageId": "ami-2"}, **sent)
+    ec2.copy_image(SOURCE, name="web", description="", image_tags={}, snapshot_tags={}, client_token="token")
 
 
-def test_tags_are_created_on_one_resource(ec2: Ec2, gateway: Gateway) -> None:
-    tags = [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "1"}]
-    ec2.answers("create_tags", {}, Resources=["snap-1"], Tags=tags)
-    gateway.create_tags("snap-1", {"b": "1", "a": ""})
+def test_tags_are_created_on_one_resource(stub: StubbedEc2, ec2: Ec2) -> None:
+    tags = [{"KmsKey": "a", "Value": ""}, {"KmsKey": "b", "Value": "1"}]
+    stub.answers("create_tags", {}, Resources=["snap-1"], Tags=tags)
+    ec2.create_tags("snap-1", {"b": "1", "a": ""})
 
 
-def test_a_description_is_the_one_attribute_sent(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("modify_image_attribute", {}, ImageId="ami-1", Description={"Value": ""})
-    gateway.describe_as("ami-1", "")
+def test_a_description_is_the_one_attribute_sent(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("modify_image_attribute", {}, ImageId="ami-1", Description={"Value": ""})
+    ec2.describe_as("ami-1", "")
 
 
-def test_an_image_is_shared_with_every_kind_in_one_call_that_only_adds(ec2: Ec2, gateway: Gateway) -> None:
+def test_an_image_is_shared_with_every_kind_in_one_call_that_only_adds(stub: StubbedEc2, ec2: Ec2) -> None:
     added = [
         {"UserId": "111122223333"},
         {"Group": "all"},
         {"OrganizationArn": ORGANIZATION},
         {"OrganizationalUnitArn": UNIT},
     ]
-    ec2.answers("modify_image_attribute", {}, ImageId="ami-1", LaunchPermission={"Add": added})
-    gateway.share_image("ami-1", [Principal.parse(text) for text in ("111122223333", "public", ORGANIZATION, UNIT)])
+    stub.answers("modify_image_attribute", {}, ImageId="ami-1", LaunchPermission={"Add": added})
+    ec2.share_image("ami-1", [Principal.parse(text) for text in ("111122223333", "public", ORGANIZATION, UNIT)])
 
 
-def test_a_snapshot_is_shared_500_at_a_time(ec2: Ec2, gateway: Gateway) -> None:
+def test_a_snapshot_is_shared_500_at_a_time(stub: StubbedEc2, ec2: Ec2) -> None:
     accounts = [f"{number:012}" for number in range(501)]
     for some in (accounts[:500], accounts[500:]):
         added = [{"UserId": account} for account in some]
-        ec2.answers("modify_snapshot_attribute", {}, SnapshotId="snap-1", CreateVolumePermission={"Add": added})
-    gateway.share_snapshot("snap-1", [Principal.parse(account) for account in accounts])
+        stub.answers("modify_snapshot_attribute", {}, SnapshotId="snap-1", CreateVolumePermission={"Add": added})
+    ec2.share_snapshot("snap-1", [Principal.parse(account) for account in accounts])
 
 
-def test_an_image_is_deprecated_from_a_date(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("enable_image_deprecation", {"Return": True}, ImageId="ami-1", DeprecateAt=NOW)
-    gateway.deprecate_image("ami-1", NOW)
+def test_an_image_is_deprecated_from_a_date(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("enable_image_deprecation", {"Return": True}, ImageId="ami-1", DeprecateAt=NOW)
+    ec2.deprecate_image("ami-1", NOW)
 
 
-def test_deregistering_deletes_the_snapshots_and_tells_each_ones_fate(ec2: Ec2, gateway: Gateway) -> None:
+def test_deregistering_deletes_the_snapshots_and_tells_each_ones_fate(stub: StubbedEc2, ec2: Ec2) -> None:
     results = [{"SnapshotId": "snap-1", "ReturnCode": "success"}, {"SnapshotId": "snap-2", "ReturnCode": "skipped"}]
     answer = {"Return": True, "DeleteSnapshotResults": results}
-    ec2.answers("deregister_image", answer, ImageId="ami-2", DeleteAssociatedSnapshots=True)
-    assert gateway.deregister_image("ami-2") == {"snap-1": "success", "snap-2": "skipped"}
+    stub.answers("deregister_image", answer, ImageId="ami-2", DeleteAssociatedSnapshots=True)
+    assert ec2.deregister_image("ami-2") == {"snap-1": "success", "snap-2": "skipped"}
 
 
-def test_deregistering_an_image_without_snapshots_tells_nothing(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("deregister_image", {}, ImageId="ami-2", DeleteAssociatedSnapshots=True)
-    assert gateway.deregister_image("ami-2") == {}
+def test_deregistering_an_image_without_snapshots_tells_nothing(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("deregister_image", {}, ImageId="ami-2", DeleteAssociatedSnapshots=True)
+    assert ec2.deregister_image("ami-2") == {}
 
 
-def test_a_snapshot_is_deleted(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.answers("delete_snapshot", {}, SnapshotId="snap-1")
-    gateway.delete_snapshot("snap-1")
+def test_a_snapshot_is_deleted(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.answers("delete_snapshot", {}, SnapshotId="snap-1")
+    ec2.delete_snapshot("snap-1")
 
 
 REHEARSALS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -329,36 +329,38 @@ REHEARSALS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("write", Write)
-def test_every_write_can_be_rehearsed_with_dry_run_and_only_so(ec2: Ec2, gateway: Gateway, write: Write) -> None:
+@pytest.mark.parametrize("write", WriteOperation)
+def test_every_write_can_be_rehearsed_with_dry_run_and_only_so(
+    stub: StubbedEc2, ec2: Ec2, write: WriteOperation
+) -> None:
     # ClientToken is botocore's own doing; the stub compares before it is filled in.
     operation, sent = REHEARSALS[str(write)]
-    ec2.refuses(operation, "UnauthorizedOperation", "No.", 403, **sent, DryRun=True)
-    forbidden = gateway.forbidden(write, SOURCE, NOW)
+    stub.refuses(operation, "UnauthorizedOperation", "No.", 403, **sent, DryRun=True)
+    forbidden = ec2.forbidden(write, SOURCE, NOW)
     assert isinstance(forbidden, AccessDenied)
     assert forbidden.action == f"ec2:{write}"
 
 
 @pytest.mark.parametrize("code", ["DryRunOperation", "InvalidAMIID.NotFound", "RequestLimitExceeded", "AuthFailure"])
-def test_only_a_clear_no_forbids(ec2: Ec2, gateway: Gateway, code: str) -> None:
-    ec2.refuses("delete_snapshot", code, SnapshotId="snap-1", DryRun=True)
-    assert gateway.forbidden(Write.DELETE_SNAPSHOT, SOURCE, NOW) is None
+def test_only_a_clear_no_forbids(stub: StubbedEc2, ec2: Ec2, code: str) -> None:
+    stub.refuses("delete_snapshot", code, SnapshotId="snap-1", DryRun=True)
+    assert ec2.forbidden(WriteOperation.DELETE_SNAPSHOT, SOURCE, NOW) is None
 
 
-def test_only_our_errors_come_out_and_they_remember_where_they_come_from(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.refuses(
+def test_only_our_errors_come_out_and_they_remember_where_they_come_from(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.refuses(
         "deregister_image", "InvalidAMIID.Unavailable", "It is gone.", ImageId="ami-2", DeleteAssociatedSnapshots=True
     )
     with pytest.raises(ImageUnavailable) as caught:
-        gateway.deregister_image("ami-2")
+        ec2.deregister_image("ami-2")
     assert caught.value.why == "It is gone."
     assert type(caught.value.__cause__).__name__ == "ClientError"
 
 
-def test_only_the_missing_are_searched_for_by_halves(ec2: Ec2, gateway: Gateway) -> None:
-    ec2.refuses("describe_images", "RequestLimitExceeded", "No.", 503, ImageIds=["ami-1", "ami-2"], **EVERY_IMAGE)
+def test_only_the_missing_are_searched_for_by_halves(stub: StubbedEc2, ec2: Ec2) -> None:
+    stub.refuses("describe_images", "RequestLimitExceeded", "No.", 503, ImageIds=["ami-1", "ami-2"], **EVERY_IMAGE)
     with pytest.raises(Throttled):
-        gateway.describe_images(["ami-1", "ami-2"])
+        ec2.describe_images(["ami-1", "ami-2"])
 
 
 @pytest.mark.parametrize(
@@ -370,27 +372,27 @@ def test_only_the_missing_are_searched_for_by_halves(ec2: Ec2, gateway: Gateway)
     ],
 )
 def test_permissions_that_cannot_be_read_say_why(
-    ec2: Ec2, gateway: Gateway, code: str, message: str, kind: type[Exception]
+    stub: StubbedEc2, ec2: Ec2, code: str, message: str, kind: type[Exception]
 ) -> None:
-    ec2.refuses("describe_image_attribute", code, message, ImageId="ami-1", Attribute="launchPermission")
+    stub.refuses("describe_image_attribute", code, message, ImageId="ami-1", Attribute="launchPermission")
     with pytest.raises(kind):
-        gateway.launch_permissions("ami-1")
+        ec2.launch_permissions("ami-1")
 
 
-def test_every_call_is_counted_failed_ones_and_pages_too(ec2: Ec2, gateway: Gateway, calls: Calls) -> None:
-    ec2.refuses("delete_snapshot", "InvalidSnapshot.InUse", SnapshotId="snap-1")
+def test_every_call_is_counted_failed_ones_and_pages_too(stub: StubbedEc2, ec2: Ec2, calls: CallCounter) -> None:
+    stub.refuses("delete_snapshot", "InvalidSnapshot.InUse", SnapshotId="snap-1")
     asked = {"Filters": [named("image-id", "ami-1")], **OUR_IMAGES}
-    ec2.answers("describe_images", {"NextToken": "two"}, **asked)
-    ec2.answers("describe_images", {}, **asked, NextToken="two")
+    stub.answers("describe_images", {"NextToken": "two"}, **asked)
+    stub.answers("describe_images", {}, **asked, NextToken="two")
     with pytest.raises(Exception, match="InUse"):
-        gateway.delete_snapshot("snap-1")
-    gateway.describe_own_images(["ami-1"])
+        ec2.delete_snapshot("snap-1")
+    ec2.describe_own_images(["ami-1"])
     assert calls.count() == {"DeleteSnapshot": 1, "DescribeImages": 2}
 
 
 def test_a_region_has_one_gateway_and_one_client() -> None:
     session = OneClient(a_client())
-    gateways = Gateways(cast(Session, session), Calls())
-    assert gateways["eu-west-1"] is gateways["eu-west-1"]
-    assert gateways["us-west-2"].region == "us-west-2"
+    clients = Clients(cast(Session, session), CallCounter())
+    assert clients["eu-west-1"] is clients["eu-west-1"]
+    assert clients["us-west-2"].region == "us-west-2"
     assert session.asked == [("ec2", "eu-west-1"), ("ec2", "us-west-2")]

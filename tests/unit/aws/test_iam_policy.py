@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.aws import ec2 as gateway
+from amicopy.aws import ec2 as ec2
 from amicopy.aws import ec2_reads as reader
 from amicopy.aws import ssm as parameters
-from amicopy.aws.dry_run import Write
+from amicopy.aws.dry_run import WriteOperation
 from amicopy.aws.iam_policy import ACTIONS, Action, Where
 
 CALLING = {"_call", "_described", "_by_id"}
@@ -18,7 +18,7 @@ READS = ("Describe", "Get", "List")
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    sources = [Path(str(module.__file__)).read_text() for module in (reader, gateway, parameters)]
+    sources = [Path(str(module.__file__)).read_text() for module in (reader, ec2, parameters)]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLING:
             match node.args[0]:
@@ -32,7 +32,10 @@ def test_every_call_is_in_the_table_and_nothing_else_is() -> None:
 
 def test_every_rehearsed_write_is_in_the_table_as_one() -> None:
     written = {action.operation for action in ACTIONS if action.writes}
-    assert {str(write) for write in Write} == written - {"DeleteTags", "PutParameter"}  # which copy never comes to
+    assert {str(write) for write in WriteOperation} == written - {
+        "DeleteTags",
+        "PutParameter",
+    }  # which copy never comes to
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.operation))

@@ -18,7 +18,7 @@ from amicopy.core.errors import (
     Throttled,
     Unreachable,
 )
-from amicopy.core.events import Noted
+from amicopy.core.events import NoteAdded
 from amicopy.core.models import Image, ImageState
 from amicopy.core.retries import (
     READ_BACK_WITHIN,
@@ -166,7 +166,7 @@ def test_reading_back_goes_on_until_nothing_is_lacking(clock: FakeClock) -> None
 
 
 def test_what_the_work_itself_yields_is_passed_on(clock: FakeClock) -> None:
-    noted = Noted(at=START, source="us-east-1/ami-1", region="us-west-2", text="a note")
+    noted = NoteAdded(at=START, source="us-east-1/ami-1", region="us-west-2", text="a note")
     tries = iter([Throttled("Slow."), None])
 
     def work() -> Work[object]:

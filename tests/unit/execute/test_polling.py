@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amicopy.core.ec2_rules import MOST_IN_PROGRESS
 from amicopy.execute.polling import LONGEST, SHORTEST, TICK, Forecast, Ticks, next_tick
-from amicopy.execute.rate_limit import MOST_IN_PROGRESS
 from tests.support.clock import START
 
 

@@ -21,25 +21,25 @@ from amicopy.core.errors import (
     UsageError,
 )
 from amicopy.core.events import (
-    AttemptRemoved,
+    AttributeWritten,
     CopyAvailable,
-    CopyCancelled,
     CopyDone,
     CopyJoined,
     CopyProgressed,
     CopyQueued,
     CopyRequested,
+    CopyRolledBack,
     CopyStarted,
+    DestinationFailed,
+    DestinationLeft,
     Event,
+    FailedCopyRemoved,
     LeftBecause,
-    Noted,
-    RowFailed,
-    RowLeft,
-    Settled,
+    NoteAdded,
 )
 from amicopy.core.models import Image
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -51,7 +51,12 @@ FAILED = CopyFailed("It failed.")
 def a_row(region: str = "us-west-2", action: Action = Action.COPY, **members: Any) -> Row:
     """Return a row of a plan."""
     return Row(
-        source=SOURCE, region=region, action=action, reason="", wanted=Wanted(source=SOURCE, name="web"), **members
+        source=SOURCE,
+        region=region,
+        action=action,
+        reason="",
+        desired=DesiredCopy(source=SOURCE, name="web"),
+        **members,
     )
 
 
@@ -120,15 +125,15 @@ def test_a_row_begins_with_the_plans_copy_notes_and_problem() -> None:
         ([happened(CopyJoined, image_id="ami-2")], State.COPYING),
         ([REQUESTED, STARTED, happened(CopyProgressed, percent=5)], State.COPYING),
         ([REQUESTED, STARTED, AVAILABLE], State.SETTLING),
-        ([REQUESTED, STARTED, AVAILABLE, happened(Settled, what="tagged")], State.SETTLING),
-        ([happened(Settled, what="tagged")], State.SETTLING),
-        ([REQUESTED, STARTED, AVAILABLE, happened(AttemptRemoved, what="ami-0 deregistered")], State.SETTLING),
+        ([REQUESTED, STARTED, AVAILABLE, happened(AttributeWritten, what="tagged")], State.SETTLING),
+        ([happened(AttributeWritten, what="tagged")], State.SETTLING),
+        ([REQUESTED, STARTED, AVAILABLE, happened(FailedCopyRemoved, what="ami-0 deregistered")], State.SETTLING),
         ([REQUESTED, STARTED, AVAILABLE, DONE], State.DONE),
-        ([REQUESTED, happened(RowFailed, error=FAILED)], State.FAILED),
-        ([REQUESTED, STARTED, happened(RowLeft, because=LeftBecause.TIME_OUT)], State.COPYING),
-        ([happened(RowLeft, because=LeftBecause.TIME_OUT)], State.PLANNED),
-        ([REQUESTED, STARTED, happened(CopyCancelled, what="")], State.CANCELLED),
-        ([happened(Noted, text="a note")], State.PLANNED),
+        ([REQUESTED, happened(DestinationFailed, error=FAILED)], State.FAILED),
+        ([REQUESTED, STARTED, happened(DestinationLeft, because=LeftBecause.TIME_OUT)], State.COPYING),
+        ([happened(DestinationLeft, because=LeftBecause.TIME_OUT)], State.PLANNED),
+        ([REQUESTED, STARTED, happened(CopyRolledBack, what="")], State.CANCELLED),
+        ([happened(NoteAdded, text="a note")], State.PLANNED),
     ],
 )
 def test_the_last_event_that_matters_tells_the_state(events: list[Event], state: State) -> None:
@@ -146,9 +151,9 @@ def test_a_whole_copy_is_told_with_its_times() -> None:
 
 def test_changes_and_notes_are_kept_in_order() -> None:
     outcome = after(
-        happened(Settled, what="tagged"),
-        happened(Noted, text="second"),
-        happened(AttemptRemoved, what="removed"),
+        happened(AttributeWritten, what="tagged"),
+        happened(NoteAdded, text="second"),
+        happened(FailedCopyRemoved, what="removed"),
         row=a_row(notes=("first",)),
     )
     assert (outcome.changes, outcome.notes) == (("tagged", "removed"), ("first", "second"))
@@ -180,11 +185,11 @@ def test_a_copy_that_was_joined_is_copying_since_it_was_found() -> None:
 
 
 def test_an_event_without_an_id_forgets_none() -> None:
-    assert after(REQUESTED, STARTED, happened(RowFailed, error=FAILED)).image_id == "ami-2"
+    assert after(REQUESTED, STARTED, happened(DestinationFailed, error=FAILED)).image_id == "ami-2"
 
 
 def test_what_was_left_says_why_and_has_ended_and_is_not_well() -> None:
-    outcome = after(REQUESTED, STARTED, happened(RowLeft, because=LeftBecause.EXPIRED, after=9))
+    outcome = after(REQUESTED, STARTED, happened(DestinationLeft, because=LeftBecause.EXPIRED, after=9))
     assert (outcome.left, outcome.ended, outcome.is_well) == (LeftBecause.EXPIRED, True, False)
 
 
@@ -198,8 +203,8 @@ def test_outcomes_come_in_the_plans_order_however_they_ended() -> None:
 def test_left_behind_is_all_that_has_neither_succeeded_nor_failed() -> None:
     report = report_of(*map(a_row, "abcd"), a_row("e", Action.KEEP), a_row("f", Action.REFUSE))
     report.add(happened(CopyDone, region="a"))
-    report.add(happened(RowFailed, region="b", error=FAILED))
-    report.add(happened(RowLeft, region="c", because=LeftBecause.NO_WAIT))
+    report.add(happened(DestinationFailed, region="b", error=FAILED))
+    report.add(happened(DestinationLeft, region="c", because=LeftBecause.NO_WAIT))
     assert [outcome.row.region for outcome in report.left_behind] == ["c", "d"]
 
 
@@ -213,9 +218,9 @@ def ended(*ends: Event | Action | AmicopyError | LeftBecause | None, **members: 
         if end is None:
             report.add(happened(CopyDone, region=str(number)))
         elif isinstance(end, AmicopyError):
-            report.add(happened(RowFailed, region=str(number), error=end))
+            report.add(happened(DestinationFailed, region=str(number), error=end))
         elif isinstance(end, LeftBecause):
-            report.add(happened(RowLeft, region=str(number), because=end))
+            report.add(happened(DestinationLeft, region=str(number), because=end))
     return report
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import Wanted, wanted_copy
+from amicopy.plan.desired import DesiredCopy, desired_copy
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME, WEST = "us-east-1", "us-west-2"
@@ -31,10 +31,10 @@ def source(*snapshots: Snapshot, **members: Any) -> Image:
     return Image(**given | {"devices": devices, "snapshots": snapshots} | members)
 
 
-def wanted(image: Image, **asked: Any) -> Wanted:
+def desired(image: Image, **asked: Any) -> DesiredCopy:
     """Return what a copy in us-west-2 is to bear."""
     request = CopyRequest(source_region=HOME, image_ids=(image.image_id,), destinations=(WEST,), **asked)
-    return wanted_copy(image, request, region=WEST, now=NOW)
+    return desired_copy(image, request, region=WEST, now=NOW)
 
 
 def many_tags(number: int) -> dict[str, str]:
@@ -43,23 +43,23 @@ def many_tags(number: int) -> dict[str, str]:
 
 
 def test_a_copy_is_named_after_its_source_and_says_where_it_comes_from() -> None:
-    copy = wanted(source(description="the web"))
+    copy = desired(source(description="the web"))
     assert (copy.name, copy.name_template) == ("web", "")
     assert (copy.description, copy.description_template) == ("[Copied ami-7c4aa86a from us-east-1] the web", None)
 
 
 def test_without_a_description_the_name_says_what_it_is() -> None:
-    assert wanted(source()).description == "[Copied ami-7c4aa86a from us-east-1] web"
+    assert desired(source()).description == "[Copied ami-7c4aa86a from us-east-1] web"
 
 
 def test_names_and_descriptions_are_templates() -> None:
-    copy = wanted(source(), name="{name} {region} {date}", description="{source_id} in {source_region}")
+    copy = desired(source(), name="{name} {region} {date}", description="{source_id} in {source_region}")
     assert copy.name == "web us-west-2 2026-11-23"
     assert copy.description == "ami-7c4aa86a in us-east-1"
 
 
 def test_an_empty_description_can_be_asked_for() -> None:
-    copy = wanted(source(description="the web"), description="")
+    copy = desired(source(description="the web"), description="")
     assert (copy.description, copy.description_template) == ("", "")
     assert not copy.is_described("the web")
 
@@ -76,24 +76,24 @@ def test_an_empty_description_can_be_asked_for() -> None:
     ],
 )
 def test_a_date_in_a_name_is_that_of_any_day(name: str, is_right: bool) -> None:
-    copy = wanted(source(name="a+b"), name="{name} ({region}) {date}", description="{name} ({region}) {date}")
+    copy = desired(source(name="a+b"), name="{name} ({region}) {date}", description="{name} ({region}) {date}")
     assert copy.is_named(name) is copy.is_described(name) is is_right
 
 
 def test_where_no_name_was_asked_any_will_do() -> None:
-    assert wanted(source()).is_named("db")
-    assert wanted(source()).is_described("")
+    assert desired(source()).is_named("db")
+    assert desired(source()).is_described("")
 
 
 def test_a_source_without_a_name_gives_its_id_and_a_note() -> None:
-    copy = wanted(source(name=""))
+    copy = desired(source(name=""))
     assert copy.name == "ami-7c4aa86a"
     assert copy.notes == ("ami-7c4aa86a has no name; its copy is named after its id",)
-    assert wanted(source(name=""), name="db-{date}").notes == ()
+    assert desired(source(name=""), name="db-{date}").notes == ()
 
 
 def test_our_own_description_is_cut_to_what_ec2_takes() -> None:
-    copy = wanted(source(description="d" * 255))
+    copy = desired(source(description="d" * 255))
     assert len(copy.description) == 255
     assert copy.problems == ()
 
@@ -108,35 +108,35 @@ def test_our_own_description_is_cut_to_what_ec2_takes() -> None:
     ],
 )
 def test_what_ec2_would_refuse_is_a_problem_before_anything_starts(asked: dict[str, Any], problem: str) -> None:
-    [found] = wanted(source(), **asked).problems
+    [found] = desired(source(), **asked).problems
     assert problem in found
 
 
 def test_tags_are_the_sources_then_those_asked_then_ours() -> None:
     image = source(snapshot(0, tags={"of": "snapshot", "team": "b"}), tags={"of": "image", "team": "a"})
-    copy = wanted(image, tags={"team": "c"})
+    copy = desired(image, tags={"team": "c"})
     assert copy.tags == {"of": "image", "team": "c", SOURCE_TAG: REFERENCE}
     assert copy.snapshot_tags == {"/dev/sd0": {"of": "snapshot", "team": "c", SOURCE_TAG: REFERENCE}}
 
 
 def test_tags_that_stay_behind_leave_those_asked_and_ours() -> None:
-    copy = wanted(source(snapshot(0, tags={"a": "1"}), tags={"a": "1"}), carry_tags=False, tags={"b": ""})
+    copy = desired(source(snapshot(0, tags={"a": "1"}), tags={"a": "1"}), carry_tags=False, tags={"b": ""})
     assert copy.tags == copy.snapshot_tags["/dev/sd0"] == {"b": "", SOURCE_TAG: REFERENCE}
     assert copy.notes == ()
 
 
 def test_tags_of_awss_own_stay_behind_and_that_is_said() -> None:
-    copy = wanted(source(tags={"aws:cloudformation:stack-name": "x", "a": "1"}))
+    copy = desired(source(tags={"aws:cloudformation:stack-name": "x", "a": "1"}))
     assert copy.tags == {"a": "1", SOURCE_TAG: REFERENCE}
     assert copy.notes == ("tags of image ami-7c4aa86a that begin with aws: are AWS's own and stay behind",)
 
 
 def test_a_copy_of_a_copy_names_its_own_source() -> None:
-    assert wanted(source(tags={SOURCE_TAG: "eu-west-1/ami-1"})).tags == {SOURCE_TAG: REFERENCE}
+    assert desired(source(tags={SOURCE_TAG: "eu-west-1/ami-1"})).tags == {SOURCE_TAG: REFERENCE}
 
 
 def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
-    copy = wanted(source(snapshot(0, tags=many_tags(49)), tags=many_tags(50)))
+    copy = desired(source(snapshot(0, tags=many_tags(49)), tags=many_tags(50)))
     assert copy.tags == many_tags(50)
     assert copy.snapshot_tags["/dev/sd0"] == {**many_tags(49), SOURCE_TAG: REFERENCE}
     assert copy.problems == ()
@@ -146,19 +146,19 @@ def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
 
 
 def test_the_tag_that_a_copy_got_from_its_own_source_takes_no_room() -> None:
-    copy = wanted(source(tags=many_tags(49) | {SOURCE_TAG: "eu-west-1/ami-1"}))
+    copy = desired(source(tags=many_tags(49) | {SOURCE_TAG: "eu-west-1/ami-1"}))
     assert copy.tags == many_tags(49) | {SOURCE_TAG: REFERENCE}
     assert copy.notes == ()
 
 
 def test_one_asked_tag_too_many_is_a_problem_and_not_a_tag_lost() -> None:
-    [problem] = wanted(source(tags=many_tags(50)), tags={"one": "more"}).problems
+    [problem] = desired(source(tags=many_tags(50)), tags={"one": "more"}).problems
     assert problem == "image ami-7c4aa86a: a resource has 50 tags at most, and these are 51"
 
 
 def test_snapshots_that_cannot_be_described_get_what_was_asked() -> None:
     image = replace(source(snapshot(0, tags={"a": "1"}), snapshot(1)), snapshots=())
-    assert wanted(image, tags={"b": "2"}).snapshot_tags == {
+    assert desired(image, tags={"b": "2"}).snapshot_tags == {
         device: {"b": "2", SOURCE_TAG: REFERENCE} for device in ("/dev/sd0", "/dev/sd1")
     }
 
@@ -169,11 +169,11 @@ def test_all_snapshots_are_created_with_the_keys_that_all_of_them_have() -> None
         snapshot(1, tags={"team": "b"}),
         snapshot(2, tags={"team": "c"}),
     )
-    assert wanted(image).creation_snapshot_tags == {"team": "a", SOURCE_TAG: REFERENCE}
+    assert desired(image).creation_snapshot_tags == {"team": "a", SOURCE_TAG: REFERENCE}
 
 
 def test_without_snapshots_none_are_tagged() -> None:
-    assert wanted(source()).creation_snapshot_tags == {}
+    assert desired(source()).creation_snapshot_tags == {}
 
 
 TAGS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("xy"))
@@ -183,7 +183,7 @@ TAGS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("xy"))
 def test_creating_snapshots_never_puts_a_key_on_one_that_is_not_to_have_it(
     tags: list[dict[str, str]], asked: dict[str, str]
 ) -> None:
-    copy = wanted(source(*(snapshot(n, tags=one) for n, one in enumerate(tags))), tags=asked)
+    copy = desired(source(*(snapshot(n, tags=one) for n, one in enumerate(tags))), tags=asked)
     for wanted_tags in copy.snapshot_tags.values():
         assert copy.creation_snapshot_tags.keys() <= wanted_tags.keys()
 
@@ -194,7 +194,7 @@ def test_a_copy_is_shared_as_its_source_is() -> None:
         snapshot(1),
         launch_permissions=frozenset({OTHERS, PUBLIC}),
     )
-    copy = wanted(image)
+    copy = desired(image)
     assert copy.launch_permissions == {OTHERS, PUBLIC}
     assert copy.volume_permissions == {"/dev/sd0": {SOMEBODY}}
 
@@ -203,19 +203,19 @@ def test_share_names_all_who_may_launch_and_narrows_who_may_copy() -> None:
     image = source(
         snapshot(0, volume_permissions=frozenset({SOMEBODY, PUBLIC})), launch_permissions=frozenset({SOMEBODY, PUBLIC})
     )
-    copy = wanted(image, share=frozenset({SOMEBODY, OTHERS}))
+    copy = desired(image, share=frozenset({SOMEBODY, OTHERS}))
     assert copy.launch_permissions == {SOMEBODY, OTHERS}
     assert copy.volume_permissions == {"/dev/sd0": {SOMEBODY}}
 
 
 def test_permissions_that_stay_behind_leave_the_copy_private() -> None:
     image = source(snapshot(0, volume_permissions=frozenset({PUBLIC})), launch_permissions=frozenset({PUBLIC}))
-    copy = wanted(image, carry_permissions=False)
+    copy = desired(image, carry_permissions=False)
     assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
 
 
 def test_permissions_that_cannot_be_read_leave_the_copy_private_and_that_is_said() -> None:
-    copy = wanted(source(snapshot(0, volume_permissions=None), launch_permissions=None))
+    copy = desired(source(snapshot(0, volume_permissions=None), launch_permissions=None))
     assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
     assert copy.notes == (
         "launch permissions of ami-7c4aa86a cannot be read, so a copy gets none",
@@ -225,27 +225,27 @@ def test_permissions_that_cannot_be_read_leave_the_copy_private_and_that_is_said
 
 def test_more_principals_than_ec2_takes_are_a_problem() -> None:
     thousand = frozenset(Principal.parse(f"{number:012}") for number in range(1000))
-    assert wanted(source(), share=thousand).problems == ()
+    assert desired(source(), share=thousand).problems == ()
     one_more = Principal.parse("999999999999")
-    assert wanted(source(), share=thousand | {PUBLIC}).problems == ()  # everybody is no entity of the quota
-    assert "these are 1001" in wanted(source(), share=thousand | {one_more}).problems[0]
+    assert desired(source(), share=thousand | {PUBLIC}).problems == ()  # everybody is no entity of the quota
+    assert "these are 1001" in desired(source(), share=thousand | {one_more}).problems[0]
 
 
 def test_the_deprecation_date_is_the_sources() -> None:
     later = NOW + timedelta(days=1)
-    copy = wanted(source(deprecate_at=later))
+    copy = desired(source(deprecate_at=later))
     assert (copy.deprecate_at, copy.notes) == (later, ())
 
 
 @pytest.mark.parametrize("ago", [timedelta(0), timedelta(days=400)])
 def test_a_date_that_is_past_is_left_behind_and_that_is_said(ago: timedelta) -> None:
-    copy = wanted(source(deprecate_at=NOW - ago))
+    copy = desired(source(deprecate_at=NOW - ago))
     assert copy.deprecate_at is None
     assert "EC2 takes no past date" in copy.notes[0]
 
 
 def test_notes_and_problems_are_said_once() -> None:
-    copy = wanted(source(snapshot(0, volume_permissions=None), snapshot(1, volume_permissions=None)))
+    copy = desired(source(snapshot(0, volume_permissions=None), snapshot(1, volume_permissions=None)))
     assert len(copy.notes) == 1
 
 
@@ -265,7 +265,7 @@ def test_nobody_is_wanted_who_is_neither_at_the_source_nor_asked_for(
     carry: bool,
 ) -> None:
     image = source(*(snapshot(n, volume_permissions=who) for n, who in enumerate(volumes)), launch_permissions=launch)
-    copy = wanted(image, share=share, carry_permissions=carry)
+    copy = desired(image, share=share, carry_permissions=carry)
     assert copy.launch_permissions <= (launch or NOBODY if share is None else share)
     for device, found in image.snapshots_by_device.items():
         assert copy.volume_permissions.get(device, NOBODY) <= (found.volume_permissions or NOBODY)

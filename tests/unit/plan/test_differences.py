@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.differences import (
     DeprecationDiffers,
     DescriptionDiffers,
@@ -34,9 +34,9 @@ COPY = Image(
 )
 
 
-def found(copy: Image = COPY, source: Image = SOURCE, **wanted: Any) -> tuple[Difference, ...]:
+def found(copy: Image = COPY, source: Image = SOURCE, **desired: Any) -> tuple[Difference, ...]:
     """Return what separates a copy from what is wanted of it."""
-    return differences(Wanted(source=source, name="web", **wanted), copy)
+    return differences(DesiredCopy(source=source, name="web", **desired), copy)
 
 
 def copy_with(device: BlockDevice | None = None, **snapshot: Any) -> Image:
@@ -67,14 +67,14 @@ def test_a_description_differs_only_where_it_was_asked_for() -> None:
     assert found(copy, description="web") == ()
     assert found(copy, description="another", description_template="another") == ()
     [difference] = found(copy, description="web", description_template="web")
-    assert difference == DescriptionDiffers(image_id="ami-2", wanted="web", found="another")
+    assert difference == DescriptionDiffers(image_id="ami-2", desired="web", found="another")
 
 
 def test_a_name_differs_only_where_it_was_asked_for_and_nobody_can_mend_it() -> None:
     copy = replace(COPY, name="db")
     assert found(copy) == ()
     [difference] = found(copy, name_template="web")
-    assert difference == StructureDiffers(image_id="ami-2", aspect="name", wanted="'web'", found="'db'")
+    assert difference == StructureDiffers(image_id="ami-2", aspect="name", desired="'web'", found="'db'")
     assert not difference.repairable
 
 
@@ -86,7 +86,7 @@ def test_a_deprecation_date_within_ec2s_rounding_is_the_same(apart: timedelta) -
 @pytest.mark.parametrize("date", [None, LATER + timedelta(seconds=61), LATER - timedelta(days=1)])
 def test_another_deprecation_date_or_none_differs(date: datetime | None) -> None:
     [difference] = found(replace(COPY, deprecate_at=date), deprecate_at=LATER)
-    assert difference == DeprecationDiffers(image_id="ami-2", wanted=LATER, found=date)
+    assert difference == DeprecationDiffers(image_id="ami-2", desired=LATER, found=date)
 
 
 def test_a_deprecation_date_that_nobody_wants_is_left_alone() -> None:
@@ -130,10 +130,10 @@ def test_a_snapshot_that_is_not_shown_yet_lacks_everything() -> None:
     [({"Architecture": "arm64"}, "x86_64", "arm64"), ({}, "x86_64", "")],
 )
 def test_an_attribute_that_ec2_carries_and_the_copy_lacks_is_lasting(
-    attributes: dict[str, str], wanted: str, has: str
+    attributes: dict[str, str], desired: str, has: str
 ) -> None:
     [difference] = found(replace(COPY, attributes=attributes))
-    assert difference == StructureDiffers(image_id="ami-2", aspect="Architecture", wanted=wanted, found=has)
+    assert difference == StructureDiffers(image_id="ami-2", aspect="Architecture", desired=desired, found=has)
     assert str(difference) == f"ami-2 has Architecture {has or 'none'} instead of x86_64"
 
 
@@ -165,7 +165,7 @@ def test_a_device_of_another_shape_is_lasting(members: dict[str, Any], words: st
 def test_a_device_that_is_missing_or_beyond_is_lasting() -> None:
     differing = found(copy_with(replace(COPY.devices[0], device="/dev/sda1")))
     assert [
-        (one.aspect, one.wanted == "absent", one.found == "absent")
+        (one.aspect, one.desired == "absent", one.found == "absent")
         for one in differing
         if isinstance(one, StructureDiffers)
     ] == [

@@ -324,8 +324,8 @@ def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
         ]
         for number, copy in enumerate(copies):
             if draw(st.booleans()):
-                home, image_id = copy.tags[SOURCE_TAG].split("/")
-                copies[number] = replace(copy, tags={}, source_region=home, source_image_id=image_id)
+                source_region, image_id = copy.tags[SOURCE_TAG].split("/")
+                copies[number] = replace(copy, tags={}, source_region=source_region, source_image_id=image_id)
         destinations[region] = Destination(region=region, copies=tuple(copies))
     request = CopyRequest(
         source_region=HOME,
@@ -369,9 +369,9 @@ def test_nobody_is_let_in_who_is_neither_at_the_source_nor_asked_for(case: tuple
     request, survey = case
     for row in plan_copies(request, survey).rows:
         [snapshot] = row.source.snapshots
-        for who in row.wanted.volume_permissions.values():
+        for who in row.desired.volume_permissions.values():
             assert who <= (snapshot.volume_permissions or NOBODY)
-        assert row.wanted.launch_permissions <= (row.source.launch_permissions or NOBODY) | (request.share or NOBODY)
+        assert row.desired.launch_permissions <= (row.source.launch_permissions or NOBODY) | (request.share or NOBODY)
 
 
 @given(cases())
@@ -385,7 +385,7 @@ def test_only_what_amicopy_made_and_what_failed_is_ever_removed(case: tuple[Copy
 
 def decided(row: Row) -> tuple[object, ...]:
     """Return all of a row but its error: two of the same content are not equal, and the reason says what they say."""
-    return row.key, row.action, row.reason, row.wanted, row.copy, row.differences, row.failed, row.dead_ids, row.notes
+    return row.key, row.action, row.reason, row.desired, row.copy, row.differences, row.failed, row.dead_ids, row.notes
 
 
 @given(cases(), st.randoms(use_true_random=False))
@@ -414,14 +414,14 @@ def executed(row: Row, copies: list[Image]) -> list[Image]:
         settled,
         state=ImageState.AVAILABLE,
         created_at="2026-11-23",
-        tags={**settled.tags, **row.wanted.tags},
-        deprecate_at=row.wanted.deprecate_at or settled.deprecate_at,
-        launch_permissions=(settled.launch_permissions or NOBODY) | row.wanted.launch_permissions,
+        tags={**settled.tags, **row.desired.tags},
+        deprecate_at=row.desired.deprecate_at or settled.deprecate_at,
+        launch_permissions=(settled.launch_permissions or NOBODY) | row.desired.launch_permissions,
         snapshots=(
             replace(
                 snapshot,
-                tags={**snapshot.tags, **row.wanted.snapshot_tags[device]},
-                volume_permissions=row.wanted.volume_permissions.get(device, NOBODY),
+                tags={**snapshot.tags, **row.desired.snapshot_tags[device]},
+                volume_permissions=row.desired.volume_permissions.get(device, NOBODY),
             ),
         ),
     )

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from amicopy.core.errors import CopyFailed
-from amicopy.core.events import CopyAvailable, CopyHeld, CopyRequested, Event, LeftBecause, RowFailed, RowLeft
+from amicopy.core.events import (
+    CopyAvailable,
+    CopyRequested,
+    DestinationFailed,
+    DestinationLeft,
+    Event,
+    LeftBecause,
+    SharingDeferred,
+)
 from amicopy.core.models import ImageState
 from amicopy.execute.report import Report
 from amicopy.render.exports import EXPORTS, cfn, env, markdown, marked, tfvars
@@ -114,10 +122,10 @@ def a_copy_that(kind: type[Event], **members: Any) -> Report:
 
 
 UNUSABLE = {
-    "still copying": a_copy_that(RowLeft, because=LeftBecause.NO_WAIT),
+    "still copying": a_copy_that(DestinationLeft, because=LeftBecause.NO_WAIT),
     "available, not settled": a_copy_that(CopyAvailable),
-    "available, not shared": a_copy_that(CopyHeld),
-    "failed": a_copy_that(RowFailed, error=CopyFailed("No.")),
+    "available, not shared": a_copy_that(SharingDeferred),
+    "failed": a_copy_that(DestinationFailed, error=CopyFailed("No.")),
     "requested, answer unknown": a_copy_that(CopyRequested, name="web", client_token="again"),
 }
 

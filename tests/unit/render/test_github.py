@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from amicopy.core.errors import CredentialsExpired, ExitCode
-from amicopy.core.events import LeftBecause, Noted, RowLeft
+from amicopy.core.events import DestinationLeft, LeftBecause, NoteAdded
 from amicopy.execute.report import Report
 from amicopy.plan.plan import Plan
 from amicopy.render.github import annotations, append, outputs, summary
@@ -117,7 +117,7 @@ def test_failures_are_errors_best_effort_ones_warnings_notes_notices() -> None:
     fail(report, counted)
     fail(report, uncounted)
     finish(report, good, "ami-0c01")
-    report.add(happened(good, Noted, text="good to know"))
+    report.add(happened(good, NoteAdded, text="good to know"))
     assert annotations(report) == [
         "::error title=ami-0a11 to eu-west-1%3A copy-failed::It failed.%0AEC2 says so.%0ATry again.",
         "::warning title=ami-0a11 to us-west-1%3A copy-failed::It failed.%0AEC2 says so.%0ATry again.",
@@ -136,7 +136,7 @@ def test_what_was_to_be_waited_for_and_is_unfinished_is_an_error(because: LeftBe
     row = a_row("us-west-2")
     report = report_of(row)
     begin(report, row, "ami-0c01")
-    report.add(happened(row, RowLeft, 9, because=because))
+    report.add(happened(row, DestinationLeft, 9, because=because))
     assert annotations(report) == said
 
 

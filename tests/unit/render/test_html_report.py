@@ -16,16 +16,16 @@ import pytest
 from amicopy import __version__
 from amicopy.core.errors import AccessDenied, CredentialsExpired, ExitCode
 from amicopy.core.events import (
+    AttributeWritten,
     CopyAvailable,
-    CopyCancelled,
     CopyDone,
-    CopyHeld,
     CopyJoined,
     CopyProgressed,
+    CopyRolledBack,
+    DestinationLeft,
     LeftBecause,
-    Noted,
-    RowLeft,
-    Settled,
+    NoteAdded,
+    SharingDeferred,
 )
 from amicopy.execute.report import Report
 from amicopy.plan.plan import Action, Plan, with_refusals
@@ -111,16 +111,18 @@ def of_everything() -> Report:
     report.add(happened(rows[2], CopyProgressed, 120, percent=63))
     report.add(happened(rows[3], CopyJoined, 2, "ami-0291ded191521c128"))
     report.add(happened(rows[3], CopyAvailable, 200))
-    report.add(happened(rows[3], CopyHeld, 205))
+    report.add(happened(rows[3], SharingDeferred, 205))
     begin(report, rows[4], "ami-04df3e8d631f31290")
-    report.add(happened(rows[4], CopyCancelled, 90, what="2 snapshots deleted"))
+    report.add(happened(rows[4], CopyRolledBack, 90, what="2 snapshots deleted"))
     begin(report, rows[5], "ami-0f2139d229788b0cf")
-    report.add(happened(rows[5], RowLeft, 240, because=LeftBecause.TIME_OUT))
+    report.add(happened(rows[5], DestinationLeft, 240, because=LeftBecause.TIME_OUT))
     begin(report, rows[6], "ami-03b83f5c46d85f6e6")
     report.add(happened(rows[6], CopyAvailable, 150))
-    report.add(happened(rows[6], Settled, 160, what="shared snap-09d96217c1fa91749 (/dev/sda1) with 111122223333"))
-    report.add(happened(settled, Settled, 5, what="tagged snap-03b83f5c46d85f6e6 (/dev/sdf): Name, Role"))
-    report.add(happened(settled, Noted, 6, text="the copy is named 'x'"))
+    report.add(
+        happened(rows[6], AttributeWritten, 160, what="shared snap-09d96217c1fa91749 (/dev/sda1) with 111122223333")
+    )
+    report.add(happened(settled, AttributeWritten, 5, what="tagged snap-03b83f5c46d85f6e6 (/dev/sdf): Name, Role"))
+    report.add(happened(settled, NoteAdded, 6, text="the copy is named 'x'"))
     report.add(happened(settled, CopyDone, 7))
     return report
 
@@ -351,9 +353,9 @@ def test_on_a_phone_the_bars_have_the_whole_width_and_the_table_is_still_one(tmp
 @in_a_browser
 def test_settling_begins_where_copying_ends(tmp_path: Path) -> None:
     found = measured(tmp_path, written(done("us-west-2")), 1200)
-    [_, copy], [_, settle] = found["copy"], found["settle"]  # the first of each is the legend's
-    assert copy[0] < copy[1] == pytest.approx(settle[0], abs=1)
-    assert settle[1] > settle[0]
+    [_, copy], [_, complete] = found["copy"], found["settle"]  # the first of each is the legend's
+    assert copy[0] < copy[1] == pytest.approx(complete[0], abs=1)
+    assert complete[1] > complete[0]
 
 
 @in_a_browser
@@ -375,7 +377,7 @@ def test_the_page_lets_no_script_run_even_if_one_came_into_it(tmp_path: Path) ->
 def test_on_paper_all_that_is_folded_is_there(tmp_path: Path) -> None:
     report = done("us-west-2")
     for _ in range(200):
-        report.add(happened(report.rows[0].row, Settled, 130, what="tagged"))
+        report.add(happened(report.rows[0].row, AttributeWritten, 130, what="tagged"))
     browsed(tmp_path, written(report), f"--print-to-pdf={tmp_path / 'page.pdf'}")
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes())
     assert len(pages) > 4

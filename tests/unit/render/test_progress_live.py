@@ -5,11 +5,11 @@ from datetime import timedelta
 import pytest
 
 from amicopy.core.errors import CopyFailed
-from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, Event, RowFailed
+from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, DestinationFailed, Event
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Report
-from amicopy.plan.desired import Wanted
+from amicopy.plan.desired import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.render.progress_live import LiveView
 from tests.support.clock import START, FakeClock
@@ -28,7 +28,7 @@ def a_run(amis: int, regions: tuple[str, ...] = REGIONS) -> Report:
     """Return the report of a run that is about to begin."""
     sources = [Image(image_id=f"ami-{number}", region="us-east-1", name="web") for number in range(amis)]
     rows = tuple(
-        Row(source=source, region=region, action=Action.COPY, reason="", wanted=Wanted(source=source, name="web"))
+        Row(source=source, region=region, action=Action.COPY, reason="", desired=DesiredCopy(source=source, name="web"))
         for source in sources
         for region in regions
     )
@@ -65,7 +65,7 @@ def test_more_copies_than_lines_are_counted_by_region(capsys: pytest.CaptureFixt
     happened(report, CopyDone, 0, "us-west-2")
     happened(report, CopyStarted, 1, "us-west-2")
     happened(report, CopyProgressed, 1, "us-west-2", percent=40)
-    happened(report, RowFailed, 2, "us-west-2", error=CopyFailed("It failed."))
+    happened(report, DestinationFailed, 2, "us-west-2", error=CopyFailed("It failed."))
     assert shown(report, capsys) == [
         "us-west-2 35 % 1 failed, 1 waiting, 1 copying, 1 done",
         "eu-west-1 0 % 4 waiting",

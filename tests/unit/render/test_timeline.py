@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amicopy.core.events import CopyJoined, CopyProgressed, LeftBecause, RowLeft
+from amicopy.core.events import CopyJoined, CopyProgressed, DestinationLeft, LeftBecause
 from amicopy.execute.report import Report
 from amicopy.render.timeline import bar, scale
 from tests.support.reports import NOW, a_row, begin, done, fail, happened, kept, report_of
@@ -65,7 +65,7 @@ def test_what_was_left_ends_there() -> None:
     row = a_row("us-west-2")
     report = report_of(row)
     begin(report, row, "ami-0c01")
-    report.add(happened(row, RowLeft, 50, because=LeftBecause.TIME_OUT))
+    report.add(happened(row, DestinationLeft, 50, because=LeftBecause.TIME_OUT))
     assert shapes(report, 100)["copy"] == (20, 480)
 
 

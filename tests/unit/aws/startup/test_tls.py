@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from amicopy.aws.client import Calls
-from amicopy.aws.ec2_reads import Reader
+from amicopy.aws.client import CallCounter
+from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.session import Session
 from amicopy.aws.startup.tls import SharedContext
 from amicopy.core.errors import Unreachable
@@ -98,10 +98,10 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         server.server_close()
 
 
-def readers(session: Session | None = None) -> list[Reader]:
+def readers(session: Session | None = None) -> list[Ec2Reads]:
     """Return a reader per region, of one session."""
     session = session or Session(credentials=("AKIDEXAMPLE", "secret"))
-    return [Reader(session, region, Calls()) for region in REGIONS]
+    return [Ec2Reads(session, region, CallCounter()) for region in REGIONS]
 
 
 @pytest.fixture
