@@ -81,8 +81,8 @@ def copy(
     with each event as it happens, in this thread. ``keys`` holds KMS keys by region, under ``""`` the one for all
     others; ``share`` accounts, ARNs of organizations or organizational units, or ``public``; empty: nobody.
 
-    What fails in a destination is in the report (``report.rows``, ``report.exit_code()``), and so are refusals: with
-    any, nothing was started.
+    Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``). When anything is refused,
+    nothing is started.
 
     Raises:
         UsageError: the arguments contradict each other, or name a region that does not exist; AWS was not asked.

@@ -19,7 +19,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     )
     return {
         "exit_code": int(report.exit_code()),
-        "copies": {outcome.row.region: outcome.image_id for outcome in report.rows if outcome.is_well},
-        "left": [outcome.row.region for outcome in report.left_behind],
-        "failed": {outcome.row.region: str(outcome.error) for outcome in report.rows if outcome.error},
+        "copies": {outcome.region: outcome.image_id for outcome in report.outcomes if outcome.is_well},
+        "left": [outcome.region for outcome in report.left_behind],
+        "failed": {outcome.region: str(outcome.error) for outcome in report.outcomes if outcome.error},
     }

@@ -33,7 +33,7 @@ def dry_run_parameters(write: WriteOperation, source: Image, now: datetime) -> M
     snapshot_id = next(iter(source.snapshot_ids), "snap-00000000000000000")
     match write:
         case WriteOperation.COPY:
-            tag = [{"KmsKey": SOURCE_TAG, "Value": source.reference}]
+            tag = [{"Key": SOURCE_TAG, "Value": source.reference}]
             return {
                 "SourceRegion": source.region,
                 "SourceImageId": source.image_id,
@@ -41,7 +41,7 @@ def dry_run_parameters(write: WriteOperation, source: Image, now: datetime) -> M
                 "TagSpecifications": [{"ResourceType": kind, "Tags": tag} for kind in ("image", "snapshot")],
             }
         case WriteOperation.TAG:
-            return {"Resources": [snapshot_id], "Tags": [{"KmsKey": SOURCE_TAG, "Value": source.reference}]}
+            return {"Resources": [snapshot_id], "Tags": [{"Key": SOURCE_TAG, "Value": source.reference}]}
         case WriteOperation.DEPRECATE:
             return {"ImageId": source.image_id, "DeprecateAt": now + timedelta(days=1)}
         case WriteOperation.SHARE_SNAPSHOT:

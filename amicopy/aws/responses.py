@@ -123,12 +123,12 @@ def region_from(answer: Answer) -> Region:
 
 def tags_from(answer: Answer) -> dict[str, str]:
     """Return the tags of any resource; an empty value is a value."""
-    return {tag["KmsKey"]: tag.get("Value", "") for tag in answer.get("Tags", ())}
+    return {tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", ())}
 
 
 def tags_for(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """Return tags as EC2 takes them, in a settled order: EC2 compares what comes with a repeated client token."""
-    return [{"KmsKey": key, "Value": value} for key, value in sorted(tags.items())]
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def principals_from(items: Iterable[Answer]) -> frozenset[Principal]:

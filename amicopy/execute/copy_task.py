@@ -113,7 +113,7 @@ class CopyTask:
     def _obtain(self) -> Work[Image | None]:
         """Return the available copy with all that a comparison needs; None where it was left pending."""
         match self.row.action:
-            case Action.SETTLE:
+            case Action.UPDATE:
                 assert self.row.copy is not None  # the plan settles what is there
                 return self.row.copy
             case Action.JOIN:

@@ -26,7 +26,7 @@ def repair(
     row = Row(
         source=status.source,
         region=status.copy.region,
-        action=Action.SETTLE,
+        action=Action.UPDATE,
         reason="",
         desired=status.desired,
         copy=status.copy,

@@ -38,13 +38,13 @@ class State(StrEnum):
     PLANNED = "planned"  # nothing has happened yet, or nothing was to be done in this run
     REQUESTED = "requested"  # CopyImage was called and its answer is not known
     COPYING = "copying"
-    SETTLING = "settling"
-    HELD = "held"  # available; not shared before the others are available too
+    COMPLETING = "completing"
+    SHARING_DEFERRED = "sharing-deferred"  # available; not shared before the others are available too
     DONE = "done"
-    KEPT = "kept"  # it was as asked before
+    UNCHANGED = "unchanged"  # it was up to date before the run
     FAILED = "failed"
     REFUSED = "refused"
-    CANCELLED = "cancelled"  # this run had started it, and took it back when it was interrupted
+    ROLLED_BACK = "rolled-back"  # this run had started it, and removed it when it was interrupted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,24 @@ class Outcome:
     ended_at: datetime | None = None
 
     @property
+    def region(self) -> str:
+        """The destination region."""
+        return self.row.region
+
+    @property
+    def source_id(self) -> str:
+        """The id of the source AMI."""
+        return self.row.source.image_id
+
+    @property
     def ended(self) -> bool:
         """Nothing more happens to it in this run."""
-        return self.ended_at is not None or self.state in {State.KEPT, State.REFUSED}
+        return self.ended_at is not None or self.state in {State.UNCHANGED, State.REFUSED}
 
     @property
     def is_well(self) -> bool:
         """The destination is as asked."""
-        return self.state in {State.DONE, State.KEPT}
+        return self.state in {State.DONE, State.UNCHANGED}
 
     @property
     def is_lost(self) -> bool:
@@ -88,14 +98,14 @@ class Report:
 
     plan: Plan
     started_at: datetime
-    outcomes: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    by_key: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     refused: bool = False  # nothing was started
     signal: int = 0
     error: AmicopyError | None = None  # what ended the run as a whole
 
     def __post_init__(self) -> None:
         for row in self.plan.rows:
-            self.outcomes[row.key] = Outcome(
+            self.by_key[row.key] = Outcome(
                 row=row,
                 state=_FIRST_STATE.get(row.action, State.PLANNED),
                 image_id=row.copy.image_id if row.copy else "",
@@ -105,23 +115,23 @@ class Report:
 
     def add(self, event: Event) -> Outcome:
         """Take note of one event; return its row's new outcome."""
-        old = self.outcomes[event.key]
+        old = self.by_key[event.key]
         new = _after(old, event)
-        self.outcomes[event.key] = new
+        self.by_key[event.key] = new
         return new
 
     @property
-    def rows(self) -> tuple[Outcome, ...]:
+    def outcomes(self) -> tuple[Outcome, ...]:
         """Every outcome, in the plan's order."""
-        return tuple(self.outcomes.values())
+        return tuple(self.by_key.values())
 
     @property
     def left_behind(self) -> tuple[Outcome, ...]:
         """Those that this run has not brought to their end."""
         return tuple(
             outcome
-            for outcome in self.rows
-            if not outcome.is_well and outcome.state not in {State.FAILED, State.REFUSED, State.CANCELLED}
+            for outcome in self.outcomes
+            if not outcome.is_well and outcome.state not in {State.FAILED, State.REFUSED, State.ROLLED_BACK}
         )
 
     def exit_code(self) -> ExitCode:
@@ -132,7 +142,7 @@ class Report:
             return ExitCode.INTERRUPTED if self.signal == 2 else ExitCode.TERMINATED
         if self.refused:
             return self.plan.refusal().exit_code
-        counted = [outcome for outcome in self.rows if not outcome.row.best_effort]
+        counted = [outcome for outcome in self.outcomes if not outcome.row.best_effort]
         lost = [outcome for outcome in counted if outcome.is_lost]
         if lost and not any(
             outcome.is_well or outcome.left in {LeftBecause.NO_WAIT, LeftBecause.OTHERS} for outcome in counted
@@ -146,7 +156,7 @@ class Report:
         return ExitCode.OK
 
 
-_FIRST_STATE: Mapping[Action, State] = {Action.KEEP: State.KEPT, Action.REFUSE: State.REFUSED}
+_FIRST_STATE: Mapping[Action, State] = {Action.UNCHANGED: State.UNCHANGED, Action.REFUSE: State.REFUSED}
 
 
 def _after(old: Outcome, event: Event) -> Outcome:
@@ -164,14 +174,14 @@ def _after(old: Outcome, event: Event) -> Outcome:
         case CopyProgressed(at=at, percent=percent):
             return replace(new, percent=percent, progress=_and_later(old.progress, at, percent))
         case CopyAvailable(at=at):
-            return replace(new, state=State.SETTLING, percent=100, available_at=at)
+            return replace(new, state=State.COMPLETING, percent=100, available_at=at)
         case AttributeWritten(what=what) | FailedCopyRemoved(what=what):
-            state = State.SETTLING if old.state is State.PLANNED else old.state
+            state = State.COMPLETING if old.state is State.PLANNED else old.state
             return replace(new, state=state, changes=(*old.changes, what))
         case CopyRolledBack(at=at, what=what):
-            return replace(new, state=State.CANCELLED, changes=(*old.changes, what), ended_at=at)
+            return replace(new, state=State.ROLLED_BACK, changes=(*old.changes, what), ended_at=at)
         case SharingDeferred():
-            return replace(new, state=State.HELD)
+            return replace(new, state=State.SHARING_DEFERRED)
         case CopyDone(at=at):
             return replace(new, state=State.DONE, ended_at=at)
         case DestinationFailed(at=at, error=error):

@@ -27,7 +27,7 @@ def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]
     it made, so that this one can be removed instead of being looked for.
     """
     stop = Stop()  # the run's own is set already; a second signal ends the process
-    asked = [outcome for outcome in report.rows if outcome.client_token]
+    asked = [outcome for outcome in report.outcomes if outcome.client_token]
     started = {outcome.row.key: partial(_take_back, outcome, clients, clock, stop) for outcome in asked}
     for (source, region), target in all_at_once(started, stop).items():
         at, image_id = clock.now(), target.resource_id

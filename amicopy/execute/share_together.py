@@ -19,7 +19,7 @@ def _row_without_sharing(row: Row) -> Row:
     shares = row.desired.launch_permissions or any(row.desired.volume_permissions.values())
     if not row.writes or not shares:
         return row
-    if row.action is Action.SETTLE and not any(isinstance(one, SharingLacks) for one in row.differences):
+    if row.action is Action.UPDATE and not any(isinstance(one, SharingLacks) for one in row.differences):
         return row  # it is shared already, and lacks something else
     left = tuple(one for one in row.differences if not isinstance(one, SharingLacks))
     private = replace(row.desired, launch_permissions=frozenset(), volume_permissions={})
@@ -28,4 +28,8 @@ def _row_without_sharing(row: Row) -> Row:
 
 def may_be_shared(report: Report) -> bool:
     """Tell whether every destination that counts holds its copy, so that all may be shared now."""
-    return all(outcome.is_well or outcome.state is State.HELD for outcome in report.rows if not outcome.row.best_effort)
+    return all(
+        outcome.is_well or outcome.state is State.SHARING_DEFERRED
+        for outcome in report.outcomes
+        if not outcome.row.best_effort
+    )

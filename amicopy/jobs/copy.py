@@ -87,7 +87,7 @@ class CopyJob:
         report.signal = context.stop.signal_number
         if self.terms.cancel_interrupted:
             yield from roll_back(report, context.clients, context.clock)
-        for outcome in report.rows:
+        for outcome in report.outcomes:
             if not outcome.ended:
                 yield self._left(outcome, LeftBecause.INTERRUPTED)
 
@@ -95,7 +95,7 @@ class CopyJob:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""
         context, report = self.context, self.report
         yield from context.events(self._lanes(without_sharing(report.plan)))
-        waiting = [outcome for outcome in report.rows if outcome.state is State.HELD]
+        waiting = [outcome for outcome in report.outcomes if outcome.state is State.SHARING_DEFERRED]
         rows = []
         for outcome in waiting:
             try:
@@ -107,7 +107,7 @@ class CopyJob:
                 )
         if context.stop.is_set() or not may_be_shared(report):
             for outcome in waiting:
-                if report.outcomes[outcome.row.key].state is State.HELD:
+                if report.by_key[outcome.row.key].state is State.SHARING_DEFERRED:
                     yield self._left(outcome, LeftBecause.OTHERS)
             return
         yield from context.events(self._lanes(replace(report.plan, rows=tuple(rows))))
@@ -124,16 +124,16 @@ class CopyJob:
             CopyVanished: it is not there any more, so that nothing may be shared.
         """
         context = self.context
-        ec2 = context.clients[outcome.row.region]
+        ec2 = context.clients[outcome.region]
         copy = context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
-                f"The copy {outcome.image_id} in {outcome.row.region} is no longer there.",
+                f"The copy {outcome.image_id} in {outcome.region} is no longer there.",
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
         [detailed] = context.with_retries(partial(with_details, ec2, [(copy, outcome.row.desired)]))
-        return replace(outcome.row, action=Action.SETTLE, copy=detailed, failed=())
+        return replace(outcome.row, action=Action.UPDATE, copy=detailed, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:
         terms = LaneTerms(

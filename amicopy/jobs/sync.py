@@ -232,7 +232,7 @@ class SyncJob:
 
     def _forgive(self) -> None:
         """Let failures not count where enough others have succeeded."""
-        outcomes = self.sync.report.outcomes
+        outcomes = self.sync.report.by_key
         for known in self._known:
             ours = [outcomes[row.key] for row in known.rows]
             if known.entry.min_success is not None and sum(one.is_well for one in ours) >= known.entry.min_success:
@@ -301,7 +301,7 @@ class SyncJob:
 
     def _post(self) -> None:
         """Write the parameters of the copies that are as asked; of an entry that publishes all or none, together."""
-        outcomes = self.sync.report.outcomes
+        outcomes = self.sync.report.by_key
         ready: dict[tuple[int, str], str] = {}
         for number, known in enumerate(self._known):
             publish = known.entry.publish
@@ -337,7 +337,7 @@ class SyncJob:
 
     def _outdated(self, *, finished: bool) -> tuple[Target, ...]:
         """Return the copies that are more than are to stay; once ``finished``, only where the newest is as asked."""
-        context, outcomes = self.context, self.sync.report.outcomes
+        context, outcomes = self.context, self.sync.report.by_key
         moving = [
             one.path for one in self.sync.parameter_writes if one.state in {ParameterState.PUT, ParameterState.DONE}
         ]
@@ -373,7 +373,7 @@ class SyncJob:
         held: dict[str, str] = {}
         for row in (row for known in self._known for row in known.rows):
             if row.region == region:
-                held[self.sync.report.outcomes[row.key].image_id] = "it is a copy that this manifest asks for"
+                held[self.sync.report.by_key[row.key].image_id] = "it is a copy that this manifest asks for"
             if row.source.region == region:
                 held[row.source.image_id] = "copies of it are asked for"
         for one in self.sync.parameter_writes:

@@ -25,8 +25,8 @@ class Action(StrEnum):
 
     COPY = "copy"
     JOIN = "join"
-    SETTLE = "settle"
-    KEEP = "keep"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
     REPLACE = "replace"
     REFUSE = "refuse"
 
@@ -72,7 +72,7 @@ class Row:
     @property
     def writes(self) -> bool:
         """Executing it changes something in EC2."""
-        return self.action in {Action.COPY, Action.REPLACE, Action.SETTLE, Action.JOIN}
+        return self.action in {Action.COPY, Action.REPLACE, Action.UPDATE, Action.JOIN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +170,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
     lacking = differences(desired, copies.available[0]) if copies.available else ()
     action, reason, copy, problem = _decide(source, desired, copies, destination, lacking)
     problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
-    if action in {Action.COPY, Action.REPLACE, Action.SETTLE}:
+    if action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         found = [_wanted_problem(desired, destination.region)] if desired.problems else []
         if action.starts_a_copy and request.preflight:
             found += copy_problems(desired, destination.settings, destination.region)
@@ -183,13 +183,13 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
     return Row(
         source=source,
         region=destination.region,
-        action=Action.SETTLE if action is Action.KEEP and ours_failed else action,
+        action=Action.UPDATE if action is Action.UNCHANGED and ours_failed else action,
         reason=f"{reason}; a failed attempt is still to be removed"
-        if action is Action.KEEP and ours_failed
+        if action is Action.UNCHANGED and ours_failed
         else reason,
         desired=desired,
         copy=copy,
-        differences=lacking if action in {Action.KEEP, Action.SETTLE} else (),
+        differences=lacking if action in {Action.UNCHANGED, Action.UPDATE} else (),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
         best_effort=destination.region in request.best_effort,
@@ -249,8 +249,8 @@ def _decide_available(
         return Action.REFUSE, problem.what, copy, problem
     if found:
         more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-        return Action.SETTLE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
-    return Action.KEEP, f"{copy.image_id} is as asked", copy, None
+        return Action.UPDATE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
+    return Action.UNCHANGED, f"{copy.image_id} is as asked", copy, None
 
 
 def _source_problem(source: Image) -> AmicopyError | None:

@@ -24,8 +24,8 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
     A copy beside its source (encrypted anew, say) takes the source's place; until it is done the region has no entry.
     """
     found: dict[str, dict[str, str]] = {}
-    asked_for = {outcome.row.key for outcome in report.rows}
-    for outcome in report.rows:
+    asked_for = {outcome.row.key for outcome in report.outcomes}
+    for outcome in report.outcomes:
         source = outcome.row.source
         if not _are_plain(source.image_id, source.region):
             continue
@@ -33,12 +33,12 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
         if source.state is ImageState.AVAILABLE and (source.reference, source.region) not in asked_for:
             ids[source.region] = source.image_id
         if _is_usable(outcome):
-            ids[outcome.row.region] = outcome.image_id
+            ids[outcome.region] = outcome.image_id
     return found
 
 
 def _is_usable(outcome: Outcome) -> bool:
-    return outcome.is_well and _are_plain(outcome.image_id, outcome.row.region)
+    return outcome.is_well and _are_plain(outcome.image_id, outcome.region)
 
 
 def _are_plain(*texts: str) -> bool:
@@ -108,18 +108,18 @@ def _variable(plain: str) -> str:
 
 def _comments(report: Report) -> Iterator[str]:
     """Yield what the map is made from, and what it lacks: a reader should not have to guess why a region is missing."""
-    names = {outcome.row.source.reference: outcome.row.source.name for outcome in report.rows}
+    names = {outcome.row.source.reference: outcome.row.source.name for outcome in report.outcomes}
     for reference, name in names.items():
         yield f"# {safe(reference)} {safe(name)}".rstrip()
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         if not _is_usable(outcome):
-            source = f" of {safe(outcome.row.source.image_id)}" if len(names) > 1 else ""
-            yield f"# left out: {safe(outcome.row.region)}{source}, {state_words(outcome)}"
+            source = f" of {safe(outcome.source_id)}" if len(names) > 1 else ""
+            yield f"# left out: {safe(outcome.region)}{source}, {state_words(outcome)}"
 
 
 def markdown(report: Report) -> str:
     """Return a table of every copy, in whatever state, and below it why some failed."""
-    return _text([*markdown_table(report.rows), *markdown_failures(report.rows)])
+    return _text([*markdown_table(report.outcomes), *markdown_failures(report.outcomes)])
 
 
 def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
@@ -128,9 +128,9 @@ def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | ---: | ---: |"
     for outcome in outcomes:
         cells = [
-            marked(outcome.row.region),
+            marked(outcome.region),
             code(outcome.image_id) or "-",
-            code(outcome.row.source.image_id),
+            code(outcome.source_id),
             state_words(outcome),
             f"{outcome.row.source.volume_gib} GiB",
             took(outcome),
@@ -146,7 +146,7 @@ def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for outcome in failed:
         assert outcome.error
         parts = (outcome.error.what, outcome.error.why, outcome.error.next_step)
-        yield f"- **{marked(outcome.row.region)}**: {' '.join(marked(part) for part in parts if part)}"
+        yield f"- **{marked(outcome.region)}**: {' '.join(marked(part) for part in parts if part)}"
 
 
 def code(text: str) -> str:

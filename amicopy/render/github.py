@@ -52,7 +52,7 @@ def summary(report: Report) -> str:
 
     Of thousands of rows those that are not well come first, and a line says how many are not shown.
     """
-    rows = report.rows
+    rows = report.outcomes
     if len(rows) > _MOST_ROWS:
         rows = tuple(sorted(rows, key=lambda outcome: outcome.is_well))
     failed = [outcome for outcome in rows if outcome.state in {State.FAILED, State.REFUSED}]
@@ -80,20 +80,20 @@ def annotations(report: Report) -> list[str]:
 def _annotations(report: Report) -> Iterator[str]:
     if report.error:
         yield _of_error("error", "amicopy", report.error)
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
             kind = "warning" if outcome.row.best_effort else "error"
-            yield _of_error(kind, f"{outcome.row.source.image_id} to {outcome.row.region}", outcome.error)
+            yield _of_error(kind, f"{outcome.source_id} to {outcome.region}", outcome.error)
     unfinished = [outcome for outcome in report.left_behind if outcome.left is not LeftBecause.NO_WAIT]
     if unfinished and not report.refused:
-        regions = ", ".join(dict.fromkeys(outcome.row.region for outcome in unfinished))
+        regions = ", ".join(dict.fromkeys(outcome.region for outcome in unfinished))
         yield _command("error", "amicopy", f"{counted(len(unfinished), 'copy', 'copies')} unfinished: {regions}")
     for note in _notes(report):
         yield _command("notice", "amicopy", note)
 
 
 def _notes(report: Report) -> list[str]:
-    return list(dict.fromkeys((*report.plan.notes, *(note for outcome in report.rows for note in outcome.notes))))
+    return list(dict.fromkeys((*report.plan.notes, *(note for outcome in report.outcomes for note in outcome.notes))))
 
 
 def _of_error(kind: str, title: str, error: AmicopyError) -> str:

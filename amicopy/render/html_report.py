@@ -23,12 +23,12 @@ from amicopy.render.timeline import Scale, bar, scale
 _MOST_OPEN = 3
 _SIGNS = {
     State.DONE: ("good", "✓"),
-    State.KEPT: ("good", "✓"),
+    State.UNCHANGED: ("good", "✓"),
     State.FAILED: ("bad", "✗"),
     State.REFUSED: ("bad", "✗"),
-    State.CANCELLED: ("wait", "−"),
+    State.ROLLED_BACK: ("wait", "−"),
 }
-_END = {State.DONE: "done", State.FAILED: "failed", State.CANCELLED: "removed again"}
+_END = {State.DONE: "done", State.FAILED: "failed", State.ROLLED_BACK: "removed again"}
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
     "copying; fills as it goes on": '<rect class="copy" width="40" y="3" height="14"/>'
@@ -51,8 +51,8 @@ def page(
 
     It can be made at any moment of a run: what has not ended lasts until ``now``.
     """
-    well = sum(outcome.is_well for outcome in report.rows)
-    title = f"{well} of {counted(len(report.rows), 'copy', 'copies')} as asked"
+    well = sum(outcome.is_well for outcome in report.outcomes)
+    title = f"{well} of {counted(len(report.outcomes), 'copy', 'copies')} as asked"
     css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -112,10 +112,10 @@ def _day(at: datetime) -> str:
 def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
     regions: dict[tuple[str, str, str, str], list[str]] = {}
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            regions.setdefault(_parts(outcome.error), []).append(outcome.row.region + best_effort)
+            regions.setdefault(_parts(outcome.error), []).append(outcome.region + best_effort)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
         return
@@ -169,7 +169,7 @@ def _timeline(report: Report, whole: Scale) -> Iterator[str]:
     for words, shapes in _LEGEND.items():
         yield f'<span><svg viewBox="0 0 40 20" aria-hidden="true">{shapes}</svg>{words}</span>'
     yield "</p>"
-    groups = [list(some) for _, some in groupby(report.rows, key=lambda outcome: outcome.row.source.reference)]
+    groups = [list(some) for _, some in groupby(report.outcomes, key=lambda outcome: outcome.row.source.reference)]
     for outcomes in groups:
         source = outcomes[0].row.source
         is_open = len(groups) <= _MOST_OPEN or not all(outcome.is_well for outcome in outcomes)
@@ -206,7 +206,7 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     tone, sign = _SIGNS.get(outcome.state, ("wait", "…"))
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
-        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.row.region)}</th>'
+        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
         f'<td role="cell" class="c2"><span class="state {tone}">{sign} {state_words(outcome)}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'

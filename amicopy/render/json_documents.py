@@ -69,7 +69,7 @@ def report_document(
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
         "error": error_document(report.error or (report.plan.refusal() if report.refused else None)),
-        "copies": [outcome_document(outcome) for outcome in report.rows],
+        "copies": [outcome_document(outcome) for outcome in report.outcomes],
         "notes": list(report.plan.notes),
         "calls": dict(calls),
     }

@@ -57,7 +57,7 @@ class PlainView:
     def event(self, event: Event, outcome: Outcome) -> None:
         """Write the line of one event; progress alone has none."""
         if words := event_words(event):
-            subject = f"{event.region} {outcome.row.source.image_id}" if self._several else event.region
+            subject = f"{event.region} {outcome.source_id}" if self._several else event.region
             self.line(f"{subject}  {words}", event.at)
 
     def glance(self) -> None:
@@ -109,15 +109,15 @@ def event_words(event: Event) -> str:
 
 def heartbeat_words(report: Report, now: datetime) -> str:
     """Return how many are done and how far the others are."""
-    done = sum(outcome.ended for outcome in report.rows)
-    going = [outcome for outcome in report.rows if not outcome.ended]
+    done = sum(outcome.ended for outcome in report.outcomes)
+    going = [outcome for outcome in report.outcomes if not outcome.ended]
     shown = ", ".join(_how_far(outcome) for outcome in going[:6])
     more = f" and {len(going) - 6} more" if len(going) > 6 else ""
     since = duration(now - report.started_at)
-    return f"{done} of {counted(len(report.rows), 'copy', 'copies')} ended after {since}; copying: {shown}{more}"
+    return f"{done} of {counted(len(report.outcomes), 'copy', 'copies')} ended after {since}; copying: {shown}{more}"
 
 
 def _how_far(outcome: Outcome) -> str:
-    if outcome.state is State.SETTLING:
-        return f"{outcome.row.region} settling"
-    return outcome.row.region if outcome.percent is None else f"{outcome.row.region} {outcome.percent} %"
+    if outcome.state is State.COMPLETING:
+        return f"{outcome.region} settling"
+    return outcome.region if outcome.percent is None else f"{outcome.region} {outcome.percent} %"

@@ -19,18 +19,18 @@ from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.progress_lines import ENDING
 from amicopy.render.text import counted, duration, safe
 
-_STYLES = {State.DONE: "green", State.KEPT: "green", State.FAILED: "bold red", State.REFUSED: "bold red"}
+_STYLES = {State.DONE: "green", State.UNCHANGED: "green", State.FAILED: "bold red", State.REFUSED: "bold red"}
 _WORDS = {
     State.PLANNED: "waiting",
     State.REQUESTED: "requested",
     State.COPYING: "copying",
-    State.SETTLING: "settling",
-    State.HELD: "ready, not shared yet",
+    State.COMPLETING: "settling",
+    State.SHARING_DEFERRED: "ready, not shared yet",
     State.DONE: "done",
-    State.KEPT: "as asked before",
+    State.UNCHANGED: "as asked before",
     State.FAILED: "failed",
     State.REFUSED: "refused",
-    State.CANCELLED: "removed again",
+    State.ROLLED_BACK: "removed again",
 }
 
 
@@ -55,7 +55,7 @@ class LiveView:
         self._clock = clock
         self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
         # To draw thousands takes 10 ms and more, and they are counted by region, where nothing pulses.
-        often = 4 if len(report.outcomes) < _MANY else 1
+        often = 4 if len(report.by_key) < _MANY else 1
         self._live = Live(
             console=self._console, get_renderable=self._table, refresh_per_second=often, redirect_stdout=False
         )
@@ -72,11 +72,11 @@ class LiveView:
         self._live.stop()
 
     def _table(self) -> Group:
-        outcomes = self._report.rows
+        outcomes = self._report.outcomes
         room = max(3, self._console.height - 4)
         regions: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
-            regions.setdefault(outcome.row.region, []).append(outcome)
+            regions.setdefault(outcome.region, []).append(outcome)
         if len(outcomes) > room and len(regions) < len(outcomes):
             lines = [self._region_line(some) for some in sorted(regions.values(), key=_first_urgency)]
         else:
@@ -101,8 +101,8 @@ class LiveView:
     def _line(self, outcome: Outcome, *, several: bool) -> list[Text | ProgressBar]:
         """Return the cells of one copy; its source among them where there are ``several``."""
         return [
-            Text(outcome.row.region, no_wrap=True),
-            *([Text(outcome.row.source.image_id, no_wrap=True)] if several else []),
+            Text(outcome.region, no_wrap=True),
+            *([Text(outcome.source_id, no_wrap=True)] if several else []),
             Text(outcome.image_id or "-", no_wrap=True),
             _bar(outcome, self._bar_width),
             Text(_progress(outcome), style=_STYLES.get(outcome.state, "")),
@@ -139,7 +139,7 @@ def _first_urgency(outcomes: Sequence[Outcome]) -> int:
 
 
 def _percent(outcome: Outcome) -> int:
-    return 100 if outcome.is_well or outcome.state is State.HELD else outcome.percent or 0
+    return 100 if outcome.is_well or outcome.state is State.SHARING_DEFERRED else outcome.percent or 0
 
 
 def _bar(outcome: Outcome, width: int) -> ProgressBar:

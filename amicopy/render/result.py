@@ -13,7 +13,7 @@ from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.text import duration, safe
 
 # States whose AMI id is of use to the next step.
-_USEFUL = {State.DONE, State.HELD, State.KEPT, State.COPYING, State.SETTLING, State.PLANNED}
+_USEFUL = {State.DONE, State.SHARING_DEFERRED, State.UNCHANGED, State.COPYING, State.COMPLETING, State.PLANNED}
 
 
 def write_json(document: Any) -> None:
@@ -37,7 +37,7 @@ def write_lines(lines: Iterable[str]) -> None:
 def text_of(outcomes: Iterable[Outcome]) -> str:
     """Return ``REGION COPY SOURCE`` for each copy that there is, a line each."""
     return "".join(
-        f"{outcome.row.region} {outcome.image_id} {outcome.row.source.image_id}\n"
+        f"{outcome.region} {outcome.image_id} {outcome.source_id}\n"
         for outcome in outcomes
         if outcome.image_id and outcome.state in _USEFUL
     )
@@ -47,14 +47,14 @@ def table_of(report: Report, *, styled: bool = False) -> str:
     """Return a table for people; ``styled`` for a terminal."""
     rows = [
         [
-            outcome.row.region,
+            outcome.region,
             outcome.image_id or "-",
-            outcome.row.source.image_id,
+            outcome.source_id,
             state_words(outcome),
             took(outcome),
             safe(outcome.row.name),
         ]
-        for outcome in report.rows
+        for outcome in report.outcomes
     ]
     return _table(["region", "copy", "source", "state", "took", "name"], rows, styled=styled)
 
@@ -102,7 +102,7 @@ def state_words(outcome: Outcome) -> str:
     match outcome.state:
         case State.DONE:
             return "available"
-        case State.KEPT:
+        case State.UNCHANGED:
             return "as asked before"
         case State.COPYING:
             return "still copying"
@@ -110,11 +110,11 @@ def state_words(outcome: Outcome) -> str:
             return "requested, answer unknown"
         case State.PLANNED:
             return "not started" if not outcome.image_id else "still copying"
-        case State.SETTLING:
+        case State.COMPLETING:
             return "available, not settled"
-        case State.HELD:
+        case State.SHARING_DEFERRED:
             return "available, not shared"
-        case State.CANCELLED:
+        case State.ROLLED_BACK:
             return "removed again"
     return str(outcome.state)
 

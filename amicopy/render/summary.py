@@ -34,13 +34,13 @@ def refusal_lines(plan: Plan) -> Iterator[str]:
 
 def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[str]:
     """Yield the summary (unless ``quiet``), what was left to EC2, and the failures last."""
-    worked = any(outcome.state is not State.KEPT for outcome in report.rows)
+    worked = any(outcome.state is not State.UNCHANGED for outcome in report.outcomes)
     if not quiet and worked:
         yield summary(report)
     left = report.left_behind
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
         yield f"EC2 goes on with {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
             label = "error (best effort)" if outcome.row.best_effort else "error"
             yield from error_lines(outcome.error, label=label)
@@ -61,21 +61,21 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
 
 
 def _line(outcome: Outcome) -> str:
-    return f"  {outcome.row.region}  {_known(outcome)}  of {outcome.row.source.reference}"
+    return f"  {outcome.region}  {_known(outcome)}  of {outcome.row.source.reference}"
 
 
 def summary(report: Report) -> str:
     """Return how many ended how."""
-    count = Counter(outcome.state for outcome in report.rows)
+    count = Counter(outcome.state for outcome in report.outcomes)
     numbers = {
         "done": count[State.DONE],
-        "as asked before": count[State.KEPT],
+        "as asked before": count[State.UNCHANGED],
         "unfinished": len(report.left_behind),
-        "removed again": count[State.CANCELLED],
+        "removed again": count[State.ROLLED_BACK],
         "failed": count[State.FAILED] + count[State.REFUSED],
     }
     parts = [f"{number} {words}" for words, number in numbers.items() if number or words == "done"]
-    return f"{counted(len(report.rows), 'copy', 'copies')}: {', '.join(parts)}"
+    return f"{counted(len(report.outcomes), 'copy', 'copies')}: {', '.join(parts)}"
 
 
 def _known(outcome: Outcome) -> str:

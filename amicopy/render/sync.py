@@ -16,8 +16,8 @@ from amicopy.render.text import columns, counted, safe
 _SIGNS = {
     Action.COPY: "+",
     Action.JOIN: "~",
-    Action.SETTLE: "~",
-    Action.KEEP: "=",
+    Action.UPDATE: "~",
+    Action.UNCHANGED: "=",
     Action.REPLACE: "+",
     Action.REFUSE: "!",
 }

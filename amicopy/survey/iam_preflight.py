@@ -77,7 +77,7 @@ def _ask(
 def writes_of(row: Row) -> list[WriteOperation]:
     """Return the kinds of writing call that executing ``row`` comes to."""
     desired = row.desired
-    if row.action is Action.SETTLE:
+    if row.action is Action.UPDATE:
         writes = {_write(difference) for difference in row.differences if difference.repairable}
     else:
         sets = [dict(tags) for tags in desired.snapshot_tags.values()]

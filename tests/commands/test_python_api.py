@@ -44,7 +44,7 @@ def test_copy_returns_a_report_and_tells_each_event(world: World, context: amico
     events: list[amicopy.Event] = []
     report = amicopy.copy(source.image_id, to=f"{WEST},{EAST}", context=context, on_event=events.append)
     assert report.exit_code() is ExitCode.OK
-    assert [(row.row.region, row.image_id) for row in report.rows] == [
+    assert [(row.row.region, row.image_id) for row in report.outcomes] == [
         (region, the_copy(world, region).image_id) for region in (WEST, EAST)
     ]
     of_west = [type(event) for event in events if event.key[1] == WEST]
@@ -60,7 +60,7 @@ def test_the_same_call_again_writes_nothing(world: World, context: amicopy.Conte
     amicopy.copy([source.image_id], to=[WEST], context=context)
     world.requests.clear()
     report = amicopy.copy([source.image_id], to=[WEST], context=context)
-    assert ([row.state for row in report.rows], writes(world)) == ([State.KEPT], [])
+    assert ([row.state for row in report.outcomes], writes(world)) == ([State.UNCHANGED], [])
 
 
 def test_a_failed_destination_is_in_the_report(world: World, context: amicopy.Context) -> None:
@@ -68,7 +68,7 @@ def test_a_failed_destination_is_in_the_report(world: World, context: amicopy.Co
     order(world, f"copy@{WEST}=fail*always")
     report = amicopy.copy(source.image_id, to=[WEST, EAST], context=context)
     assert report.exit_code() is ExitCode.PARTIAL
-    assert [row.state for row in report.rows] == [State.FAILED, State.DONE]
+    assert [row.state for row in report.outcomes] == [State.FAILED, State.DONE]
 
 
 @pytest.mark.parametrize(("share", "launch"), [(None, {SOMEBODY}), ([], set()), (SOMEBODY, {SOMEBODY})])
@@ -106,7 +106,7 @@ def test_a_job_shows_its_plan_before_anything_is_written(world: World, context: 
     assert writes(world) == []
     kinds = [type(event) for event in job.events() if event is not None]
     assert kinds[-1] is CopyDone
-    assert job.report.rows[0].state is State.DONE
+    assert job.report.outcomes[0].state is State.DONE
 
 
 def test_status_verify_and_cancel(world: World, context: amicopy.Context, clock: FakeClock) -> None:

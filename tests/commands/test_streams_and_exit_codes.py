@@ -142,7 +142,7 @@ def test_json_lines_are_each_a_document_and_the_last_is_the_result(amicopy: Run,
     documents = [json.loads(text) for text in ran.out.splitlines()]
     assert {document["schema"] for document in documents} == {"amicopy/1"}
     assert [documents[-1]["type"], documents[-1]["exit_code"]] == ["result", 0]
-    assert {"copy-requested", "copy-started", "copy-available", "settled", "copy-done"} <= {
+    assert {"copy-requested", "copy-started", "copy-available", "attribute-written", "copy-done"} <= {
         document["type"] for document in documents
     }
 

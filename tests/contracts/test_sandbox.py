@@ -101,7 +101,7 @@ def test_copy_of_an_unknown_source_is_refused(witness: Witness) -> None:
 
 def test_dry_run_ends_in_an_error(witness: Witness) -> None:
     assert witness.refusal(
-        "create_tags", Resources=[witness.image_id], Tags=[{"KmsKey": "k", "Value": ""}], DryRun=True
+        "create_tags", Resources=[witness.image_id], Tags=[{"Key": "k", "Value": ""}], DryRun=True
     ) == (
         "DryRunOperation",
         "Request would have succeeded, but DryRun flag is set.",
@@ -137,14 +137,14 @@ def test_block_device_mapping_attribute_is_closed_to_everybody(witness: Witness)
 def test_tags_are_overwritten_deleted_and_limited(witness: Witness) -> None:
     ids = [witness.image_id, witness.snapshot_id()]
     for value in ("old", "new"):
-        witness.ec2.create_tags(Resources=ids, Tags=[{"KmsKey": "k", "Value": value}])
+        witness.ec2.create_tags(Resources=ids, Tags=[{"Key": "k", "Value": value}])
     rows = witness.ec2.describe_tags(Filters=[{"Name": "key", "Values": ["k"]}])["Tags"]
     assert sorted((row["ResourceId"], row["ResourceType"], row["Value"]) for row in rows) == sorted(
         [(ids[0], "image", "new"), (ids[1], "snapshot", "new")]
     )
-    many = [{"KmsKey": str(number), "Value": ""} for number in range(50)]
+    many = [{"Key": str(number), "Value": ""} for number in range(50)]
     assert witness.refusal("create_tags", Resources=ids[:1], Tags=many)[0] == "TagLimitExceeded"
-    witness.ec2.delete_tags(Resources=ids, Tags=[{"KmsKey": "k"}])
+    witness.ec2.delete_tags(Resources=ids, Tags=[{"Key": "k"}])
     assert witness.ec2.describe_tags(Filters=[{"Name": "key", "Values": ["k"]}])["Tags"] == []
 
 
@@ -170,7 +170,7 @@ def test_account_that_is_none_is_refused(witness: Witness) -> None:
 
 
 def test_filters_by_name_and_tag_take_wildcards(witness: Witness) -> None:
-    witness.ec2.create_tags(Resources=[witness.image_id], Tags=[{"KmsKey": "Team", "Value": "web-42"}])
+    witness.ec2.create_tags(Resources=[witness.image_id], Tags=[{"Key": "Team", "Value": "web-42"}])
     for name, values, count in (
         ("name", ["w*"], 1),
         ("name", ["x*"], 0),

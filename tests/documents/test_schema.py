@@ -100,7 +100,7 @@ def test_every_difference_is_described_with_all_its_members(difference: Any) -> 
         (DEFINED["copy"]["properties"]["state"], set(State)),
         (DEFINED["copy"]["properties"]["action"], set(Action)),
         (DEFINED["copy"]["properties"]["left"], {*LeftBecause, None}),
-        (DEFINED["event_row_left"]["properties"]["because"], set(LeftBecause)),
+        (DEFINED["event_destination_left"]["properties"]["because"], set(LeftBecause)),
         (DEFINED["standing"]["properties"]["state"], set(ImageState)),
         (DEFINED["verdict"]["properties"]["state"], set(ImageState)),
         (DEFINED["target"]["properties"]["fate"], set(Fate)),

@@ -602,16 +602,16 @@ class Play:
         for one in rows:
             if one["state"] in ("failed", "refused") and not one["error"]:
                 raise BrokenPromise(f"a failure without a reason {where}")
-            if one["state"] in ("copying", "settling", "done", "kept") and not one["image_id"]:
+            if one["state"] in ("copying", "completing", "done", "unchanged") and not one["image_id"]:
                 raise BrokenPromise(f"{one['state']} and no image id {where}")
         if run.stop.is_set():
             return {130}
         if document["error"]:
             return {1, 5, 6}
         for one in rows:
-            if one["state"] in ("planned", "requested", "copying", "settling") and not one["left"]:
+            if one["state"] in ("planned", "requested", "copying", "completing") and not one["left"]:
                 raise BrokenPromise(f"{one['region']} is neither done nor left {where}")
-        if "held" in states:  # not shared before the others are there; what they became decides
+        if "sharing-deferred" in states:  # not shared before the others are there; what they became decides
             return {1, 3, 5, 6}
         if lost:
             return {1, 6} if len(lost) == len(states) else {3}
@@ -621,7 +621,7 @@ class Play:
 
     def _check_done(self, run: _Run, rows: Any, where: str) -> None:
         for one in rows:
-            if one["state"] not in ("done", "kept"):
+            if one["state"] not in ("done", "unchanged"):
                 continue
             source = next(source for source in self.sources if source.image_id == one["source_id"])
             copy = self.world.state.images[one["region"]].get(one["image_id"])

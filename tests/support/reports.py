@@ -47,7 +47,7 @@ def a_row(region: str, source: Image | None = None, action: Action = Action.COPY
 
 def kept(region: str, image_id: str, source: Image | None = None) -> Row:
     """Return a row whose copy was as asked before."""
-    return a_row(region, source, Action.KEEP, copy=Image(image_id=image_id, region=region))
+    return a_row(region, source, Action.UNCHANGED, copy=Image(image_id=image_id, region=region))
 
 
 def happened(row: Row, kind: type[Event], after: int = 0, image_id: str = "", **members: Any) -> Event:

@@ -60,7 +60,7 @@ class RunOutput:
                     if event is None:
                         view.glance()
                         continue
-                    view.event(event, report.outcomes[event.key])
+                    view.event(event, report.by_key[event.key])
                     if self._options["output"] == "jsonl":
                         to_stdout(partial(write_json_line, event_document(event)))
         except Exception as error:
@@ -78,7 +78,7 @@ class RunOutput:
     def tell(self, report: Report, document: Mapping[str, Any], code: ExitCode) -> ExitCode:
         """Write the result to stdout and to every file asked for; return OK, or FAILED where one takes nothing."""
         formats: dict[str, Callable[[], str]] = {
-            "text": partial(text_of, report.rows),
+            "text": partial(text_of, report.outcomes),
             "table": partial(table_of, report),
             "json": partial(json_of, document),
             "page": partial(self._page, report, code),

@@ -48,7 +48,7 @@ def survey_and_copy(call: Call, image_id: str, name: str, regions: Sequence[str]
         ended(begun)
         all_of(*((region, "GetEbsEncryptionByDefault", {}) for region in regions))
         shared = {"Add": [{"UserId": "000000000000"}]}
-        tags = [{"KmsKey": "amicopy:source", "Value": f"{HOME}/{image_id}"}]
+        tags = [{"Key": "amicopy:source", "Value": f"{HOME}/{image_id}"}]
         snapshot = "snap-00000000000000000"
         rehearsals: dict[str, dict[str, Any]] = {
             "CreateTags": {"Resources": [snapshot], "Tags": tags},

@@ -73,7 +73,7 @@ def test_no_snapshot_is_ever_given_a_tag_that_its_source_lacks(amicopy: Run, wor
     amicopy("copy", source.image_id, "--to", WEST)
     [request] = asked(world, "CopyImage")
     [tags] = [one["Tags"] for one in request.params["TagSpecifications"] if one["ResourceType"] == "snapshot"]
-    assert [tag["KmsKey"] for tag in tags] == [TAG]
+    assert [tag["Key"] for tag in tags] == [TAG]
     assert asked(world, "DeleteTags") == []
 
 

@@ -129,7 +129,7 @@ def test_where_one_region_fails_nobody_gets_anything(amicopy: Run, world: World)
     order(world, f"copy@{EAST}=fail:Client.InternalError: no luck")
     ran = release(amicopy, source, "--output", "json")
     assert (ran.code, ran.json["status"], sharings(world)) == (3, "partial", [])
-    assert (row(ran, WEST)["state"], row(ran, WEST)["left"]) == ("held", "others-not-available")
+    assert (row(ran, WEST)["state"], row(ran, WEST)["left"]) == ("sharing-deferred", "others-not-available")
     assert row(ran, EAST)["state"] == "failed"
     assert "no luck" in ran.err
     assert "Nothing was shared, since not every destination has its copy." in ran.err

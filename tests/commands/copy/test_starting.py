@@ -83,15 +83,15 @@ def test_what_is_asked_of_ec2_for_a_copy(amicopy: Run, world: World) -> None:
     token = params.pop("ClientToken")
     assert token.isascii()
     assert 1 <= len(token) <= 64
-    ours = {"KmsKey": TAG, "Value": f"{HOME}/{source.image_id}"}
+    ours = {"Key": TAG, "Value": f"{HOME}/{source.image_id}"}
     assert params == {
         "SourceRegion": HOME,
         "SourceImageId": source.image_id,
         "Name": "web",
         "Description": f"[Copied {source.image_id} from {HOME}] web",
         "TagSpecifications": [
-            {"ResourceType": "image", "Tags": [{"KmsKey": "Team", "Value": "web"}, ours]},
-            {"ResourceType": "snapshot", "Tags": [{"KmsKey": "Disk", "Value": "root"}, ours]},
+            {"ResourceType": "image", "Tags": [{"Key": "Team", "Value": "web"}, ours]},
+            {"ResourceType": "snapshot", "Tags": [{"Key": "Disk", "Value": "root"}, ours]},
         ],
     }
     assert request.region == WEST
@@ -163,7 +163,7 @@ def test_a_second_run_says_in_json_that_all_was_as_asked(amicopy: Run, world: Wo
     second = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     assert (second.json["schema"], second.json["status"], second.json["exit_code"]) == ("amicopy/1", "ok", 0)
     found = row(second, WEST)
-    assert (found["action"], found["state"], found["error"]) == ("keep", "kept", None)
+    assert (found["action"], found["state"], found["error"]) == ("unchanged", "unchanged", None)
     assert found["image_id"] == the_copy(world, WEST).image_id
     assert "CopyImage" not in second.json["calls"]
 
@@ -227,7 +227,7 @@ def test_a_name_with_a_date_is_as_asked_on_every_later_day(amicopy: Run, world: 
     world.requests.clear()
     ran = amicopy(*command)
     assert (ran.code, writes(world)) == (0, [])
-    assert [(one["state"], one["name"]) for one in ran.json["copies"]] == [("kept", name)]
+    assert [(one["state"], one["name"]) for one in ran.json["copies"]] == [("unchanged", name)]
     assert the_copy(world, WEST).name == name
 
 

@@ -32,7 +32,7 @@ def test_every_region_s_parameter_holds_its_own_copy(amicopy: Run, world: World,
         the_copy(world, region).image_id for region in (WEST, EAST)
     ]
     assert parameter(HOME, "/amis/web") == ""
-    described = Session().client("ssm", WEST).describe_parameters()["ParameterStore"]
+    described = Session().client("ssm", WEST).describe_parameters()["Parameters"]
     assert [(one["Name"], one["Type"], one["DataType"]) for one in described] == [
         ("/amis/web", "String", "aws:ec2:image")
     ]

@@ -282,7 +282,7 @@ def test_a_description_is_compared_only_where_it_is_asked_for(amicopy: Run, worl
     assert verify(amicopy, source).code == 0
     ran = verify(amicopy, source, "--description", "one", "--output", "json")
     [difference] = ran.json["copies"][0]["differences"]
-    assert (ran.code, difference["kind"], difference["wanted"]) == (4, "description-differs", "one")
+    assert (ran.code, difference["kind"], difference["desired"]) == (4, "description-differs", "one")
     assert verify(amicopy, source, "--description", "one", "--repair").code == 0
     assert the_copy(world, WEST).description == "one"
 

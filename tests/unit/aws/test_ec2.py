@@ -239,8 +239,8 @@ def test_a_copy_is_asked_for_with_tags_and_token_and_nothing_about_encryption(st
         Description="of the web",
         ClientToken="token",
         TagSpecifications=[
-            {"ResourceType": "image", "Tags": [{"KmsKey": "a", "Value": ""}, {"KmsKey": "b", "Value": "1"}]},
-            {"ResourceType": "snapshot", "Tags": [{"KmsKey": "c", "Value": "2"}]},
+            {"ResourceType": "image", "Tags": [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "1"}]},
+            {"ResourceType": "snapshot", "Tags": [{"Key": "c", "Value": "2"}]},
         ],
     )
     assert (
@@ -263,7 +263,7 @@ def test_what_a_copy_does_not_have_is_not_sent(stub: StubbedEc2, ec2: Ec2) -> No
 
 
 def test_tags_are_created_on_one_resource(stub: StubbedEc2, ec2: Ec2) -> None:
-    tags = [{"KmsKey": "a", "Value": ""}, {"KmsKey": "b", "Value": "1"}]
+    tags = [{"Key": "a", "Value": ""}, {"Key": "b", "Value": "1"}]
     stub.answers("create_tags", {}, Resources=["snap-1"], Tags=tags)
     ec2.create_tags("snap-1", {"b": "1", "a": ""})
 

@@ -41,7 +41,7 @@ def test_a_whole_image_is_read_member_by_member() -> None:
             "BootMode": "uefi-preferred",
             "KernelId": "aki-08ed0761",
             "Public": False,
-            "Tags": [{"KmsKey": "Name", "Value": "web"}, {"KmsKey": "Empty", "Value": ""}],
+            "Tags": [{"Key": "Name", "Value": "web"}, {"Key": "Empty", "Value": ""}],
             "BlockDeviceMappings": [
                 {
                     "DeviceName": "/dev/xvda",
@@ -173,7 +173,7 @@ def test_a_whole_snapshot_is_read_member_by_member() -> None:
             "Encrypted": True,
             "KmsKeyId": "arn:aws:kms:us-east-1:123456789012:key/1",
             "Description": "Copied for DestinationAmi ami-2",
-            "Tags": [{"KmsKey": "Name", "Value": "root"}],
+            "Tags": [{"Key": "Name", "Value": "root"}],
         },
         REGION,
     ) == Snapshot(
@@ -212,12 +212,12 @@ def test_only_a_region_that_is_not_opted_in_is_not_enabled(status: str | None, e
 
 
 def test_empty_and_missing_tag_values_are_empty_values() -> None:
-    assert tags_from({"Tags": [{"KmsKey": "a", "Value": ""}, {"KmsKey": "b"}]}) == {"a": "", "b": ""}
+    assert tags_from({"Tags": [{"Key": "a", "Value": ""}, {"Key": "b"}]}) == {"a": "", "b": ""}
     assert tags_from({}) == {}
 
 
 def test_tags_are_sent_in_a_settled_order() -> None:
-    expected = [{"KmsKey": "a", "Value": "2"}, {"KmsKey": "b", "Value": ""}]
+    expected = [{"Key": "a", "Value": "2"}, {"Key": "b", "Value": ""}]
     assert tags_for({"b": "", "a": "2"}) == tags_for({"a": "2", "b": ""}) == expected
 
 

@@ -84,7 +84,7 @@ def after(*events: Event, row: Row | None = None) -> Outcome:
     report = report_of(row or a_row())
     for event in events:
         report.add(event)
-    [outcome] = report.rows
+    [outcome] = report.outcomes
     return outcome
 
 
@@ -100,8 +100,8 @@ DONE = happened(CopyDone, image_id="ami-2", after=70)
         (Action.COPY, State.PLANNED, False),
         (Action.REPLACE, State.PLANNED, False),
         (Action.JOIN, State.PLANNED, False),
-        (Action.SETTLE, State.PLANNED, False),
-        (Action.KEEP, State.KEPT, True),
+        (Action.UPDATE, State.PLANNED, False),
+        (Action.UNCHANGED, State.UNCHANGED, True),
         (Action.REFUSE, State.REFUSED, True),
     ],
 )
@@ -124,15 +124,15 @@ def test_a_row_begins_with_the_plans_copy_notes_and_problem() -> None:
         ([REQUESTED, STARTED], State.COPYING),
         ([happened(CopyJoined, image_id="ami-2")], State.COPYING),
         ([REQUESTED, STARTED, happened(CopyProgressed, percent=5)], State.COPYING),
-        ([REQUESTED, STARTED, AVAILABLE], State.SETTLING),
-        ([REQUESTED, STARTED, AVAILABLE, happened(AttributeWritten, what="tagged")], State.SETTLING),
-        ([happened(AttributeWritten, what="tagged")], State.SETTLING),
-        ([REQUESTED, STARTED, AVAILABLE, happened(FailedCopyRemoved, what="ami-0 deregistered")], State.SETTLING),
+        ([REQUESTED, STARTED, AVAILABLE], State.COMPLETING),
+        ([REQUESTED, STARTED, AVAILABLE, happened(AttributeWritten, what="tagged")], State.COMPLETING),
+        ([happened(AttributeWritten, what="tagged")], State.COMPLETING),
+        ([REQUESTED, STARTED, AVAILABLE, happened(FailedCopyRemoved, what="ami-0 deregistered")], State.COMPLETING),
         ([REQUESTED, STARTED, AVAILABLE, DONE], State.DONE),
         ([REQUESTED, happened(DestinationFailed, error=FAILED)], State.FAILED),
         ([REQUESTED, STARTED, happened(DestinationLeft, because=LeftBecause.TIME_OUT)], State.COPYING),
         ([happened(DestinationLeft, because=LeftBecause.TIME_OUT)], State.PLANNED),
-        ([REQUESTED, STARTED, happened(CopyRolledBack, what="")], State.CANCELLED),
+        ([REQUESTED, STARTED, happened(CopyRolledBack, what="")], State.ROLLED_BACK),
         ([happened(NoteAdded, text="a note")], State.PLANNED),
     ],
 )
@@ -197,15 +197,15 @@ def test_outcomes_come_in_the_plans_order_however_they_ended() -> None:
     report = report_of(a_row("b"), a_row("a"))
     report.add(happened(CopyDone, region="a"))
     report.add(happened(CopyDone, region="b"))
-    assert [outcome.row.region for outcome in report.rows] == ["b", "a"]
+    assert [outcome.region for outcome in report.outcomes] == ["b", "a"]
 
 
 def test_left_behind_is_all_that_has_neither_succeeded_nor_failed() -> None:
-    report = report_of(*map(a_row, "abcd"), a_row("e", Action.KEEP), a_row("f", Action.REFUSE))
+    report = report_of(*map(a_row, "abcd"), a_row("e", Action.UNCHANGED), a_row("f", Action.REFUSE))
     report.add(happened(CopyDone, region="a"))
     report.add(happened(DestinationFailed, region="b", error=FAILED))
     report.add(happened(DestinationLeft, region="c", because=LeftBecause.NO_WAIT))
-    assert [outcome.row.region for outcome in report.left_behind] == ["c", "d"]
+    assert [outcome.region for outcome in report.left_behind] == ["c", "d"]
 
 
 def ended(*ends: Event | Action | AmicopyError | LeftBecause | None, **members: Any) -> Report:
@@ -239,8 +239,8 @@ TIME_OUT, NO_WAIT, EXPIRED = LeftBecause.TIME_OUT, LeftBecause.NO_WAIT, LeftBeca
         # 0: every destination is as asked, "nothing to do" included; what --no-wait leaves is as asked, too
         (ended(), ExitCode.OK),
         (ended(None, None), ExitCode.OK),
-        (ended(Action.KEEP, Action.KEEP), ExitCode.OK),
-        (ended(None, Action.KEEP), ExitCode.OK),
+        (ended(Action.UNCHANGED, Action.UNCHANGED), ExitCode.OK),
+        (ended(None, Action.UNCHANGED), ExitCode.OK),
         (ended(None, NO_WAIT), ExitCode.OK),
         # 1: nothing succeeded, or the plan was refused and nothing was started
         (ended(FAILED), ExitCode.FAILED),
@@ -252,7 +252,7 @@ TIME_OUT, NO_WAIT, EXPIRED = LeftBecause.TIME_OUT, LeftBecause.NO_WAIT, LeftBeca
         (ended(None, error=UsageError("No.")), ExitCode.USAGE),
         # 3: some destinations done, some not
         (ended(None, FAILED), ExitCode.PARTIAL),
-        (ended(Action.KEEP, FAILED), ExitCode.PARTIAL),
+        (ended(Action.UNCHANGED, FAILED), ExitCode.PARTIAL),
         (ended(None, DENIED), ExitCode.PARTIAL),
         (ended(None, FAILED, TIME_OUT), ExitCode.PARTIAL),
         (ended(None, FAILED, NO_WAIT), ExitCode.PARTIAL),
@@ -281,8 +281,8 @@ def test_the_shell_is_told_what_the_table_of_exit_codes_says(report: Report, cod
 @pytest.mark.parametrize("end", [FAILED, DENIED, TIME_OUT, EXPIRED])
 def test_a_best_effort_destination_leaves_the_exit_code_alone(end: AmicopyError | LeftBecause) -> None:
     report = ended(end, None)
-    tried = report.outcomes[SOURCE.reference, "0"]
-    report.outcomes[SOURCE.reference, "0"] = replace(tried, row=replace(tried.row, best_effort=True))
+    tried = report.by_key[SOURCE.reference, "0"]
+    report.by_key[SOURCE.reference, "0"] = replace(tried, row=replace(tried.row, best_effort=True))
     assert report.exit_code() is ExitCode.OK
 
 
@@ -302,12 +302,12 @@ def test_the_numbers_of_the_exit_codes_are_a_promise() -> None:
     assert EXIT_CODES.keys() == set(ExitCode)
 
 
-ENDS = st.sampled_from([None, FAILED, DENIED, TIME_OUT, EXPIRED, NO_WAIT, Action.KEEP, Action.REFUSE])
+ENDS = st.sampled_from([None, FAILED, DENIED, TIME_OUT, EXPIRED, NO_WAIT, Action.UNCHANGED, Action.REFUSE])
 
 
 @given(st.lists(ENDS, max_size=5))
 def test_zero_is_said_only_where_all_is_as_asked_or_left_on_purpose(ends: list[Any]) -> None:
-    fine = {None, NO_WAIT, Action.KEEP}
+    fine = {None, NO_WAIT, Action.UNCHANGED}
     assert (ended(*ends).exit_code() is ExitCode.OK) == (not [end for end in ends if end not in fine])
 
 

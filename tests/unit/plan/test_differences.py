@@ -126,7 +126,7 @@ def test_a_snapshot_that_is_not_shown_yet_lacks_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("attributes", "wanted", "has"),
+    ("attributes", "desired", "has"),
     [({"Architecture": "arm64"}, "x86_64", "arm64"), ({}, "x86_64", "")],
 )
 def test_an_attribute_that_ec2_carries_and_the_copy_lacks_is_lasting(

@@ -88,21 +88,21 @@ def test_a_copy_in_progress_is_joined(state: ImageState) -> None:
 
 def test_a_faithful_copy_is_kept() -> None:
     row = planned(a_copy())
-    assert (row.action, row.reason, row.differences) == (Action.KEEP, "ami-2 is as asked", ())
+    assert (row.action, row.reason, row.differences) == (Action.UNCHANGED, "ami-2 is as asked", ())
     assert not row.writes
 
 
 def test_a_copy_by_another_tool_is_settled_and_not_made_again() -> None:
     by_hand = a_copy(tags={}, source_region=HOME, source_image_id="ami-1")
     row = planned(by_hand)
-    assert (row.action, row.copy) == (Action.SETTLE, by_hand)
+    assert (row.action, row.copy) == (Action.UPDATE, by_hand)
     assert row.reason == "ami-2 is available; ami-2 lacks tags amicopy:source"
 
 
 def test_what_a_copy_lacks_is_settled_and_named() -> None:
     source = replace(SOURCE, launch_permissions=frozenset({SOMEBODY}), deprecate_at=NOW + timedelta(days=9))
     row = planned(a_copy(), source=source)
-    assert row.action is Action.SETTLE
+    assert row.action is Action.UPDATE
     assert row.reason == (
         "ami-2 is available; ami-2 has no deprecation date instead of 2026-12-02; ami-2 is not shared with 111122223333"
     )
@@ -131,13 +131,13 @@ def test_another_tools_failed_copy_is_no_attempt_of_ours_and_is_left_alone() -> 
 def test_a_failed_attempt_beside_a_faithful_copy_is_still_removed() -> None:
     failed = a_copy("ami-3", state=ImageState.FAILED)
     row = planned(a_copy(), failed)
-    assert (row.action, row.failed) == (Action.SETTLE, (failed,))
+    assert (row.action, row.failed) == (Action.UPDATE, (failed,))
     assert row.reason == "ami-2 is as asked; a failed attempt is still to be removed"
 
 
 def test_an_available_copy_goes_before_one_in_progress_and_that_before_a_disabled_one() -> None:
     pending, disabled = a_copy("ami-8", state=ImageState.PENDING), a_copy("ami-9", state=ImageState.DISABLED)
-    assert planned(a_copy(), pending, disabled).action is Action.KEEP
+    assert planned(a_copy(), pending, disabled).action is Action.UNCHANGED
     assert planned(pending, disabled).action is Action.JOIN
 
 
@@ -212,7 +212,7 @@ def test_what_ec2_would_refuse_is_refused_before_it_is_asked() -> None:
 
 def test_another_name_than_the_sources_is_noted_where_none_was_asked() -> None:
     row = planned(a_copy(name="db"))
-    assert row.action is Action.KEEP
+    assert row.action is Action.UNCHANGED
     assert "ami-2 is named 'db', the source 'web'" in row.notes
 
 
@@ -268,8 +268,8 @@ def test_only_rows_that_write_are_executed_region_by_region() -> None:
         (Action.COPY, True, True),
         (Action.REPLACE, True, True),
         (Action.JOIN, False, True),
-        (Action.SETTLE, False, True),
-        (Action.KEEP, False, False),
+        (Action.UPDATE, False, True),
+        (Action.UNCHANGED, False, False),
         (Action.REFUSE, False, False),
     ],
 )

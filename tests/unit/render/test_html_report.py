@@ -98,7 +98,7 @@ def of_everything() -> Report:
     source = an_image("ami-0a11ce5a3b1e00001", "web-server-2026.11")
     regions = ["us-west-2", "eu-west-1", "ap-southeast-1", "eu-central-1", "us-west-1", "eu-north-1", "ca-central-1"]
     rows = [a_row(region, source) for region in regions]
-    settled = a_row("ap-south-1", source, Action.SETTLE, copy=an_image("ami-0309d9dd07df8fbcc"))
+    settled = a_row("ap-south-1", source, Action.UPDATE, copy=an_image("ami-0309d9dd07df8fbcc"))
     refused = with_refusals(Plan(rows=(a_row("sa-east-1", source, best_effort=True),)), {"sa-east-1": denied}).rows
     late = a_row("eu-south-1", source)
     as_before = kept("af-south-1", "ami-06903faf33aec4718", source)
@@ -172,7 +172,7 @@ def test_failures_stand_above_with_reason_and_next_step() -> None:
 
 def test_one_reason_in_many_regions_is_told_once() -> None:
     report = report_of(a_row("us-west-2"), a_row("eu-west-1"))
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         fail(report, outcome.row)
     assert Page(written(report)).text.count("EC2 says so.") == 1
     assert "In us-west-2, eu-west-1." in Page(written(report)).text
@@ -227,7 +227,7 @@ def test_many_sources_are_folded_where_all_is_well() -> None:
 def test_a_row_takes_less_than_two_kilobytes() -> None:
     sources = [an_image(f"ami-0a11ce5a3b1e{number:05}", f"image {number}") for number in range(200)]
     report = report_of(*(a_row(f"eu-region-{number}", source) for source in sources for number in range(33)))
-    for outcome in report.rows:
+    for outcome in report.outcomes:
         finish(report, outcome.row, "ami-0123456789abcdef0")
     assert len(written(report)) < 2000 * 6600
 
@@ -249,7 +249,7 @@ def test_all_that_is_opened_is_closed() -> None:
 def test_hostile_text_is_text_and_nothing_else() -> None:
     hostile, harmless = Page(written(of_hostile_text())), of_hostile_text()
     assert set(hostile.tags) <= set(Page(written(of_everything())).tags)
-    assert harmless.rows[0].row.source.name == HOSTILE
+    assert harmless.outcomes[0].row.source.name == HOSTILE
     assert '<script>alert(1)</script> \\x1b[31m \\u202e* ami: - "' in hostile.text
     assert not set(written(of_hostile_text())) & set("\x1b\u202e")
 
@@ -328,7 +328,7 @@ def with_long_names() -> Report:
     row = a_row("us-west-2", an_image("ami-" + "0" * 17, "w" * 128))
     report = report_of(row, a_row("ap-southeast-1", row.source))
     finish(report, row, "ami-" + "1" * 17)
-    fail(report, report.rows[1].row, what="x" * 500, why="y" * 500)
+    fail(report, report.outcomes[1].row, what="x" * 500, why="y" * 500)
     return report
 
 
@@ -377,7 +377,7 @@ def test_the_page_lets_no_script_run_even_if_one_came_into_it(tmp_path: Path) ->
 def test_on_paper_all_that_is_folded_is_there(tmp_path: Path) -> None:
     report = done("us-west-2")
     for _ in range(200):
-        report.add(happened(report.rows[0].row, AttributeWritten, 130, what="tagged"))
+        report.add(happened(report.outcomes[0].row, AttributeWritten, 130, what="tagged"))
     browsed(tmp_path, written(report), f"--print-to-pdf={tmp_path / 'page.pdf'}")
     pages = re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes())
     assert len(pages) > 4

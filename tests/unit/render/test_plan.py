@@ -29,13 +29,14 @@ def test_a_short_plan_has_every_copy_and_its_reason() -> None:
     plan = Plan(rows=(a_row("us-west-2"), kept("eu-west-1", "ami-0b")))
     assert [line.split()[:2] for line in plan_lines(plan, in_brief=True)] == [
         ["copy", "us-west-2"],
-        ["keep", "eu-west-1"],
+        ["unchanged", "eu-west-1"],
     ]
 
 
 def test_nothing_to_do_is_one_sentence_however_many_there_are() -> None:
     sources = [an_image(f"ami-0{number:03}") for number in range(120)]
     rows = tuple(
-        a_row("us-west-2", source, Action.KEEP, copy=Image(image_id="ami-0b", region="us-west-2")) for source in sources
+        a_row("us-west-2", source, Action.UNCHANGED, copy=Image(image_id="ami-0b", region="us-west-2"))
+        for source in sources
     )
     assert list(plan_lines(Plan(rows=rows), in_brief=True)) == ["nothing to do: 120 copies are as asked"]

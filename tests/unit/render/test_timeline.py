@@ -43,7 +43,7 @@ def test_the_axis_is_never_crowded_and_stays_inside(seconds: int) -> None:
 
 def shapes(report: Report, after: int) -> dict[str, tuple[int, int]]:
     """Return where each part of the only bar begins and how wide it is, of 1000, so many seconds into the run."""
-    [outcome] = report.rows
+    [outcome] = report.outcomes
     svg = bar(outcome, scale(NOW, NOW + timedelta(seconds=after)))
     found = re.findall(r'<rect class="(\w+)" x="(\d+)" y="\d+" width="(\d+)"', svg)
     return {name: (int(left), int(width)) for name, left, width in found}
@@ -89,7 +89,7 @@ def test_the_block_fills_as_the_percentage_grew() -> None:
     report = report_of(row)
     begin(report, row, "ami-0c01")
     report.add(happened(row, CopyProgressed, 50, percent=50))
-    [outcome] = report.rows
+    [outcome] = report.outcomes
     svg = bar(outcome, scale(NOW, NOW + timedelta(seconds=100)))
     assert '<path class="done" d="M20 17L20 17L500 10L500 17Z"/>' in svg  # half way up after half of the time
 
@@ -98,5 +98,5 @@ def test_a_failure_is_marked_where_it_ended() -> None:
     row = a_row("us-west-2")
     report = report_of(row)
     fail(report, row)
-    [outcome] = report.rows
+    [outcome] = report.outcomes
     assert 'class="end" d="M492 2L508 18' in bar(outcome, scale(NOW, NOW + timedelta(seconds=100)))

@@ -84,7 +84,7 @@ def of_one_source() -> Report:
     """Return the report of the run that docs/outputs.md shows."""
     source = an_image("ami-0a11ce5a3b1e00001", "web-server-2026.11")
     report = report_of(*(a_row(region, source) for region in ("us-west-2", "eu-west-1")))
-    for outcome, image_id in zip(report.rows, ("ami-0309d9dd07df8fbcc", "ami-0f2139d229788b0cf"), strict=True):
+    for outcome, image_id in zip(report.outcomes, ("ami-0309d9dd07df8fbcc", "ami-0f2139d229788b0cf"), strict=True):
         finish(report, outcome.row, image_id)
     return report
 
@@ -95,7 +95,7 @@ def of_two_sources() -> Report:
     first = of_one_source()
     rows = [a_row(region, database) for region in ("us-west-2", "eu-west-1")]
     report = report_of(*first.plan.rows, *rows)
-    report.outcomes.update(first.outcomes)
+    report.by_key.update(first.by_key)
     finish(report, rows[0], "ami-0c4d5e6f708192a3b")
     begin(report, rows[1], "ami-0c5e6f708192a3b4c")
     return report
@@ -161,8 +161,9 @@ HEAVY = ("boto3", "botocore", "rich", "moto", "flask", "tenacity", "urllib3")
 @pytest.mark.parametrize("argv", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS), ["copy", "x"]])
 def test_what_needs_no_aws_loads_nothing_heavy(argv: list[str]) -> None:
     program = (
-        "import sys; from amicopy.cli.main import main; from amicopy.cli.environment import Runtime;"
-        f"main({argv!r}, Runtime.real()); print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        "import sys; from amicopy.cli.main import main; from amicopy.cli.environment import Environment;"
+        f"main({argv!r}, Environment.real());"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stderr.splitlines()[-1] == "[]"
