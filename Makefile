@@ -10,7 +10,7 @@ BENCH  :=
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
 
-.PHONY: demo test torture bench docs man check fix clean
+.PHONY: demo test stock contracts torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,12 @@ demo: $(VENV)/ready  ## copy a three-volume AMI to two regions of a local EC2, t
 
 test: $(VENV)/ready  ## the tests: loopback only, no credentials, no real waiting
 	@$(BIN)/python -m pytest
+
+stock: $(VENV)/ready  ## the tests of whole commands on botocore's own session and model
+	@AMICOPY_STOCK_BOTOCORE=1 $(BIN)/python -m pytest tests/commands
+
+contracts:  ## the contract tests with the lowest and the newest supported boto3, each in an environment of its own
+	@PYTHON=$(PYTHON) .ci/contracts
 
 torture: $(VENV)/ready  ## the long search for a broken promise: AMICOPY_TORTURE=2000 sequences, every kill point
 	@export AMICOPY_TORTURE=$${AMICOPY_TORTURE:-2000} AMICOPY_TORTURE_SEED=$${AMICOPY_TORTURE_SEED:-$$(date +%s)}; \
@@ -55,4 +61,4 @@ fix: $(VENV)/ready  ## let the tools mend what they can, and write the generated
 	@$(BIN)/cog -r $(GENERATED)
 
 clean:
-	rm -rf $(VENV) $(PEER_VENV) .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(PEER_VENV) .venv-lowest .venv-newest .mypy_cache .ruff_cache .hypothesis build dist

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-from amicopy.aws.session import Session
-from amicopy.core.errors import AmicopyError
+from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
 from amicopy.core.request import CopyRequest, Protection
@@ -72,6 +72,9 @@ def copy(
     protect: Protection | None = None,
     preflight: bool = True,
     terms: Terms | None = None,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
     context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> Report:
@@ -108,7 +111,7 @@ def copy(
         preflight=preflight,
     )
     order = Order(wish=wish, to=_listed(to), exclude=_listed(exclude), best_effort=_listed(best_effort))
-    job = CopyJob(context or _context(), [order], terms)
+    job = CopyJob(_context(context, session, profile, region), [order], terms)
     job.plan()
     _heard(job.events(), on_event)
     return job.report
@@ -118,6 +121,9 @@ def sync(
     manifest: str | Path,
     *,
     terms: Terms | None = None,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
     context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> SyncResult:
@@ -130,7 +136,9 @@ def sync(
     """
     from amicopy.manifest.read import read_manifest
 
-    job = SyncJob(context or _context(), read_manifest(str(manifest), Path(manifest).read_bytes()), terms)
+    job = SyncJob(
+        _context(context, session, profile, region), read_manifest(str(manifest), Path(manifest).read_bytes()), terms
+    )
     job.plan()
     _heard(job.events(), on_event)
     return job.finish()
@@ -141,6 +149,9 @@ def status(
     *,
     source_region: str | None = None,
     where: str | Sequence[str] = "all",
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
     context: Context | None = None,
 ) -> StatusResult:
     """Return every copy of the AMIs in the regions named by ``where``; reads only.
@@ -149,7 +160,9 @@ def status(
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
-    return StatusJob(context or _context(), _about(image_ids, source_region), _listed(where)).look()
+    return StatusJob(
+        _context(context, session, profile, region), _about(image_ids, source_region), _listed(where)
+    ).look()
 
 
 def verify(
@@ -158,6 +171,9 @@ def verify(
     source_region: str | None = None,
     where: str | Sequence[str] = "all",
     wish: CopyRequest | None = None,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
     context: Context | None = None,
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``wish``; reads only.
@@ -167,7 +183,7 @@ def verify(
         AmicopyError: nothing could be read.
     """
     asked = wish or _about(image_ids, source_region)
-    return VerifyJob(context or _context(), asked, _listed(where)).verdict()
+    return VerifyJob(_context(context, session, profile, region), asked, _listed(where)).verdict()
 
 
 def cancel(
@@ -176,6 +192,9 @@ def cancel(
     where: str | Sequence[str],
     source_region: str | None = None,
     available: bool = False,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
     context: Context | None = None,
 ) -> CancelResult:
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
@@ -189,12 +208,32 @@ def cancel(
     ids = _listed(image_ids)
     if not ids:
         raise ValueError("give the ids of sources or copies")
-    job = CancelJob(context or _context(), ids, _listed(where), source_region=source_region, available=available)
+    job = CancelJob(
+        _context(context, session, profile, region),
+        ids,
+        _listed(where),
+        source_region=source_region,
+        available=available,
+    )
     return job.remove(job.find())
 
 
-def _context() -> Context:
-    return Context(session=Session())
+def _context(
+    context: Context | None, session: AwsSession | Session | None, profile: str | None, region: str | None
+) -> Context:
+    """Return the context of a call: the one that is given, or a new one for the session.
+
+    Raises:
+        UsageError: ``context`` is given together with a session, a profile or a region.
+    """
+    if context is None:
+        return Context(session=session_for(session, profile, region))
+    if session is not None or profile or region:
+        raise UsageError(
+            "A context cannot be used together with a session, a profile or a region.",
+            next_step="Give them to the context's own session: Context(session=amicopy.Session(…)).",
+        )
+    return context
 
 
 def _about(image_ids: str | Iterable[str], source_region: str | None) -> CopyRequest:

@@ -21,6 +21,7 @@ from tests.support.clock import FakeClock, one_after_another
 from tests.support.schema import check_output
 
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+KEPT = "AMICOPY_STOCK_BOTOCORE"  # whoever runs the tests decides whether amicopy's start-up is switched off in them
 
 
 def _loopback_only(event: str, arguments: tuple[Any, ...]) -> None:
@@ -36,6 +37,8 @@ def nothing_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """No credentials, no configuration, no home directory, no variables of the developer's; pauses drawn alike."""
     random.seed(20261123)
     for name in os.environ:
+        if name == KEPT:
+            continue
         if name.startswith(("AWS_", "AMICOPY_", "BOTO_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)

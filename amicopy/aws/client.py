@@ -1,7 +1,4 @@
-"""One AWS service in one region, called: counted, logged, and with our errors only.
-
-Refuses to know what any operation means.
-"""
+"""Calls to one AWS service in one region: counted, logged, and with our errors only."""
 
 import logging
 import threading
@@ -19,25 +16,25 @@ log = logging.getLogger("amicopy.calls")
 
 
 class CallCounter:
-    """How many calls were made, by operation; shared by all regions of a run."""
+    """The number of calls by operation, shared by all regions of a run."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count: Counter[str] = Counter()
 
     def add(self, operation: str) -> None:
-        """Count one more."""
+        """Count one more call of the operation."""
         with self._lock:
             self._count[operation] += 1
 
     def count(self) -> dict[str, int]:
-        """Return the number of calls of each operation so far; botocore's own retries are not in it."""
+        """Return the number of calls of each operation so far, without botocore's own retries."""
         with self._lock:
             return dict(sorted(self._count.items()))
 
 
 class ServiceClient:
-    """Calls operations by their names in botocore's model."""
+    """Calls operations by their name in the AWS API, such as ``DescribeImages``."""
 
     def __init__(self, session: Session, service: str, region: str, calls: CallCounter) -> None:
         self._service = service
@@ -46,10 +43,10 @@ class ServiceClient:
         self._calls = calls
 
     def __call__(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
-        """Return AWS's answer.
+        """Call an operation and return AWS's answer.
 
         Raises:
-            AmicopyError: whatever goes wrong that is not a bug of ours.
+            AmicopyError: for everything that goes wrong and is not a bug of ours.
         """
         started = time.perf_counter()
         self._calls.add(f"{operation} (DryRun)" if parameters.get("DryRun") else operation)

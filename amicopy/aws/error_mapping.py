@@ -19,8 +19,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
+from amicopy.aws.configuration import configuration_error
 from amicopy.aws.known_failures import advice_for
-from amicopy.aws.session import configuration_error
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,

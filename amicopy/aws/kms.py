@@ -1,7 +1,4 @@
-"""KMS in one region: what a key is, before anything is encrypted with it.
-
-Refuses to use a key.
-"""
+"""KMS in one region: what a key is, before anything is encrypted with it. Reads only."""
 
 import functools
 
@@ -20,15 +17,15 @@ class KmsClient:
         self._calls = calls
 
     @functools.cached_property
-    def _call(self) -> ServiceClient:  # made when a key is looked at, which most runs do not
+    def _call(self) -> ServiceClient:  # created on first use: most runs look up no key
         return ServiceClient(self._session, "kms", self._region, self._calls)
 
     def describe_key(self, text: str) -> KmsKey:
-        """Return the key that an id, alias or ARN stands for.
+        """Return the key with this id, alias or ARN.
 
         Raises:
-            KeyNotFound: there is none in this region.
-            AccessDenied: IAM or the key's policy does not let us look.
+            KeyNotFound: this region has no such key.
+            AccessDenied: IAM or the key's policy denies ``kms:DescribeKey``.
 
         AWS: KMS DescribeKey.
         """
@@ -43,6 +40,6 @@ class KmsClient:
             state=settings.get("KeyState", ""),
             usage=settings.get("KeyUsage", ""),
             spec=settings.get("KeySpec", settings.get("CustomerMasterKeySpec", "")),
-            # AWS keeps the names alias/aws/… for its own keys.
+            # Aliases that begin with alias/aws/ are reserved for keys that AWS manages (KMS CreateAlias).
             manager="AWS" if "alias/aws/" in text else settings.get("KeyManager", ""),
         )

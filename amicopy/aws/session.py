@@ -1,71 +1,99 @@
-"""AWS sessions and clients: one session a run, one client per service and region, made where they are cheap.
-
-Refuses to call anything: the gateway does. botocore is used without boto3's layer on top (docs/adr/0003).
-"""
+"""AWS sessions and their clients: one session per run or per caller, one client per service and region."""
 
 import functools
 import os
+import sys
 import threading
-from collections.abc import Mapping
-from typing import Any
-from urllib.request import getproxies
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
+import botocore.loaders
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ProfileNotFound
+from botocore.exceptions import BotoCoreError
 
-from amicopy.aws.startup.handlers import LeanSession
-from amicopy.aws.startup.loader import shared_loader
-from amicopy.aws.startup.tls import SharedContext
-from amicopy.core.errors import CredentialsMissing, UsageError
+from amicopy.aws.configuration import client_error, configuration_error
+from amicopy.aws.startup.handlers import SERVICES
+from amicopy.aws.startup.sessions import botocore_session, client_settings, stock_botocore
+from amicopy.aws.startup.tls import SharedTlsContext
+from amicopy.core.errors import UsageError
 from amicopy.core.version import __version__
 
-# A region that does not answer is given up within a minute: 3 attempts of one connection or one read time-out each.
-# CopyImage and the describes answer within a second or two, from the far side of the world too.
+# A region that doesn't answer is given up within a minute: 3 attempts of one connect or one read timeout each.
+# CopyImage and the Describe operations answer within a second or two, even from the other side of the world.
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 
 
-class Session:
-    """Where credentials, regions, endpoints, retries and proxies come from: what boto3 reads, and these options.
+class AwsSession(Protocol):
+    """A ``boto3.Session`` or a ``botocore.session.Session``: what the two have in common."""
 
-    Any thread may ask for a client. They are made one at a time, since botocore's sessions bear no more.
+    @property
+    def available_profiles(self) -> Any:
+        """The profiles in the configuration files."""
+
+    def get_credentials(self) -> Any:
+        """Return the session's credentials, or None."""
+
+
+Credentials = tuple[str, str] | tuple[str, str, str | None]
+"""An access key, its secret key, and the token that temporary credentials have."""
+
+
+class Session:
+    """Where credentials, region, endpoints, retries and proxies come from.
+
+    Built from a boto3 or botocore session, or from the configuration that the AWS CLI and boto3 read, too. Safe to use
+    from several threads: clients are created one at a time, because botocore's sessions are not thread-safe.
     """
 
     def __init__(
         self,
         *,
+        session: AwsSession | None = None,
         profile: str | None = None,
-        endpoint_url: str | None = None,
-        credentials: tuple[str, str] | None = None,
         region: str | None = None,
-        patience_seconds: int | None = None,
+        credentials: Credentials | None = None,
+        endpoint_url: str | None = None,
+        timeout_seconds: int | None = None,
     ) -> None:
-        """Read the configuration; with ``patience_seconds`` a call that takes longer is given up, and not repeated.
+        """Read the configuration.
+
+        ``session`` brings its own profile and credentials, and isn't changed. ``region`` and ``endpoint_url`` take
+        precedence over what is configured. With ``timeout_seconds`` a call that takes longer fails and isn't retried.
 
         Raises:
-            CredentialsMissing: the profile does not exist, or a file cannot be read.
+            CredentialsMissing: the profile doesn't exist, or a file can't be read.
+            UsageError: ``session`` is given together with ``profile`` or ``credentials``.
+            TypeError: ``session`` is neither a boto3 nor a botocore session.
         """
-        self._session = LeanSession(profile=profile)
-        self._endpoint_url = endpoint_url
+        if session is not None and (profile or credentials):
+            raise UsageError(
+                "A session cannot be used together with a profile or credentials.",
+                why="It has a profile and credentials of its own.",
+                next_step="Give one or the other, for example boto3.Session(profile_name=…).",
+            )
         self._region = region
-        if credentials:
-            self._session.set_credentials(*credentials)
+        self._endpoint_url = endpoint_url
         try:
-            loader = shared_loader(self._session.get_config_variable("data_path"))
-            self._session.register_component("data_loader", loader)
-            self._config = _client_config(self._session, patience_seconds)
+            self._session = botocore_session(profile) if session is None else _botocore_session_of(session)
+            if credentials:
+                self._session.set_credentials(*credentials)
+            self._config = _client_config(self._session, timeout_seconds, client_settings() if session is None else {})
         except BotoCoreError as error:
             raise configuration_error(error) from error
+        # boto3's own method, not botocore's under it: the caller's class may override it.
+        self._create: Callable[..., Any] = getattr(session, "client", None) or self._session.create_client
         self._clients: dict[tuple[str, str], Any] = {}
-        self._making = threading.Lock()
-        self._tls = SharedContext()
+        self._lock = threading.Lock()
+        self._tls = None if stock_botocore() else SharedTlsContext()
 
     @property
     def region(self) -> str | None:
         """The configured region, or None.
 
         Raises:
-            CredentialsMissing: the named profile does not exist, or its file cannot be read.
+            CredentialsMissing: the named profile doesn't exist, or its file can't be read.
         """
         if self._region:
             return self._region
@@ -78,70 +106,88 @@ class Session:
     @functools.cached_property
     def partitions(self) -> Mapping[str, str]:
         """The partition of every region that the installed botocore knows, sorted by region; EC2 is in all of them."""
-        # The list that botocore resolves endpoints with. Asking its sessions instead reads another, older list, service
-        # by service, which takes longer than all the rest of a start (117 ms against 0.2 ms).
+        # The list that botocore resolves endpoints with. A session's get_available_regions reads another, older list,
+        # service by service, which takes longer than all the rest of a start (117 ms against 0.2 ms).
         data = self._session.get_component("data_loader").load_data("partitions")
-        found = {
+        partitions = {
             region: partition["id"]
             for partition in data["partitions"]
             for region in partition["regions"]
             if not region.endswith("-global")
         }
-        return dict(sorted(found.items()))
+        return dict(sorted(partitions.items()))
 
     def client(self, service: str, region: str) -> Any:
-        """Return the client for ``service`` in ``region``, made at the first asking.
+        """Return the botocore client for ``service`` in ``region``, created on first use.
 
         Raises:
-            CredentialsMissing: the profile or the configuration is broken.
-            UsageError: the endpoint is no URL.
+            CredentialsMissing: the profile, the configuration or the source of credentials is broken.
+            UsageError: the endpoint isn't a URL, or a setting isn't a number.
+            LookupError: amicopy doesn't use this service; a bug of ours.
         """
-        with self._making:
+        if service not in SERVICES:
+            raise LookupError(
+                f"amicopy creates no clients for {service!r}: add it to SERVICES in amicopy/aws/startup/handlers.py, "
+                "which decides whose event handlers are registered."
+            )
+        with self._lock:
             if (service, region) not in self._clients:
-                self._clients[service, region] = self._made(service, region)
+                self._clients[service, region] = self._create_client(service, region)
             return self._clients[service, region]
 
-    def _made(self, service: str, region: str) -> Any:
+    def _create_client(self, service: str, region: str) -> Any:
         try:
-            client = self._session.create_client(
-                service, region_name=region, endpoint_url=self._endpoint_url, config=self._config
-            )
-        except BotoCoreError as error:
-            raise configuration_error(error) from error
-        except ValueError as error:
-            raise UsageError(
-                f"The endpoint {self._endpoint_url or os.environ.get('AWS_ENDPOINT_URL', '')!r} cannot be used.",
-                why=str(error),
-                next_step="Give a URL such as http://127.0.0.1:5000, or none: unset AWS_ENDPOINT_URL.",
-            ) from error
-        self._tls.give(client)
+            client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=self._config)
+        except (BotoCoreError, ValueError, OSError) as error:
+            raise client_error(error, self._session, service, self._endpoint_url) from error
+        if self._tls:
+            self._tls.apply_to(client)
         return client
 
 
-def _client_config(session: Any, patience_seconds: int | None) -> Config:
-    """Return botocore's settings for every client.
+def session_for(session: "AwsSession | Session | None", profile: str | None, region: str | None) -> Session:
+    """Return the session for a call of the Python API.
 
-    botocore retries what never left or what EC2 asks to repeat: 3 attempts in all, ``standard`` mode, because it
-    limits retries when everything fails, where ``legacy`` hammers on. What outlasts that is the lane's to wait for.
+    Without ``session`` and ``profile`` that is boto3's default session, if the program has set one up.
+
+    Raises what `Session` raises.
     """
-    retries: Mapping[str, Any] = {"mode": "standard"}
-    chosen = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
-    return Config(
-        connect_timeout=patience_seconds or CONNECT_SECONDS,
-        read_timeout=patience_seconds or READ_SECONDS,
-        proxies=None if getproxies() else {},  # else each client looks through the whole environment for them
-        retries={"total_max_attempts": 1} if patience_seconds else None if chosen else retries,
+    if isinstance(session, Session):
+        if profile or region:
+            raise UsageError(
+                "An amicopy.Session cannot be used together with a profile or a region.",
+                next_step="Give them to the session: amicopy.Session(profile=…, region=…).",
+            )
+        return session
+    if session is None and not profile:
+        # Never imported for this: a program without boto3 doesn't have to wait for it.
+        session = getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+    return Session(session=session, profile=profile, region=region)
+
+
+def _botocore_session_of(session: AwsSession) -> botocore.session.Session:
+    """Return the botocore session to read settings from: ``session`` itself, or the one inside boto3's."""
+    # boto3 has no public name for it. It has been called this since boto3's first release; a contract test holds it.
+    inner = getattr(session, "_session", session)
+    if isinstance(session, Session) or not isinstance(inner, botocore.session.Session):
+        raise TypeError(f"session has to be a boto3.Session or a botocore session, not {type(session).__name__}")
+    return inner
+
+
+def _client_config(session: Any, timeout_seconds: int | None, settings: Mapping[str, Any]) -> Config:
+    """Return the settings of every client; those of a session's own default client configuration take precedence.
+
+    botocore retries requests that weren't sent or that EC2 asks to repeat: 3 attempts in all. In ``standard`` mode it
+    retries less when everything fails, which ``legacy`` mode doesn't. Lanes wait for what takes longer.
+    """
+    mode_is_set = os.environ.get("AWS_RETRY_MODE") or session.get_scoped_config().get("retry_mode")
+    retries: Mapping[str, Any] | None = None if mode_is_set else {"mode": "standard"}
+    config = Config(
+        connect_timeout=timeout_seconds or CONNECT_SECONDS,
+        read_timeout=timeout_seconds or READ_SECONDS,
+        retries={"total_max_attempts": 1} if timeout_seconds else retries,
         user_agent_extra=f"amicopy/{__version__}",
+        **settings,
     )
-
-
-def configuration_error(error: BotoCoreError) -> CredentialsMissing:
-    """Return our error for a profile or configuration file that botocore cannot use."""
-    if isinstance(error, ProfileNotFound):
-        return CredentialsMissing(
-            f"{error}.",
-            next_step="Name one that exists with --profile or AWS_PROFILE: aws configure list-profiles",
-        )
-    return CredentialsMissing(
-        "The AWS configuration cannot be used.", why=str(error), next_step="Mend it: aws configure list"
-    )
+    default = session.get_default_client_config()
+    return config.merge(default) if default is not None else config

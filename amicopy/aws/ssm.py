@@ -1,7 +1,4 @@
-"""Systems Manager's parameters in one region: the ids of AMIs, where launch templates and stacks look for them.
-
-Refuses to know which id belongs there.
-"""
+"""Systems Manager parameters in one region: AMI ids, where launch templates and stacks look them up."""
 
 from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.session import Session
@@ -11,7 +8,7 @@ from amicopy.core.errors import RequestRefused
 class ParameterStore:
     """The parameters of one region.
 
-    Every method may raise, beside what it names, what the reader's may.
+    In addition to the errors that a method names, it may raise those of `Ec2Reads`.
     """
 
     def __init__(self, session: Session, region: str, calls: CallCounter) -> None:
@@ -19,7 +16,7 @@ class ParameterStore:
         self._call = ServiceClient(session, "ssm", region, calls)
 
     def get(self, path: str) -> str:
-        """Return the value of a parameter; empty where there is none.
+        """Return the value of a parameter, or ``""`` if it doesn't exist.
 
         AWS: Systems Manager GetParameter.
         """
@@ -31,9 +28,9 @@ class ParameterStore:
             raise
 
     def put(self, path: str, image_id: str) -> None:
-        """Let a parameter hold an AMI's id, made or changed.
+        """Create a parameter with an AMI's id, or overwrite its value.
 
-        Systems Manager looks at the id afterwards, by itself: it has to be an AMI in this region by then.
+        Systems Manager checks asynchronously that the id is an AMI in this region.
 
         AWS: Systems Manager PutParameter with DataType ``aws:ec2:image``.
         """

@@ -55,6 +55,6 @@ def _own_images(params: dict[str, Any]) -> list[tuple[str, str]]:
     from amicopy.jobs.existing_copies import own_images
     from amicopy.render.text import safe
 
-    session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), patience_seconds=_SECONDS)
+    session = Session(profile=params.get("profile"), endpoint_url=params.get("endpoint_url"), timeout_seconds=_SECONDS)
     images = own_images(Context(session=session), params.get("source_region"))
     return [(image.image_id, safe(image.name)) for image in images]

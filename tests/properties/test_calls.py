@@ -126,13 +126,13 @@ def test_only_services_that_are_called_have_clients(
 ) -> None:
     """A client of KMS takes as long to make as one of EC2; a shared image needs none where no key comes into it."""
     made: list[tuple[str, str]] = []
-    make = Session._made
+    make = Session._create_client
 
     def noted(session: Session, service: str, region: str) -> Any:
         made.append((service, region))
         return make(session, service, region)
 
-    monkeypatch.setattr(Session, "_made", noted)
+    monkeypatch.setattr(Session, "_create_client", noted)
     copied(amicopy, world, a_source(world, launch_permissions={SOMEBODY}).image_id, "--to", f"{WEST},{EAST}")
     assert sorted(made) == sorted(("ec2", region) for region in (HOME, WEST, EAST))
 

@@ -1,6 +1,6 @@
-"""Files that may be lost at any time, under ``~/.cache/amicopy``: kept whole, and believed only when they are ours.
+"""A cache under ``~/.cache/amicopy``, whose files may be deleted at any time.
 
-Refuses to fail: what cannot be read is not there, and what cannot be written is made again by the next run.
+Never raises: an unreadable file counts as missing, and what can't be written is computed again by the next run.
 """
 
 import hashlib
@@ -13,17 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_UNUSED_SECONDS = 90 * 24 * 3600  # what was written so long ago belongs to a release that has been replaced
+_UNUSED_SECONDS = 90 * 24 * 3600  # a file this old belongs to a release that has been replaced
 
 
 def read(name: str) -> Any:
-    """Return what was kept under this name; None if nothing was, or it is damaged, or others could have written it."""
+    """Return the value stored under this name; None if missing, damaged, or writable by other users."""
     directory = _directory()
     if not directory:
         return None
     try:
         with os.fdopen(os.open(directory / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-            if not _ours(os.fstat(file.fileno())):
+            if not _only_user_can_write(os.fstat(file.fileno())):
                 return None
             digest, _, text = file.read().partition(b"\n")
         return json.loads(text) if digest == _digest(name, text) else None
@@ -32,7 +32,7 @@ def read(name: str) -> Any:
 
 
 def write(name: str, value: Any) -> None:
-    """Keep a value that JSON can express under this name, for this user only; files of replaced releases go."""
+    """Store a JSON value under this name, readable by this user only, and delete files of replaced releases."""
     directory = _directory()
     if not directory:
         return
@@ -47,13 +47,13 @@ def write(name: str, value: Any) -> None:
         except OSError:
             Path(temporary).unlink(missing_ok=True)
             raise
-        _forget_replaced(directory)
+        _delete_replaced(directory)
 
 
 def _directory() -> Path | None:
-    """Return the directory, whether or not it exists; None where the user has no home."""
+    """Return the directory, whether or not it exists; None if the user has no home directory."""
     configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if configured.is_absolute():  # a relative one is to be ignored (XDG Base Directory Specification)
+    if configured.is_absolute():  # "All paths set in these environment variables must be absolute" (XDG)
         return configured / "amicopy"
     try:
         return Path.home() / ".cache" / "amicopy"
@@ -61,18 +61,18 @@ def _directory() -> Path | None:
         return None
 
 
-def _ours(status: os.stat_result) -> bool:
-    """Tell whether nobody but this user can have written the file: what it says decides what is sent to EC2."""
+def _only_user_can_write(status: os.stat_result) -> bool:
+    """Return True if only this user can have written the file: its content decides what is sent to EC2."""
     others_write = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and not others_write
 
 
 def _digest(name: str, text: bytes) -> bytes:
-    """Return what tells a damaged file, or one that was kept under another name, from a whole one."""
+    """Return the checksum that reveals a damaged or renamed file."""
     return hashlib.sha256(name.encode() + b"\n" + text).hexdigest().encode()
 
 
-def _forget_replaced(directory: Path) -> None:
+def _delete_replaced(directory: Path) -> None:
     for path in directory.iterdir():
         if time.time() - path.stat().st_mtime > _UNUSED_SECONDS:
             path.unlink(missing_ok=True)

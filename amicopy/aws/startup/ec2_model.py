@@ -1,12 +1,9 @@
-"""Which EC2 operations amicopy calls, and botocore's model of EC2 cut down to them.
-
-Refuses to read or write a file, and to change what stays in the model.
-"""
+"""The EC2 operations that amicopy calls, and botocore's model of EC2 cut down to them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-# Whoever calls another one adds it here; a test looks for every name that the gateway calls.
+# Add an operation here before calling it; a test compares this list with the names in the code.
 OPERATIONS = (
     "CopyImage",
     "CreateTags",
@@ -31,10 +28,10 @@ OPERATIONS = (
 
 
 def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dict[str, Any]:
-    """Return the model with these operations, every shape that they reach, every exception, and no documentation.
+    """Return the model with these operations, the shapes that they use, and all exceptions, without documentation.
 
     Raises:
-        KeyError, TypeError, AttributeError: the model is not built as expected, or lacks one of the operations.
+        KeyError, TypeError, AttributeError: the model isn't built as expected, or an operation is missing.
     """
     kept = {name: _bare(model["operations"][name]) for name in operations}
     shapes: dict[str, Any] = {}
@@ -48,7 +45,7 @@ def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dic
 
 
 def _bare(node: Any) -> Any:
-    """Return the node without its documentation, which is text; a member of that name is not."""
+    """Return the node without its documentation, which is a string; a member named ``documentation`` stays."""
     if isinstance(node, Mapping):
         items = ((key, value) for key, value in node.items() if key != "documentation" or not isinstance(value, str))
         return {key: _bare(value) for key, value in items}
@@ -56,7 +53,7 @@ def _bare(node: Any) -> Any:
 
 
 def _references(node: Any) -> Iterator[str]:
-    """Yield the name of every shape that the node refers to; a member that is called ``shape`` is no reference."""
+    """Yield the name of every shape that the node refers to; a member named ``shape`` is not a reference."""
     if isinstance(node, Mapping):
         if isinstance(node.get("shape"), str):
             yield node["shape"]

@@ -1,7 +1,6 @@
-"""One TLS context for all clients of a session: the CA bundle is read once, not at every connection.
+"""One TLS context for all clients of a session, so that the CA bundle is read once and not at every connection.
 
-Refuses to change what is trusted, and to fail: a botocore or urllib3 that is built otherwise goes on as it is
-(docs/adr/0008).
+Doesn't change what is trusted. A client that is built in another way keeps its own context (docs/adr/0008).
 """
 
 import ssl
@@ -10,14 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 
-class SharedContext:
-    """The context of the first client, handed to all that follow; they have to trust the same CA bundle."""
+class SharedTlsContext:
+    """The TLS context of the first client, for all clients that follow; they must trust the same CA bundle."""
 
     def __init__(self) -> None:
         self._context: ssl.SSLContext | None = None
 
-    def give(self, client: Any) -> None:
-        """Let a client of botocore's, which has not connected yet, use the shared context."""
+    def apply_to(self, client: Any) -> None:
+        """Make a botocore client that hasn't connected yet use the shared context."""
         settings = _pool_settings(client)
         context = settings.get("ssl_context")
         if not isinstance(context, ssl.SSLContext):
@@ -32,7 +31,7 @@ class SharedContext:
 
 
 def _pool_settings(client: Any) -> dict[str, Any]:
-    """Return what a client makes its connections with, to be changed; where it is not found, a dict of nobody's."""
+    """Return the settings that a client makes connections with, to change in place; an unused dict if not found."""
     part = client
     for name in ("_endpoint", "http_session", "_manager", "connection_pool_kw"):
         part = getattr(part, name, None)
@@ -40,7 +39,7 @@ def _pool_settings(client: Any) -> dict[str, Any]:
 
 
 def _once(method: Callable[..., None]) -> Callable[..., None]:
-    """Return the method, which does nothing when it is called again with what it has been called with."""
+    """Return the method, changed to do nothing when it is called again with the same arguments."""
     seen: set[str] = set()
     lock = threading.Lock()
 

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from amicopy.aws.client import CallCounter
 from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.session import Session
-from amicopy.aws.startup.tls import SharedContext
+from amicopy.aws.startup.tls import SharedTlsContext
 from amicopy.core.errors import Unreachable
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -242,7 +242,7 @@ def test_a_proxy_is_gone_through(tmp_path: Path, serve: Any, monkeypatch: pytest
 
 def test_another_bundle_is_read_when_it_is_asked_for(tmp_path: Path, loads: list[Any]) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    SharedContext().give(client_with({"ssl_context": context}))
+    SharedTlsContext().apply_to(client_with({"ssl_context": context}))
     paths = [str(issued(tmp_path, host)) for host in ("one.example", "two.example")]
     for path in (*paths, *paths):
         context.load_verify_locations(path, None, None)
@@ -261,5 +261,5 @@ def client_with(settings: Any) -> Any:
 )
 def test_a_client_that_is_built_otherwise_stays_as_it_is(client: Any) -> None:
     before = repr(client)
-    SharedContext().give(client)
+    SharedTlsContext().apply_to(client)
     assert repr(client) == before
