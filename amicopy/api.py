@@ -11,8 +11,9 @@ from amicopy.aws.session import AwsSession, Session, session_for
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
+from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
-from amicopy.core.run_options import Order, Terms
+from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
@@ -30,17 +31,16 @@ __all__ = [
     "CopyJob",
     "CopyRequest",
     "Event",
-    "Order",
     "Plan",
     "Principal",
     "Protection",
     "Report",
+    "RunOptions",
     "Session",
     "StatusJob",
     "StatusResult",
     "SyncJob",
     "SyncResult",
-    "Terms",
     "VerifyJob",
     "VerifyResult",
     "cancel",
@@ -65,37 +65,56 @@ def copy(
     share: str | Iterable[str] | None = None,
     carry_permissions: bool = True,
     encrypt: bool = False,
-    keys: Mapping[str, str] | None = None,
+    kms_keys: Mapping[str, str] | None = None,
     complete_within: timedelta | None = None,
     deprecate_after: timedelta | None = None,
     carry_deprecation: bool = True,
     protect: Protection | None = None,
     preflight: bool = True,
-    terms: Terms | None = None,
+    run_options: RunOptions | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
     context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> Report:
-    """Copy AMIs to other regions, as ``amicopy copy`` does, and return what became of each destination.
+    """Copy AMIs to other regions, as ``amicopy copy`` does, and return the outcome of each destination.
 
-    The same call again joins, completes and repairs; where all is as asked it writes nothing. ``on_event`` is called
-    with each event as it happens, in this thread. ``keys`` holds KMS keys by region, under ``""`` the one for all
-    others; ``share`` accounts, ARNs of organizations or organizational units, or ``public``; empty: nobody.
+    Safe to repeat: a second call joins pending copies, completes incomplete ones, and changes nothing when every
+    destination is up to date. Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``).
+    When anything is refused, nothing is started.
 
-    Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``). When anything is refused,
-    nothing is started.
+    - ``image_ids``: one id or several. ``source_region``: their region; by default the session's.
+    - ``to``: regions; ``all`` and patterns such as ``eu-*`` match enabled regions; ``exclude`` removes some.
+    - ``best_effort``: destinations that may fail without failing the run.
+    - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``. By default the
+      source's name, and a description that says where the image was copied from.
+    - ``tags``: added to the copies and their snapshots; they override the source's. ``carry_tags=False``: don't copy
+      the source's tags.
+    - ``share``: account ids, ARNs of organizations or organizational units, or ``public``, instead of those the source
+      is shared with; empty: nobody. ``carry_permissions=False``: keep the copies private.
+    - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
+    - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
+    - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
+      the source's deprecation date.
+    - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
+    - ``run_options``: how long to wait, when to share, what to do on failure.
+    - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
+      signal of your own.
+    - ``on_event``: called with each event as it happens, in this thread.
 
     Raises:
-        UsageError: the arguments contradict each other, or name a region that does not exist; AWS was not asked.
-        ValueError: a principal is none.
-        AmicopyError: nothing could be planned: no credentials, no such AMI, no permission to look.
+        UsageError: the arguments contradict each other or break a rule of EC2's, or a region doesn't exist. AWS was not
+            called.
+        ValueError: a principal is not valid.
+        AmicopyError: nothing could be planned: no credentials, no such AMI, or no permission to read.
     """
-    wish = CopyRequest(
-        source_region=source_region or "",
+    request = CopyRequest(
         image_ids=_listed(image_ids),
-        destinations=(),
+        source_region=source_region or "",
+        to=split_names(_listed(to)),
+        exclude=split_names(_listed(exclude)),
+        best_effort=split_names(_listed(best_effort)),
         name=name,
         description=description,
         tags=dict(tags or {}),
@@ -103,31 +122,30 @@ def copy(
         carry_permissions=carry_permissions,
         share=None if share is None else frozenset(map(Principal.parse, _listed(share))),
         encrypt=encrypt,
-        keys=dict(keys or {}),
-        complete_within_minutes=int(complete_within.total_seconds() // 60) if complete_within else None,
+        kms_keys=dict(kms_keys or {}),
+        complete_within=complete_within,
         carry_deprecation=carry_deprecation,
         deprecate_after=deprecate_after,
         protect=protect,
         preflight=preflight,
     )
-    order = Order(wish=wish, to=_listed(to), exclude=_listed(exclude), best_effort=_listed(best_effort))
-    job = CopyJob(_context(context, session, profile, region), [order], terms)
+    job = CopyJob(_context(context, session, profile, region), [request], run_options)
     job.plan()
-    _heard(job.events(), on_event)
+    _forward(job.events(), on_event)
     return job.report
 
 
 def sync(
     manifest: str | Path,
     *,
-    terms: Terms | None = None,
+    run_options: RunOptions | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
     context: Context | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> SyncResult:
-    """Make a manifest true, as ``amicopy sync`` does, and return what became of copies, parameters and old copies.
+    """Apply a manifest, as ``amicopy sync`` does, and return the outcome of copies, parameters and removals.
 
     Raises:
         ManifestInvalid: with everything that is wrong, each with file, line and column.
@@ -136,11 +154,10 @@ def sync(
     """
     from amicopy.manifest.read import read_manifest
 
-    job = SyncJob(
-        _context(context, session, profile, region), read_manifest(str(manifest), Path(manifest).read_bytes()), terms
-    )
+    entries = read_manifest(str(manifest), Path(manifest).read_bytes())
+    job = SyncJob(_context(context, session, profile, region), entries, run_options)
     job.plan()
-    _heard(job.events(), on_event)
+    _forward(job.events(), on_event)
     return job.finish()
 
 
@@ -148,20 +165,20 @@ def status(
     image_ids: str | Iterable[str],
     *,
     source_region: str | None = None,
-    where: str | Sequence[str] = "all",
+    regions: str | Sequence[str] = "all",
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
     context: Context | None = None,
 ) -> StatusResult:
-    """Return every copy of the AMIs in the regions named by ``where``; reads only.
+    """Return every copy of the AMIs in the regions named by ``regions``; reads only.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
     return StatusJob(
-        _context(context, session, profile, region), _about(image_ids, source_region), _listed(where)
+        _context(context, session, profile, region), _about(image_ids, source_region), _listed(regions)
     ).look()
 
 
@@ -169,27 +186,27 @@ def verify(
     image_ids: str | Iterable[str],
     *,
     source_region: str | None = None,
-    where: str | Sequence[str] = "all",
-    wish: CopyRequest | None = None,
+    regions: str | Sequence[str] = "all",
+    request: CopyRequest | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
     context: Context | None = None,
 ) -> VerifyResult:
-    """Return how every copy of the AMIs compares with its source, or with ``wish``; reads only.
+    """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
-    asked = wish or _about(image_ids, source_region)
-    return VerifyJob(_context(context, session, profile, region), asked, _listed(where)).verdict()
+    asked = request or _about(image_ids, source_region)
+    return VerifyJob(_context(context, session, profile, region), asked, _listed(regions)).verdict()
 
 
 def cancel(
     image_ids: str | Iterable[str],
     *,
-    where: str | Sequence[str],
+    regions: str | Sequence[str],
     source_region: str | None = None,
     available: bool = False,
     session: AwsSession | Session | None = None,
@@ -211,7 +228,7 @@ def cancel(
     job = CancelJob(
         _context(context, session, profile, region),
         ids,
-        _listed(where),
+        _listed(regions),
         source_region=source_region,
         available=available,
     )
@@ -237,14 +254,14 @@ def _context(
 
 
 def _about(image_ids: str | Iterable[str], source_region: str | None) -> CopyRequest:
-    return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids), destinations=())
+    return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids))
 
 
 def _listed(texts: str | Iterable[str]) -> tuple[str, ...]:
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 
-def _heard(events: Iterable[Event | None], on_event: Callable[[Event], object] | None) -> None:
+def _forward(events: Iterable[Event | None], on_event: Callable[[Event], object] | None) -> None:
     """Go through the events to their end, handing each on."""
     for event in events:
         if event is not None and on_event is not None:

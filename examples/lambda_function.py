@@ -15,7 +15,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         event["images"],
         to=event["to"],
         source_region=event["from"],
-        terms=amicopy.Terms(wait=False),
+        run_options=amicopy.RunOptions(wait=False),
     )
     return {
         "exit_code": int(report.exit_code()),

@@ -33,7 +33,7 @@ class KmsClient:
             settings = self._call("DescribeKey", KeyId=text)["KeyMetadata"]
         except RequestRefused as error:
             if error.code == "NotFoundException":
-                raise KeyNotFound(f"There is no KMS key {text} in {self._region}.", why=error.why) from error
+                raise KeyNotFound(f"There is not a valid KMS key {text} in {self._region}.", why=error.why) from error
             raise
         return KmsKey(
             arn=settings.get("Arn", ""),

@@ -3,8 +3,7 @@
 Refuses to import what needs botocore.
 """
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -20,8 +19,8 @@ from amicopy.cli.options import (
     option,
     stacked,
 )
-from amicopy.core.ec2_rules import tags_problem
-from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.regions import split_names
+from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
 
 wanted_options = stacked(
     option(
@@ -77,46 +76,42 @@ completion_option = option(
 )
 
 
-def refuse_contradictions(options: Mapping[str, Any]) -> None:
-    """Raise a usage error where these options contradict each other or break EC2's rules."""
-    if options["share"] and options["no_permissions"]:
-        raise click.UsageError("--share and --no-permissions contradict each other: shared with these, or with nobody.")
-    if options["deprecate_after"] and options["no_deprecation"]:
-        raise click.UsageError("--deprecate-after and --no-deprecation contradict each other.")
-    if (options["encrypt"] or options["keys"]) and any(one.is_public for one in options["share"]):
-        raise click.UsageError("--share public and encryption contradict each other: no encrypted AMI can be public.")
-    regions = [region for region, _ in options["keys"]]
-    if twice := sorted({region for region in regions if regions.count(region) > 1}):
-        keys_there = ", ".join(key for region, key in options["keys"] if region == twice[0])
-        raise click.UsageError(f"--kms-key names more than one key for {twice[0] or 'all destinations'}: {keys_there}.")
-    keys = [key for key, _ in options["tags"]]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise click.UsageError(f"--tag gives {', '.join(map(repr, twice))} more than once.")
-    if problem := tags_problem(dict(options["tags"])):
-        raise click.UsageError(f"--tag: {problem}.")
+def copy_request(options: Mapping[str, Any]) -> CopyRequest:
+    """Return what the options ask for.
 
-
-def wish_from(options: Mapping[str, Any]) -> CopyRequest:
-    """Return what the options ask for; its destinations are left open."""
-    return CopyRequest(
+    Raises:
+        click.UsageError: they contradict each other, or break a rule of EC2's.
+    """
+    request = CopyRequest(
+        image_ids=tuple(name for name in dict.fromkeys(options["image_ids"]) if name != "-"),
         source_region=options["source_region"] or "",
-        image_ids=tuple(dict.fromkeys(options["image_ids"])),
-        destinations=(),
+        to=split_names(options.get("to", ())),
+        exclude=split_names(options.get("exclude", ())),
+        best_effort=split_names(options.get("best_effort", ())),
         name=options["name"] or "",
         description=options["description"],
-        tags=dict(options["tags"]),
+        tags=_each_once("--tag", options["tags"]),
         carry_tags=not options["no_tags"],
         carry_permissions=not options["no_permissions"],
         share=frozenset(options["share"]) or None,
         encrypt=options["encrypt"],
-        keys=dict(options["keys"]),
-        complete_within_minutes=_minutes(options.get("complete_within")),
+        kms_keys=_each_once("--kms-key", options["keys"]),
+        complete_within=options.get("complete_within"),
         carry_deprecation=not options["no_deprecation"],
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         preflight=not options.get("no_preflight"),
     )
+    problems = [problem.words(OPTIONS) for problem in request_problems(request)]
+    if problems:
+        raise click.UsageError("; ".join(problems) + ".")
+    return request
 
 
-def _minutes(length: timedelta | None) -> int | None:
-    return int(length.total_seconds() // 60) if length else None
+def _each_once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the pairs as a mapping, unless a key is given twice."""
+    keys = [key for key, _ in pairs]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        values = ", ".join(value for key, value in pairs if key == twice[0])
+        raise click.UsageError(f"{option} is given more than once for {twice[0] or 'all destinations'}: {values}.")
+    return dict(pairs)

@@ -33,11 +33,12 @@ class Environment:
         return typed(["amicopy", *self.argv])
 
     def context(self, session: Any, *, quiet: bool = False) -> Any:
-        """Return the means of a job here; unless ``quiet``, what it says goes to stderr."""
+        """Return the context of a job here; unless ``quiet``, its notices go to stderr."""
         from amicopy.cli.terminal import say
+        from amicopy.core.request import OPTIONS
         from amicopy.jobs.context import Context
 
-        context = Context(session=session, clock=self.clock, stop=self.stop)
+        context = Context(session=session, clock=self.clock, stop=self.stop, spelling=OPTIONS)
         if self.drive:
             context.drive = self.drive
         if not quiet:

@@ -81,9 +81,9 @@ class TagOption(click.ParamType[tuple[str, str]]):
             return value
         key, sign, text = value.partition("=")
         if not sign:
-            self.fail(f"{value!r} is no tag: write KEY=VALUE.", param, ctx)
+            self.fail(f"{value!r} is not a valid tag: write KEY=VALUE.", param, ctx)
         if key in OWN_TAGS:
-            self.fail(f"{key!r} is amicopy's own: its value says how the copy was made.", param, ctx)
+            self.fail(f"{key!r} is set by amicopy itself, to record where a copy comes from.", param, ctx)
         if problem := tag_problem(key, text):
             self.fail(f"{problem}.", param, ctx)
         return key, text
@@ -214,9 +214,9 @@ connection_options = stacked(
 def refuse_two_endpoints(options: Mapping[str, Any]) -> None:
     """Raise a usage error where the connection options name two EC2s."""
     if options["sandbox"] and options["endpoint_url"]:
-        raise click.UsageError("--sandbox and --endpoint-url contradict each other: each names an EC2 to call.")
+        raise click.UsageError("--sandbox and --endpoint-url cannot be used together: each is an EC2 endpoint.")
     if options["sandbox"] and options["profile"]:
-        raise click.UsageError("--sandbox and --profile contradict each other: the sandbox takes no real credentials.")
+        raise click.UsageError("--sandbox and --profile cannot be used together: the sandbox uses no real credentials.")
 
 
 def output_options(*formats: str) -> Callable[[Command], Command]:

@@ -61,9 +61,9 @@ run_options = stacked(
 def refuse_run_contradictions(options: dict[str, Any]) -> None:
     """Raise a usage error where these options contradict each other; a time-out of ages becomes ten years."""
     if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
-        raise click.UsageError("--exit-code goes with --dry-run or --no-wait.")
+        raise click.UsageError("--exit-code requires --dry-run or --no-wait.")
     if options["dry_run"] and options["no_wait"]:
-        raise click.UsageError("--dry-run and --no-wait contradict each other: the one starts nothing.")
+        raise click.UsageError("--dry-run and --no-wait cannot be used together.")
     _refuse_files(options)
     options["timeout"] = min(options["timeout"], timedelta(days=3650))
 
@@ -71,4 +71,6 @@ def refuse_run_contradictions(options: dict[str, Any]) -> None:
 def _refuse_files(options: Mapping[str, Any]) -> None:
     exported = options["output"] in {"tfvars", "cfn", "env", "markdown"}
     if options["dry_run"] and (options["files"] or options["page"] or options["github"] or exported):
-        raise click.UsageError("--dry-run has no copies to tell of: it takes text, table, json or jsonl, and no files.")
+        raise click.UsageError(
+            "--dry-run makes no copies to report: use text, table, json or jsonl output, and no files."
+        )

@@ -22,7 +22,7 @@ def length_from(text: str) -> timedelta:
     except OverflowError:
         length = timedelta(0)
     if not length:
-        raise ValueError(f"{text!r} is no duration: write 90s, 45m, 4h or 1d12h")
+        raise ValueError(f"{text!r} is not a valid duration (examples: 90s, 45m, 4h, 1d12h)")
     return length
 
 
@@ -33,9 +33,16 @@ def deprecation_from(text: str) -> timedelta:
         ValueError: it is more than EC2 takes (EnableImageDeprecation: "The limit is 10 years").
     """
     length = length_from(text)
-    if length > timedelta(days=3650):
-        raise ValueError(f"{text!r} is more than the ten years (3650d) that EC2 takes")
+    if problem := deprecation_problem(length):
+        raise ValueError(f"{text!r} {problem}")
     return length
+
+
+def deprecation_problem(length: timedelta) -> str:
+    """Return why EC2 would refuse to deprecate an AMI this long after its creation, or an empty string."""
+    if length <= timedelta(0):
+        return "is not a time after the copy's creation"
+    return "is longer than EC2's limit of 10 years (3650d)" if length > timedelta(days=3650) else ""
 
 
 def completion_from(text: str) -> timedelta:
@@ -45,7 +52,14 @@ def completion_from(text: str) -> timedelta:
         ValueError: it is none of EC2's steps (CopyImage, SnapshotCopyCompletionDurationMinutes).
     """
     length = length_from(text)
+    if problem := completion_problem(length):
+        raise ValueError(f"{text!r} {problem}")
+    return length
+
+
+def completion_problem(length: timedelta) -> str:
+    """Return why EC2 would refuse this time limit for a copy, or an empty string."""
     minutes = length.total_seconds() / 60
     if minutes % 15 or not 15 <= minutes <= 2880:
-        raise ValueError(f"{text!r} is none of EC2's times: 15m to 48h in steps of 15 minutes, e.g. 45m")
-    return length
+        return "is not allowed: use 15m to 48h in steps of 15 minutes, e.g. 45m"
+    return ""

@@ -27,25 +27,26 @@ def check_image_id(text: str) -> None:
     """Raise ValueError unless ``text`` is an AMI id: ``ami-`` and 8 or 17 hexadecimal digits."""
     if not _IMAGE_ID.fullmatch(text):
         raise ValueError(
-            f"{text!r} is no AMI id: one is ami- and 17 (old ones: 8) digits or letters a to f, "
-            "such as ami-0abcdef1234567890"
+            f"{text!r} is not a valid AMI id (expected ami- followed by 8 or 17 hex digits, "
+            "such as ami-0abcdef1234567890)"
         )
 
 
 def name_problem(name: str) -> str:
     """Return what EC2 has against ``name`` as an AMI name, or nothing."""
     if len(name) not in NAME_LENGTHS:
-        return f"an AMI name has 3 to 128 characters, and {name!r} has {len(name)}"
+        return f"an AMI name must have 3 to 128 characters; {name!r} has {len(name)}"
     if not _NAME.fullmatch(name):
         odd = sorted(set(_NAME.sub("", name)))
-        return f"an AMI name has no {', '.join(map(repr, odd))}: letters, digits and ( ) [ ] . / - ' @ _ and spaces"
+        allowed = "letters, digits, spaces and ( ) [ ] . / - ' @ _"
+        return f"an AMI name cannot contain {', '.join(map(repr, odd))} (allowed: {allowed})"
     return ""
 
 
 def description_problem(description: str) -> str:
     """Return what EC2 has against ``description``, or nothing."""
     if len(description) > MAX_DESCRIPTION:
-        return f"a description has 255 characters at most, and this one has {len(description)}"
+        return f"a description can have up to 255 characters; this one has {len(description)}"
     return ""
 
 

@@ -52,7 +52,7 @@ def check_key(text: str) -> None:
     """Raise ValueError unless ``text`` is a key id, an alias, or the ARN of either, as CopyImage takes them."""
     if not (_BARE.fullmatch(text) or _ARN.fullmatch(text)):
         raise ValueError(
-            f"{text!r} is no KMS key: give a key id (1234abcd-12ab-34cd-56ef-1234567890ab or mrk-…), an alias "
+            f"{text!r} is not a valid KMS key: use a key id (1234abcd-12ab-34cd-56ef-1234567890ab or mrk-…), an alias "
             "(alias/name), or the ARN of either"
         )
 

@@ -76,7 +76,7 @@ class Principal:
             if pattern.fullmatch(text):
                 return cls(kind, text)
         raise ValueError(
-            f"{text!r} is no principal: give a 12-digit account id, the full ARN of an organization "
+            f"{text!r} is not a valid principal: use a 12-digit account id, the full ARN of an organization "
             "(arn:aws:organizations::111122223333:organization/o-…) or of an organizational unit "
             "(arn:aws:organizations::111122223333:ou/o-…/ou-…), or the word public"
         )

@@ -1,7 +1,4 @@
-"""From what a user writes after ``--to`` to regions: lists, ``all``, globs, exclusions.
-
-Refuses to ask AWS; it is handed the names that exist and those that the account has enabled.
-"""
+"""Regions as a user writes them (lists, ``all``, patterns, exclusions), checked and resolved."""
 
 import difflib
 import fnmatch
@@ -20,7 +17,7 @@ def split_names(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether ``name`` stands for several regions."""
+    """Return True if ``name`` stands for several regions."""
     return name == ALL or any(sign in name for sign in "*?[")
 
 
@@ -48,82 +45,90 @@ def check_regions(names: Iterable[str], known: Collection[str], option: str) -> 
         elif name not in known:
             near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
             raise UsageError(
-                f"{option}: there is no region {name!r}.",
-                why=f"Near to it: {', '.join(near)}." if near else f"The regions are: {', '.join(sorted(known))}.",
-                next_step="A region newer than the installed botocore is known after: pip install --upgrade botocore",
+                f"{option}: unknown region {name!r}.",
+                why=f"Did you mean {' or '.join(near)}?" if near else f"The regions are: {', '.join(sorted(known))}.",
+                next_step="For a newly launched region, upgrade botocore: pip install --upgrade botocore",
             )
 
 
 def choose_regions(
-    wanted: Sequence[str],
+    names: Sequence[str],
     *,
     exclude: Sequence[str],
     source: str,
     known: Sequence[str],
     enabled: Sequence[str],
-    beside_source: bool = False,
+    in_source_region: bool = False,
+    spelling: Mapping[str, str],
 ) -> tuple[str, ...]:
-    """Return the destinations, each once, in the order asked; patterns stand for enabled regions but the source's.
+    """Return the destinations, each once, in the order given; patterns match enabled regions except the source's.
 
-    ``beside_source`` lets the source's own region be named: for a copy that is encrypted with another key.
+    With ``in_source_region`` the source's own region is allowed: for a copy that is encrypted with another key.
 
     Raises:
-        UsageError: the source's own region is named, or nothing is left.
+        UsageError: the source's own region is given, or no region is left.
     """
+    to, excluding = (spelling.get(name, name) for name in ("to", "exclude"))
     chosen: list[str] = []
-    for name in wanted:
+    for name in names:
         if is_pattern(name):
             chosen += [region for region in expand(name, enabled) if region != source]
-        elif name == source and not beside_source:
+        elif name == source and not in_source_region:
             raise UsageError(
-                f"--to names {source}, where the source is.",
-                why="A copy beside its source is a second AMI of the same content.",
-                next_step="Name other regions, or the source's with --from; to encrypt it anew: --encrypt.",
+                f"{to} includes {source}, the source region.",
+                why="That would create a duplicate of the source in its own region.",
+                next_step="Choose other regions, check the source region, or encrypt the copy.",
             )
         else:
             chosen.append(name)
     left_out = {region for name in exclude for region in expand(name, known)}
     regions = tuple(region for region in dict.fromkeys(chosen) if region not in left_out)
-    if not wanted:
-        raise UsageError("--to names no region.", next_step="Name one or more: --to us-west-2,eu-west-1")
+    if not names:
+        raise UsageError(f"{to} has no region.", next_step="Give one or more, for example us-west-2,eu-west-1.")
     if not regions:
         raise UsageError(
             "No destination is left.",
-            why=f"--to {','.join(wanted)} without {source} and --exclude {','.join(exclude) or 'nothing'} is empty.",
-            next_step="Name a region with --to that --exclude does not take away.",
+            why=f"{excluding} and the source region {source} remove every region of {to} {','.join(names)}.",
+            next_step=f"Add a region to {to}, or remove one from {excluding}.",
         )
     return regions
 
 
 class NamedRegions:
-    """What a person says about regions.
+    """The regions that a user wrote, field by field: checked first, resolved once the enabled regions are known."""
 
-    Raises UsageError where a region does not exist, lies in another partition, or where nothing is left.
-    """
+    def __init__(
+        self,
+        partitions: Mapping[str, str],
+        source_region: str,
+        named: Mapping[str, Sequence[str]],
+        spelling: Mapping[str, str],
+    ) -> None:
+        """Check the regions of each field (``to``); ``partitions`` has the partition of every known region.
 
-    def __init__(self, partitions: Mapping[str, str], source_region: str, named: Mapping[str, Sequence[str]]) -> None:
-        """Check the regions that each option (``--to``) names; ``source_region`` is where the sources are.
-
-        ``partitions`` has the partition of every known region.
+        Raises:
+            UsageError: a region doesn't exist, or is in another partition.
         """
         everywhere = tuple(sorted(partitions))
-        check_regions([source_region], everywhere, "--from")
+        self._spelling = spelling
+        check_regions([source_region], everywhere, spelling.get("source_region", "source_region"))
         partition = partitions[source_region]
         self.source_region = source_region
         self.known = tuple(region for region in everywhere if partitions[region] == partition)
-        self._named = {option: split_names(texts) for option, texts in named.items()}
-        for option, names in self._named.items():
+        self._named = {field: split_names(texts) for field, texts in named.items()}
+        for field, names in self._named.items():
+            option = spelling.get(field, field)
             check_regions(names, everywhere, option)
             for name in names:
                 if not is_pattern(name) and partitions[name] != partition:
                     raise UsageError(
                         f"{option} {name} is in another partition than {source_region}.",
-                        why="EC2 copies no AMI from one partition to another.",
+                        why="EC2 can't copy an AMI from one partition to another.",
                         next_step="Store it in S3 and restore it there: aws ec2 create-store-image-task",
                     )
 
-    def __getitem__(self, option: str) -> tuple[str, ...]:
-        return self._named[option]
+    def __getitem__(self, field: str) -> tuple[str, ...]:
+        return self._named[field]
 
     def enabled(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
         """Return the regions that the account has enabled; all that are known where EC2 could not be asked."""
@@ -131,32 +136,33 @@ class NamedRegions:
             return self.known
         return tuple(name for name, region in regions.items() if region.enabled)
 
-    def places(self, option: str, ask: Callable[[], Mapping[str, Region] | None]) -> tuple[str, ...]:
-        """Return the regions that ``option`` means; EC2 is asked for the enabled ones only where a pattern needs it.
+    def resolve(self, field: str, ask: Callable[[], Mapping[str, Region] | None]) -> tuple[str, ...]:
+        """Return the regions of ``field``; EC2 is asked for the enabled regions only if there is a pattern.
 
         Raises:
             UsageError: no enabled region matches.
         """
-        names = self[option]
+        names = self[field]
         if not any(map(is_pattern, names)):
             return names
         enabled = self.enabled(ask())
         chosen = [region for name in names for region in expand(name, enabled)]
         if not chosen:
             raise UsageError(
-                f"{option} {','.join(names)} matches no enabled region.",
-                why=f"Enabled are: {', '.join(enabled)}.",
-                next_step="Name one of them.",
+                f"{self._spelling.get(field, field)} {','.join(names)} matches no enabled region.",
+                why=f"The enabled regions are: {', '.join(enabled)}.",
+                next_step="Choose one of them.",
             )
         return tuple(dict.fromkeys(chosen))
 
-    def destinations(self, enabled: Sequence[str] | None = None, *, beside_source: bool = False) -> tuple[str, ...]:
-        """Return what ``--to`` without ``--exclude`` means, given the enabled regions."""
+    def destinations(self, enabled: Sequence[str] | None = None, *, in_source_region: bool = False) -> tuple[str, ...]:
+        """Return the destinations: the regions of ``to`` without those of ``exclude``, given the enabled regions."""
         return choose_regions(
-            self["--to"],
-            exclude=self["--exclude"],
+            self["to"],
+            exclude=self["exclude"],
             source=self.source_region,
             known=self.known,
             enabled=self.known if enabled is None else enabled,
-            beside_source=beside_source,
+            in_source_region=in_source_region,
+            spelling=self._spelling,
         )

@@ -1,46 +1,188 @@
-"""What a user asks of a copying run, as one value, already checked for what can be checked without AWS.
+"""What a user asks of a copying run, as one value, and the check that the command line, manifests and Python share."""
 
-Refuses to read options, files or variables: the commands do, and hand over this.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from amicopy.core.models import Principal
+from amicopy.core.durations import completion_problem, deprecation_problem
+from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
+from amicopy.core.errors import UsageError
+from amicopy.core.kms_key import check_key, key_in_region
+from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.templates import check_template
 
 
 class Protection(StrEnum):
-    """Deregistration protection to be given to the copies (EnableImageDeregistrationProtection)."""
+    """Deregistration protection for the copies (EnableImageDeregistrationProtection)."""
 
     ON = "on"
-    COOLDOWN = "cooldown"  # for 24 hours after it was lifted, too
-    SOURCE = "source"  # as the source has it
+    COOLDOWN = "cooldown"  # continues for 24 hours after it is switched off
+    SOURCE = "source"  # the same as the source's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRequest:
-    """Which images go where, and what the copies are to bear."""
+    """Which images to copy where, and what the copies should have."""
 
-    source_region: str
-    image_ids: tuple[str, ...]
-    destinations: tuple[str, ...]  # regions, in the order asked
-    best_effort: frozenset[str] = frozenset()
+    image_ids: tuple[str, ...] = ()  # empty: not found yet
+    source_region: str = ""  # empty: the configured region
+    to: tuple[str, ...] = ()  # regions, ``all`` and patterns, in the order given
+    exclude: tuple[str, ...] = ()
+    best_effort: tuple[str, ...] = ()  # destinations that may fail without failing the run
     name: str = ""  # a template; empty: the source's name
-    description: str | None = None  # a template; None: says where it was copied from
+    description: str | None = None  # a template; None: says where the image was copied from
     tags: Mapping[str, str] = field(default_factory=dict)  # on the copy and on its snapshots
     carry_tags: bool = True
     carry_permissions: bool = True
     share: frozenset[Principal] | None = None  # None: as the source is shared
     encrypt: bool = False
-    keys: Mapping[str, str] = field(default_factory=dict)  # by region; under "" the one for all others
-    complete_within_minutes: int | None = None
+    kms_keys: Mapping[str, str] = field(default_factory=dict)  # by region; under "" the one for all others
+    complete_within: timedelta | None = None
     carry_deprecation: bool = True
-    deprecate_after: timedelta | None = None  # the copy's creation
+    deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
     preflight: bool = True  # refuse what is known to fail later
+    mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 
     def key_for(self, region: str) -> str:
-        """Return the key asked for in ``region``, as it was written; empty where none was."""
-        return self.keys.get(region, self.keys.get("", ""))
+        """Return the KMS key for ``region`` as it was written, or an empty string."""
+        return self.kms_keys.get(region, self.kms_keys.get("", ""))
+
+    @property
+    def complete_within_minutes(self) -> int | None:
+        """The time limit of a time-based copy, in minutes (CopyImage, SnapshotCopyCompletionDurationMinutes)."""
+        return int(self.complete_within.total_seconds() // 60) if self.complete_within else None
+
+    @property
+    def own_tags(self) -> dict[str, str]:
+        """The tags by which a manifest finds the copies that it made."""
+        return {MANIFEST_TAG: self.mark} if self.mark else {}
+
+    @property
+    def encrypts(self) -> bool:
+        """The request encrypts the copies."""
+        return self.encrypt or bool(self.kms_keys)
+
+
+# How each front end writes a field of the request; fields that are not listed are written as they are.
+PYTHON: Mapping[str, str] = {
+    "carry_permissions": "carry_permissions=False",
+    "carry_deprecation": "carry_deprecation=False",
+}
+MANIFEST: Mapping[str, str] = {
+    "source_region": "from",
+    "kms_keys": "kms_key",
+    "carry_permissions": "carry_permissions: false",
+    "carry_deprecation": "carry_deprecation: false",
+}
+OPTIONS: Mapping[str, str] = {
+    "image_ids": "AMI",
+    "source_region": "--from",
+    "to": "--to",
+    "exclude": "--exclude",
+    "best_effort": "--best-effort",
+    "regions": "--in",
+    "name": "--name",
+    "description": "--description",
+    "tags": "--tag",
+    "share": "--share",
+    "carry_permissions": "--no-permissions",
+    "encrypt": "--encrypt",
+    "kms_keys": "--kms-key",
+    "complete_within": "--complete-within",
+    "deprecate_after": "--deprecate-after",
+    "carry_deprecation": "--no-deprecation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestProblem:
+    """Something in a request that cannot be done, whoever asks for it: the fields that it is about, and the problem."""
+
+    fields: tuple[str, ...]
+    text: str
+
+    def words(self, spelling: Mapping[str, str]) -> str:
+        """Return the problem with the fields as one front end writes them."""
+        return f"{' and '.join(spelling.get(name, name) for name in self.fields)}: {self.text}"
+
+
+def check_request(request: CopyRequest, spelling: Mapping[str, str] = PYTHON) -> None:
+    """Check everything in a request that can be checked without AWS and without knowing the regions.
+
+    Raises:
+        UsageError: with every problem.
+    """
+    problems = [problem.words(spelling) for problem in request_problems(request)]
+    if problems:
+        raise UsageError(f"{problems[0]}.", why="; ".join(problems[1:]))
+
+
+def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
+    """Yield everything that contradicts itself or breaks a rule of EC2's."""
+    for image_id in request.image_ids:
+        yield from _unless_raised(check_image_id, image_id, "image_ids")
+    for name, template, problem_of in (
+        ("name", request.name, name_problem),
+        ("description", request.description or "", description_problem),
+    ):
+        wrong = list(_unless_raised(check_template, template, name))
+        yield from wrong
+        # Without fields it is the text itself; with them EC2's rules are checked once they are filled in.
+        if template and not wrong and "{" not in template and (problem := problem_of(template)):
+            yield RequestProblem((name,), problem)
+    if own := sorted(OWN_TAGS & request.tags.keys()):
+        yield RequestProblem(("tags",), f"amicopy sets {own[0]!r} itself, to record where a copy comes from")
+    if problem := tags_problem({**request.tags, **request.own_tags}):
+        yield RequestProblem(("tags",), problem)
+    if request.share and not request.carry_permissions:
+        yield RequestProblem(("share", "carry_permissions"), "cannot be used together")
+    if request.deprecate_after is not None and not request.carry_deprecation:
+        yield RequestProblem(("deprecate_after", "carry_deprecation"), "cannot be used together")
+    if request.encrypts and any(principal.is_public for principal in request.share or ()):
+        yield RequestProblem(
+            ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
+        )
+    for key in request.kms_keys.values():
+        yield from _unless_raised(check_key, key, "kms_keys")
+    if request.complete_within is not None and (problem := completion_problem(request.complete_within)):
+        yield RequestProblem(("complete_within",), f"{request.complete_within} {problem}")
+    if request.deprecate_after is not None and (problem := deprecation_problem(request.deprecate_after)):
+        yield RequestProblem(("deprecate_after",), f"{request.deprecate_after} {problem}")
+
+
+def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterator[RequestProblem]:
+    try:
+        check(text)
+    except ValueError as error:
+        yield RequestProblem((name,), str(error))
+
+
+def check_destinations(request: CopyRequest, destinations: Sequence[str], spelling: Mapping[str, str]) -> None:
+    """Check that keys and best-effort regions are about destinations, and that each key can be used in its region.
+
+    Raises:
+        UsageError: one isn't, or is the ARN of a key in another region.
+    """
+    keys, best_effort = (spelling.get(name, name) for name in ("kms_keys", "best_effort"))
+    listed = f"The destinations are: {', '.join(destinations)}."
+    for region in request.kms_keys:
+        if region and region not in destinations:
+            raise UsageError(
+                f"{keys} has a key for {region}, which is not a destination.",
+                why=listed,
+                next_step="Correct the region, or leave that key out.",
+            )
+    for destination in destinations:
+        try:
+            key_in_region(request.key_for(destination), destination)
+        except ValueError as error:
+            raise UsageError(f"{keys}: {error}.", next_step=f"Give a key of {destination} for that region.") from error
+    for region in request.best_effort:
+        if region not in destinations:
+            raise UsageError(
+                f"{best_effort} has {region}, which is not a destination.",
+                why=listed,
+                next_step="Add it to the destinations, or leave it out.",
+            )

@@ -20,7 +20,7 @@ def check_template(template: str) -> None:
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise ValueError(f"{template!r} is no template: {error}; write {{{{ for a brace") from error
+        raise ValueError(f"{template!r} is not a valid template: {error}; write {{{{ for a brace") from error
     for _, field, spec, conversion in parts:
         if field in FIELDS and (spec or conversion):
             raise ValueError(
@@ -28,7 +28,7 @@ def check_template(template: str) -> None:
             )
         if field is not None and field not in FIELDS:
             known = " ".join("{" + name + "}" for name in FIELDS)
-            raise ValueError(f"{{{field}}} in {template!r} is not known here; there is {known}")
+            raise ValueError(f"{{{field}}} in {template!r} is an unknown field; the fields are {known}")
 
 
 def matches_template(text: str, template: str, values: Mapping[str, str]) -> bool:

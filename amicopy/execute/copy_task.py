@@ -3,15 +3,14 @@
 Refuses to share anything with other copies; its lane looks for all of them at once.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
-from amicopy.core.ec2_rules import MOST_IN_PROGRESS
 from amicopy.core.errors import (
     AmicopyError,
     CopyFailed,
@@ -45,6 +44,7 @@ from amicopy.core.retries import (
     not_answered,
     persist,
 )
+from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
@@ -58,25 +58,14 @@ _NO_WAIT_PATIENCE = timedelta(seconds=30)
 _LOOK_AGAIN_SECONDS = 5.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """Under which conditions a run works."""
-
-    deadline: datetime | None = None  # no copy is waited for after it
-    wait: bool = True  # False: start, settle and replace what can be, then leave
-    progress: timedelta | None = None  # how often snapshots are asked how far they are; None: never
-    cancel_failed: bool = False  # remove what this run started and could not bring to its end
-    most_in_flight: int = MOST_IN_PROGRESS  # copies at once in one region
-
-
 class CopyTask:
     """One row of the plan, being executed in one region."""
 
-    def __init__(self, row: Row, ec2: Ec2, clock: Clock, terms: Terms) -> None:
+    def __init__(self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions) -> None:
         self.row = row
         self._ec2 = ec2
         self._clock = clock
-        self._terms = terms
+        self._options = options
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
@@ -95,7 +84,7 @@ class CopyTask:
         except CredentialsExpired:
             yield self.leave(LeftBecause.EXPIRED)
         except AmicopyError as error:
-            if isinstance(error, NoRoom | Throttled) and not self._terms.wait:
+            if isinstance(error, NoRoom | Throttled) and not self._options.wait:
                 yield self.leave(LeftBecause.NO_WAIT)
             else:
                 yield from self._cancel()
@@ -123,7 +112,7 @@ class CopyTask:
                 return (yield from self._copied())
 
     def _joined(self) -> Work[Image | None]:
-        if not self._terms.wait:
+        if not self._options.wait:
             yield self.leave(LeftBecause.NO_WAIT)
             return None
         try:
@@ -148,7 +137,7 @@ class CopyTask:
             yield CopyRequested(**self._about(), name=self.row.desired.name, client_token=token)
             try:
                 self.image_id = yield from persist(
-                    no_room(self._clock, None if self._terms.wait else _NO_WAIT_PATIENCE),
+                    no_room(self._clock, None if self._options.wait else _NO_WAIT_PATIENCE),
                     partial(self._ask, token),
                 )
                 if self.image_id in self.row.dead_ids:  # the token proves that this failed one was our own attempt
@@ -156,7 +145,7 @@ class CopyTask:
                     continue
                 self._started = True
                 yield self._event(CopyStarted)
-                if not self._terms.wait:
+                if not self._options.wait:
                     check_alive(self._ec2, self.image_id)
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
@@ -274,7 +263,7 @@ class CopyTask:
 
     def _cancel(self) -> Work[None]:
         """Remove the copy that failed, if this run asked for it and was told to."""
-        if self._terms.cancel_failed and self._started and self.image_id:
+        if self._options.cancel_failed and self._started and self.image_id:
             expected = len(self.row.source.snapshot_ids)
             work = remove_completely(self._ec2, self._clock, self.image_id, was_seen=False, expected_snapshots=expected)
             yield from self._removed(self.image_id, work)

@@ -14,8 +14,9 @@ from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound,
 from amicopy.core.events import CopyProgressed, DestinationFailed, Event, LeftBecause
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
+from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
-from amicopy.execute.copy_task import CopyTask, Terms
+from amicopy.execute.copy_task import CopyTask
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 from amicopy.execute.rate_limit import TokenBucket
 from amicopy.plan.plan import Row
@@ -40,23 +41,26 @@ class _Task:
 class Lane:
     """All rows of one destination region."""
 
-    def __init__(self, rows: Sequence[Row], ec2: Ec2, clock: Clock, terms: Terms) -> None:
+    def __init__(
+        self, rows: Sequence[Row], ec2: Ec2, clock: Clock, options: RunOptions, deadline: datetime | None = None
+    ) -> None:
         self.region = ec2.region
         self.rows = tuple(rows)
         self._ec2 = ec2
         self._clock = clock
-        self._terms = terms
+        self._options = options
+        self._deadline = deadline  # no copy is waited for after it
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        makings = [CopyTask(row, ec2, clock, terms) for row in ordered]
-        self._queue = deque(_Task(copy_task, copy_task.run()) for copy_task in makings)
+        tasks = [CopyTask(row, ec2, clock, options) for row in ordered]
+        self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock)
         self._begin_at = clock.now()
         self._answered = clock.now()
         self._ticks = Ticks(begun_at=clock.now())
         self._next_tick = clock.now() + FIRST_TICK
-        self._often = terms.progress or timedelta(0)
+        self._often = options.progress or timedelta(0)
         self._next_progress = clock.now() + next_reading(timedelta(0), self._often)
 
     def run(self) -> Iterator[Event | Sleep]:
@@ -90,7 +94,7 @@ class Lane:
 
     @property
     def _has_room(self) -> bool:
-        return bool(self._queue) and len(self._going) < self._terms.most_in_flight
+        return bool(self._queue) and len(self._going) < self._options.most_in_flight
 
     def _go_on(self, task: _Task, sighting: Image | None) -> Iterator[Event]:
         """Let one copy's work go on until it ends or needs something."""
@@ -144,7 +148,7 @@ class Lane:
             for task in looking
             if (image := sightings.get(task.copy_task.image_id)) and image.state.in_progress
         }
-        if self._terms.progress is None or now < self._next_progress or not pending:
+        if self._options.progress is None or now < self._next_progress or not pending:
             return
         self._next_progress = now + next_reading(now - self._ticks.begun_at, self._often)
         tasks = [task for task, _ in pending.values()]
@@ -185,7 +189,7 @@ class Lane:
             yield task.copy_task.leave(because)
 
     def _past_deadline(self) -> bool:
-        return self._terms.deadline is not None and self._clock.now() >= self._terms.deadline
+        return self._deadline is not None and self._clock.now() >= self._deadline
 
     def _next_moment(self) -> datetime:
         moments = [task.wake for task in self._going if task.wake is not None]
@@ -193,6 +197,6 @@ class Lane:
             moments.append(self._next_tick)
         if self._has_room:
             moments.append(self._begin_at)
-        if self._terms.deadline is not None:
-            moments.append(self._terms.deadline)
+        if self._deadline is not None:
+            moments.append(self._deadline)
         return min(moments, default=self._next_tick)

@@ -44,16 +44,16 @@ class CancelResult:
 
 
 class CancelJob:
-    """Finds copies by their source's or their own ids in the regions named by ``where``; without ids every pending one.
+    """Finds copies in the given regions by their source's id or their own; without ids, every pending copy.
 
-    ``available``: finished copies too.
+    With ``available``, finished copies too.
     """
 
     def __init__(
         self,
         context: Context,
         image_ids: Sequence[str],
-        where: Sequence[str],
+        regions: Sequence[str],
         *,
         source_region: str | None = None,
         available: bool = False,
@@ -65,8 +65,8 @@ class CancelJob:
         """
         self._context = context
         source_region = context.source_region(source_region)
-        named = NamedRegions(context.session.partitions, source_region, {"--in": where})
-        self.regions = named.places("--in", lambda: survey_regions(context.clients[source_region])[0])
+        named = NamedRegions(context.session.partitions, source_region, {"regions": regions}, context.spelling)
+        self.regions = named.resolve("regions", lambda: survey_regions(context.clients[source_region])[0])
         self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
         if image_ids:
             self._look = partial(find_targets, image_ids, source_region, available=available)

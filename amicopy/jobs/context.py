@@ -3,7 +3,7 @@
 Refuses to know what the job is.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,6 +14,7 @@ from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import UsageError
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
+from amicopy.core.request import PYTHON
 from amicopy.core.retries import with_read_retries
 from amicopy.execute.lane import Lane
 from amicopy.execute.threads import Driver, in_threads
@@ -35,6 +36,7 @@ class Context:
     drive: Driver = in_threads
     say: Callable[[str], None] = _unheard
     calls: CallCounter = field(default_factory=CallCounter)
+    spelling: Mapping[str, str] = field(default_factory=lambda: PYTHON)  # how errors write the fields of a request
     clients: Clients = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,8 +59,8 @@ class Context:
         region = asked or self.session.region
         if not region:
             raise UsageError(
-                "In which region are the AMIs?",
-                why="There is no --from, and neither AWS_REGION nor the profile configures a region.",
-                next_step="Name it: --from us-east-1",
+                "No source region is given.",
+                why="Neither the request nor AWS_REGION nor the profile has a region.",
+                next_step=f"Give one, for example: {self.spelling.get('source_region', 'source_region')} us-east-1",
             )
         return region

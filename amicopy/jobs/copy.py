@@ -9,8 +9,8 @@ from functools import partial
 
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import DestinationFailed, DestinationLeft, Event, LeftBecause
-from amicopy.core.run_options import Order, Terms
-from amicopy.execute.copy_task import Terms as LaneTerms
+from amicopy.core.request import CopyRequest
+from amicopy.core.run_options import RunOptions
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import roll_back
@@ -29,17 +29,17 @@ class CopyJob:
 
     report: Report
 
-    def __init__(self, context: Context, orders: Sequence[Order], terms: Terms | None = None) -> None:
+    def __init__(self, context: Context, requests: Sequence[CopyRequest], options: RunOptions | None = None) -> None:
         """Check what can be checked without AWS.
 
         Raises:
-            UsageError: an order contradicts itself, or names a region that does not exist.
+            UsageError: a request contradicts itself, or has a region that does not exist.
         """
         self.context = context
-        self.terms = terms or Terms()
+        self.options = options or RunOptions()
         self.started_at = context.clock.now()
-        self._deadline = self.started_at + self.terms.timeout
-        self._planning = Planning(context, orders)
+        self._deadline = self.started_at + self.options.timeout
+        self._planning = Planning(context, requests)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what is to be done; reads only. ``may_write`` False: it is only to be looked at.
@@ -47,7 +47,7 @@ class CopyJob:
         Raises:
             AmicopyError: what the survey cannot go on without; every destination's own trouble is in its row.
         """
-        waits = may_write and self.terms.wait
+        waits = may_write and self.options.wait
         return self.take(self._planning.plan(wait_until=self._deadline if waits else None, may_write=may_write))
 
     def take(self, plan: Plan) -> Plan:
@@ -78,14 +78,14 @@ class CopyJob:
     def _events(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
         context, report = self.context, self.report
-        if self.terms.share_when_all:
+        if self.options.share_when_all:
             yield from self._released()
         else:
             yield from context.events(self._lanes(report.plan))
         if not context.stop.is_set():
             return
         report.signal = context.stop.signal_number
-        if self.terms.cancel_interrupted:
+        if self.options.cancel_interrupted:
             yield from roll_back(report, context.clients, context.clock)
         for outcome in report.outcomes:
             if not outcome.ended:
@@ -136,12 +136,8 @@ class CopyJob:
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:
-        terms = LaneTerms(
-            deadline=self._deadline,
-            wait=self.terms.wait,
-            progress=self.terms.progress or None,
-            cancel_failed=self.terms.cancel_failed,
-            most_in_flight=self.terms.most_in_flight,
-        )
         clients, clock = self.context.clients, self.context.clock
-        return [Lane(rows, clients[region], clock, terms) for region, rows in rows_by_region(plan).items()]
+        return [
+            Lane(rows, clients[region], clock, self.options, self._deadline)
+            for region, rows in rows_by_region(plan).items()
+        ]

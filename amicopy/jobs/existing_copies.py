@@ -13,7 +13,7 @@ from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.core.regions import NamedRegions, is_pattern
-from amicopy.core.request import CopyRequest
+from amicopy.core.request import CopyRequest, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
@@ -26,27 +26,27 @@ class ExistingCopies:
     sources: tuple[Image, ...]
     destinations: tuple[str, ...]
 
-    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+    def __init__(self, context: Context, request: CopyRequest, regions: Sequence[str] = ("all",)) -> None:
         """Read the sources and the regions; a source that is gone is known by its id alone.
 
         Raises:
-            UsageError: a region does not exist, or none that is enabled matches.
+            UsageError: the request contradicts itself, a region doesn't exist, or no enabled region matches.
             AmicopyError: neither could be read.
         """
+        check_request(request, context.spelling)
         self.context = context
-        self.source_region = context.source_region(wish.source_region)
-        named = NamedRegions(context.session.partitions, self.source_region, {"--in": where})
+        self.source_region = context.source_region(request.source_region)
+        named = NamedRegions(context.session.partitions, self.source_region, {"regions": regions}, context.spelling)
         ec2 = context.clients[self.source_region]
-        image_ids = tuple(dict.fromkeys(wish.image_ids))
+        image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
         self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop))
-        self.destinations = named.places("--in", lambda: self._regions)
-        self._are_named = not any(map(is_pattern, named["--in"]))
+        self.destinations = named.resolve("regions", lambda: self._regions)
+        self._are_named = not any(map(is_pattern, named["regions"]))
         self._request = replace(
-            wish,
+            request,
             source_region=self.source_region,
             image_ids=tuple(source.image_id for source in self.sources),
-            destinations=self.destinations,
         )
 
     def found(self) -> tuple[Survey, tuple[CopyStatus, ...]]:
@@ -67,6 +67,7 @@ class ExistingCopies:
         context = self.context
         survey = survey_destinations(
             self._request,
+            self.destinations,
             self.sources,
             context.clients,
             self._regions,

@@ -14,8 +14,7 @@ from amicopy.core.errors import AmicopyError, ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import all_at_once
 from amicopy.core.regions import NamedRegions, is_pattern
-from amicopy.core.request import CopyRequest
-from amicopy.core.run_options import Order, check_best_effort, check_keys
+from amicopy.core.request import CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.plan import Plan, plan_copies, with_notes, with_refusals
 from amicopy.survey.destinations import located, look_up, survey_destinations, survey_regions, survey_sources
@@ -25,76 +24,66 @@ SOURCE_POLL_SECONDS = 15.0
 
 
 @dataclass(slots=True, eq=False)
-class _Asked:
-    """One order, and what has been found of it so far."""
+class _Surveyed:
+    """One request, its regions, and what the survey has found so far."""
 
-    wish: CopyRequest
+    request: CopyRequest
     named: NamedRegions
     sources: tuple[Image, ...] = ()
     looked_up: dict[str, Any] = field(default_factory=dict)
 
     @property
     def source_region(self) -> str:
-        return self.wish.source_region
+        return self.request.source_region
 
     @property
     def reading(self) -> tuple[str, bool, bool]:
-        """Where the sources are read, and whether their launch and volume permissions are of interest."""
-        carry = self.wish.carry_permissions
-        return self.source_region, carry and not self.wish.share, carry
+        """Where the sources are read, and whether their launch and snapshot permissions are needed."""
+        carry = self.request.carry_permissions
+        return self.source_region, carry and not self.request.share, carry
 
     @property
     def certain(self) -> tuple[str, ...]:
         """The destinations that are known without asking EC2 for its regions."""
-        return () if any(map(is_pattern, self.named["--to"])) else self.destinations(None)
+        return () if any(map(is_pattern, self.named["to"])) else self.destinations(None)
 
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
-        again = self.wish.encrypt or bool(self.wish.keys)
         enabled = None if regions is None else self.named.enabled(regions)
-        return self.named.destinations(enabled, beside_source=again)
-
-    def request(self, regions: Mapping[str, Region] | None) -> CopyRequest:
-        """Return what is asked for, its destinations resolved.
-
-        Raises:
-            UsageError: nothing is left of them, or a key or a region is named beside them.
-        """
-        destinations = self.destinations(regions)
-        check_keys(self.wish.keys, destinations)
-        check_best_effort(self.named["--best-effort"], destinations)
-        return replace(
-            self.wish,
-            image_ids=tuple(source.image_id for source in self.sources) or self.wish.image_ids,
-            destinations=destinations,
-            best_effort=frozenset(self.named["--best-effort"]),
-        )
+        return self.named.destinations(enabled, in_source_region=self.request.encrypts)
 
 
 class Planning:
     """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
 
-    def __init__(self, context: Context, orders: Sequence[Order]) -> None:
+    def __init__(self, context: Context, requests: Sequence[CopyRequest]) -> None:
         """Check what can be checked without AWS.
 
         Raises:
             UsageError: a region does not exist, lies in another partition, or a key is none of a destination's.
         """
         self._context = context
-        self._asked = [self._checked(order) for order in orders]
+        self._asked = [self._checked(request) for request in requests]
 
-    def _checked(self, order: Order) -> _Asked:
-        source_region = self._context.source_region(order.wish.source_region)
+    def _checked(self, request: CopyRequest) -> _Surveyed:
+        context = self._context
+        check_request(request, context.spelling)
+        source_region = context.source_region(request.source_region)
         named = NamedRegions(
-            self._context.session.partitions,
+            context.session.partitions,
             source_region,
-            {"--to": order.to, "--exclude": order.exclude, "--best-effort": order.best_effort},
+            {"to": request.to, "exclude": request.exclude, "best_effort": request.best_effort},
+            context.spelling,
         )
-        image_ids = tuple(dict.fromkeys(order.wish.image_ids))
-        asked = _Asked(replace(order.wish, source_region=source_region, image_ids=image_ids), named)
-        if not any(map(is_pattern, named["--to"])):
-            asked.request(None)
-        else:
-            asked.destinations(None)
+        request = replace(
+            request,
+            source_region=source_region,
+            image_ids=tuple(dict.fromkeys(request.image_ids)),
+            best_effort=named["best_effort"],
+        )
+        asked = _Surveyed(request, named)
+        destinations = asked.destinations(None)
+        if not any(map(is_pattern, named["to"])):
+            check_destinations(request, destinations, context.spelling)
         return asked
 
     def plan(self, *, wait_until: datetime | None, may_write: bool = True) -> Plan:
@@ -117,7 +106,7 @@ class Planning:
             rows=tuple(chain.from_iterable(one.rows for one in plans)),
             notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in plans))),
         )
-        if not all(asked.wish.preflight for asked in self._asked):
+        if not all(asked.request.preflight for asked in self._asked):
             return plan
         context = self._context
         forbidden = forbidden_writes(plan, context.clients, context.clock, context.stop, starting=may_write)
@@ -125,11 +114,14 @@ class Planning:
             return with_notes(plan, [f"a run would come to this: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
 
-    def _planned(self, asked: _Asked, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
+    def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
         context = self._context
-        request = asked.request(regions)
+        request = replace(asked.request, image_ids=tuple(source.image_id for source in asked.sources))
+        destinations = asked.destinations(regions)
+        check_destinations(request, destinations, context.spelling)
         survey = survey_destinations(
             request,
+            destinations,
             asked.sources,
             context.clients,
             regions,
@@ -153,7 +145,7 @@ class Planning:
             if isinstance(sources, ImageNotFound):
                 elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
                 raise located(sources, {region: context.clients[region] for region in elsewhere}, context.stop)
-            asked.sources = tuple(sources[image_id] for image_id in asked.wish.image_ids)
+            asked.sources = tuple(sources[image_id] for image_id in asked.request.image_ids)
             asked.looked_up = {region: found[asked.source_region, region] for region in asked.certain}
         return regions, notes
 
@@ -162,9 +154,9 @@ class Planning:
         sources: dict[tuple[str, bool, bool], dict[str, None]] = {}
         looks: dict[tuple[str, str], dict[str, None]] = {}
         for asked in self._asked:
-            sources.setdefault(asked.reading, {}).update(dict.fromkeys(asked.wish.image_ids))
+            sources.setdefault(asked.reading, {}).update(dict.fromkeys(asked.request.image_ids))
             for region in asked.certain:
-                looks.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.wish.image_ids))
+                looks.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.request.image_ids))
         for reading, image_ids in sources.items():
             yield reading, partial(context.with_retries, partial(self._unless_missing, reading, tuple(image_ids)))
         ec2 = context.clients[self._asked[0].source_region]
@@ -195,7 +187,7 @@ class Planning:
         )
         return {source.image_id: source for source in sources}
 
-    def _once_available(self, asked: _Asked, until: datetime) -> None:
+    def _once_available(self, asked: _Surveyed, until: datetime) -> None:
         """Wait for sources that are still pending: a pipeline's next step often comes too early."""
         context = self._context
         while waiting := [source.image_id for source in asked.sources if source.state.in_progress]:
@@ -208,7 +200,7 @@ class Planning:
             context.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.source_region}")
             context.clock.sleep(SOURCE_POLL_SECONDS, until=context.stop)
             context.stop.check()
-            image_ids = asked.wish.image_ids
+            image_ids = asked.request.image_ids
             found = context.with_retries(partial(self._look_at, asked.reading, image_ids))
             asked.sources = tuple(found[image_id] for image_id in image_ids)
             asked.looked_up = {}  # what was seen then may not be all that is there now

@@ -45,15 +45,15 @@ class StatusResult:
 
 
 class StatusJob:
-    """Looks at the copies of ``wish.image_ids`` in the regions named by ``where``."""
+    """Finds the copies of ``request.image_ids`` in the given regions."""
 
-    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+    def __init__(self, context: Context, request: CopyRequest, regions: Sequence[str] = ("all",)) -> None:
         self._context = context
-        self.looking = ExistingCopies(context, wish, where)
+        self.existing = ExistingCopies(context, request, regions)
 
     def look(self) -> StatusResult:
         """Return what is where now."""
-        survey, found = self.looking.found()
+        survey, found = self.existing.found()
         return StatusResult(copies=found, survey=survey, percents=self._percents(found))
 
     def watch(self) -> Iterator[StatusResult]:

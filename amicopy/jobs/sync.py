@@ -14,7 +14,8 @@ from amicopy.core.events import Event
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import expand, split_names
-from amicopy.core.run_options import Order, Terms
+from amicopy.core.request import MANIFEST, CopyRequest
+from amicopy.core.run_options import RunOptions
 from amicopy.execute.cancel import Fate, Target, cancel_target
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
@@ -82,7 +83,8 @@ class _Known:
         if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
-            _names(order.to, row.region) and not _names(order.exclude, row.region) for order in self.entry.orders
+            _names(request.to, row.region) and not _names(request.exclude, row.region)
+            for request in self.entry.requests
         )
 
 
@@ -103,15 +105,15 @@ class SyncJob:
     _date: str  # of the plan: paths stay what they were when midnight passes
 
     def __init__(
-        self, context: Context, entries: Sequence[Entry], terms: Terms | None = None, *, preflight: bool = True
+        self, context: Context, entries: Sequence[Entry], options: RunOptions | None = None, *, preflight: bool = True
     ) -> None:
         """Check what can be checked without AWS.
 
         Raises:
             ManifestInvalid: with every entry that names what does not exist.
         """
-        self.context = context
-        self._terms = terms
+        self.context = context = replace(context, spelling=MANIFEST)
+        self._options = options
         self._preflight = preflight
         wrong = []
         self._known: list[_Known] = []
@@ -119,10 +121,10 @@ class SyncJob:
         for entry in entries:
             try:
                 source_region = context.source_region(entry.source.region)
-                Planning(context, entry.orders)
+                Planning(self.context, entry.requests)
                 self._known.append(_Known(entry, source_region))
             except UsageError as error:
-                wrong.append(f"{entry.where}: {_in_a_manifest(why_not(error))}")
+                wrong.append(f"{entry.where}: {why_not(error)}")
         if wrong:
             raise _invalid(wrong)
 
@@ -135,8 +137,8 @@ class SyncJob:
         """
         self._find()
         self._date = self.context.clock.now().strftime("%Y-%m-%d")
-        orders = [self._ordered(known, order) for known in self._known for order in known.entry.orders]
-        self.copying = CopyJob(self.context, orders, self._terms)
+        requests = [self._request(known, request) for known in self._known for request in known.entry.requests]
+        self.copying = CopyJob(self.context, requests, self._options)
         plan = self.copying.plan(may_write=may_write)
         self._assign(plan)
         plan = self.copying.take(self._tolerant(plan))
@@ -194,11 +196,10 @@ class SyncJob:
         if wrong := [text for text in all_at_once(tasks(), context.stop).values() if text]:
             raise _invalid(wrong)
 
-    def _ordered(self, known: _Known, order: Order) -> Order:
-        wish = replace(
-            order.wish, source_region=known.source_region, image_ids=(known.image_id,), preflight=self._preflight
+    def _request(self, known: _Known, request: CopyRequest) -> CopyRequest:
+        return replace(
+            request, source_region=known.source_region, image_ids=(known.image_id,), preflight=self._preflight
         )
-        return replace(order, wish=wish)
 
     def _assign(self, plan: Plan) -> None:
         """Give every row to its entry.
@@ -213,9 +214,11 @@ class SyncJob:
             owners = [known for known in self._known if known.covers(row)]
             if len(owners) > 1:
                 others = ", ".join(known.entry.where for known in owners[1:])
-                wrong.append(f"{owners[0].entry.where}: {row.source.image_id} is to go to {row.region} in {others} too")
+                wrong.append(
+                    f"{owners[0].entry.where}: {row.source.image_id} is copied to {row.region} in {others} too"
+                )
             elif row.key in {other.key for other in owners[0].rows}:
-                wrong.append(f"{owners[0].entry.where}: {row.source.image_id} is to go to {row.region} twice")
+                wrong.append(f"{owners[0].entry.where}: {row.source.image_id} is copied to {row.region} twice")
             owners[0].rows.append(row)
         if wrong:
             raise _invalid(list(dict.fromkeys(wrong)))
@@ -393,15 +396,10 @@ class SyncJob:
         return tuple(all_at_once(do, Stop()).values())  # what was removed is to be told
 
 
-def _in_a_manifest(text: str) -> str:
-    """Return an error about options as one about a manifest's keys."""
-    return text.replace("--best-effort", "best_effort").replace("--kms-key", "kms_key").replace("--", "")
-
-
 def _invalid(details: list[str]) -> ManifestInvalid:
     count = len(details)
     return ManifestInvalid(
-        f"{count} {'entry' if count == 1 else 'entries'} of the manifest cannot be made true, so nothing was done.",
+        f"{count} {'entry' if count == 1 else 'entries'} of the manifest cannot be applied, so nothing was done.",
         details=tuple(details),
-        next_step="Mend what is named above.",
+        next_step="Fix the problems above.",
     )

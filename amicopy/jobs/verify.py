@@ -37,16 +37,16 @@ class VerifyResult:
 
 
 class VerifyJob:
-    """Compares the copies of ``wish.image_ids`` in the regions named by ``where`` with what ``wish`` asks for."""
+    """Compares the copies of ``request.image_ids`` in the given regions with what the request asks for."""
 
-    def __init__(self, context: Context, wish: CopyRequest, where: Sequence[str] = ("all",)) -> None:
+    def __init__(self, context: Context, request: CopyRequest, regions: Sequence[str] = ("all",)) -> None:
         self._context = context
-        self.looking = ExistingCopies(context, wish, where)
+        self.existing = ExistingCopies(context, request, regions)
 
     def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> VerifyResult:
         """Return how every copy compares; reads only."""
-        survey, found = self.looking.found()
-        bare = self.looking.without_copy(one.copy.region for one in found)
+        survey, found = self.existing.found()
+        bare = self.existing.without_copy(one.copy.region for one in found)
         return VerifyResult(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
 
     def repaired(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from amicopy.core.run_options import Order
+from amicopy.core.request import CopyRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class Entry:
 
     where: str
     source: Sought
-    orders: tuple[Order, ...]  # one for each set of destinations with wishes of their own; ids are still open
+    requests: tuple[CopyRequest, ...]  # one for each set of destinations with the same settings; without image ids
     min_success: int | None = None
     publish: Publish | None = None
     keep: Keep | None = None

@@ -22,9 +22,7 @@ def packer_artifacts(content: bytes) -> dict[str, str]:
         builds = [build for build in document["builds"] if build["packer_run_uuid"] == document["last_run_uuid"]]
         texts = [build.get("artifact_id") or "" for build in builds]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ValueError(
-            "this is no manifest of packer's: builds, last_run_uuid and packer_run_uuid are wanted"
-        ) from error
+        raise ValueError("not a Packer manifest: it has no builds or last_run_uuid") from error
     found: dict[str, str] = {}
     for region, image_id in (match.groups() for text in texts for match in _ARTIFACT.finditer(str(text))):
         if found.setdefault(region, image_id) != image_id:

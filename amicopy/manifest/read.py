@@ -6,19 +6,19 @@ Refuses to ask AWS, and to read anything but the manifest and the packer manifes
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from amicopy.core.durations import completion_from, deprecation_from, length_from
-from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem, tags_problem
+from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid
-from amicopy.core.kms_key import check_key, key_in_region
-from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.kms_key import key_in_region
+from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import expand, is_pattern, split_names
-from amicopy.core.request import CopyRequest, Protection
-from amicopy.core.run_options import Order
+from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
@@ -44,7 +44,7 @@ def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.e
         raise ManifestInvalid(
             f"{path} has {len(found)} {'error' if len(found) == 1 else 'errors'}, so nothing was done.",
             details=tuple(f"{path}:{one.place.line}:{one.place.column}: {one.text}" for one in found),
-            next_step="Mend it; amicopy sync --schema prints the schema, with which editors complete and check it.",
+            next_step="Fix the errors above. amicopy sync --schema prints a JSON Schema for editor validation.",
         )
     return tuple(entries)
 
@@ -77,7 +77,7 @@ class _Entries:
         if source is None or "to" not in merged:
             return None
         keep = self._keep(merged, places, source)
-        orders = tuple(self._orders(merged, places, source, {MANIFEST_TAG: keep.mark} if keep else {}))
+        requests = tuple(self._requests(merged, places, source, keep.mark if keep else ""))
         publish = merged.get("publish")
         if publish:
             self._checked((*places["publish"], "ssm"), check_template, publish["ssm"])
@@ -87,7 +87,7 @@ class _Entries:
         return Entry(
             where=f"{self._path}:{at.line}:{at.column}",
             source=source,
-            orders=orders,
+            requests=requests,
             min_success=merged.get("min_success"),
             publish=Publish(
                 path=publish["ssm"],
@@ -105,11 +105,11 @@ class _Entries:
             said = {"id": said}
         ways = [way for way in ("id", "name", "ssm", "packer") if way in said]
         if len(ways) != 1:
-            self._tree.blame(path, "say one of id, name, ssm and packer: how the source is found")
+            self._tree.blame(path, "give exactly one of id, name, ssm and packer")
             return None
         more = [key for key in said if key in {"owner", "architecture", "tags"}]
         if more and ways != ["name"]:
-            self._tree.blame((*path, more[0]), f"{more[0]!r} goes with name only")
+            self._tree.blame((*path, more[0]), f"{more[0]!r} can only be used with name")
         match ways[0]:
             case "id":
                 self._checked(path, check_image_id, said["id"])
@@ -161,22 +161,22 @@ class _Entries:
             return None
         return Keep(newest=said["newest"], min_age=age or timedelta(days=1), mark=mark)
 
-    def _orders(
-        self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought, mark: dict[str, str]
-    ) -> Iterator[Order]:
+    def _requests(
+        self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought, mark: str
+    ) -> Iterator[CopyRequest]:
         to = merged["to"]
         named = [one.strip() for text in _listed(to) for one in text.split(",") if one.strip()]
         best_effort, exclude = (split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude"))
         if not named:
-            self._tree.blame(places["to"], "no destination is named here")
+            self._tree.blame(places["to"], "there are no destinations")
         for name in dict.fromkeys(one for one in named if named.count(one) > 1):
-            self._tree.blame(places["to"], f"{name} is named twice")
+            self._tree.blame(places["to"], f"{name} is given twice")
         for name in best_effort:
             if not is_pattern(name) and not any(expand(one, [name]) == [name] for one in named):
-                self._tree.blame(places["best_effort"], f"{name} is no destination")
+                self._tree.blame(places["best_effort"], f"{name} is not a destination")
         least = merged.get("min_success", 0)
         if least > len(named) and not any(map(is_pattern, named)):
-            self._tree.blame(places["min_success"], f"{least} cannot succeed: there are {len(named)} destinations")
+            self._tree.blame(places["min_success"], f"min_success is {least}, with {len(named)} destinations")
         overrides = to if isinstance(to, dict) else dict.fromkeys(named)
         groups: dict[str, list[str]] = {}
         for region, own in overrides.items():
@@ -187,64 +187,46 @@ class _Entries:
             if "tags" in own:
                 settings["tags"] = merged.get("tags", {}) | own["tags"]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
-            wish = self._wish(settings, at, source.region, mark)
-            key = wish.keys.get("", "") if wish else ""
+            ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
+            request = self._request(settings, at, source.region, mark)
+            if request is None:
+                continue
+            key = request.key_for("")
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
-            if wish:
-                ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
-                yield Order(wish=wish, to=regions, exclude=exclude, best_effort=ours)
+            yield replace(request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours))
 
-    def _wish(
-        self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: dict[str, str]
+    def _request(
+        self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: str
     ) -> CopyRequest | None:
+        """Return what these settings ask for, without destinations; None, once its problems are noted."""
         before = len(self._tree.problems)
-        tags = {key: str(value) for key, value in said.get("tags", {}).items()}
-        for key in sorted(OWN_TAGS & tags.keys()):
-            self._tree.blame(at["tags"], f"{key!r} is amicopy's own: its value says how the copy was made")
-        if problem := tags_problem(tags | mark):
-            self._tree.blame(at.get("tags", ()), problem)
-        for key, problem_of in (("name", name_problem), ("description", description_problem)):
-            if text := said.get(key):
-                self._checked(at[key], check_template, text)
-                if "{" not in text and (problem := problem_of(text)):
-                    self._tree.blame(at[key], problem)
         share = None
         if "share" in said:
             found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
-            share = frozenset(who for who in found if who)  # none: nobody, which is not "as the source"
-        if said.get("kms_key"):
-            self._checked(at["kms_key"], check_key, said["kms_key"])
-        encrypted = said.get("encrypt") or said.get("kms_key")
-        if encrypted and share and any(who.is_public for who in share):
-            self._tree.blame(at["share"], "public and encryption contradict each other: no encrypted AMI can be public")
-        if share and said.get("carry_permissions") is False:
-            self._tree.blame(at["share"], "share and carry_permissions: false contradict each other")
-        if said.get("deprecate_after") and said.get("carry_deprecation") is False:
-            self._tree.blame(
-                at["deprecate_after"], "deprecate_after and carry_deprecation: false contradict each other"
-            )
+            share = frozenset(who for who in found if who)  # empty: nobody, which differs from "as the source"
         within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
         after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
-        if len(self._tree.problems) > before:
-            return None
-        return CopyRequest(
+        request = CopyRequest(
             source_region=source_region,
-            image_ids=(),
-            destinations=(),
             name=said.get("name", ""),
             description=said.get("description"),
-            tags=tags | mark,
+            tags={key: str(value) for key, value in said.get("tags", {}).items()},
+            mark=mark,
             carry_tags=said.get("carry_tags", True),
             carry_permissions=said.get("carry_permissions", True),
             share=share,
             encrypt=bool(said.get("encrypt", False)),
-            keys={"": said["kms_key"]} if said.get("kms_key") else {},
-            complete_within_minutes=int(within.total_seconds() // 60) if within else None,
+            kms_keys={"": said["kms_key"]} if said.get("kms_key") else {},
+            complete_within=within,
             carry_deprecation=said.get("carry_deprecation", True),
             deprecate_after=after,
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
+        for problem in request_problems(request):
+            key = next((MANIFEST.get(name, name).partition(":")[0] for name in problem.fields), "")
+            self._tree.blame(at.get(key, ()), problem.words(MANIFEST))
+        return None if len(self._tree.problems) > before else request
 
     def _checked(self, path: TreePath, read: Callable[[Any], Any], text: Any) -> Any:
         """Return what ``read`` makes of a text; None, and a note in the tree, where that is nothing."""
@@ -258,11 +240,11 @@ class _Entries:
 
     def _refuse_twins(self, entry: Entry, path: TreePath) -> None:
         """Refuse a second entry for the same source in the same region: one of them would lose."""
-        for order in entry.orders:
-            for region in split_names(order.to):
+        for request in entry.requests:
+            for region in request.to:
                 first = self._seen.setdefault((repr(entry.source), region), entry.where)
                 if first != entry.where:
-                    self._tree.blame(path, f"the same source is to go to {region} in {first} too")
+                    self._tree.blame(path, f"the same source is copied to {region} in {first} too")
 
 
 def _words(source: ByName | ByParameter) -> str:

@@ -69,7 +69,7 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
                 if key not in known:
                     near = difflib.get_close_matches(key, known, n=1)
                     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
-                    yield (*path, key), f"{key!r} means nothing here; {hint}"
+                    yield (*path, key), f"{key!r} is an unknown key; {hint}"
         case "required":
             for key in wanted:
                 if key not in value:
@@ -90,11 +90,11 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
         case "minimum":
             yield path, f"{value} is less than {wanted}"
         case "uniqueItems":
-            yield path, "something is named twice here"
+            yield path, "something is given twice here"
         case "pattern":
             yield (
                 path,
-                f"{_shown(value)} is no such name: letters, digits, dots, hyphens, underscores, 64 at most",
+                f"{_shown(value)} is not a valid name: use up to 64 letters, digits, dots, hyphens and underscores",
             )
         case _:
             yield path, error.message

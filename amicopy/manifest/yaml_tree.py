@@ -82,10 +82,10 @@ def read_tree(content: bytes, variables: Mapping[str, str] = os.environ) -> Tree
         mark = error.problem_mark or error.context_mark
         at = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         hint = "; indent with spaces, YAML takes no tabs" if "'\\t'" in str(error.problem) else ""
-        tree.problems.append(Problem(at, f"this is no YAML: {error.problem or error.context}{hint}"))
+        tree.problems.append(Problem(at, f"invalid YAML: {error.problem or error.context}{hint}"))
     except yaml.YAMLError as error:  # a character that YAML does not have
         at = Place(text[: getattr(error, "position", 0)].count("\n") + 1, 1)
-        tree.problems.append(Problem(at, f"this is no YAML: {getattr(error, 'reason', error)}"))
+        tree.problems.append(Problem(at, f"invalid YAML: {getattr(error, 'reason', error)}"))
     except RecursionError:
         tree.blame((), f"values are nested more than {MOST_DEPTH} deep")
     else:
@@ -124,7 +124,7 @@ class _Reader:
             raise _TooMuch(f"values are nested more than {MOST_DEPTH} deep")
         self._tree.places[path] = _place(node)
         if node.tag not in _TAGS:
-            self._tree.blame(path, f"{node.tag.replace(_STANDARD, '!!')} means nothing here; leave it out")
+            self._tree.blame(path, f"{node.tag.replace(_STANDARD, '!!')} is not a valid tag here; leave it out")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -144,7 +144,7 @@ class _Reader:
             key = key_node.value
             if key in first:
                 self._tree.problems.append(
-                    Problem(_place(key_node), f"{key!r} is given a second time; the first is in line {first[key]}")
+                    Problem(_place(key_node), f"{key!r} is given twice; the first is in line {first[key]}")
                 )
                 continue
             first[key] = _place(key_node).line
@@ -160,7 +160,7 @@ class _Reader:
                 return "$"
             name = match["name"]
             if name is None:
-                self._tree.blame(path, f"{match[0]!r} is no variable: write ${{NAME}}, or $$ for a dollar sign")
+                self._tree.blame(path, f"{match[0]!r} is not a variable: write ${{NAME}}, or $$ for a dollar sign")
                 return ""
             if name not in self._variables:
                 self._tree.blame(path, f"the variable {name} is not set; set it, or write $${{{name}}} for the text")

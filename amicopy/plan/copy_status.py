@@ -46,8 +46,7 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
     for source in survey.sources:
         found = {region: some.get(source.reference, NO_COPIES) for region, some in by_source.items()}
         reference = source if source.owner_id else _oldest(found.values())
-        for region in request.destinations:
-            destination = survey.destinations[region]
+        for region, destination in survey.destinations.items():
             copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
                 if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:

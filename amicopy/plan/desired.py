@@ -154,7 +154,7 @@ def _tags(
         notes.append(f"tags of {subject} that begin with aws: are AWS's own and stay behind")
     for key in OWN_TAGS:  # of a source that is a copy itself: they tell how that one came to be
         tags.pop(key, None)
-    tags |= request.tags
+    tags |= {**request.tags, **request.own_tags}
     if problem := tags_problem(tags):
         problems.append(f"{subject}: {problem}")
     if len(tags) < MAX_TAGS:

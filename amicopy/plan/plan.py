@@ -113,7 +113,7 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
     rows = tuple(
         _plan_row(request, survey, source, survey.destinations[region], copies[region].get(source.reference, NO_COPIES))
         for source in survey.sources
-        for region in request.destinations
+        for region in survey.destinations
     )
     plan = Plan(rows=rows, notes=(*survey.notes, *_cost_notes(request, rows)))
     return with_refusals(plan, _overloaded(request, rows)) if request.preflight else plan

@@ -176,6 +176,7 @@ def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str,
 
 def survey_destinations(
     request: CopyRequest,
+    destinations: Sequence[str],
     sources: tuple[Image, ...],
     clients: Clients,
     regions: Mapping[str, Region] | None,
@@ -208,7 +209,7 @@ def survey_destinations(
             return Destination(region=region, problem=error)
 
     def looks() -> Iterator[tuple[str, Callable[[], Destination]]]:
-        for region in request.destinations:
+        for region in destinations:
             known = regions.get(region) if regions is not None else None
             if known is not None and not known.enabled:
                 problem = Destination(region=region, problem=_not_enabled(region))

@@ -86,7 +86,7 @@ def test_what_contradicts_itself_is_raised_before_aws_is_asked(world: World, con
     with pytest.raises(ValueError, match="somebody"):
         amicopy.copy(GONE, to=WEST, share=["somebody"], context=context)
     with pytest.raises(ValueError, match="ids"):
-        amicopy.cancel([], where=WEST, context=context)
+        amicopy.cancel([], regions=WEST, context=context)
     assert world.requests == []
 
 
@@ -95,13 +95,13 @@ def test_an_ami_that_is_not_there_is_raised(world: World, context: amicopy.Conte
         amicopy.copy(GONE, to=WEST, context=context)
     assert raised.value.image_ids == (GONE,)
     with pytest.raises(ImageNotFound):
-        amicopy.status(GONE, where=WEST, context=context)
+        amicopy.status(GONE, regions=WEST, context=context)
 
 
 def test_a_job_shows_its_plan_before_anything_is_written(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
-    wish = amicopy.CopyRequest(source_region=HOME, image_ids=(source.image_id,), destinations=())
-    job = amicopy.CopyJob(context, [amicopy.Order(wish=wish, to=[WEST])])
+    request = amicopy.CopyRequest(source_region=HOME, image_ids=(source.image_id,), to=(WEST,))
+    job = amicopy.CopyJob(context, [request])
     assert job.plan().has_work
     assert writes(world) == []
     kinds = [type(event) for event in job.events() if event is not None]
@@ -112,12 +112,12 @@ def test_a_job_shows_its_plan_before_anything_is_written(world: World, context: 
 def test_status_verify_and_cancel(world: World, context: amicopy.Context, clock: FakeClock) -> None:
     source = a_source(world)
     slow(world, 36000)
-    amicopy.copy(source.image_id, to=WEST, terms=amicopy.Terms(wait=False), context=context)
+    amicopy.copy(source.image_id, to=WEST, run_options=amicopy.RunOptions(wait=False), context=context)
     clock.advance(60)  # EC2 shows a new image a little later
     copy = the_copy(world, WEST)
-    assert copy.image_id in repr(amicopy.status(source.image_id, where=[WEST], context=context))
-    amicopy.verify(source.image_id, where=WEST, context=context)
-    cancellation = amicopy.cancel(source.image_id, where=WEST, context=context)
+    assert copy.image_id in repr(amicopy.status(source.image_id, regions=[WEST], context=context))
+    amicopy.verify(source.image_id, regions=WEST, context=context)
+    cancellation = amicopy.cancel(source.image_id, regions=WEST, context=context)
     assert [(one.resource_id, one.fate) for one in cancellation.targets] == [(copy.image_id, Fate.CANCELLED)]
     assert world.images(WEST) == []
 

@@ -64,7 +64,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes contradict each other: the one removes nothing.")
     if options["all_pending"] and (options["image_ids"] or options["available"]):
-        raise click.UsageError("--all-pending names what goes: it takes neither AMIs nor --available.")
+        raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
     if not options["all_pending"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
     from amicopy.cli.handlers.cancel import cancel

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_images, complete_regions
-from amicopy.cli.copy_options import completion_option, refuse_contradictions, wanted_options
+from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     ImageIdOrStdin,
@@ -88,10 +88,10 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
     refuse_two_endpoints(options)
-    refuse_contradictions(options)
+    copy_request(options)  # before anything is loaded that calls AWS
     refuse_run_contradictions(options)
     if options["packer_manifest"] and options["image_ids"]:
-        raise click.UsageError("--packer-manifest names the AMI: it takes no AMI beside it.")
+        raise click.UsageError("--packer-manifest and AMI arguments cannot be used together.")
     if not options["packer_manifest"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...'.")
     from amicopy.cli.handlers.copy import copy

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_regions
-from amicopy.cli.copy_options import refuse_contradictions, wanted_options
+from amicopy.cli.copy_options import copy_request, wanted_options
 from amicopy.cli.environment import Environment
 from amicopy.cli.options import (
     NameList,
@@ -61,7 +61,7 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy verify ami-0abcdef1234567890 --repair
     """
     refuse_two_endpoints(options)
-    refuse_contradictions(options)
+    copy_request(options)  # before anything is loaded that calls AWS
     if options["prune"] and not options["repair"]:
         raise click.UsageError("--prune goes with --repair.")
     from amicopy.cli.handlers.verify import verify

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from amicopy.cli.connection import run_connected
-from amicopy.cli.copy_options import wish_from
+from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import ExitCode, TimedOut, UsageError
-from amicopy.core.run_options import Order
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
@@ -40,10 +39,7 @@ def _copy(environment: Environment, context: Context, options: dict[str, Any]) -
     elif "-" in options["image_ids"]:
         options["image_ids"] = _with_stdin(options["image_ids"])
     run_output = RunOutput(environment, context, options)
-    order = Order(
-        wish=wish_from(options), to=options["to"], exclude=options["exclude"], best_effort=options["best_effort"]
-    )
-    job = CopyJob(context, [order], run_output.terms)
+    job = CopyJob(context, [copy_request(options)], run_output.run_options)
     try:
         plan = job.plan(may_write=not options["dry_run"])
     except TimedOut as error:
@@ -90,7 +86,7 @@ def _with_stdin(image_ids: tuple[str, ...]) -> tuple[str, ...]:
     """Return the ids with those on stdin where ``-`` stands.
 
     Raises:
-        UsageError: a word there is no AMI id, or there is none.
+        UsageError: a word there is not a valid AMI id, or there is none.
     """
     words = [word for line in sys.stdin for word in line.partition("#")[0].split()]
     for word in words:
@@ -99,7 +95,9 @@ def _with_stdin(image_ids: tuple[str, ...]) -> tuple[str, ...]:
         except ValueError as error:
             raise UsageError(f"On stdin: {error}.", next_step="Give AMI ids, separated by spaces or lines.") from error
     if not words:
-        raise UsageError("There is no AMI id on stdin.", next_step="Give AMI ids, separated by spaces or lines.")
+        raise UsageError(
+            "There is not a valid AMI id on stdin.", next_step="Give AMI ids, separated by spaces or lines."
+        )
     return tuple(one for image_id in image_ids for one in (words if image_id == "-" else [image_id]))
 
 

@@ -15,7 +15,7 @@ from amicopy.cli.output_files import wanted_files, write_files
 from amicopy.cli.terminal import bug_report, say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event
-from amicopy.core.run_options import Terms
+from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
 from amicopy.render.exports import EXPORTS
@@ -37,10 +37,10 @@ class RunOutput:
         self._options = options
 
     @property
-    def terms(self) -> Terms:
-        """The terms that the options set."""
+    def run_options(self) -> RunOptions:
+        """The run options that the command line sets."""
         options = self._options
-        return Terms(
+        return RunOptions(
             timeout=options["timeout"],
             wait=not options["no_wait"],
             share_when_all=options["share_when"] == "all",

@@ -26,10 +26,8 @@ def status(environment: Environment, **options: Any) -> int:
 
 def _status(context: Context, options: Mapping[str, Any]) -> int:
     """Show what is where, again and again while something is being copied, if asked to watch."""
-    wish = CopyRequest(
-        source_region=options["source_region"] or "", image_ids=tuple(options["image_ids"]), destinations=()
-    )
-    job = StatusJob(context, wish, options["regions"])
+    request = CopyRequest(source_region=options["source_region"] or "", image_ids=tuple(options["image_ids"]))
+    job = StatusJob(context, request, options["regions"])
     shown: StatusResult | None = None
     written = ExitCode.OK
     for status in job.watch() if options["watch"] else [job.look()]:
@@ -37,7 +35,7 @@ def _status(context: Context, options: Mapping[str, Any]) -> int:
             written = _show(status, options)
         shown = status
     assert shown is not None  # there is one look at least
-    tell_survey(job.looking, shown.survey, quiet=options["quiet"])
+    tell_survey(job.existing, shown.survey, quiet=options["quiet"])
     return int(shown.exit_code or written)
 
 

@@ -35,7 +35,7 @@ def _sync(environment: Environment, context: Context, options: Mapping[str, Any]
     entries = read_manifest(path, _content(path))
     check_files(options)
     run_output = RunOutput(environment, context, options)
-    job = SyncJob(context, entries, run_output.terms, preflight=not options["no_preflight"])
+    job = SyncJob(context, entries, run_output.run_options, preflight=not options["no_preflight"])
     result = job.plan(may_write=not options["dry_run"])
     if options["dry_run"]:
         return _show(result, context, options, run_output)

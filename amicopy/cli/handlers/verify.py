@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from amicopy.cli.connection import run_connected
-from amicopy.cli.copy_options import wish_from
+from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.terminal import say, to_stdout
@@ -28,7 +28,7 @@ def verify(environment: Environment, **options: Any) -> int:
 
 def _verify(context: Context, options: Mapping[str, Any]) -> int:
     """Compare every copy with its source, repair what can be if asked, and tell."""
-    job = VerifyJob(context, wish_from(options), options["regions"])
+    job = VerifyJob(context, copy_request(options), options["regions"])
     changes: list[str] = []
 
     def told(event: Event) -> None:
@@ -44,7 +44,7 @@ def _verify(context: Context, options: Mapping[str, Any]) -> int:
         for error in verdict.not_repaired:
             say(error_lines(error))
     written = _tell(verdict, options, changes)
-    tell_survey(job.looking, verdict.survey, quiet=options["quiet"])
+    tell_survey(job.existing, verdict.survey, quiet=options["quiet"])
     return int(verdict.exit_code or written)
 
 

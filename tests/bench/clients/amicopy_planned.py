@@ -23,9 +23,9 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     clients, stop = Clients(Session(), CallCounter()), Stop()
     home = clients["us-east-1"]
     sources = survey_sources([image_id], home, stop)
-    request = CopyRequest(source_region="us-east-1", image_ids=(image_id,), destinations=regions)
+    request = CopyRequest(source_region="us-east-1", image_ids=(image_id,), to=regions)
     enabled, _ = survey_regions(home)
-    survey = survey_destinations(request, sources, clients, enabled, SystemClock(), stop)
+    survey = survey_destinations(request, regions, sources, clients, enabled, SystemClock(), stop)
     file.write_bytes(pickle.dumps(plan_copies(request, survey)))
 
 
@@ -37,14 +37,14 @@ def run(file: Path) -> None:
     from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
-    from amicopy.execute.copy_task import Terms
+    from amicopy.core.run_options import RunOptions
     from amicopy.execute.lane import Lane
     from amicopy.execute.threads import in_threads
     from amicopy.plan.plan import rows_by_region
 
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
-    lanes = [Lane(rows, clients[region], clock, Terms()) for region, rows in rows_by_region(made).items()]
+    lanes = [Lane(rows, clients[region], clock, RunOptions()) for region, rows in rows_by_region(made).items()]
     for _ in in_threads(lanes, clock, Stop()):
         pass
 

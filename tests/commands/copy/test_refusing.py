@@ -126,7 +126,7 @@ def test_a_key_that_is_not_there_is_refused(amicopy: Run, world: World, named: s
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", named)
     refused(ran, world)
-    assert f"There is no KMS key {named} in {WEST}. [key-not-found]" in ran.err
+    assert f"There is not a valid KMS key {named} in {WEST}. [key-not-found]" in ran.err
     assert f"--kms-key {WEST}=KEY" in ran.err
 
 
@@ -181,7 +181,7 @@ def test_a_key_id_of_another_region_is_missing_here(amicopy: Run, world: World, 
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", key_id(arn))
     refused(ran, world)
-    assert f"There is no KMS key {key_id(arn)} in {WEST}." in ran.err
+    assert f"There is not a valid KMS key {key_id(arn)} in {WEST}." in ran.err
 
 
 @pytest.mark.parametrize("kind", ["id", "arn", "alias", "alias arn"])
@@ -266,7 +266,7 @@ def test_a_multi_region_key_without_a_replica_there_is_refused(amicopy: Run, wor
     named = f"arn:aws:kms:{HOME}:{DEFAULT_ACCOUNT}:key/{name}"
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", named)
     refused(ran, world)
-    assert f"There is no KMS key arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:key/{name} in {WEST}." in ran.err
+    assert f"There is not a valid KMS key arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:key/{name} in {WEST}." in ran.err
     assert f"in {EAST}." not in ran.err
 
 
@@ -606,7 +606,7 @@ def test_a_name_that_a_template_makes_too_long_is_refused(amicopy: Run, world: W
     source = a_source(world, name="n" * 120)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--name", "{name}-{source_region}")
     refused(ran, world)
-    assert "an AMI name has 3 to 128 characters" in ran.err
+    assert "an AMI name must have 3 to 128 characters" in ran.err
     assert "has 130" in ran.err
 
 
@@ -896,14 +896,14 @@ def test_what_is_no_key_is_a_usage_error(amicopy: Run, world: World, key: str, p
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", place + key)
     assert (ran.code, world.requests) == (2, []), ran.err
     assert key.strip() in ran.err
-    assert "is no KMS key" in ran.err
+    assert "is not a valid KMS key" in ran.err
 
 
 @pytest.mark.parametrize("place", [EAST, "nowhere", "us-west-9"])
 def test_a_key_for_a_region_that_is_no_destination_is_a_usage_error(amicopy: Run, world: World, place: str) -> None:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", f"{place}=alias/web")
     assert (ran.code, writes(world)) == (2, [])
-    assert f"--kms-key names a key for {place}, which is no destination." in ran.err
+    assert f"--kms-key has a key for {place}, which is not a destination." in ran.err
     assert WEST in ran.err
     assert world.requests == []
 
@@ -911,8 +911,8 @@ def test_a_key_for_a_region_that_is_no_destination_is_a_usage_error(amicopy: Run
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--share", "public", "--encrypt"], ["--share public", "encrypt"]),
-        (["--share", "public", "--kms-key", "alias/web"], ["--share public", "encrypt"]),
+        (["--share", "public", "--encrypt"], ["--share and --encrypt", "public"]),
+        (["--share", "public", "--kms-key", "alias/web"], ["--share and --kms-key", "public"]),
         (["--share", SOMEBODY, "--no-permissions"], ["--share", "--no-permissions"]),
         (["--deprecate-after", "90d", "--no-deprecation"], ["--deprecate-after", "--no-deprecation"]),
         (["--kms-key", "alias/one", "--kms-key", "alias/two"], ["--kms-key", "alias/one", "alias/two"]),

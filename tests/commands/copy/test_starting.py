@@ -873,18 +873,18 @@ def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: Wo
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["--to", HOME], "--to names us-east-1, where the source is"),
-        (["--to", f"{WEST},{HOME}"], "--to names us-east-1, where the source is"),
-        (["--to", WEST, "--from", WEST], "--to names us-west-2, where the source is"),
+        (["--to", HOME], "--to includes us-east-1, the source region"),
+        (["--to", f"{WEST},{HOME}"], "--to includes us-east-1, the source region"),
+        (["--to", WEST, "--from", WEST], "--to includes us-west-2, the source region"),
         (["--to", "all", "--exclude", "all"], "No destination is left"),
         (["--to", "all", "--exclude", "*"], "No destination is left"),
         (["--to", f"{WEST},{EAST}", "--exclude", "us-*", "--exclude", EAST], "No destination is left"),
-        (["--to", ","], "--to names no region"),
+        (["--to", ","], "--to has no region"),
         (["--to", "us-gov-west-1"], "--to us-gov-west-1 is in another partition than us-east-1"),
-        (["--to", "eu-wset-1"], "there is no region 'eu-wset-1'"),
+        (["--to", "eu-wset-1"], "unknown region 'eu-wset-1'"),
         (["--to", "xx-*"], "no region matches 'xx-*'"),
-        (["--to", WEST, "--exclude", "eu-wset-1"], "there is no region 'eu-wset-1'"),
-        (["--to", WEST, "--from", "us-esat-1"], "there is no region 'us-esat-1'"),
+        (["--to", WEST, "--exclude", "eu-wset-1"], "unknown region 'eu-wset-1'"),
+        (["--to", WEST, "--from", "us-esat-1"], "unknown region 'us-esat-1'"),
     ],
 )
 def test_destinations_that_make_no_sense_are_refused_without_asking_aws(
@@ -922,7 +922,7 @@ def test_a_region_that_does_not_exist_is_answered_with_the_nearest_names(amicopy
     """13."""
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},eu-wset-1")
     assert (ran.code, ran.out, world.requests) == (2, "", [])
-    assert "Near to it: eu-west-1" in ran.err
+    assert "Did you mean eu-west-1" in ran.err
 
 
 def test_a_region_that_is_not_enabled_is_said_so_before_anything_starts(amicopy: Run, world: World) -> None:

@@ -97,7 +97,7 @@ def test_two_entries_that_come_to_the_same_copy_are_refused(amicopy: Run, world:
     )
     ran = amicopy("sync", manifest)
     assert (ran.code, writes(world)) == (2, [])
-    assert f"{source.image_id} is to go to {WEST} in {manifest}:5:5 too" in ran.err
+    assert f"{source.image_id} is copied to {WEST} in {manifest}:5:5 too" in ran.err
 
 
 def test_a_region_s_own_words_win_there_and_nowhere_else(amicopy: Run, world: World, tmp_path: Path) -> None:

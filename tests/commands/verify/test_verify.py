@@ -617,7 +617,7 @@ def test_pruning_goes_with_repairing(amicopy: Run, world: World) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--share", "public", "--encrypt"], "--share public"),
+        (["--share", "public", "--encrypt"], "--share and --encrypt"),
         (["--share", SOMEBODY, "--no-permissions"], "--no-permissions"),
         (["--kms-key", "web"], "'web'"),
         (["--protect=maybe"], "'maybe'"),

@@ -49,12 +49,12 @@ def test_accounts_arns_and_everybody_are_principals(text: str, kind: PrincipalKi
     ],
 )
 def test_anything_else_is_no_principal_and_the_error_says_what_is_one(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no principal: give a 12-digit account id, .* or the word public"):
+    with pytest.raises(ValueError, match=r"is not a valid principal: use a 12-digit account id, .* or the word public"):
         Principal.parse(text)
 
 
 def test_account_ids_have_ascii_digits() -> None:
-    with pytest.raises(ValueError, match="is no principal"):
+    with pytest.raises(ValueError, match="is not a valid principal"):
         Principal.parse("١" * 12)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from amicopy.core.errors import UsageError
 from amicopy.core.regions import check_regions, choose_regions, expand, is_pattern, split_names
+from amicopy.core.request import OPTIONS
 
 KNOWN = ("af-south-1", "eu-central-1", "eu-west-1", "eu-west-2", "us-east-1", "us-west-2")
 ENABLED = tuple(name for name in KNOWN if name != "af-south-1")
@@ -14,7 +15,7 @@ HOME = "us-east-1"
 
 def chosen(*wanted: str, exclude: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the destinations of a source in us-east-1."""
-    return choose_regions(wanted, exclude=exclude, source=HOME, known=KNOWN, enabled=ENABLED)
+    return choose_regions(wanted, exclude=exclude, source=HOME, known=KNOWN, enabled=ENABLED, spelling=OPTIONS)
 
 
 def test_lists_are_split_and_each_name_counts_once() -> None:
@@ -57,7 +58,7 @@ def test_exclusion_takes_names_and_patterns(excluded: str) -> None:
 
 
 def test_the_sources_own_region_is_refused_when_named() -> None:
-    with pytest.raises(UsageError, match="--to names us-east-1, where the source is"):
+    with pytest.raises(UsageError, match="--to includes us-east-1, the source region"):
         chosen("us-west-2", HOME)
 
 
@@ -68,7 +69,7 @@ def test_nothing_left_is_refused(wanted: str) -> None:
 
 
 def test_a_misspelt_region_is_refused_with_its_neighbours() -> None:
-    with pytest.raises(UsageError, match="there is no region 'eu-wset-1'") as caught:
+    with pytest.raises(UsageError, match="unknown region 'eu-wset-1'") as caught:
         check_regions(["us-west-2", "eu-wset-1"], KNOWN, "--to")
     assert "eu-west-1" in caught.value.why
 

@@ -39,13 +39,15 @@ def test_a_field_may_come_twice_and_without_anything_between() -> None:
     ],
 )
 def test_attributes_indices_conversions_and_format_specs_are_refused(template: str) -> None:
-    with pytest.raises(ValueError, match=r"not known here; there is \{name\} \{source_id\}|only put values in"):
+    with pytest.raises(
+        ValueError, match=r"is an unknown field; the fields are \{name\} \{source_id\}|only put values in"
+    ):
         check_template(template)
 
 
 @pytest.mark.parametrize("template", ["{", "}", "{name", "name}", "{{name}", "{name}}", "{name!}"])
 def test_a_lonely_brace_is_refused_with_how_to_write_one(template: str) -> None:
-    with pytest.raises(ValueError, match=r"is no template: .*write \{\{ for a brace"):
+    with pytest.raises(ValueError, match=r"is not a valid template: .*write \{\{ for a brace"):
         check_template(template)
 
 

@@ -27,7 +27,7 @@ def faults(text: str | bytes, **variables: str) -> tuple[str, ...]:
 def test_the_least_that_a_manifest_says() -> None:
     [entry] = read_manifest("amis.yaml", RIGHT.encode(), {})
     assert entry.where == "amis.yaml:2:5"
-    assert [(one.to, one.wish.share, one.wish.keys) for one in entry.orders] == [([WEST], None, {})]
+    assert [(one.to, one.share, one.kms_keys) for one in entry.requests] == [((WEST,), None, {})]
     assert (entry.publish, entry.keep) == (None, None)
 
 
@@ -45,35 +45,35 @@ images:
       {EAST}: {{kms_key: alias/east}}
 """
     [entry] = read_manifest("amis.yaml", text.encode(), {})
-    by_region = {region: order.wish for order in entry.orders for region in order.to}
+    by_region = {region: request for request in entry.requests for region in request.to}
     assert by_region[WEST].name == "west-name"
     assert by_region[WEST].tags == {"team": "web", "stage": "live", "west": "true"}
     assert by_region[EAST].tags == {"team": "web", "stage": "live"}
-    assert (by_region[WEST].keys, by_region[EAST].keys) == ({}, {"": "alias/east"})
+    assert (by_region[WEST].kms_keys, by_region[EAST].kms_keys) == ({}, {"": "alias/east"})
 
 
 def test_variables_are_filled_in_and_two_dollars_are_one() -> None:
     text = RIGHT + "    description: web-${VERSION} for $$5\n    tags: {version: '${VERSION}'}\n"
     [entry] = read_manifest("amis.yaml", text.encode(), {"VERSION": "1.10"})
-    assert (entry.orders[0].wish.description, entry.orders[0].wish.tags) == ("web-1.10 for $5", {"version": "1.10"})
+    assert (entry.requests[0].description, entry.requests[0].tags) == ("web-1.10 for $5", {"version": "1.10"})
 
 
 def test_what_a_variable_holds_is_never_yaml() -> None:
     text = RIGHT + "    name: ${NAME}\n"
     [entry] = read_manifest("amis.yaml", text.encode(), {"NAME": "x (encrypt/ true) - [y]"})
-    assert entry.orders[0].wish.name == "x (encrypt/ true) - [y]"
+    assert entry.requests[0].name == "x (encrypt/ true) - [y]"
 
 
 def test_scalars_stay_what_was_written() -> None:
     text = RIGHT + "    tags: {version: 1.10, country: no, on: 0777}\n    share: [012345678901]\n"
     [entry] = read_manifest("amis.yaml", text.encode(), {})
-    assert entry.orders[0].wish.tags == {"version": "1.10", "country": "no", "on": "0777"}
-    assert [str(who) for who in entry.orders[0].wish.share or ()] == ["012345678901"]
+    assert entry.requests[0].tags == {"version": "1.10", "country": "no", "on": "0777"}
+    assert [str(who) for who in entry.requests[0].share or ()] == ["012345678901"]
 
 
 def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
     [entry] = read_manifest("amis.yaml", (RIGHT + "    share: []\n").encode(), {})
-    assert entry.orders[0].wish.share == frozenset()
+    assert entry.requests[0].share == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -82,15 +82,21 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
         ("", "1:1: the file is empty"),
         ("images: []\n", "1:1: this is empty"),
         ("- a\n", "1:1: a list is not a mapping"),
-        ("imgaes: []\n", "1:1: 'imgaes' means nothing here; did you mean 'images'?"),
-        (RIGHT + "    best_efort: x\n", "5:5: 'best_efort' means nothing here; did you mean 'best_effort'?"),
+        ("imgaes: []\n", "1:1: 'imgaes' is an unknown key; did you mean 'images'?"),
+        (RIGHT + "    best_efort: x\n", "5:5: 'best_efort' is an unknown key; did you mean 'best_effort'?"),
         (RIGHT + "    min_success: two\n", "5:5: 'two' is not a whole number"),
-        (RIGHT + "    min_success: 2\n", "5:5: 2 cannot succeed: there are 1 destinations"),
+        (RIGHT + "    min_success: 2\n", "5:5: min_success is 2, with 1 destination"),
         (RIGHT + "    encrypt: yes please\n", "5:5: 'yes please' is not true or false"),
         (RIGHT + "    tags: [a]\n", "5:5: a list is not a mapping"),
-        (RIGHT + "    tags: {'aws:a': b}\n", "5:5: the tag 'aws:a' cannot be set: keys that begin with aws: belong to"),
+        (
+            RIGHT + "    tags: {'aws:a': b}\n",
+            "5:5: tags: the tag 'aws:a' cannot be set: keys that begin with aws: belong to",
+        ),
         (RIGHT + "    share: [somebody]\n", "5:5: 'somebody' is"),
-        (RIGHT + "    share: [public]\n    encrypt: true\n", "5:5: public and encryption contradict each other"),
+        (
+            RIGHT + "    share: [public]\n    encrypt: true\n",
+            "5:5: share and encrypt: an encrypted AMI cannot be public",
+        ),
         (
             RIGHT + "    share: ['111122223333']\n    carry_permissions: false\n",
             "5:5: share and carry_permissions: false",
@@ -100,31 +106,31 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
         (RIGHT + "    publish: {ssm: amis}\n", "5:15: a parameter's path begins with /"),
         (RIGHT + "    publish: {ssm: '/{nmae}'}\n", "5:15: {nmae} in"),
         (RIGHT + "    publish: {}\n", "5:5: 'ssm' is missing"),
-        (RIGHT + "    name: a\n    name: b\n", "6:5: 'name' is given a second time; the first is in line 5"),
-        (RIGHT.replace(WEST, f"{WEST},{WEST}"), f"4:5: {WEST} is named twice"),
-        (RIGHT + "    best_effort: eu-west-1\n", "5:5: eu-west-1 is no destination"),
-        (RIGHT.replace(f"to: {WEST}", "to: ','"), "4:5: no destination is named here"),
+        (RIGHT + "    name: a\n    name: b\n", "6:5: 'name' is given twice; the first is in line 5"),
+        (RIGHT.replace(WEST, f"{WEST},{WEST}"), f"4:5: {WEST} is given twice"),
+        (RIGHT + "    best_effort: eu-west-1\n", "5:5: eu-west-1 is not a destination"),
+        (RIGHT.replace(f"to: {WEST}", "to: ','"), "4:5: there are no destinations"),
         (RIGHT.replace(f"    to: {WEST}\n", ""), "2:5: 'to' is missing, here and in the defaults"),
         (RIGHT.replace(IMAGE, "ami-1"), "2:5: 'ami-1' is"),
-        (RIGHT.replace(IMAGE, "{nmae: web}"), "2:14: 'nmae' means nothing here; did you mean 'name'?"),
-        (RIGHT.replace(IMAGE, f"{{id: {IMAGE}, owner: self}}"), "'owner' goes with name only"),
-        (RIGHT.replace(IMAGE, "{name: a, ssm: /b}"), "2:5: say one of id, name, ssm and packer"),
+        (RIGHT.replace(IMAGE, "{nmae: web}"), "2:14: 'nmae' is an unknown key; did you mean 'name'?"),
+        (RIGHT.replace(IMAGE, f"{{id: {IMAGE}, owner: self}}"), "'owner' can only be used with name"),
+        (RIGHT.replace(IMAGE, "{name: a, ssm: /b}"), "2:5: give exactly one of id, name, ssm and packer"),
         (RIGHT.replace(IMAGE, "{packer: nowhere.json}"), "nowhere.json cannot be read: No such file or directory"),
-        (RIGHT + RIGHT.partition("\n")[2], f"5:5: the same source is to go to {WEST} in amis.yaml:2:5 too"),
+        (RIGHT + RIGHT.partition("\n")[2], f"5:5: the same source is copied to {WEST} in amis.yaml:2:5 too"),
         (RIGHT + "    kms_key: arn:aws:kms:eu-west-1:111122223333:key/1\n", "5:5: "),
-        ("images:\n\t- source: x\n", "2:1: this is no YAML: found character '\\t' that cannot start any token; indent"),
-        ("images: [\n", "2:1: this is no YAML"),
-        (RIGHT + "---\n" + RIGHT, "5:1: this is no YAML: but found another document"),
+        ("images:\n\t- source: x\n", "2:1: invalid YAML: found character '\\t' that cannot start any token; indent"),
+        ("images: [\n", "2:1: invalid YAML"),
+        (RIGHT + "---\n" + RIGHT, "5:1: invalid YAML: but found another document"),
         (
             "images: !!python/object/apply:os.system [reboot]\n",
-            "1:9: !!python/object/apply:os.system means",
+            "1:9: !!python/object/apply:os.system is not",
         ),
-        ("images: !secret x\n", "1:9: !secret means nothing here; leave it out"),
+        ("images: !secret x\n", "1:9: !secret is not a valid tag here; leave it out"),
         ("{[a]: b}\n", "1:2: a key has to be a word"),
-        ("images: \x00\n", "1:1: this is no YAML"),
+        ("images: \x00\n", "1:1: invalid YAML"),
         (RIGHT + "    name: ${VERSION}\n", "5:11: the variable VERSION is not set"),
-        (RIGHT + "    name: ${VER SION}\n", "5:11: '${VER SION}' is no variable"),
-        (RIGHT + "    description: ${open\n", "5:18: '${open' is no variable"),
+        (RIGHT + "    name: ${VER SION}\n", "5:11: '${VER SION}' is not a variable"),
+        (RIGHT + "    description: ${open\n", "5:18: '${open' is not a variable"),
     ],
 )
 def test_every_fault_has_its_place(text: str, fault: str) -> None:
@@ -177,7 +183,7 @@ def test_a_long_text_that_is_named_often_is_refused() -> None:
     "text", ["images: &a [*a]\n", "images: " + "[" * 100 + "]" * 100, "[" * 400_000, "images: " + "{a: " * 50_000]
 )
 def test_values_within_values_without_end_are_refused(text: str) -> None:
-    assert any("nested more than 20 deep" in one or "no YAML" in one for one in faults(text))
+    assert any("nested more than 20 deep" in one or "invalid YAML" in one for one in faults(text))
 
 
 def test_a_file_of_megabytes_is_not_parsed() -> None:

@@ -33,7 +33,7 @@ def source(*snapshots: Snapshot, **members: Any) -> Image:
 
 def desired(image: Image, **asked: Any) -> DesiredCopy:
     """Return what a copy in us-west-2 is to bear."""
-    request = CopyRequest(source_region=HOME, image_ids=(image.image_id,), destinations=(WEST,), **asked)
+    request = CopyRequest(source_region=HOME, image_ids=(image.image_id,), to=(WEST,), **asked)
     return desired_copy(image, request, region=WEST, now=NOW)
 
 
@@ -101,9 +101,9 @@ def test_our_own_description_is_cut_to_what_ec2_takes() -> None:
 @pytest.mark.parametrize(
     ("asked", "problem"),
     [
-        ({"name": "{name}" * 50}, "an AMI name has 3 to 128 characters"),
-        ({"name": "{name}: {region}"}, "an AMI name has no ':'"),
-        ({"description": "{name}" * 90}, "a description has 255 characters at most"),
+        ({"name": "{name}" * 50}, "an AMI name must have 3 to 128 characters"),
+        ({"name": "{name}: {region}"}, "an AMI name cannot contain ':'"),
+        ({"description": "{name}" * 90}, "a description can have up to 255 characters"),
         ({"tags": {"k": "v" * 257}}, "a tag's value has 256 characters at most"),
     ],
 )

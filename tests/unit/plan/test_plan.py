@@ -61,7 +61,7 @@ def a_copy(image_id: str = "ami-2", source: Image = SOURCE, **members: Any) -> I
 
 def planned(*copies: Image, source: Image = SOURCE, problem: AmicopyError | None = None, **asked: Any) -> Row:
     """Return the row for one source and one destination that holds these copies."""
-    request = CopyRequest(source_region=HOME, image_ids=(source.image_id,), destinations=(WEST,), **asked)
+    request = CopyRequest(source_region=HOME, image_ids=(source.image_id,), to=(WEST,), **asked)
     found = {WEST: Destination(region=WEST, copies=copies, problem=problem)}
     [row] = plan_copies(request, Survey(at=NOW, sources=(source,), destinations=found)).rows
     return row
@@ -207,7 +207,7 @@ def test_what_ec2_would_refuse_is_refused_before_it_is_asked() -> None:
     row = planned(name="a:b")
     assert row.action is Action.REFUSE
     assert isinstance(row.problem, CopyFailed)
-    assert "has no ':'" in row.problem.why
+    assert "cannot contain ':'" in row.problem.why
 
 
 def test_another_name_than_the_sources_is_noted_where_none_was_asked() -> None:
@@ -216,18 +216,18 @@ def test_another_name_than_the_sources_is_noted_where_none_was_asked() -> None:
     assert "ami-2 is named 'db', the source 'web'" in row.notes
 
 
-def plan_of(*problems: AmicopyError | None, best_effort: frozenset[str] = frozenset()) -> Plan:
+def plan_of(*problems: AmicopyError | None, best_effort: tuple[str, ...] = ()) -> Plan:
     """Return a plan with a destination for each problem, or for none."""
     regions = tuple(f"region-{number}" for number in range(len(problems)))
     found = {name: Destination(region=name, problem=one) for name, one in zip(regions, problems, strict=True)}
-    request = CopyRequest(source_region=HOME, image_ids=("ami-1",), destinations=regions, best_effort=best_effort)
+    request = CopyRequest(source_region=HOME, image_ids=("ami-1",), to=regions, best_effort=best_effort)
     return plan_copies(request, Survey(at=NOW, sources=(SOURCE,), destinations=found))
 
 
 def test_a_refused_destination_refuses_the_plan_unless_it_was_best_effort() -> None:
     refused = Unreachable("It does not answer.")
     assert [row.region for row in plan_of(None, refused).refused] == ["region-1"]
-    assert plan_of(None, refused, best_effort=frozenset({"region-1"})).refused == ()
+    assert plan_of(None, refused, best_effort=("region-1",)).refused == ()
 
 
 def test_the_refusal_says_how_many_and_each_reason_once() -> None:
@@ -330,7 +330,7 @@ def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
     request = CopyRequest(
         source_region=HOME,
         image_ids=tuple(image.image_id for image in images),
-        destinations=regions,
+        to=regions,
         tags=draw(TAGS),
         carry_tags=draw(st.booleans()),
         carry_permissions=draw(st.booleans()),
@@ -353,7 +353,7 @@ def there(survey: Survey, row: Row) -> list[Image]:
 def test_rows_are_in_the_order_asked_one_for_each_source_and_destination(case: tuple[CopyRequest, Survey]) -> None:
     request, survey = case
     assert [row.key for row in plan_copies(request, survey).rows] == [
-        (f"{HOME}/{image_id}", region) for image_id in request.image_ids for region in request.destinations
+        (f"{HOME}/{image_id}", region) for image_id in request.image_ids for region in request.to
     ]
 
 
