@@ -23,16 +23,16 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = {
-    ExitCode.OK: "every destination is as asked; nothing to do included",
+    ExitCode.OK: "every destination is up to date",
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
-    ExitCode.USAGE: "a bad option; AWS was not asked to do anything",
+    ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
     ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
-    ExitCode.TIME_OUT: "still copying; run the same command again to go on",
+    ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
-    ExitCode.INTERRUPTED: "Ctrl-C; the copies go on inside EC2",
-    ExitCode.TERMINATED: "SIGTERM or SIGHUP; the copies go on inside EC2",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); EC2 keeps copying",
+    ExitCode.TERMINATED: "terminated (SIGTERM or SIGHUP); EC2 keeps copying",
 }
 """What each code means, for the README's table."""
 
@@ -246,7 +246,7 @@ class RegionNotEnabled(AmicopyError):
 
 
 class TimedOut(AmicopyError):
-    """The time was up before anything could be started."""
+    """Timed out before anything could be started."""
 
     slug = "time-out"
     exit_code = ExitCode.TIME_OUT

@@ -105,7 +105,7 @@ class DestinationFailed(Event):
 
 
 class CopyRolledBack(Written):
-    """A copy that this run had started was removed again; ``what`` says what became of its snapshots."""
+    """A copy that this run had started was rolled back; ``what`` says what became of its snapshots."""
 
     __slots__ = ()
 

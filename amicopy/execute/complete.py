@@ -150,9 +150,9 @@ def _done(difference: Difference) -> str:
                 f"tagged {subject(difference.resource_id, difference.device)}: {', '.join(sorted(difference.missing))}"
             )
         case DescriptionDiffers():
-            return "described as asked"
+            return "description updated"
         case DeprecationDiffers():
-            return f"deprecated from {difference.desired:%Y-%m-%d}"
+            return f"will be deprecated on {difference.desired:%Y-%m-%d}"
         case ProtectionDiffers():
             return f"protected from deregistration ({difference.desired})"
         case SharingLacks():

@@ -159,7 +159,7 @@ class CopyTask:
             except DeadImage:
                 pass
             yield NoteAdded(
-                **self._about(), text="EC2 knows this request from a copy that was deregistered; asking anew"
+                **self._about(), text="EC2 knows this request from a copy that was deregistered; requesting a new one"
             )
         raise self._vanished()
 
@@ -179,8 +179,8 @@ class CopyTask:
         """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
         yield NoteAdded(
             **self._about(),
-            text="an earlier run asked for this copy with another name, description or tags; EC2 gets 5 minutes to "
-            "show that one, since no second one is to be made",
+            text="an earlier run asked for this copy with another name, description or tags; waiting up to 5 minutes "
+            "for it to appear, to avoid a duplicate",
         )
         give_up = self._clock.now() + VISIBLE_WITHIN
         while True:

@@ -38,7 +38,7 @@ def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]
                 at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED
             )
         else:
-            words = "was gone already" if target.fate is Fate.GONE else "was removed again"
+            words = "was gone already" if target.fate is Fate.GONE else "was rolled back"
             verdicts = [f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items()]
             what = "; ".join([f"{image_id} {words}", *verdicts])
             yield CopyRolledBack(at=at, source=source, region=region, image_id=image_id, what=what)

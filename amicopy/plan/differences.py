@@ -21,7 +21,7 @@ class TagsDiffer:
     repairable = True
 
     def __str__(self) -> str:
-        return f"{subject(self.resource_id, self.device)} lacks tags {', '.join(sorted(self.missing))}"
+        return f"{subject(self.resource_id, self.device)} is missing tags {', '.join(sorted(self.missing))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class DescriptionDiffers:
     repairable = True
 
     def __str__(self) -> str:
-        return f"{self.image_id} has another description"
+        return f"{self.image_id} has a different description"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

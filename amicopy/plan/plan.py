@@ -99,7 +99,7 @@ class Plan:
             f"{count} of {len(self.rows)} {'copy' if len(self.rows) == 1 else 'copies'} "
             f"{'is' if count == 1 else 'are'} refused, so nothing was started.",
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
-            next_step="Mend what is named above, or leave the region out with --exclude, or name it in --best-effort.",
+            next_step="Fix the problems above, leave the region out with --exclude, or add it to --best-effort.",
         )
         codes = {problem.exit_code for row in self.refused for problem in row.problems}
         if len(codes) == 1:  # all for lack of access, say: then that is what the exit code tells
@@ -184,7 +184,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         source=source,
         region=destination.region,
         action=Action.UPDATE if action is Action.UNCHANGED and ours_failed else action,
-        reason=f"{reason}; a failed attempt is still to be removed"
+        reason=f"{reason}; a failed copy still has to be removed"
         if action is Action.UNCHANGED and ours_failed
         else reason,
         desired=desired,
@@ -212,7 +212,7 @@ def _decide(
         return _decide_available(desired, copies.available[0], destination.region, lacking)
     if copies.in_progress:
         copy = copies.in_progress[0]
-        return Action.JOIN, f"{copy.image_id} is being copied already", copy, None
+        return Action.JOIN, f"{copy.image_id} is already being copied", copy, None
     if copies.disabled:
         copy = copies.disabled[0]
         refusal = ImageUnavailable(
@@ -224,7 +224,7 @@ def _decide(
     if copies.failed:
         failed = copies.failed[0]
         return Action.REPLACE, f"{failed.image_id} failed: {failed.state_reason or 'EC2 gives no reason'}", None, None
-    return Action.COPY, "there is no copy", None, None
+    return Action.COPY, "no copy yet", None, None
 
 
 def _decide_available(
@@ -250,7 +250,7 @@ def _decide_available(
     if found:
         more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
         return Action.UPDATE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
-    return Action.UNCHANGED, f"{copy.image_id} is as asked", copy, None
+    return Action.UNCHANGED, f"{copy.image_id} is up to date", copy, None
 
 
 def _source_problem(source: Image) -> AmicopyError | None:

@@ -28,12 +28,12 @@ _SIGNS = {
     State.REFUSED: ("bad", "✗"),
     State.ROLLED_BACK: ("wait", "−"),
 }
-_END = {State.DONE: "done", State.FAILED: "failed", State.ROLLED_BACK: "removed again"}
+_END = {State.DONE: "done", State.FAILED: "failed", State.ROLLED_BACK: "rolled back"}
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
-    "copying; fills as it goes on": '<rect class="copy" width="40" y="3" height="14"/>'
+    "copying; fills with progress": '<rect class="copy" width="40" y="3" height="14"/>'
     '<path class="done" d="M0 17L40 3V17Z"/>',
-    "settling: tags, permissions, dates": '<rect class="settle" width="40" y="3" height="14"/>',
+    "completing: tags, permissions, dates": '<rect class="settle" width="40" y="3" height="14"/>',
 }
 # Nothing is fetched and nothing runs, whatever a name or a reason may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -52,7 +52,7 @@ def page(
     It can be made at any moment of a run: what has not ended lasts until ``now``.
     """
     well = sum(outcome.is_well for outcome in report.outcomes)
-    title = f"{well} of {counted(len(report.outcomes), 'copy', 'copies')} as asked"
+    title = f"{well} of {counted(len(report.outcomes), 'copy', 'copies')} up to date"
     css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',

@@ -19,7 +19,7 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
     ``in_brief`` a plan of very many rows has one line per region and action.
     """
     if plan.rows and all(row.action is Action.UNCHANGED for row in plan.rows):
-        yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} as asked"
+        yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
     elif in_brief and len(plan.rows) > _MOST_LINES:
         groups = Counter((row.action, row.region) for row in plan.rows)
         yield from columns(

@@ -31,14 +31,14 @@ from amicopy.render.text import counted, duration, safe
 
 HEARTBEAT = timedelta(minutes=1)
 
-ENDING = "ending; a second signal ends at once"
+ENDING = "stopping; press Ctrl-C again to quit immediately"
 
 _LEFT = {
-    LeftBecause.NO_WAIT: "left to EC2; not waited for",
-    LeftBecause.TIME_OUT: "still copying when the time was up",
+    LeftBecause.NO_WAIT: "still copying in EC2 (not waiting)",
+    LeftBecause.TIME_OUT: "still copying when the timeout was reached",
     LeftBecause.EXPIRED: "still copying when the credentials expired",
     LeftBecause.INTERRUPTED: "still copying when interrupted",
-    LeftBecause.OTHERS: "not shared, since not every destination has its copy",
+    LeftBecause.OTHERS: "not shared, because not every destination has its copy",
 }
 
 
@@ -81,19 +81,19 @@ def event_words(event: Event) -> str:
     """Return an event in words; empty where a line would be noise."""
     match event:
         case CopyRequested(name=name):
-            return f"asking for a copy named {safe(name)}"
+            return f"starting copy {safe(name)}"
         case CopyStarted(image_id=image_id):
-            return f"EC2 answers with {image_id}"
+            return f"started {image_id}"
         case CopyJoined(image_id=image_id):
-            return f"{image_id} is being copied already; waiting for it"
+            return f"{image_id} is already being copied; waiting"
         case CopyQueued(reason=reason):
-            return f"waiting for room: {safe(reason)}"
+            return f"queued: {safe(reason)}"
         case CopyAvailable(image_id=image_id):
             return f"{image_id} is available"
         case AttributeWritten(what=what) | FailedCopyRemoved(what=what) | CopyRolledBack(what=what):
             return safe(what)
         case SharingDeferred(image_id=image_id):
-            return f"{image_id} is ready, and shared once the others are"
+            return f"{image_id} is available, and shared once the others are"
         case CopyDone(image_id=image_id):
             return f"{image_id} is done"
         case DestinationFailed(error=error):
@@ -119,5 +119,5 @@ def heartbeat_words(report: Report, now: datetime) -> str:
 
 def _how_far(outcome: Outcome) -> str:
     if outcome.state is State.COMPLETING:
-        return f"{outcome.region} settling"
+        return f"{outcome.region} applying tags and permissions"
     return outcome.region if outcome.percent is None else f"{outcome.region} {outcome.percent} %"

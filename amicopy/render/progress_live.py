@@ -24,13 +24,13 @@ _WORDS = {
     State.PLANNED: "waiting",
     State.REQUESTED: "requested",
     State.COPYING: "copying",
-    State.COMPLETING: "settling",
+    State.COMPLETING: "applying tags and permissions",
     State.SHARING_DEFERRED: "ready, not shared yet",
     State.DONE: "done",
-    State.UNCHANGED: "as asked before",
+    State.UNCHANGED: "up to date",
     State.FAILED: "failed",
     State.REFUSED: "refused",
-    State.ROLLED_BACK: "removed again",
+    State.ROLLED_BACK: "rolled back",
 }
 
 

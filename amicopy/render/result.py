@@ -103,19 +103,19 @@ def state_words(outcome: Outcome) -> str:
         case State.DONE:
             return "available"
         case State.UNCHANGED:
-            return "as asked before"
+            return "up to date"
         case State.COPYING:
             return "still copying"
         case State.REQUESTED:
-            return "requested, answer unknown"
+            return "requested, outcome unknown"
         case State.PLANNED:
             return "not started" if not outcome.image_id else "still copying"
         case State.COMPLETING:
-            return "available, not settled"
+            return "available, incomplete"
         case State.SHARING_DEFERRED:
             return "available, not shared"
         case State.ROLLED_BACK:
-            return "removed again"
+            return "rolled back"
     return str(outcome.state)
 
 

@@ -12,7 +12,7 @@ from amicopy.plan.plan import Plan
 from amicopy.render.text import counted, error_lines
 
 _LEFT_WHY = {
-    LeftBecause.TIME_OUT: "The time was up",
+    LeftBecause.TIME_OUT: "Timed out",
     LeftBecause.EXPIRED: "The credentials expired",
     LeftBecause.INTERRUPTED: "The run was interrupted",
     None: "The run was interrupted",
@@ -39,20 +39,19 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         yield summary(report)
     left = report.left_behind
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
-        yield f"EC2 goes on with {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
+        yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
     for outcome in report.outcomes:
         if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
             label = "error (best effort)" if outcome.row.best_effort else "error"
             yield from error_lines(outcome.error, label=label)
     waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]
     if waiting:
-        yield "Nothing was shared, since not every destination has its copy. Ready are:"
+        yield "Nothing was shared because some destinations have no copy yet. Ready:"
         yield from map(_line, waiting)
     unfinished = [outcome for outcome in left if outcome.left not in {LeftBecause.NO_WAIT, LeftBecause.OTHERS}]
     if unfinished:
-        yield f"{_LEFT_WHY[unfinished[0].left]} with {counted(len(unfinished), 'copy', 'copies')} unfinished; " + (
-            "what EC2 copies goes on there:"
-        )
+        why, count = _LEFT_WHY[unfinished[0].left], counted(len(unfinished), "copy", "copies")
+        yield f"{why} with {count} unfinished; EC2 keeps copying these:"
         yield from map(_line, unfinished)
     if waiting or unfinished:
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
@@ -69,9 +68,9 @@ def summary(report: Report) -> str:
     count = Counter(outcome.state for outcome in report.outcomes)
     numbers = {
         "done": count[State.DONE],
-        "as asked before": count[State.UNCHANGED],
+        "up to date": count[State.UNCHANGED],
         "unfinished": len(report.left_behind),
-        "removed again": count[State.ROLLED_BACK],
+        "rolled back": count[State.ROLLED_BACK],
         "failed": count[State.FAILED] + count[State.REFUSED],
     }
     parts = [f"{number} {words}" for words, number in numbers.items() if number or words == "done"]
@@ -81,4 +80,4 @@ def summary(report: Report) -> str:
 def _known(outcome: Outcome) -> str:
     if outcome.image_id:
         return outcome.image_id
-    return "asked for, id not known" if outcome.state is State.REQUESTED else "not started"
+    return "requested, no AMI id yet" if outcome.state is State.REQUESTED else "not started"

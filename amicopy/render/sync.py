@@ -28,7 +28,7 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
     plan = sync.report.plan
     rows = [*map(_copy_line, plan.rows), *map(_posting_line, sync.parameter_writes), *map(_removal_line, sync.removals)]
     if not sync.has_work and not plan.refused:
-        yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} as asked"
+        yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
         rows = [row for row in rows if "stays" in row[3]]
     yield from columns(rows)
     for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):

@@ -112,7 +112,7 @@ def test_logging_of_calls_ends_with_the_run_that_asked_for_it(amicopy: Run, worl
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST, "-v")
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert ran.err == "nothing to do: 1 copy is as asked\n"
+    assert ran.err == "nothing to do: 1 copy is up to date\n"
 
 
 def test_stdout_holds_the_result_and_nothing_else(amicopy: Run, world: World) -> None:

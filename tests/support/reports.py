@@ -46,7 +46,7 @@ def a_row(region: str, source: Image | None = None, action: Action = Action.COPY
 
 
 def kept(region: str, image_id: str, source: Image | None = None) -> Row:
-    """Return a row whose copy was as asked before."""
+    """Return a row whose copy was up to date."""
     return a_row(region, source, Action.UNCHANGED, copy=Image(image_id=image_id, region=region))
 
 

@@ -46,5 +46,5 @@ def _show(status: StatusResult, options: Mapping[str, Any]) -> ExitCode:
     if status.copies:
         return to_stdout(partial(write_standings, status.copies, status.percents, options["output"]))
     if not options["quiet"]:
-        say(["there is no copy"])
+        say(["no copy yet"])
     return ExitCode.OK

@@ -111,7 +111,7 @@ def test_told_so_an_interrupted_run_takes_back_all_that_it_has_started(
         assert world.images(region) == []
         assert orphans(world, region) == []
     assert ran.out == ""
-    assert "2 removed again" in ran.err
+    assert "2 rolled back" in ran.err
 
 
 def test_what_it_found_there_or_joined_is_never_taken_back(

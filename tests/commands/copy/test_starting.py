@@ -152,7 +152,7 @@ def test_a_second_run_over_a_rich_source_writes_nothing(amicopy: Run, world: Wor
     second = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (first_run.code, second.code) == (0, 0), first_run.err
     assert second.out == first_run.out == line(the_copy(world, WEST), source) + line(the_copy(world, EAST), source)
-    assert "nothing to do: 2 copies are as asked" in second.err
+    assert "nothing to do: 2 copies are up to date" in second.err
     assert writes(world) == []
 
 
@@ -211,7 +211,7 @@ def test_a_second_run_joins_copies_that_are_pending(amicopy: Run, world: World, 
     clock.advance(30)
     joined = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (joined.code, joined.out) == (0, left.out)
-    assert "is being copied already" in joined.err
+    assert "is already being copied" in joined.err
     assert len(asked(world, "CopyImage")) == 2
     assert [image.state for image in ids] == ["available", "available"]
 

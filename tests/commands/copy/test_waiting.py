@@ -208,7 +208,7 @@ def test_copies_queue_while_ec2_has_no_room(amicopy: Run, world: World) -> None:
     ran = amicopy("copy", *(source.image_id for source in sources), "--to", WEST)
     assert ran.code == 0, ran.err
     assert sorted(image.name or "" for image in world.images(WEST)) == ["one", "three", "two"]
-    assert "waiting for room: Too many image copies in progress." in ran.err
+    assert "queued: Too many image copies in progress." in ran.err
     assert {one.error for one in asked(world, "CopyImage")} == {"", "ResourceLimitExceeded"}
 
 
@@ -231,7 +231,7 @@ def test_waiting_for_room_is_said_once_while_nothing_changes(amicopy: Run, world
     copied_by_hand(world, a_source(world, name="theirs"), WEST)
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert ran.code == 0
-    assert ran.err.count("waiting for room: Too many image copies in progress.") == 1
+    assert ran.err.count("queued: Too many image copies in progress.") == 1
 
 
 # 18: a region that does not answer

@@ -168,7 +168,7 @@ def test_the_dry_run_is_a_diff_that_ends_with_4_where_there_is_work(amicopy: Run
     assert amicopy("sync", manifest, "--dry-run").code == 0
     amicopy("sync", manifest)
     ran = amicopy("sync", manifest, "--dry-run", "--exit-code")
-    assert (ran.code, ran.out) == (0, "nothing to do: 2 copies are as asked\n")
+    assert (ran.code, ran.out) == (0, "nothing to do: 2 copies are up to date\n")
 
 
 def test_many_sources_are_looked_for_once_each(amicopy: Run, world: World, tmp_path: Path) -> None:

@@ -162,14 +162,16 @@ def _other_device(image: Image, **members: Any) -> None:
 
 
 LACKING = [
-    Change(lambda _, copy: copy.tags.update(Team="ops"), "tags-differ", "lacks tags Team"),
-    Change(lambda _, copy: copy.tags.pop("Empty"), "tags-differ", "lacks tags Empty"),
-    Change(lambda _, copy: copy.tags.pop(TAG), "tags-differ", f"lacks tags {TAG}"),
-    Change(lambda world, copy: root(world, copy).tags.clear(), "tags-differ", f"(/dev/sda1) lacks tags Disk, {TAG}"),
+    Change(lambda _, copy: copy.tags.update(Team="ops"), "tags-differ", "is missing tags Team"),
+    Change(lambda _, copy: copy.tags.pop("Empty"), "tags-differ", "is missing tags Empty"),
+    Change(lambda _, copy: copy.tags.pop(TAG), "tags-differ", f"is missing tags {TAG}"),
+    Change(
+        lambda world, copy: root(world, copy).tags.clear(), "tags-differ", f"(/dev/sda1) is missing tags Disk, {TAG}"
+    ),
     Change(
         lambda world, copy: snapshots_of(world, copy)["/dev/sdb"].tags.update(Disk="root"),
         "tags-differ",
-        "(/dev/sdb) lacks tags Disk",
+        "(/dev/sdb) is missing tags Disk",
     ),
     Change(
         lambda _, copy: copy.launch_permissions.discard(ORGANIZATION),
@@ -273,7 +275,7 @@ def test_the_rest_of_a_copy_that_cannot_be_mended_is_repaired_all_the_same(amico
     ran = verify(amicopy, source, "--repair")
     assert (ran.code, copy.tags["Team"], writes(world)) == (4, "web", ["CreateTags"])
     assert "BootMode none instead of uefi (only a new copy mends that)" in ran.out
-    assert "lacks tags" not in ran.out
+    assert "is missing tags" not in ran.out
 
 
 def test_a_description_is_compared_only_where_it_is_asked_for(amicopy: Run, world: World) -> None:
@@ -418,7 +420,7 @@ def test_a_repair_that_is_refused_in_one_region_is_said_and_the_other_goes_on(am
     assert ran.code != 0
     assert "Allow ec2:CreateTags" in ran.err
     assert (the_copy(world, EAST).tags["Team"], "Team" in the_copy(world, WEST).tags) == ("web", False)
-    assert "lacks tags Team" in ran.out
+    assert "is missing tags Team" in ran.out
 
 
 # What else there is
@@ -515,7 +517,7 @@ def test_the_copies_of_a_source_that_is_gone_are_compared_with_each_other(
     newer.launch_permissions.add(STRANGER)
     ran = verify(amicopy, source, "--output", "json", places=BOTH)
     assert (ran.code, verdicts(ran)[newer.image_id]) == (4, "differs")
-    assert [one["text"] for one in ran.json["copies"][1]["differences"]] == [f"{newer.image_id} lacks tags Team"]
+    assert [one["text"] for one in ran.json["copies"][1]["differences"]] == [f"{newer.image_id} is missing tags Team"]
     assert writes(world) == []
 
 

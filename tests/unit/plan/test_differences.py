@@ -53,13 +53,13 @@ def test_missing_and_other_tags_differ_further_ones_do_not() -> None:
     copy = replace(COPY, tags={"same": "1", "other": "x", "beyond": ""})
     [difference] = found(copy, tags={"same": "1", "other": "2", "empty": ""})
     assert difference == TagsDiffer(resource_id="ami-2", device="", missing={"other": "2", "empty": ""})
-    assert str(difference) == "ami-2 lacks tags empty, other"
+    assert str(difference) == "ami-2 is missing tags empty, other"
 
 
 def test_snapshots_tags_are_compared_by_device() -> None:
     [difference] = found(copy_with(tags={"a": "1"}), snapshot_tags={"/dev/xvda": {"a": "1", "b": "2"}})
     assert difference == TagsDiffer(resource_id="snap-2", device="/dev/xvda", missing={"b": "2"})
-    assert str(difference) == "snap-2 (/dev/xvda) lacks tags b"
+    assert str(difference) == "snap-2 (/dev/xvda) is missing tags b"
 
 
 def test_a_description_differs_only_where_it_was_asked_for() -> None:

@@ -69,7 +69,7 @@ def planned(*copies: Image, source: Image = SOURCE, problem: AmicopyError | None
 
 def test_where_nothing_is_a_copy_is_made() -> None:
     row = planned()
-    assert (row.action, row.reason, row.copy, row.dead_ids) == (Action.COPY, "there is no copy", None, frozenset())
+    assert (row.action, row.reason, row.copy, row.dead_ids) == (Action.COPY, "no copy yet", None, frozenset())
 
 
 def test_images_of_other_sources_are_nothing() -> None:
@@ -83,7 +83,7 @@ def test_images_of_other_sources_are_nothing() -> None:
 def test_a_copy_in_progress_is_joined(state: ImageState) -> None:
     copy = a_copy(state=state)
     row = planned(copy)
-    assert (row.action, row.reason, row.copy) == (Action.JOIN, "ami-2 is being copied already", copy)
+    assert (row.action, row.reason, row.copy) == (Action.JOIN, "ami-2 is already being copied", copy)
 
 
 def test_a_faithful_copy_is_kept() -> None:
@@ -96,7 +96,7 @@ def test_a_copy_by_another_tool_is_settled_and_not_made_again() -> None:
     by_hand = a_copy(tags={}, source_region=HOME, source_image_id="ami-1")
     row = planned(by_hand)
     assert (row.action, row.copy) == (Action.UPDATE, by_hand)
-    assert row.reason == "ami-2 is available; ami-2 lacks tags amicopy:source"
+    assert row.reason == "ami-2 is available; ami-2 is missing tags amicopy:source"
 
 
 def test_what_a_copy_lacks_is_settled_and_named() -> None:
@@ -132,7 +132,7 @@ def test_a_failed_attempt_beside_a_faithful_copy_is_still_removed() -> None:
     failed = a_copy("ami-3", state=ImageState.FAILED)
     row = planned(a_copy(), failed)
     assert (row.action, row.failed) == (Action.UPDATE, (failed,))
-    assert row.reason == "ami-2 is as asked; a failed attempt is still to be removed"
+    assert row.reason == "ami-2 is as asked; a failed copy still has to be removed"
 
 
 def test_an_available_copy_goes_before_one_in_progress_and_that_before_a_disabled_one() -> None:
@@ -248,7 +248,7 @@ def test_a_refusal_found_later_takes_only_the_rows_that_would_write() -> None:
     denied = AccessDenied("Not allowed.", action="ec2:CopyImage")
     plan = with_refusals(plan_of(None, None), {"region-1": denied})
     assert [(row.action, row.reason) for row in plan.rows] == [
-        (Action.COPY, "there is no copy"),
+        (Action.COPY, "no copy yet"),
         (Action.REFUSE, "Not allowed."),
     ]
     kept = planned(a_copy())

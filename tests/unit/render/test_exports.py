@@ -123,10 +123,10 @@ def a_copy_that(kind: type[Event], **members: Any) -> Report:
 
 UNUSABLE = {
     "still copying": a_copy_that(DestinationLeft, because=LeftBecause.NO_WAIT),
-    "available, not settled": a_copy_that(CopyAvailable),
+    "available, incomplete": a_copy_that(CopyAvailable),
     "available, not shared": a_copy_that(SharingDeferred),
     "failed": a_copy_that(DestinationFailed, error=CopyFailed("No.")),
-    "requested, answer unknown": a_copy_that(CopyRequested, name="web", client_token="again"),
+    "requested, outcome unknown": a_copy_that(CopyRequested, name="web", client_token="again"),
 }
 
 

@@ -129,7 +129,7 @@ def of_everything() -> Report:
 
 def test_it_opens_with_how_the_run_ended_and_what_was_asked() -> None:
     text = Page(written(of_everything())).text
-    assert "3 of 11 copies as asked partial, exit code 3 11 copies: 2 done, 1 as asked before" in text
+    assert "3 of 11 copies as asked partial, exit code 3 11 copies: 2 done, 1 up to date" in text
     assert "command amicopy copy ami-0a11 --to us-west-2,eu-west-1" in text
     assert "from 2026-11-23 09:00:00 to 2026-11-23 09:05:00 (5 min 00 s)" in text
     assert "calls 11 (CopyImage 2, DescribeImages 9)" in text
@@ -145,10 +145,10 @@ def test_every_copy_has_its_region_state_id_and_times() -> None:
         "eu-west-1 ✗ failed ami-0dead requested 09:00:01 · failed 09:00:50 It failed.",
         "ap-southeast-1 … still copying, 63 % ami-06903faf33aec4719 requested 09:00:01",
         "eu-central-1 … available, not shared ami-0291ded191521c128 joined 09:00:02 · available 09:03:20",
-        "us-west-1 − removed again ami-04df3e8d631f31290 requested 09:00:01 · removed again 09:01:30",
+        "us-west-1 − rolled back ami-04df3e8d631f31290 requested 09:00:01 · rolled back 09:01:30",
         "eu-north-1 … still copying ami-0f2139d229788b0cf requested 09:00:01 · left 09:04:00",
         "ap-south-1 ✓ available ami-0309d9dd07df8fbcc done 09:00:07",
-        "af-south-1 ✓ as asked before ami-06903faf33aec4718",
+        "af-south-1 ✓ up to date ami-06903faf33aec4718",
         "sa-east-1 ✗ refused ec2:CopyImage is not allowed in sa-east-1.",
         "eu-south-1 … not started",
     ):

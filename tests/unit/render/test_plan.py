@@ -39,4 +39,4 @@ def test_nothing_to_do_is_one_sentence_however_many_there_are() -> None:
         a_row("us-west-2", source, Action.UNCHANGED, copy=Image(image_id="ami-0b", region="us-west-2"))
         for source in sources
     )
-    assert list(plan_lines(Plan(rows=rows), in_brief=True)) == ["nothing to do: 120 copies are as asked"]
+    assert list(plan_lines(Plan(rows=rows), in_brief=True)) == ["nothing to do: 120 copies are up to date"]
