@@ -83,7 +83,7 @@ class Outcome:
 
     @property
     def is_well(self) -> bool:
-        """The destination is as asked."""
+        """The destination is up to date."""
         return self.state in {State.DONE, State.UNCHANGED}
 
     @property

@@ -339,7 +339,7 @@ class SyncJob:
         return put_parameter(write, partial(context.with_retries, partial(parameters.put, write.path, image_id)))
 
     def _outdated(self, *, finished: bool) -> tuple[Target, ...]:
-        """Return the copies that are more than are to stay; once ``finished``, only where the newest is as asked."""
+        """Return the copies that are more than are to stay; once ``finished``, only where the newest is up to date."""
         context, outcomes = self.context, self.sync.report.by_key
         moving = [
             one.path for one in self.sync.parameter_writes if one.state in {ParameterState.PUT, ParameterState.DONE}

@@ -181,7 +181,7 @@ def _timeline(report: Report, whole: Scale) -> Iterator[str]:
 
 def _source(source: Image, outcomes: Sequence[Outcome]) -> str:
     well = sum(outcome.is_well for outcome in outcomes)
-    settings = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} as asked"
+    settings = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} up to date"
     return (
         f"<h3><bdi>{_text(source.name) or 'without a name'}</bdi></h3> "
         f'<span class="id">{_text(source.image_id)}</span> {_soft(settings)}'

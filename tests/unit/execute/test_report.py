@@ -236,7 +236,7 @@ TIME_OUT, NO_WAIT, EXPIRED = LeftBecause.TIME_OUT, LeftBecause.NO_WAIT, LeftBeca
 @pytest.mark.parametrize(
     ("report", "code"),
     [
-        # 0: every destination is as asked, "nothing to do" included; what --no-wait leaves is as asked, too
+        # 0: every destination is up to date, "nothing to do" included; what --no-wait leaves is up to date, too
         (ended(), ExitCode.OK),
         (ended(None, None), ExitCode.OK),
         (ended(Action.UNCHANGED, Action.UNCHANGED), ExitCode.OK),

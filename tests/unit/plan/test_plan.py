@@ -88,7 +88,7 @@ def test_a_copy_in_progress_is_joined(state: ImageState) -> None:
 
 def test_a_faithful_copy_is_kept() -> None:
     row = planned(a_copy())
-    assert (row.action, row.reason, row.differences) == (Action.UNCHANGED, "ami-2 is as asked", ())
+    assert (row.action, row.reason, row.differences) == (Action.UNCHANGED, "ami-2 is up to date", ())
     assert not row.writes
 
 
@@ -132,7 +132,7 @@ def test_a_failed_attempt_beside_a_faithful_copy_is_still_removed() -> None:
     failed = a_copy("ami-3", state=ImageState.FAILED)
     row = planned(a_copy(), failed)
     assert (row.action, row.failed) == (Action.UPDATE, (failed,))
-    assert row.reason == "ami-2 is as asked; a failed copy still has to be removed"
+    assert row.reason == "ami-2 is up to date; a failed copy still has to be removed"
 
 
 def test_an_available_copy_goes_before_one_in_progress_and_that_before_a_disabled_one() -> None:

@@ -129,7 +129,7 @@ def of_everything() -> Report:
 
 def test_it_opens_with_how_the_run_ended_and_what_was_asked() -> None:
     text = Page(written(of_everything())).text
-    assert "3 of 11 copies as asked partial, exit code 3 11 copies: 2 done, 1 up to date" in text
+    assert "3 of 11 copies up to date partial, exit code 3 11 copies: 2 done, 1 up to date" in text
     assert "command amicopy copy ami-0a11 --to us-west-2,eu-west-1" in text
     assert "from 2026-11-23 09:00:00 to 2026-11-23 09:05:00 (5 min 00 s)" in text
     assert "calls 11 (CopyImage 2, DescribeImages 9)" in text
@@ -139,7 +139,7 @@ def test_it_opens_with_how_the_run_ended_and_what_was_asked() -> None:
 def test_every_copy_has_its_region_state_id_and_times() -> None:
     text = Page(written(of_everything())).text
     for said in (
-        "web-server-2026.11 ami-0a11ce5a3b1e00001 in us-east-1, 24 GiB, 3 of 11 as asked",
+        "web-server-2026.11 ami-0a11ce5a3b1e00001 in us-east-1, 24 GiB, 3 of 11 up to date",
         "us-west-2 ✓ available ami-0309d9dd07df8fbcc "
         "requested 09:00:01 · available 09:02:06 · done 09:02:20 · copied in 2 min 05 s",
         "eu-west-1 ✗ failed ami-0dead requested 09:00:01 · failed 09:00:50 It failed.",
@@ -199,7 +199,7 @@ def test_a_refused_plan_says_that_nothing_was_started() -> None:
 
 def test_a_run_without_trouble_speaks_of_none() -> None:
     text = Page(written(done("us-west-2"))).text
-    assert "1 of 1 copy as asked ok, exit code 0" in text
+    assert "1 of 1 copy up to date ok, exit code 0" in text
     assert "What" not in text
 
 
