@@ -148,7 +148,7 @@ def test_a_real_process_ends_with_its_report_when_it_is_signalled(world: World, 
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
-            if "EC2 answers with" in line:
+            if "started ami-" in line:
                 process.send_signal(number)
                 break
         out, err = process.communicate()
