@@ -1,4 +1,4 @@
-"""A local EC2 to rehearse against: moto, plus what its AMIs and snapshots lack.
+"""A local EC2 to try amicopy on: moto, with its AMIs and snapshots replaced by a simulation of our own.
 
-Refuses to load moto or a web server on import: `amicopy.sandbox.http.server` does that.
+Importing it loads neither moto nor a web server; `amicopy.sandbox.http.server` does.
 """

@@ -1,7 +1,4 @@
-"""How fast the sandbox's EC2 is, and which of several believable ways it goes.
-
-Refuses to hold state: both are frozen, and chosen when a world is made.
-"""
+"""How fast the simulated EC2 is, and how it behaves where AWS documents nothing."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,12 +6,12 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long things take. The defaults suit a demonstration: a copy is done within seconds."""
+    """How long things take. The defaults suit a demo: a copy takes a few seconds."""
 
     copy_seconds: float = 3.0
     seconds_per_gib: float = 0.1
-    variation: float = 0.15  # of each snapshot's duration, up or down: no two end together
-    finishing_seconds: float = 0.8  # from the last snapshot's completion to the image's
+    variation: float = 0.15  # each snapshot takes up to this fraction longer or shorter, so that no two end together
+    finishing_seconds: float = 0.8  # from the completion of the last snapshot to the image becoming available
     visible_after: float = 0.5
     snapshots_listed_after: float = 0.4
     key_checked_after: float = 1.5
@@ -23,21 +20,21 @@ class Timing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unconfirmed:
-    """What AWS documents nowhere, as switches: a client has to bear either way."""
+    """Behavior that AWS doesn't document, as switches. A client must cope with every setting."""
 
-    # InvalidAMIID.NotFound and an empty list have both been seen for an id that is too new.
+    # What DescribeImages returns for the id of a new copy: InvalidAMIID.NotFound and an empty list have both been seen.
     unseen_id: Literal["not-found", "empty", "alternate"] = "not-found"
-    # What a ClientToken gives whose image was deregistered in the meantime.
-    dead_token: Literal["same-id", "error"] = "same-id"  # noqa: S105 - no secret: a client token
-    # Whether the image shows its snapshots' ids while it is pending; both have been reported.
-    pending_mappings_lack_snapshots: bool = True
-    # The console lists disabled images among those to copy; nothing says what the API does.
+    # What CopyImage returns for a client token whose image has been deregistered.
+    dead_token: Literal["same-id", "error"] = "same-id"  # noqa: S105 - a client token, not a secret
+    # Whether a pending image's block device mappings omit the snapshot ids; both have been reported.
+    pending_mappings_omit_snapshots: bool = True
+    # The console offers disabled images for copying; what the API does is not documented.
     copy_of_disabled: Literal["accepted", "refused"] = "accepted"
     copy_keeps_deprecation: bool = False
-    # An encrypted source copied to another region without a key: the EC2 guide says "the same key", which
-    # only a multi-Region key can be; the EBS guide says the destination's default key.
+    # The key of a copy in another region when the source is encrypted and no key is given. The EC2 guide says "the
+    # same key", which only a multi-Region key can be; the EBS guide says the destination's default key.
     encrypted_copy_key: Literal["default", "same"] = "default"
-    # A paravirtual image whose kernel the destination lacks.
+    # What happens to a paravirtual image whose kernel is missing in the destination.
     missing_kernel: Literal["refused", "failed"] = "refused"
-    # The EBS guide says that a snapshot deleted while pending is gone when its copy has ended.
+    # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False

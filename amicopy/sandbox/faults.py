@@ -1,163 +1,227 @@
-"""Faults to order: what shall go wrong, in which call, how often.
-
-Refuses to happen by itself: without an order nothing fails, and every order is used up in a known way.
-"""
+"""Faults to inject into the sandbox: what each one is, what it does, and how it is written on the command line."""
 
 import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from amicopy.sandbox.ec2.errors import Ec2Error
+from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
+from amicopy.sandbox.records import Image
+
+Response = TypeVar("Response")
+_NEVER = timedelta(days=36500)
 
 
 class ConnectionCut(Exception):
-    """The connection ends without an answer, after ``hang_seconds`` of silence."""
+    """The connection closes without a response, after ``hang_seconds`` of silence."""
 
     def __init__(self, hang_seconds: float = 0.0) -> None:
         super().__init__("connection cut")
         self.hang_seconds = hang_seconds
 
 
-class ForeignPage(Exception):
-    """Somebody between client and EC2 answers with a page of HTML."""
+class ProxyPage(Exception):
+    """A proxy between the client and EC2 responds with an HTML page."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTML page with status {status}")
         self.status = status
 
 
-class TruncatedAnswer(Exception):
-    """The call took effect, and its answer breaks off in the middle."""
+class TruncatedResponse(Exception):
+    """The call took effect, and only the first half of its response arrives."""
 
-    def __init__(self, answer: Any) -> None:
-        super().__init__("truncated answer")
-        self.answer = answer
+    def __init__(self, response: Any) -> None:
+        super().__init__("truncated response")
+        self.response = response
+
+
+class CallEffect(ABC):
+    """What a fault does to a call."""
+
+    @abstractmethod
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        """Respond to the call in place of ``serve``, which makes it take effect and returns the real response."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
-    """EC2 answers with an error, and nothing happens."""
+class ErrorResponse(CallEffect):
+    """EC2 returns an error, and the call has no effect."""
 
     code: str
     message: str
     status: int = 400
 
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise Ec2Error(self.code, self.message, self.status)
 
-THROTTLED = Refuse(code="RequestLimitExceeded", message="Request limit exceeded.", status=503)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lost:
-    """The call takes effect, then the connection is cut."""
+THROTTLED = ErrorResponse(code="RequestLimitExceeded", message="Request limit exceeded.", status=503)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
-    """The connection is cut before anything happens; at once, or after real seconds of silence."""
+class Lost(CallEffect):
+    """The call takes effect, then the connection closes without a response."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        serve()
+        raise ConnectionCut
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead(CallEffect):
+    """The connection closes before the call takes effect, after ``hang_seconds`` of real time."""
 
     hang_seconds: float = 0.0
 
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise ConnectionCut(self.hang_seconds)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """A proxy answers with HTML, and nothing happens."""
+class HtmlPage(CallEffect):
+    """A proxy responds with HTML, and the call has no effect."""
 
     status: int = 502
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Truncated:
-    """The call takes effect, and half of the XML arrives."""
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise ProxyPage(self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fail:
-    """The copy started by this CopyImage fails, ``after`` that fraction of its time."""
+class Truncated(CallEffect):
+    """The call takes effect, and half of the response arrives."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise TruncatedResponse(serve())
+
+
+class CopyEffect(ABC):
+    """What a fault does to the copy that a CopyImage call starts."""
+
+    @abstractmethod
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        """Change the copy and its image so that the fault happens when its time comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail(CopyEffect):
+    """The copy fails after this fraction of its duration."""
 
     code: str = "Client.InternalError"
     message: str = "Copy image failed with an internal error"
     snapshot_message: str = ""
     after: float = 0.5
 
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.failure = CopyFailure(
+            at=_moment(copy, self.after),
+            code=self.code,
+            message=self.message,
+            snapshot_message=self.snapshot_message,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stuck:
-    """The copy started by this CopyImage stays pending for ever."""
+class Stuck(CopyEffect):
+    """The copy stays pending forever."""
+
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.stuck = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vanish:
-    """The copy started by this CopyImage disappears while pending."""
+class Vanish(CopyEffect):
+    """The image disappears after this fraction of the copy's duration, while it is pending."""
 
     after: float = 0.5
 
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.failure = CopyFailure(at=_moment(copy, self.after), code="", message="", vanishes=True)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flap:
-    """The copy started by this CopyImage is pending again for some describes after it was seen available."""
+class Flap(CopyEffect):
+    """The image is shown as pending this many times after it was first shown as available."""
 
     describes: int = 2
 
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        image.flap_describes = self.describes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unseen:
-    """The copy started by this CopyImage is unknown to that many DescribeImages calls of its owner."""
+class Unseen(CopyEffect):
+    """The image is hidden from this many of its owner's DescribeImages calls."""
 
     describes: int = 3
 
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        image.unseen_describes = self.describes + 1
+        image.visible_at = copy.started_at + _NEVER
 
-Effect = Refuse | Lost | Dead | Page | Truncated | Fail | Stuck | Vanish | Flap | Unseen
-Outcome = Fail | Stuck | Vanish | Flap | Unseen
+
+def _moment(copy: PendingCopy, fraction: float) -> datetime:
+    return copy.started_at + (copy.available_at - copy.started_at) * fraction
+
+
+Effect = CallEffect | CopyEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One order: the calls that it concerns, and what happens to them."""
+    """An effect, and the calls that it applies to."""
 
     effect: Effect
     operation: str = "*"
     region: str | None = None  # None: any
     times: int | None = 1  # None: always
-    skip: int = 0  # so many calls that it concerns go well first
+    skip: int = 0  # this many matching calls succeed first
 
 
-class Orders:
-    """The faults that are still to happen."""
+class InjectedFaults:
+    """The faults injected into one world, until they are used up; the one injected first applies first."""
 
     def __init__(self) -> None:
-        self._orders: list[_Order] = []
+        self._faults: list[_InjectedFault] = []
 
     def add(self, fault: Fault) -> None:
-        """Order one more; those ordered earlier come first."""
-        self._orders.append(_Order(fault))
+        """Inject one more fault."""
+        self._faults.append(_InjectedFault(fault))
 
     def clear(self) -> None:
-        """Forget all that have not happened yet."""
-        self._orders.clear()
+        """Remove all faults."""
+        self._faults.clear()
 
-    def next_reply(self, operation: str, region: str) -> Effect | None:
-        """Use up and return what shall happen to this call, or nothing."""
-        for order in self._orders:
-            if not isinstance(order.fault.effect, Outcome) and order.takes(operation, region):
-                return order.fault.effect
+    def take_call_effect(self, operation: str, region: str) -> CallEffect | None:
+        """Use up and return the effect on this call, if there is one."""
+        for injected in self._faults:
+            effect = injected.fault.effect
+            if isinstance(effect, CallEffect) and injected.take(operation, region):
+                return effect
         return None
 
-    def outcomes(self, operation: str, region: str) -> list[Effect]:
-        """Use up and return what shall become of the copy that this call has started."""
+    def take_copy_effects(self, operation: str, region: str) -> list[CopyEffect]:
+        """Use up and return the effects on the copy that this call has started."""
         return [
-            order.fault.effect
-            for order in self._orders
-            if isinstance(order.fault.effect, Outcome) and order.takes(operation, region)
+            injected.fault.effect
+            for injected in self._faults
+            if isinstance(injected.fault.effect, CopyEffect) and injected.take(operation, region)
         ]
 
 
-class _Order:
+class _InjectedFault:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self._to_skip = fault.skip
         self._left = fault.times
 
-    def takes(self, operation: str, region: str) -> bool:
-        concerned = self.fault.operation in ("*", operation) and self.fault.region in (None, region)
-        if not concerned or self._left == 0:
+    def take(self, operation: str, region: str) -> bool:
+        matches = self.fault.operation in ("*", operation) and self.fault.region in (None, region)
+        if not matches or self._left == 0:
             return False
         if self._to_skip:
             self._to_skip -= 1
@@ -167,7 +231,7 @@ class _Order:
         return True
 
 
-_ORDER = re.compile(
+_FAULT = re.compile(
     r"(?P<operation>\*|[A-Za-z]+)(?:@(?P<region>\*|[a-z0-9-]+))?="
     r"(?P<name>[a-z]+|5\d\d)(?::(?P<detail>.*?))?"
     r"(?:\*(?P<times>\d+|always))?(?: after (?P<skip>\d+))?",
@@ -179,30 +243,32 @@ _DEFAULT_ALWAYS = ("dead", "hang")
 def parse_fault(text: str) -> Fault:
     """Return the fault that ``OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS]`` describes.
 
-    OPERATION is an EC2 action, ``copy`` for CopyImage, or ``*``; REGION defaults to any. TIMES is a number or
-    ``always``; it defaults to once, and to always for ``dead`` and ``hang``. So many CALLS go well first.
+    OPERATION is an EC2 action, ``copy`` for CopyImage, or ``*`` for any. REGION defaults to any region. TIMES is a
+    number or ``always``; the default is once, and always for ``dead`` and ``hang``. The first CALLS matching calls
+    succeed.
 
-    Effects on the call: ``throttle``, ``error:CODE: MESSAGE`` (``error:403 CODE: MESSAGE`` sets the status),
-    ``500``, ``503``, ``lost`` (it takes effect, the reply does not arrive), ``dead`` (connection refused in
-    mid-air), ``hang:SECONDS``, ``html`` or ``html:STATUS``, ``truncated``.
+    Effects on the call: ``throttle``, ``error:CODE: MESSAGE`` (``error:403 CODE: MESSAGE`` sets the HTTP status),
+    ``500``, ``503``, ``lost`` (the call takes effect, the response doesn't arrive), ``dead`` (the connection closes
+    without a response), ``hang:SECONDS`` (the same, after SECONDS of silence), ``html`` or ``html:STATUS`` (a
+    proxy's error page), ``truncated`` (half a response).
 
-    Effects on the copy that a CopyImage starts: ``fail``, ``fail:CODE: MESSAGE`` (and after `` | `` the
-    snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``.
+    Effects on the copy that a CopyImage starts: ``fail``, ``fail:CODE: MESSAGE`` (optionally followed by `` | `` and
+    the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``.
 
     Examples: ``CopyImage@eu-west-1=throttle*5``, ``copy@us-west-2=fail:Client.InternalError: no``,
     ``*@ap-south-1=dead``, ``DescribeImages=500*2 after 3``.
 
     Raises:
-        ValueError: with a sentence that says what is wrong.
+        ValueError: the text isn't a fault; the message is for the user.
     """
-    match = _ORDER.fullmatch(text.strip())
+    match = _FAULT.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is no fault: write OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS].")
+        raise ValueError(f"{text!r} is not a valid fault. Write OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS].")
     operation, region, times = match["operation"], match["region"], match["times"]
     effect = _effect(match["name"], match["detail"])
     operation = "CopyImage" if operation == "copy" else operation
-    if isinstance(effect, Outcome) and operation not in ("CopyImage", "*"):
-        raise ValueError(f"{match['name']!r} happens to a copy: order it for CopyImage, not for {operation}.")
+    if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*"):
+        raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
     if times is None:
         times = "always" if match["name"] in _DEFAULT_ALWAYS else "1"
     return Fault(
@@ -214,48 +280,49 @@ def parse_fault(text: str) -> Fault:
     )
 
 
+_PLAIN: dict[str, Effect] = {
+    "throttle": THROTTLED,
+    "500": ErrorResponse(code="InternalError", message="An internal error has occurred", status=500),
+    "503": ErrorResponse(code="Unavailable", message="The server is overloaded and can't handle it.", status=503),
+    "lost": Lost(),
+    "dead": Dead(),
+    "html": HtmlPage(),
+    "truncated": Truncated(),
+    "fail": Fail(),
+    "stuck": Stuck(),
+    "vanish": Vanish(),
+    "flap": Flap(),
+    "unseen": Unseen(),
+}
+_NUMBERED: dict[str, Callable[[int], Effect]] = {
+    "hang": lambda seconds: Dead(hang_seconds=seconds),
+    "html": lambda status: HtmlPage(status=status),
+    "flap": lambda describes: Flap(describes=describes),
+    "unseen": lambda describes: Unseen(describes=describes),
+}
+
+
 def _effect(name: str, detail: str | None) -> Effect:
-    simple: dict[str, Effect] = {
-        "throttle": THROTTLED,
-        "500": Refuse(code="InternalError", message="An internal error has occurred", status=500),
-        "503": Refuse(code="Unavailable", message="The server is overloaded and can't handle it.", status=503),
-        "lost": Lost(),
-        "dead": Dead(),
-        "html": Page(),
-        "truncated": Truncated(),
-        "fail": Fail(),
-        "stuck": Stuck(),
-        "vanish": Vanish(),
-        "flap": Flap(),
-        "unseen": Unseen(),
-    }
-    if detail is None and name in simple:
-        return simple[name]
+    if detail is None and name in _PLAIN:
+        return _PLAIN[name]
     if name == "error":
-        return _refusal(detail)
+        return _error_response(detail)
     if name == "fail":
         reason, _, snapshot_message = (detail or "").partition(" | ")
         code, _, message = reason.partition(": ")
         return Fail(code=code.rstrip(":"), message=message, snapshot_message=snapshot_message)
-    if name in ("hang", "html", "flap", "unseen"):
+    if name in _NUMBERED:
         if not detail or not detail.isdigit():
-            raise ValueError(f"{name!r} needs a whole number behind a colon, such as {name}:3.")
-        number = int(detail)
-        numbered: dict[str, Effect] = {
-            "hang": Dead(hang_seconds=number),
-            "html": Page(status=number),
-            "flap": Flap(describes=number),
-            "unseen": Unseen(describes=number),
-        }
-        return numbered[name]
-    if name in simple:
-        raise ValueError(f"{name!r} takes nothing behind a colon.")
-    known = ", ".join(sorted({*simple, "error:CODE: MESSAGE", "hang:SECONDS"}))
-    raise ValueError(f"{name!r} is no fault; there are: {known}.")
+            raise ValueError(f"{name!r} needs a whole number after a colon, such as {name}:3.")
+        return _NUMBERED[name](int(detail))
+    if name in _PLAIN:
+        raise ValueError(f"{name!r} takes no value after a colon.")
+    known = ", ".join(sorted({*_PLAIN, "error:CODE: MESSAGE", "hang:SECONDS"}))
+    raise ValueError(f"Unknown effect {name!r}. The effects are: {known}.")
 
 
-def _refusal(detail: str | None) -> Refuse:
+def _error_response(detail: str | None) -> ErrorResponse:
     match = re.fullmatch(r"(?:(?P<status>[345]\d\d) )?(?P<code>[A-Za-z][\w.]*)(?:: ?(?P<message>.*))?", detail or "")
     if match is None:
         raise ValueError("'error' needs a code and a message, such as error:InvalidRequest: Not today.")
-    return Refuse(code=match["code"], message=match["message"] or "", status=int(match["status"] or 400))
+    return ErrorResponse(code=match["code"], message=match["message"] or "", status=int(match["status"] or 400))

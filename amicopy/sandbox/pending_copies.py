@@ -1,6 +1,6 @@
-"""Copies on their way: what the passing of time does to pending images and snapshots.
+"""Copies in progress: what the passing of time does to pending images and snapshots.
 
-Refuses to run by itself: no thread, no timer; whoever looks at a region settles it first.
+Nothing here runs by itself: there is no thread and no timer. Whoever reads a region advances it first.
 """
 
 from collections.abc import Mapping, MutableMapping
@@ -11,19 +11,19 @@ from amicopy.sandbox.records import Image, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a copy ends when it does not end well."""
+class CopyFailure:
+    """When and how a copy is going to fail."""
 
     at: datetime
     code: str
     message: str
     snapshot_message: str = ""
-    vanishes: bool = False
+    vanishes: bool = False  # the image disappears instead of becoming `failed`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """One snapshot being filled."""
+    """The transfer of one snapshot's data."""
 
     snapshot_id: str
     starts_at: datetime
@@ -31,60 +31,59 @@ class Transfer:
 
 
 @dataclass(slots=True, kw_only=True)
-class CopyJob:
-    """One CopyImage or CopySnapshot that goes on inside EC2."""
+class PendingCopy:
+    """One CopyImage or CopySnapshot in progress inside EC2."""
 
     account: str
-    image_id: str = ""  # "": a copy of a snapshot alone
-    begun_at: datetime
+    image_id: str = ""  # "" for CopySnapshot
+    started_at: datetime
     available_at: datetime
     transfers: list[Transfer] = field(default_factory=list)
     mib_per_second: float = 0.0  # reserved by a time-based copy
-    ending: Ending | None = None
-    hangs: bool = False
-    decided: bool = False  # an ordered fault has had its say
+    failure: CopyFailure | None = None
+    stuck: bool = False
 
 
-def settle(
-    jobs: list[CopyJob],
+def advance(
+    copies: list[PendingCopy],
     *,
     images: MutableMapping[str, Image],
     snapshots: MutableMapping[str, Snapshot],
     now: datetime,
-) -> list[CopyJob]:
-    """Bring a region's images and snapshots up to ``now``; return the jobs that are still going on."""
-    return [job for job in jobs if _goes_on(job, images, snapshots, now)]
+) -> list[PendingCopy]:
+    """Bring a region's images and snapshots up to ``now``; return the copies that are still in progress."""
+    return [copy for copy in copies if _in_progress(copy, images, snapshots, now)]
 
 
-def _goes_on(
-    job: CopyJob, images: MutableMapping[str, Image], snapshots: MutableMapping[str, Snapshot], now: datetime
+def _in_progress(
+    copy: PendingCopy, images: MutableMapping[str, Image], snapshots: MutableMapping[str, Snapshot], now: datetime
 ) -> bool:
-    ending = job.ending
-    if ending is not None and now >= ending.at:
-        for transfer in job.transfers:
-            _fill(transfer, snapshots, ending.at, hangs=job.hangs)
-        _end(job, ending, images, snapshots)
+    failure = copy.failure
+    if failure is not None and now >= failure.at:
+        for transfer in copy.transfers:
+            _transfer(transfer, snapshots, failure.at, stuck=copy.stuck)
+        _fail(copy, failure, images, snapshots)
         return False
-    for transfer in job.transfers:
-        _fill(transfer, snapshots, now, hangs=job.hangs)
-    image = images.get(job.image_id)
-    if job.hangs:
+    for transfer in copy.transfers:
+        _transfer(transfer, snapshots, now, stuck=copy.stuck)
+    image = images.get(copy.image_id)
+    if copy.stuck:
         return image is not None
-    if now < job.available_at:
+    if now < copy.available_at:
         return True
-    # Only a pending image becomes available: somebody may have put it into another state meanwhile.
+    # Only a pending image becomes available: a test may have put it into another state meanwhile.
     if image is not None and image.state == "pending":
-        image.state, image.available_at = "available", job.available_at
+        image.state, image.available_at = "available", copy.available_at
     return False
 
 
-def _fill(transfer: Transfer, snapshots: MutableMapping[str, Snapshot], now: datetime, *, hangs: bool) -> None:
+def _transfer(transfer: Transfer, snapshots: MutableMapping[str, Snapshot], now: datetime, *, stuck: bool) -> None:
     snapshot = snapshots.get(transfer.snapshot_id)
     if snapshot is None or snapshot.state != "pending":
         return
     total = (transfer.ends_at - transfer.starts_at).total_seconds()
     done = (now - transfer.starts_at).total_seconds() / total if total > 0 else 1.0
-    if hangs:
+    if stuck:
         done = min(done, 0.5)
     if done >= 1:
         if snapshot.deleted:
@@ -94,13 +93,15 @@ def _fill(transfer: Transfer, snapshots: MutableMapping[str, Snapshot], now: dat
         snapshot.progress = f"{min(99, int(done * 100))}%"
 
 
-def _end(job: CopyJob, ending: Ending, images: MutableMapping[str, Image], snapshots: Mapping[str, Snapshot]) -> None:
-    if ending.vanishes:
-        images.pop(job.image_id, None)
-    image = images.get(job.image_id)
+def _fail(
+    copy: PendingCopy, failure: CopyFailure, images: MutableMapping[str, Image], snapshots: Mapping[str, Snapshot]
+) -> None:
+    if failure.vanishes:
+        images.pop(copy.image_id, None)
+    image = images.get(copy.image_id)
     if image is not None and image.state == "pending":
-        image.state, image.state_reason = "failed", (ending.code, ending.message)
-    for transfer in job.transfers:
+        image.state, image.state_reason = "failed", (failure.code, failure.message)
+    for transfer in copy.transfers:
         snapshot = snapshots.get(transfer.snapshot_id)
         if snapshot is not None and snapshot.state == "pending":
-            snapshot.state, snapshot.state_message = "error", ending.snapshot_message
+            snapshot.state, snapshot.state_message = "error", failure.snapshot_message

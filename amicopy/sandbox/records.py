@@ -1,6 +1,6 @@
-"""What the world holds: images, their devices and snapshots, as mutable records.
+"""The records that the world consists of: images, devices, snapshots.
 
-Refuses to know any rule of EC2: a test may put anything into any of these.
+They enforce no rule of EC2: a test may set any attribute to anything.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ DEFAULT_ACCOUNT = "123456789012"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyFacts:
-    """What EC2 asks KMS about a key."""
+class KeyMetadata:
+    """What EC2 needs to know of a KMS key, as DescribeKey returns it."""
 
     arn: str
     state: str = "Enabled"
@@ -22,18 +22,18 @@ class KeyFacts:
 
     @property
     def region(self) -> str:
-        """Return the region that the key lives in."""
+        """Return the key's region."""
         return self.arn.split(":")[3]
 
     @property
     def usable(self) -> bool:
-        """Say whether EBS can encrypt with it."""
+        """Return True if EBS can encrypt with the key."""
         return (self.state, self.usage, self.spec) == ("Enabled", "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """One EBS device of an image that a test or a sample registers, with the snapshot behind it."""
+    """One EBS volume of an image to register, and its snapshot."""
 
     device: str = "/dev/sda1"
     gib: int = 8
@@ -46,12 +46,12 @@ class Volume:
     iops: int | None = None
     throughput: int | None = None
     snapshot_id: str = ""
-    blank: bool = False  # an EBS device without a snapshot: a new, empty volume at launch
+    blank: bool = False  # no snapshot: launching creates an empty volume
 
 
 @dataclass(slots=True, kw_only=True)
 class Device:
-    """One block device mapping: EBS, an instance store volume (`virtual_name`), or a suppressed device."""
+    """One block device mapping: an EBS volume, an instance store volume (`virtual_name`) or `no_device`."""
 
     name: str
     snapshot_id: str = ""
@@ -66,7 +66,7 @@ class Device:
 
     @property
     def is_ebs(self) -> bool:
-        """Say whether an EBS volume stands behind it."""
+        """Return True if the mapping is an EBS volume."""
         return not self.virtual_name and not self.no_device
 
 
@@ -111,7 +111,7 @@ class Image:
     name: str | None = None
     description: str | None = None
     created_at: datetime | None = None
-    available_at: datetime | None = None  # of a copy, once it is
+    available_at: datetime | None = None  # for copies: when the copy became available
     state: str = "available"
     state_reason: tuple[str, str] | None = None  # code, message
     architecture: str = "x86_64"
@@ -144,16 +144,16 @@ class Image:
     protection: str = "disabled"
     protected_until: datetime | None = None
     last_launched_at: datetime | None = None
-    unseen_describes: int = 0  # ordered by a fault: hidden from this many more DescribeImages
-    flap_describes: int = 0  # ordered by a fault: shown as pending this many times after being available
+    unseen_describes: int = 0  # set by a fault: hidden from this many more DescribeImages calls
+    flap_describes: int = 0  # set by a fault: shown as pending this many more times once it was shown as available
     shown_available: bool = False
 
     @property
     def snapshot_ids(self) -> list[str]:
-        """Return the snapshots behind its devices, in the order of the devices."""
+        """Return the ids of the image's snapshots, in the order of its devices."""
         return [device.snapshot_id for device in self.devices if device.snapshot_id]
 
     @property
     def public(self) -> bool:
-        """Say whether everybody may launch it."""
+        """Return True if everyone can launch the image."""
         return "all" in self.launch_permissions

@@ -1,6 +1,6 @@
-"""Ready-made images: one line in a test or a sample builds any source.
+"""Finished images: one line in a test or a sample builds any source.
 
-Refuses to check anything: what EC2 would not let anybody make can be put there too.
+Checks nothing: it also adds images that EC2 would refuse to create.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from typing import Any
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Device, Image, Snapshot, Volume
 from amicopy.sandbox.state import AWS_MANAGED_KEY, State
 
-_MEMBERS = frozenset(member.name for member in fields(Image))
+_ATTRIBUTES = frozenset(member.name for member in fields(Image))
 
 
 def register(
@@ -24,35 +24,38 @@ def register(
     ephemeral: Iterable[str] = (),
     no_device: Iterable[str] = (),
     image_id: str = "",
-    **members: Any,
+    **attributes: Any,
 ) -> Image:
-    """Add an image with its snapshots; ``name``, ``description`` and ``created_at`` may be None, as on EC2.
+    """Add an image with its snapshots. ``attributes`` are any other attributes of `Image`.
+
+    ``name``, ``description`` and ``created_at`` may be None, as on EC2. Without ``volumes``, an EBS-backed image
+    gets one. ``ephemeral`` and ``no_device`` are device names.
 
     Raises:
-        TypeError: a member that `Image` does not have.
+        TypeError: `Image` doesn't have one of the attributes.
     """
-    unknown = sorted(set(members) - _MEMBERS)
+    unknown = sorted(set(attributes) - _ATTRIBUTES)
     if unknown:
         raise TypeError(f"Image has no {', '.join(unknown)}")
     now = state.clock.now()
     copied = {
-        "tags": dict(members.pop("tags", {})),
-        "launch_permissions": set(members.pop("launch_permissions", ())),
+        "tags": dict(attributes.pop("tags", {})),
+        "launch_permissions": set(attributes.pop("launch_permissions", ())),
     }
-    stored = members.get("root_device_type") == "instance-store"
-    wanted = list(volumes) if volumes is not None else ([] if stored else [Volume()])
+    instance_store = attributes.get("root_device_type") == "instance-store"
+    ebs_volumes = list(volumes) if volumes is not None else ([] if instance_store else [Volume()])
     image = Image(
         image_id=image_id or state.new_id("ami"),
         region=region,
         owner=account,
         name=name,
-        **{"visible_at": now, "created_at": now, **_root(wanted), **members, **copied},
+        **{"visible_at": now, "created_at": now, **_root(ebs_volumes), **attributes, **copied},
     )
-    if stored and not image.location:
+    if instance_store and not image.location:
         image.location = f"images-of-{account}/{image.name}/image.manifest.xml"
     image.devices = [
         *image.devices,
-        *(_device(state, image, volume) for volume in wanted),
+        *(_device(state, image, volume) for volume in ebs_volumes),
         *(Device(name=device, virtual_name=f"ephemeral{number}") for number, device in enumerate(ephemeral)),
         *(Device(name=device, no_device=True) for device in no_device),
     ]
@@ -80,8 +83,8 @@ def _device(state: State, image: Image, volume: Volume) -> Device:
 
 def _snapshot(state: State, image: Image, volume: Volume) -> Snapshot:
     now = state.clock.now()
-    key = volume.kms_key_id or (AWS_MANAGED_KEY if volume.encrypted else "")
-    facts = state.keys(image.owner, image.region, key) if key else None
+    key_id = volume.kms_key_id or (AWS_MANAGED_KEY if volume.encrypted else "")
+    key = state.keys(image.owner, image.region, key_id) if key_id else None
     snapshot = Snapshot(
         snapshot_id=volume.snapshot_id or state.new_id("snap"),
         region=image.region,
@@ -93,8 +96,8 @@ def _snapshot(state: State, image: Image, volume: Volume) -> Snapshot:
         volume_id=state.new_id("vol"),
         description=f"Created by CreateImage for {image.image_id}",
         encrypted=volume.encrypted,
-        kms_key_id=facts.arn if facts else key,
-        aws_managed_key=bool(facts and facts.aws_managed),
+        kms_key_id=key.arn if key else key_id,
+        aws_managed_key=bool(key and key.aws_managed),
         tags=dict(volume.tags),
         shared_with=set(volume.shared_with),
         used_by={image.image_id},

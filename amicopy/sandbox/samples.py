@@ -1,7 +1,4 @@
-"""A few images to try things on, with ids that stay the same.
-
-Refuses to touch any region but the one it fills.
-"""
+"""Sample images in us-east-1, with ids that never change."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -16,12 +13,12 @@ REGION = "us-east-1"
 SHARED_WITH = "111122223333"
 ALSO_SHARED_WITH = "444455556666"
 ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-exampleorgid"
-SOMEBODY_ELSE = "210987654321"
+OTHER_ACCOUNT = "210987654321"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One sample image, as a listing presents it."""
+    """One sample image, and what it demonstrates."""
 
     image_id: str
     name: str
@@ -31,33 +28,35 @@ class Sample:
 WEB_SERVER = Sample(
     image_id="ami-0a11ce5a3b1e00001",
     name="web-server-2026.11",
-    shows="three volumes, each tagged in its own way; shared with two accounts and an organization",
+    shows="three volumes with different tags; shared with two accounts and an organization",
 )
 BATCH_WORKER = Sample(image_id="ami-0a11ce5a3b1e00002", name="batch-worker", shows="one volume, private")
 WINDOWS = Sample(image_id="ami-0a11ce5a3b1e00003", name="build-worker-windows", shows="Windows, one volume")
 ENCRYPTED = Sample(
     image_id="ami-0a11ce5a3b1e00004",
     name="payments-encrypted",
-    shows="encrypted with the AWS-managed key, so it can never be shared",
+    shows="encrypted with the AWS managed key, so it can't be shared",
 )
 INSTANCE_STORE = Sample(
-    image_id="ami-0a11ce5a3b1e00005", name="legacy-instance-store", shows="kept in S3, without any snapshot"
+    image_id="ami-0a11ce5a3b1e00005",
+    name="legacy-instance-store",
+    shows="instance store-backed: stored in S3, without snapshots",
 )
 SHARED = Sample(
     image_id="ami-0a11ce5a3b1e00006",
     name="partner-base",
-    shows="another account's, shared together with its storage: can be copied",
+    shows="shared by another account with its snapshots: can be copied",
 )
 SHARED_WITHOUT_STORAGE = Sample(
     image_id="ami-0a11ce5a3b1e00007",
     name="partner-appliance",
-    shows="another account's, shared without its storage: cannot be copied",
+    shows="shared by another account without its snapshots: can't be copied",
 )
 SAMPLES = [WEB_SERVER, BATCH_WORKER, WINDOWS, ENCRYPTED, INSTANCE_STORE, SHARED, SHARED_WITHOUT_STORAGE]
 
 
 def populate(world: "World") -> None:
-    """Put the samples into us-east-1."""
+    """Add the samples to the world."""
     _web_server(world)
     world.register(
         REGION,
@@ -90,7 +89,7 @@ def populate(world: "World") -> None:
     world.register(
         REGION, name=INSTANCE_STORE.name, image_id=INSTANCE_STORE.image_id, root_device_type="instance-store"
     )
-    for sample, storage in (
+    for sample, snapshots_shared_with in (
         (SHARED, frozenset({DEFAULT_ACCOUNT})),
         (SHARED_WITHOUT_STORAGE, frozenset[str]()),
     ):
@@ -98,10 +97,10 @@ def populate(world: "World") -> None:
             REGION,
             name=sample.name,
             image_id=sample.image_id,
-            account=SOMEBODY_ELSE,
-            tags={"Name": "not to be seen by others"},
+            account=OTHER_ACCOUNT,
+            tags={"Name": "visible to its owner only"},
             launch_permissions={DEFAULT_ACCOUNT},
-            volumes=[Volume(gib=10, shared_with=storage)],
+            volumes=[Volume(gib=10, shared_with=snapshots_shared_with)],
         )
 
 

@@ -1,7 +1,4 @@
-"""Regions, and what an account has set in each of them.
-
-Refuses to know images: it only says what the account-wide switches stand at.
-"""
+"""Regions, and an account's settings and quotas in each of them."""
 
 from dataclasses import dataclass
 
@@ -17,7 +14,7 @@ ap-southeast-7 ca-west-1 eu-central-2 eu-south-1 eu-south-2 il-central-1 me-cent
 ALWAYS_ENABLED, OPT_IN = tuple(_ALWAYS_ENABLED.split()), tuple(_OPT_IN.split())
 REGIONS = ALWAYS_ENABLED + OPT_IN
 
-# The kernel of paravirtual images (PV-GRUB 1.04, 64 bit) has another id in each region that has it at all.
+# The kernel of paravirtual images (PV-GRUB 1.04, 64-bit): its id differs by region, and newer regions have none.
 PV_GRUB = "pv-grub-hd0_1.04-x86_64.gz"
 KERNELS = {
     "us-east-1": "aki-919dcaf8",
@@ -33,21 +30,21 @@ KERNELS = {
 
 
 def partition_of(region: str) -> str:
-    """Return the partition: nothing is ever copied from one to another."""
+    """Return the region's partition. Nothing can be copied from one partition to another."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
 def endpoint_of(region: str) -> str:
-    """Return the host name that DescribeRegions gives."""
+    """Return the region's EC2 endpoint, as DescribeRegions shows it."""
     suffix = ".cn" if partition_of(region) == "aws-cn" else ""
     return f"ec2.{region}.amazonaws.com{suffix}"
 
 
 @dataclass(slots=True, kw_only=True)
 class Settings:
-    """One account's switches and quotas in one region. A test may turn any of them."""
+    """One account's settings and quotas in one region. A test may change any of them."""
 
     opted_in: bool = True
     encryption_by_default: bool = False
@@ -61,4 +58,4 @@ class Settings:
     sharing_limit: int = 1000
     time_based_mib_per_second: int = 2000
     time_based_snapshot_mib_per_second: int = 500
-    required_tag_keys: frozenset[str] = frozenset()  # a tag policy: creation without them is refused
+    required_tag_keys: frozenset[str] = frozenset()  # a tag policy: creating a resource without these tags is refused

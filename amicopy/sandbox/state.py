@@ -1,7 +1,4 @@
-"""The state of a sandbox, and one call on its way through it.
-
-Refuses to answer any call: the operations do, each in the file of its subject.
-"""
+"""The state of a sandbox, and one call to it."""
 
 import hashlib
 import random
@@ -15,19 +12,20 @@ from typing import Any
 from amicopy.core.clock import Clock
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.pending_copies import CopyJob, settle
-from amicopy.sandbox.records import Image, KeyFacts, Snapshot
+from amicopy.sandbox.faults import InjectedFaults
+from amicopy.sandbox.pending_copies import PendingCopy, advance
+from amicopy.sandbox.records import Image, KeyMetadata, Snapshot
 from amicopy.sandbox.settings import KERNELS, OPT_IN, PV_GRUB, Settings, partition_of
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
-KeyLookup = Callable[[str, str, str], KeyFacts | None]
-VolumeLookup = Callable[[str, str, str], int | None]
+KeyLookup = Callable[[str, str, str], KeyMetadata | None]  # account, region, and the key's id, alias or ARN
+VolumeLookup = Callable[[str, str, str], int | None]  # account, region, volume id; returns GiB
 
 
-def any_key(account: str, region: str, key: str) -> KeyFacts:
-    """Take every key for an existing, healthy one: what a world without a KMS beside it does."""
+def any_key(account: str, region: str, key: str) -> KeyMetadata:
+    """Treat every key as existing and enabled: the default where no KMS is connected."""
     if key.startswith("arn:") and ":key/" in key:
-        return KeyFacts(arn=key)
+        return KeyMetadata(arn=key)
     if key.startswith("arn:"):
         key = key.split(":", 5)[5]
     managed = key == AWS_MANAGED_KEY
@@ -35,16 +33,16 @@ def any_key(account: str, region: str, key: str) -> KeyFacts:
         digest = hashlib.blake2b(f"{account}/{region}/{key}".encode(), digest_size=16).hexdigest()
         key = "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:]))
     arn = f"arn:{partition_of(region)}:kms:{region}:{account}:key/{key}"
-    return KeyFacts(arn=arn, aws_managed=managed)
+    return KeyMetadata(arn=arn, aws_managed=managed)
 
 
 def no_volume(_account: str, _region: str, _volume_id: str) -> int | None:
-    """Know no volume: a world without instances beside it has none."""
+    """Return None for every volume: the default where no EBS volumes are connected."""
     return None
 
 
 def default_kernels() -> dict[str, dict[str, str]]:
-    """Return the kernels of each region: id → what it is."""
+    """Return each region's kernels: kernel id → name."""
     return {region: {kernel_id: PV_GRUB} for region, kernel_id in KERNELS.items()}
 
 
@@ -56,52 +54,56 @@ class State:
     timing: Timing
     unconfirmed: Unconfirmed
     seed: int
+    faults: InjectedFaults = field(default_factory=InjectedFaults)
+    # By region, then by id.
     images: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
     deregistered: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
     snapshots: dict[str, dict[str, Snapshot]] = field(default_factory=lambda: defaultdict(dict))
-    jobs: dict[str, list[CopyJob]] = field(default_factory=lambda: defaultdict(list))
-    settings: dict[tuple[str, str], Settings] = field(default_factory=dict)
+    pending_copies: dict[str, list[PendingCopy]] = field(default_factory=lambda: defaultdict(list))
+    settings: dict[tuple[str, str], Settings] = field(default_factory=dict)  # account, region
+    # Account, region, client token → the parameters it came with, the image that it returned.
     tokens: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
-    organizations: dict[str, set[str]] = field(default_factory=dict)
+    organizations: dict[str, set[str]] = field(default_factory=dict)  # account → ARNs of its organization and OUs
+    # Region → kernels and RAM disks, id → name; those with the same name match across regions.
     kernels: dict[str, dict[str, str]] = field(default_factory=default_kernels)
-    references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # image id → resource type, ARN
     keys: KeyLookup = any_key
     volumes: VolumeLookup = no_volume
-    ids_given: int = 0
-    unseen_answers: int = 0
+    ids_issued: int = 0
+    unseen_responses: int = 0
 
     def settings_of(self, account: str, region: str) -> Settings:
-        """Return the account's switches there, made when first asked for."""
-        found = self.settings.get((account, region))
-        if found is None:
-            found = self.settings[account, region] = Settings(opted_in=region not in OPT_IN)
-        return found
+        """Return the account's settings in the region; the first call creates them."""
+        settings = self.settings.get((account, region))
+        if settings is None:
+            settings = self.settings[account, region] = Settings(opted_in=region not in OPT_IN)
+        return settings
 
-    def settle(self, region: str) -> datetime:
-        """Let everything happen in the region that was due by now; return now."""
+    def advance(self, region: str) -> datetime:
+        """Make everything happen in the region that is due by now; return the current time."""
         now = self.clock.now()
-        if self.jobs[region]:
-            self.jobs[region] = settle(
-                self.jobs[region], images=self.images[region], snapshots=self.snapshots[region], now=now
+        if self.pending_copies[region]:
+            self.pending_copies[region] = advance(
+                self.pending_copies[region], images=self.images[region], snapshots=self.snapshots[region], now=now
             )
         return now
 
     def new_id(self, prefix: str) -> str:
-        """Return an id that was not given before; the same seed gives the same ids again."""
-        self.ids_given += 1
-        digest = hashlib.blake2b(f"{self.seed}/{self.ids_given}".encode(), digest_size=8).hexdigest()
+        """Return a new id; worlds with the same seed issue the same ids in the same order."""
+        self.ids_issued += 1
+        digest = hashlib.blake2b(f"{self.seed}/{self.ids_issued}".encode(), digest_size=8).hexdigest()
         return f"{prefix}-0{digest}"
 
     def vary(self, seconds: float) -> float:
-        """Return a duration a little longer or shorter, and the same one for the same seed."""
+        """Return the duration made a little longer or shorter, reproducibly for the same seed."""
         spread = self.timing.variation
-        # Not for secrets: a demonstration that looks alive, a test that repeats.
-        return seconds * random.Random(f"{self.seed}/{self.ids_given}").uniform(1 - spread, 1 + spread)  # noqa: S311
+        # Not for secrets: a demo looks alive, and a test repeats exactly.
+        return seconds * random.Random(f"{self.seed}/{self.ids_issued}").uniform(1 - spread, 1 + spread)  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One request, with what every operation asks of it."""
+    """One EC2 call, with the checks and look-ups that all operations share."""
 
     state: State
     operation: str
@@ -113,65 +115,65 @@ class Call:
 
     @property
     def settings(self) -> Settings:
-        """Return the caller's switches in the region."""
+        """Return the caller's settings in the region."""
         return self.state.settings_of(self.account, self.region)
 
     def required(self, name: str) -> Any:
-        """Return a parameter, or refuse the request for lacking it."""
+        """Return a parameter, or raise MissingParameter if it is missing or empty."""
         value = self.params.get(name)
         if value is None or value in ("", []):
-            raise errors.missing(name)
+            raise errors.missing_parameter(name)
         return value
 
     def principals(self) -> set[str]:
-        """Return every name under which a launch permission reaches the caller."""
+        """Return every principal of a launch permission that includes the caller."""
         return {"all", self.account} | self.state.organizations.get(self.account, set())
 
     def sees(self, image: Image) -> bool:
-        """Say whether DescribeImages would show the image to the caller at this moment."""
+        """Return True if DescribeImages would show the image to the caller now."""
         if self.now < image.visible_at:
             return False
         return image.owner == self.account or not image.launch_permissions.isdisjoint(self.principals())
 
     def image(self, image_id: str, region: str = "") -> Image:
-        """Return an image that the caller can see, or refuse as EC2 does for an id that it does not know."""
+        """Return an image that the caller can see, or raise EC2's error for the id."""
         region = region or self.region
-        found = self.state.images[region].get(image_id)
-        if found is not None and self.sees(found):
-            return found
-        dead = self.state.deregistered[region].get(image_id)
-        if found is None and dead is not None and dead.owner == self.account:
-            raise errors.image_gone(image_id)
-        if found is None and not re.fullmatch(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", image_id):
+        image = self.state.images[region].get(image_id)
+        if image is not None and self.sees(image):
+            return image
+        deregistered = self.state.deregistered[region].get(image_id)
+        if image is None and deregistered is not None and deregistered.owner == self.account:
+            raise errors.image_deregistered(image_id)
+        if image is None and not re.fullmatch(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", image_id):
             raise errors.image_malformed(image_id)
         raise errors.image_not_found(image_id)
 
     def own_image(self, image_id: str) -> Image:
-        """Return an image of the caller's own."""
+        """Return an image that the caller owns, or raise EC2's error."""
         image = self.image(image_id)
         if image.owner != self.account:
             raise errors.not_authorized_for_image(image_id)
         return image
 
     def sees_snapshot(self, snapshot: Snapshot) -> bool:
-        """Say whether DescribeSnapshots would show the snapshot to the caller at this moment."""
+        """Return True if DescribeSnapshots would show the snapshot to the caller now."""
         if self.now < snapshot.listed_at:
             return False
         return snapshot.owner == self.account or not snapshot.shared_with.isdisjoint({"all", self.account})
 
     def snapshot(self, snapshot_id: str, region: str = "") -> Snapshot:
-        """Return a snapshot that the caller can see, or refuse."""
-        found = self.state.snapshots[region or self.region].get(snapshot_id)
-        if found is not None and self.sees_snapshot(found):
-            return found
-        if found is None and not re.fullmatch(r"snap-([0-9a-f]{8}|[0-9a-f]{17})", snapshot_id):
+        """Return a snapshot that the caller can see, or raise EC2's error for the id."""
+        snapshot = self.state.snapshots[region or self.region].get(snapshot_id)
+        if snapshot is not None and self.sees_snapshot(snapshot):
+            return snapshot
+        if snapshot is None and not re.fullmatch(r"snap-([0-9a-f]{8}|[0-9a-f]{17})", snapshot_id):
             raise errors.snapshot_malformed(snapshot_id)
         raise errors.snapshot_not_found(snapshot_id)
 
     def own_snapshot(self, snapshot_id: str) -> Snapshot:
-        """Return a snapshot of the caller's own."""
+        """Return a snapshot that the caller owns, or raise EC2's error."""
         snapshot = self.snapshot(snapshot_id)
         if snapshot.owner != self.account:
-            # The wording is that of images: what EC2 says of snapshots is not on record.
+            # The wording is that for images; EC2's own for snapshots is not known.
             raise errors.Ec2Error("AuthFailure", f"Not authorized for snapshot:{snapshot_id}")
         return snapshot

@@ -1,17 +1,14 @@
-"""EC2's API rates: token buckets per account, region and kind of call.
-
-Refuses to wait: a call that finds its bucket empty is refused, as on EC2.
-"""
+"""EC2's API rate limits: token buckets per account, region and kind of call."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: bucket size, refill per second.
-_READING = ("reading", 100.0, 20.0)
-_UNPAGED = ("reading everything", 50.0, 10.0)
-_WRITING = ("writing", 50.0, 5.0)
-_OWN = {
+# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: name, bucket size, tokens per second.
+_READS = ("reads", 100.0, 20.0)
+_UNFILTERED_READS = ("unfiltered reads", 50.0, 10.0)
+_WRITES = ("writes", 50.0, 5.0)
+_OWN_LIMITS = {
     "CopyImage": (100.0, 1.0),
     "CreateTags": (100.0, 10.0),
     "DeleteTags": (100.0, 10.0),
@@ -26,14 +23,14 @@ _OWN = {
 _NARROWING = ("ImageIds", "SnapshotIds", "Filters", "MaxResults", "NextToken", "Owners", "OwnerIds")
 
 
-class Buckets:
-    """What is left of every caller's rate."""
+class TokenBuckets:
+    """The tokens that each account has left in each region."""
 
     def __init__(self) -> None:
         self._left: dict[tuple[str, str, str], tuple[float, datetime]] = {}
 
     def take(self, operation: str, params: Mapping[str, Any], *, account: str, region: str, now: datetime) -> bool:
-        """Use up one call of the right bucket; say whether there was one left."""
+        """Take a token for one call; return False if the bucket is empty."""
         name, size, refill = _bucket(operation, params)
         key = (account, region, name)
         left, since = self._left.get(key, (size, now))
@@ -44,9 +41,9 @@ class Buckets:
 
 
 def _bucket(operation: str, params: Mapping[str, Any]) -> tuple[str, float, float]:
-    if operation in _OWN:
-        return operation, *_OWN[operation]
+    if operation in _OWN_LIMITS:
+        return operation, *_OWN_LIMITS[operation]
     if operation.startswith(("Describe", "Get", "List")):
-        narrow = operation not in ("DescribeImages", "DescribeSnapshots", "DescribeTags")
-        return _READING if narrow or any(params.get(name) for name in _NARROWING) else _UNPAGED
-    return _WRITING
+        small = operation not in ("DescribeImages", "DescribeSnapshots", "DescribeTags")
+        return _READS if small or any(params.get(name) for name in _NARROWING) else _UNFILTERED_READS
+    return _WRITES

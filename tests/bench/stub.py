@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from amicopy.core.clock import SystemClock
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.http.moto_adapter import ec2_wire
+from amicopy.sandbox.http.moto_adapter import ec2_protocol
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT
@@ -125,10 +125,10 @@ class Stub:
         form = dict(parse_qsl(body.decode()))
         name = form.get("Action", "")
         try:
-            answer = self._world.call(name, ec2_wire().read(name, form), region=region)
+            answer = self._world.call(name, ec2_protocol().parse(name, form), region=region)
         except Ec2Error as error:
             return _http(error.status, error_xml(error, "stub"))
-        return _http(200, ec2_wire().answer(name, answer, "stub"))
+        return _http(200, ec2_protocol().serialize(name, answer, "stub"))
 
 
 def _head(reader: BinaryIO) -> bytes:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from amicopy.core.events import CopyStarted, Event
-from amicopy.sandbox.faults import Fail, Fault, Refuse
+from amicopy.sandbox.faults import ErrorResponse, Fail, Fault
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -388,7 +388,7 @@ def test_a_settling_write_that_is_denied_names_the_action_and_the_copy_that_is_t
     assert (ran.code, ran.out) == (6, "")
     assert f"may not call ec2:{operation} in {WEST}" in ran.err
     assert copy.image_id in ran.err
-    world.forget_orders()
+    world.clear_faults()
     again = amicopy("copy", source.image_id, "--to", WEST)
     assert (again.code, again.out, copy.launch_permissions) == (0, line(copy, source), {SOMEBODY})
     assert len(asked(world, "CopyImage")) == 1
@@ -426,7 +426,7 @@ def a_hostile_world(world: World) -> str:
         tags={HOSTILE: LONG, "Name": HOSTILE},
         volumes=[Volume(device="/dev/sda1", tags={HOSTILE: LONG}), Volume(device="/dev/sdb", tags={"Name": HOSTILE})],
     )
-    world.order(Fault(operation="CopyImage", region=EAST, effect=Fail(message=HOSTILE, snapshot_message=LONG)))
+    world.inject(Fault(operation="CopyImage", region=EAST, effect=Fail(message=HOSTILE, snapshot_message=LONG)))
     return source.image_id
 
 
@@ -554,7 +554,7 @@ def test_hostile_arguments_are_refused_harmlessly(amicopy: Run, world: World, ar
 def test_a_hostile_error_of_ec2_is_shown_harmlessly(amicopy: Run, world: World) -> None:
     """38."""
     source = a_source(world)
-    world.order(Fault(operation="CopyImage", effect=Refuse(code="InvalidRequest", message=HOSTILE)))
+    world.inject(Fault(operation="CopyImage", effect=ErrorResponse(code="InvalidRequest", message=HOSTILE)))
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, harmful(ran.err)) == (1, set())
     assert r"web\x9b31m" in ran.err

@@ -87,9 +87,9 @@ class Stage:
         source = a_rich_source(world)
         for number, options in enumerate(scene.prepared):
             for fault in FAILING if number < scene.failures else ():
-                world.order(parse_fault(fault))
+                world.inject(parse_fault(fault))
             self.nursery.run(world, command(source, *options))
-        world.forget_orders()
+        world.clear_faults()
         self.clock.advance(scene.hours_later * 3600)
         return world, source
 

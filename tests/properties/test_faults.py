@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer, parse_fault
+from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse, parse_fault
 from amicopy.sandbox.records import Image
 from tests.support.clock import FakeClock
 from tests.support.torture import (
@@ -343,7 +343,7 @@ class Play:
             case Wait(seconds=seconds):
                 self.clock.advance(seconds)
             case Order(fault=fault):
-                self.world.order(parse_fault(fault))
+                self.world.inject(parse_fault(fault))
             case Interrupt():
                 if self.running:
                     self.running[-1].stop.signal_number = 2
@@ -378,7 +378,7 @@ class Play:
                     )
             case HandCopy(region=region, fails=fails):
                 if fails and "somebody-elses-failure" not in EXCLUDED:
-                    self.world.order(parse_fault(f"copy@{region}=fail:Client.InternalError: by hand"))
+                    self.world.inject(parse_fault(f"copy@{region}=fail:Client.InternalError: by hand"))
                 given = {"Name": "by hand", "SourceRegion": HOME, "SourceImageId": source.image_id}
                 self._by_hand("CopyImage", given, region)
             case Retag(value=value):
@@ -397,7 +397,7 @@ class Play:
         self.world.before = self.world.after = lambda _operation, _writes: None
         try:
             self.world.call(operation, parameters, region=region)
-        except (Ec2Error, ConnectionCut, ForeignPage, TruncatedAnswer):
+        except (Ec2Error, ConnectionCut, ProxyPage, TruncatedResponse):
             pass  # people meet faults too
         finally:
             self.world.actor = actor
@@ -636,10 +636,10 @@ class Play:
 
     def finish(self) -> None:
         """Let EC2 be well and time pass, run to the end, and check the whole promise."""
-        self.world.forget_orders()
+        self.world.clear_faults()
         for region in REGIONS:
-            for job in self.world.state.jobs[region]:
-                job.hangs = False
+            for copy in self.world.state.pending_copies[region]:
+                copy.stuck = False
             for image in self.world.images(region):
                 image.flap_describes = 0
         self.clock.advance(4 * 3600)
@@ -728,7 +728,7 @@ def play(wireless: Wireless, there: Surroundings, sequence: Sequence[Step]) -> N
     )
     switches: Any = {"unseen_id": there.unseen_id, "dead_token": there.dead_token}
     unconfirmed = Unconfirmed(
-        pending_mappings_lack_snapshots=there.bare,
+        pending_mappings_omit_snapshots=there.bare,
         copy_keeps_deprecation=there.keeps_deprecation,
         deleted_pending_snapshot_lingers=there.lingers,
         **switches,

@@ -168,7 +168,7 @@ def test_a_snapshot_that_ec2_does_not_know_yet_is_not_called_deleted(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
     world.state.timing = Timing(copy_seconds=60, snapshots_listed_after=15)
-    world.state.unconfirmed = Unconfirmed(pending_mappings_lack_snapshots=False)
+    world.state.unconfirmed = Unconfirmed(pending_mappings_omit_snapshots=False)
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST, "--no-wait")
     clock.advance(5)

@@ -10,16 +10,16 @@ from amicopy.sandbox.faults import (
     ConnectionCut,
     Dead,
     Effect,
+    ErrorResponse,
     Fail,
     Fault,
     Flap,
-    ForeignPage,
+    HtmlPage,
     Lost,
-    Page,
-    Refuse,
+    ProxyPage,
     Stuck,
     Truncated,
-    TruncatedAnswer,
+    TruncatedResponse,
     Unseen,
     Vanish,
     parse_fault,
@@ -53,7 +53,7 @@ def states(world: World, image_id: str) -> list[str]:
 
 
 def test_refusals_come_as_often_as_ordered_and_change_nothing(world: World) -> None:
-    world.order(parse_fault("CopyImage@eu-west-1=throttle*2"))
+    world.inject(parse_fault("CopyImage@eu-west-1=throttle*2"))
     for _ in range(2):
         with pytest.raises(Ec2Error, match="Request limit exceeded"):
             copy(world)
@@ -62,7 +62,7 @@ def test_refusals_come_as_often_as_ordered_and_change_nothing(world: World) -> N
 
 
 def test_fault_of_one_region_leaves_others_alone(world: World) -> None:
-    world.order(parse_fault("*@eu-west-1=dead"))
+    world.inject(parse_fault("*@eu-west-1=dead"))
     assert copy(world, "eu-west-2")
     for _ in range(3):
         with pytest.raises(ConnectionCut):
@@ -70,7 +70,7 @@ def test_fault_of_one_region_leaves_others_alone(world: World) -> None:
 
 
 def test_calls_that_shall_go_well_first_do(world: World) -> None:
-    world.order(parse_fault("DescribeImages=500 after 2"))
+    world.inject(parse_fault("DescribeImages=500 after 2"))
     for _ in range(2):
         world.call("DescribeImages", {}, region=HOME)
     with pytest.raises(Ec2Error) as caught:
@@ -80,7 +80,7 @@ def test_calls_that_shall_go_well_first_do(world: World) -> None:
 
 
 def test_lost_reply_means_that_the_call_took_effect(world: World) -> None:
-    world.order(parse_fault("copy=lost"))
+    world.inject(parse_fault("copy=lost"))
     with pytest.raises(ConnectionCut):
         copy(world)
     (image,) = world.images(AWAY)
@@ -89,18 +89,18 @@ def test_lost_reply_means_that_the_call_took_effect(world: World) -> None:
 
 
 def test_page_of_a_proxy_has_no_effect_and_a_truncated_answer_has(world: World) -> None:
-    world.order(parse_fault("copy=html:200"))
-    world.order(parse_fault("copy=truncated"))
-    with pytest.raises(ForeignPage):
+    world.inject(parse_fault("copy=html:200"))
+    world.inject(parse_fault("copy=truncated"))
+    with pytest.raises(ProxyPage):
         copy(world)
     assert world.images(AWAY) == []
-    with pytest.raises(TruncatedAnswer):
+    with pytest.raises(TruncatedResponse):
         copy(world)
     assert len(world.images(AWAY)) == 1
 
 
 def test_failing_copy_is_pending_first_and_tells_its_reason(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy@eu-west-1=fail:Client.InternalError: no luck | key gone"))
+    world.inject(parse_fault("copy@eu-west-1=fail:Client.InternalError: no luck | key gone"))
     image_id = copy(world)
     clock.advance(1)
     assert states(world, image_id) == ["pending"]
@@ -111,7 +111,7 @@ def test_failing_copy_is_pending_first_and_tells_its_reason(world: World, clock:
 
 
 def test_stuck_copy_stays_pending_for_ever(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy=stuck"))
+    world.inject(parse_fault("copy=stuck"))
     image_id = copy(world)
     clock.advance(1e6)
     assert states(world, image_id) == ["pending"]
@@ -119,7 +119,7 @@ def test_stuck_copy_stays_pending_for_ever(world: World, clock: FakeClock) -> No
 
 
 def test_vanishing_copy_is_not_found_afterwards(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy=vanish"))
+    world.inject(parse_fault("copy=vanish"))
     image_id = copy(world)
     clock.advance(1)
     assert states(world, image_id) == ["pending"]
@@ -129,14 +129,14 @@ def test_vanishing_copy_is_not_found_afterwards(world: World, clock: FakeClock) 
 
 
 def test_flapping_copy_is_pending_again_after_it_was_available(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy=flap:2"))
+    world.inject(parse_fault("copy=flap:2"))
     image_id = copy(world)
     clock.advance(60)
     assert [states(world, image_id)[0] for _ in range(4)] == ["available", "pending", "pending", "available"]
 
 
 def test_flapping_copy_refuses_to_be_shared_and_then_lets_it(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy=flap:1"))
+    world.inject(parse_fault("copy=flap:1"))
     image_id = copy(world)
     clock.advance(60)
     states(world, image_id)
@@ -147,7 +147,7 @@ def test_flapping_copy_refuses_to_be_shared_and_then_lets_it(world: World, clock
 
 
 def test_unseen_copy_hides_from_so_many_describes(world: World, clock: FakeClock) -> None:
-    world.order(parse_fault("copy=unseen:3"))
+    world.inject(parse_fault("copy=unseen:3"))
     image_id = copy(world)
     clock.advance(60)
     assert [len(states(world, image_id)) for _ in range(5)] == [0, 0, 0, 1, 1]
@@ -155,22 +155,22 @@ def test_unseen_copy_hides_from_so_many_describes(world: World, clock: FakeClock
 
 def test_fault_is_not_used_up_by_a_repeated_token(world: World) -> None:
     first = copy(world)
-    world.order(parse_fault("copy=stuck"))
+    world.inject(parse_fault("copy=stuck"))
     assert copy(world) == first
     assert copy(world, "eu-west-2")
-    assert world.state.jobs["eu-west-2"][0].hangs
+    assert world.state.pending_copies["eu-west-2"][0].stuck
 
 
 def test_standing_order_meets_every_copy(world: World) -> None:
-    world.order(parse_fault("copy=stuck*always"))
+    world.inject(parse_fault("copy=stuck*always"))
     for region in (AWAY, "eu-west-2"):
         copy(world, region)
-        assert world.state.jobs[region][0].hangs
+        assert world.state.pending_copies[region][0].stuck
 
 
 def test_orders_can_be_forgotten(world: World) -> None:
-    world.order(parse_fault("*=dead"))
-    world.forget_orders()
+    world.inject(parse_fault("*=dead"))
+    world.clear_faults()
     assert copy(world)
 
 
@@ -183,9 +183,9 @@ def test_orders_can_be_forgotten(world: World) -> None:
         ("*@ap-south-1=dead", "*", "ap-south-1", None, 0, Dead()),
         ("*=dead*2", "*", None, 2, 0, Dead()),
         ("DescribeImages=hang:30", "DescribeImages", None, None, 0, Dead(hang_seconds=30)),
-        ("DescribeImages=html:200*always after 3", "DescribeImages", None, None, 3, Page(status=200)),
-        ("X=error:403 Denied: No.", "X", None, 1, 0, Refuse(code="Denied", message="No.", status=403)),
-        ("X=error:A.NotFound: gone*3", "X", None, 3, 0, Refuse(code="A.NotFound", message="gone")),
+        ("DescribeImages=html:200*always after 3", "DescribeImages", None, None, 3, HtmlPage(status=200)),
+        ("X=error:403 Denied: No.", "X", None, 1, 0, ErrorResponse(code="Denied", message="No.", status=403)),
+        ("X=error:A.NotFound: gone*3", "X", None, 3, 0, ErrorResponse(code="A.NotFound", message="gone")),
         ("copy=lost", "CopyImage", None, 1, 0, Lost()),
         ("copy=truncated", "CopyImage", None, 1, 0, Truncated()),
         ("copy=stuck", "CopyImage", None, 1, 0, Stuck()),
@@ -204,13 +204,13 @@ def test_text_of_a_fault_is_read(
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("CopyImage", "is no fault: write OPERATION"),
-        ("CopyImage=explode", "there are: 500"),
+        ("CopyImage", "is not a valid fault. Write OPERATION"),
+        ("CopyImage=explode", "The effects are: 500"),
         ("copy=hang", "needs a whole number"),
         ("copy=flap:x", "needs a whole number"),
-        ("copy=throttle:3", "takes nothing behind a colon"),
+        ("copy=throttle:3", "takes no value after a colon"),
         ("copy=error", "needs a code and a message"),
-        ("DescribeImages=stuck", "order it for CopyImage, not for DescribeImages"),
+        ("DescribeImages=stuck", "use it with CopyImage, not with DescribeImages"),
     ],
 )
 def test_wrong_text_of_a_fault_is_explained(text: str, says: str) -> None:

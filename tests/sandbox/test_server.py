@@ -217,7 +217,7 @@ def test_bug_inside_is_an_ec2_error_and_no_page(aws: Aws) -> None:
 
 
 def test_lost_reply_is_repeated_by_botocore_and_copies_once(aws: Aws) -> None:
-    aws.world.order(parse_fault("copy=lost"))
+    aws.world.inject(parse_fault("copy=lost"))
     source = aws.source()
     with pytest.raises(ConnectionClosedError):
         aws.client().copy_image(**asked(source, ClientToken="t"))
@@ -226,8 +226,8 @@ def test_lost_reply_is_repeated_by_botocore_and_copies_once(aws: Aws) -> None:
 
 
 def test_dead_region_cuts_and_a_hanging_one_times_out(aws: Aws) -> None:
-    aws.world.order(parse_fault(f"*@{AWAY}=dead"))
-    aws.world.order(parse_fault("*@eu-west-2=hang:600"))
+    aws.world.inject(parse_fault(f"*@{AWAY}=dead"))
+    aws.world.inject(parse_fault("*@eu-west-2=hang:600"))
     with pytest.raises(ConnectionClosedError):
         aws.client().describe_images()
     impatient = Config(read_timeout=0.1, retries={"total_max_attempts": 1})
@@ -238,14 +238,14 @@ def test_dead_region_cuts_and_a_hanging_one_times_out(aws: Aws) -> None:
 
 @pytest.mark.parametrize("fault", ["html:200", "truncated", "html:502"])
 def test_answers_that_are_no_xml_cannot_be_parsed(aws: Aws, fault: str) -> None:
-    aws.world.order(parse_fault(f"DescribeImages={fault}"))
+    aws.world.inject(parse_fault(f"DescribeImages={fault}"))
     with pytest.raises((ResponseParserError, ClientError)):
         aws.client().describe_images()
 
 
 def test_faults_reach_other_services_in_their_own_format(aws: Aws) -> None:
-    aws.world.order(parse_fault("DescribeKey=error:AccessDeniedException: no"))
-    aws.world.order(parse_fault("GetCallerIdentity=error:403 ExpiredToken: old"))
+    aws.world.inject(parse_fault("DescribeKey=error:AccessDeniedException: no"))
+    aws.world.inject(parse_fault("GetCallerIdentity=error:403 ExpiredToken: old"))
     with pytest.raises(ClientError) as caught:
         aws.client("kms").describe_key(KeyId="alias/aws/ebs")
     assert code_of(caught) == ("AccessDeniedException", 400)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyFacts, Volume
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyMetadata, Volume
 from amicopy.sandbox.samples import SAMPLES, SHARED, SHARED_WITHOUT_STORAGE, WEB_SERVER, populate
 from amicopy.sandbox.settings import OPT_IN
 from amicopy.sandbox.world import World
@@ -156,7 +156,7 @@ def test_copied_snapshots_describe_their_origin_and_have_no_real_volume(ec2: Ec2
 
 def test_pending_copy_shows_its_snapshots_only_where_the_switch_says_so() -> None:
     for lacking in (True, False):
-        ec2 = Ec2(pending_mappings_lack_snapshots=lacking)
+        ec2 = Ec2(pending_mappings_omit_snapshots=lacking)
         image_id = ec2.copy(ec2.world.register(HOME, name="web"))
         ec2.clock.advance(1)
         assert ("SnapshotId" not in ec2.described(image_id)["BlockDeviceMappings"][0]["Ebs"]) is lacking
@@ -294,7 +294,7 @@ def test_encryption_follows_the_request_the_source_and_the_region(
     ec2.world.settings(AWAY).encryption_by_default = by_default
     ec2.finished_copy(source, **params)
     (snapshot,) = ec2.world.snapshots(AWAY)
-    default = ec2.world.keys(DEFAULT_ACCOUNT, AWAY, "alias/aws/ebs")
+    default = ec2.world.state.keys(DEFAULT_ACCOUNT, AWAY, "alias/aws/ebs")
     assert default is not None
     assert snapshot.encrypted is (expected is not None)
     arns = {None: "", "default": default.arn, "1234": f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/1234"}
@@ -314,14 +314,14 @@ def test_decrypting_is_refused_in_ec2s_words(ec2: Ec2) -> None:
     "facts",
     [
         None,
-        KeyFacts(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", state="Disabled"),
-        KeyFacts(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", state="PendingDeletion"),
-        KeyFacts(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", usage="SIGN_VERIFY", spec="RSA_2048"),
-        KeyFacts(arn=f"arn:aws:kms:{HOME}:{DEFAULT_ACCOUNT}:key/k"),
+        KeyMetadata(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", state="Disabled"),
+        KeyMetadata(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", state="PendingDeletion"),
+        KeyMetadata(arn=f"arn:aws:kms:{AWAY}:{DEFAULT_ACCOUNT}:key/k", usage="SIGN_VERIFY", spec="RSA_2048"),
+        KeyMetadata(arn=f"arn:aws:kms:{HOME}:{DEFAULT_ACCOUNT}:key/k"),
     ],
 )
-def test_bad_key_fails_the_copy_later_and_not_the_call(ec2: Ec2, facts: KeyFacts | None) -> None:
-    ec2.world.keys = lambda _account, _region, _key: facts
+def test_bad_key_fails_the_copy_later_and_not_the_call(ec2: Ec2, facts: KeyMetadata | None) -> None:
+    ec2.world.state.keys = lambda _account, _region, _key: facts
     source = ec2.world.register(HOME, name="web")
     image_id = ec2.copy(source, Encrypted=True, KmsKeyId="k")
     ec2.clock.advance(1)
@@ -425,7 +425,7 @@ def test_image_of_another_account_is_seen_only_when_shared(ec2: Ec2) -> None:
     assert ec2.refusal("DescribeImages", ImageIds=[image.image_id]).code == "InvalidAMIID.NotFound"
     for principal in (DEFAULT_ACCOUNT, "all", ORGANIZATION, UNIT):
         image.launch_permissions = {principal}
-        ec2.world.organizations[DEFAULT_ACCOUNT] = {ORGANIZATION, UNIT}
+        ec2.world.state.organizations[DEFAULT_ACCOUNT] = {ORGANIZATION, UNIT}
         assert "Tags" not in ec2.described(image.image_id)
         assert ec2("DescribeImages", Filters=[{"Name": "tag-key", "Values": ["*"]}])["Images"] == []
     refusal = ec2.refusal("DescribeImageAttribute", Attribute="launchPermission", ImageId=image.image_id)

@@ -44,7 +44,7 @@ def slow(world: World, seconds: float) -> None:
 def order(world: World, *faults: str) -> None:
     """Order faults, written as users of the sandbox write them."""
     for fault in faults:
-        world.order(parse_fault(fault))
+        world.inject(parse_fault(fault))
 
 
 def copied_by_hand(world: World, source: Image, region: str, **parameters: Any) -> str:

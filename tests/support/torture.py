@@ -112,7 +112,7 @@ class TortureWorld(World):
         self.before: Hook = _nothing
         self.after: Hook = _nothing
 
-    def pass_on(self, operation: str, params: Mapping[str, Any], *, region: str, **rest: Any) -> Any:
+    def serve(self, operation: str, params: Mapping[str, Any], *, region: str, **rest: Any) -> Any:
         """Answer a call; the hooks may raise ConnectionCut, before or after it has taken effect."""
         write = not operation.startswith(READS) and not params.get("DryRun")
         self.before(operation, write)
@@ -122,7 +122,7 @@ class TortureWorld(World):
         state = image.state if image else ""
         went_well = False
         try:
-            answer = super().pass_on(operation, params, region=region, **rest)
+            answer = super().serve(operation, params, region=region, **rest)
             went_well = True
         finally:
             if write:
@@ -309,11 +309,11 @@ class Wireless:
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
         form = dict(parse_qsl(body, keep_blank_values=True))
         left: dict[str, Any] = {}
-        front = adapter.Front(
-            world=self.world, guard=None, region=scope[2], account=DEFAULT_ACCOUNT, access_key=scope[1]
+        ec2_request = adapter.Ec2Request(
+            world=self.world, authorizer=None, region=scope[2], account=DEFAULT_ACCOUNT, access_key=scope[1]
         )
-        status, headers, answer = front.reply(form, left, _not_ours)
-        if adapter.CUT in left:
+        status, headers, answer = ec2_request.respond(form, left, _not_ours)
+        if adapter.CONNECTION_CUT in left:
             raise ConnectionClosedError(endpoint_url=request.url)
         return AWSResponse(request.url, status, headers, _Raw(answer.encode()))
 

@@ -24,7 +24,7 @@ def serve(environment: Environment, *, port: int, faults: tuple[str, ...]) -> in
 
         try:
             for fault in faults:
-                sandbox.world.order(parse_fault(fault))
+                sandbox.world.inject(parse_fault(fault))
         except ValueError as error:
             raise UsageError(f"--fault: {error}", next_step="See: amicopy sandbox --help") from error
         lines = [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]

@@ -1,1 +1,1 @@
-"""EC2 operations, as the sandbox answers them."""
+"""The EC2 operations that the sandbox simulates."""

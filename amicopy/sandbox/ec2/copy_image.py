@@ -1,6 +1,6 @@
-"""CopyImage: what is refused at the call, and what goes on inside EC2 after it was answered.
+"""CopyImage: what the call refuses, and how the copy that it starts is going to end.
 
-Refuses to check a KMS key at the call: EC2 does that later, and the copy fails then.
+The call doesn't check the KMS key. As in EC2, a copy with an unusable key starts and then fails.
 """
 
 import dataclasses
@@ -9,50 +9,51 @@ import re
 from datetime import timedelta
 from typing import Any
 
-from amicopy.sandbox.ec2 import encryption, errors, tags
-from amicopy.sandbox.ec2 import snapshot_copies as transfers
-from amicopy.sandbox.pending_copies import CopyJob, Ending
-from amicopy.sandbox.records import Device, Image, Snapshot
+from amicopy.sandbox.ec2 import encryption, errors, snapshot_copies, tags
+from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
+from amicopy.sandbox.records import Image, Snapshot
 from amicopy.sandbox.settings import REGIONS, partition_of
 from amicopy.sandbox.state import Call
 
 _FAILED = "Copy image failed with an internal error"  # hashicorp/packer#6737
-_NAME = re.compile(r"[A-Za-z0-9()\[\]. \-/'@_]+")  # CreateImage's alphabet: wider than the error table's
+_NAME = re.compile(r"[A-Za-z0-9()\[\]. \-/'@_]+")  # CreateImage's alphabet: wider than the one in the error table
 
 
 def copy_image(call: Call) -> dict[str, Any]:
-    """CopyImage: answer with the new image's id at once, and copy in the time to come."""
-    name = checked_name(call.required("Name"))
+    """CopyImage: return the new image's id at once; the copy itself takes time."""
+    name = call.required("Name")
+    check_name(name)
     source_region, source_id = call.required("SourceRegion"), call.required("SourceImageId")
     _check_text(call)
     encryption.check_parameters(call)
     check_source_region(call, source_region)
-    repeated = _repeated(call)
-    if repeated:
-        return {"ImageId": repeated}
-    call.state.settle(source_region)
+    earlier_id = _image_of_token(call)
+    if earlier_id:
+        return {"ImageId": earlier_id}
+    call.state.advance(source_region)
     source = _source(call, source_region, source_id)
     _check_destination(call)
     snapshots = _readable_snapshots(call, source)
-    _check_room(call)
+    _check_copies_in_progress(call)
     image = _new_image(call, source, name)
-    _kernel(call, source, image)
-    job = _start(call, source, image, snapshots)
+    _set_kernel(call, source, image)
+    copy = _start(call, source, image, snapshots)
     call.state.images[call.region][image.image_id] = image
-    call.state.jobs[call.region].append(job)
-    _remember(call, image.image_id)
+    call.state.pending_copies[call.region].append(copy)
+    for effect in call.state.faults.take_copy_effects(call.operation, call.region):
+        effect.apply(copy, image)
+    _remember_token(call, image.image_id)
     return {"ImageId": image.image_id}
 
 
-def checked_name(name: str) -> str:
-    """Return the name, or refuse it; that it is taken is no reason: copies may share a name."""
-    if 3 <= len(name) <= 128 and _NAME.fullmatch(name):
-        return name
-    raise errors.Ec2Error(
-        "InvalidAMIName.Malformed",
-        "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
-        "'(', ')', '.', '-', '/' and '_'",
-    )
+def check_name(name: str) -> None:
+    """Refuse a malformed image name. Whether it is in use doesn't matter: copies may share a name."""
+    if not 3 <= len(name) <= 128 or not _NAME.fullmatch(name):
+        raise errors.Ec2Error(
+            "InvalidAMIName.Malformed",
+            "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
+            "'(', ')', '.', '-', '/' and '_'",
+        )
 
 
 def _check_text(call: Call) -> None:
@@ -63,7 +64,7 @@ def _check_text(call: Call) -> None:
 
 
 def check_source_region(call: Call, source_region: str) -> None:
-    """Refuse a source region that does not exist, or that lies in another partition."""
+    """Refuse a source region that doesn't exist, is in another partition, or isn't enabled."""
     if source_region not in REGIONS or partition_of(source_region) != partition_of(call.region):
         raise errors.Ec2Error("InvalidRegion", f"The region '{source_region}' is not valid as a source.")
     if not call.state.settings_of(call.account, source_region).opted_in:
@@ -75,7 +76,7 @@ def _fingerprint(call: Call) -> str:
     return json.dumps(kept, sort_keys=True, default=str)
 
 
-def _repeated(call: Call) -> str:
+def _image_of_token(call: Call) -> str:
     token = call.params.get("ClientToken")
     if not token:
         return ""
@@ -89,11 +90,11 @@ def _repeated(call: Call) -> str:
             "Arguments on this idempotent request are inconsistent with arguments used in previous request(s).",
         )
     if image_id not in call.state.images[call.region] and call.state.unconfirmed.dead_token != "same-id":  # noqa: S105
-        raise errors.image_gone(image_id)
+        raise errors.image_deregistered(image_id)
     return image_id
 
 
-def _remember(call: Call, image_id: str) -> None:
+def _remember_token(call: Call, image_id: str) -> None:
     token = call.params.get("ClientToken")
     if token:
         call.state.tokens[call.account, call.region, token] = (_fingerprint(call), image_id)
@@ -113,41 +114,43 @@ def _source(call: Call, region: str, image_id: str) -> Image:
 
 
 def _check_destination(call: Call) -> None:
-    places = ("DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId")
-    given = [place for place in places if call.params.get(place)]
+    parameters = ("DestinationOutpostArn", "DestinationAvailabilityZone", "DestinationAvailabilityZoneId")
+    given = [name for name in parameters if call.params.get(name)]
     minutes = call.params.get("SnapshotCopyCompletionDurationMinutes")
     if len(given) > 1:
-        raise errors.combination(f"The parameters {' and '.join(given)} cannot be used together.")
+        raise errors.invalid_combination(f"The parameters {' and '.join(given)} cannot be used together.")
     if given and minutes:
-        raise errors.combination(f"The parameter SnapshotCopyCompletionDurationMinutes cannot be used with {given[0]}.")
+        raise errors.invalid_combination(
+            f"The parameter SnapshotCopyCompletionDurationMinutes cannot be used with {given[0]}."
+        )
     if minutes is not None:
-        transfers.check_minutes(minutes, "snapshotCopyCompletionDurationMinutes")
+        snapshot_copies.check_minutes(minutes, "snapshotCopyCompletionDurationMinutes")
     if given and call.params["SourceRegion"] != call.region:
-        raise errors.combination(f"With {given[0]} the source must be in the parent Region, {call.region}.")
+        raise errors.invalid_combination(f"With {given[0]} the source must be in the parent Region, {call.region}.")
     zone = call.params.get("DestinationAvailabilityZone")
     if zone and not re.fullmatch(rf"{re.escape(call.region)}-[a-z]{{3}}-\d[a-z]", zone):
         raise errors.Ec2Error("InvalidParameterValue", f"Invalid Local Zone: [{zone}]")
 
 
 def _readable_snapshots(call: Call, source: Image) -> list[Snapshot]:
-    held = call.state.snapshots[source.region]
-    found = []
+    in_region = call.state.snapshots[source.region]
+    readable = []
     for snapshot_id in source.snapshot_ids:
-        snapshot = held.get(snapshot_id)
+        snapshot = in_region.get(snapshot_id)
         if snapshot is None or snapshot.state != "completed":
             raise errors.storage_not_ready()
         if snapshot.owner != call.account and snapshot.shared_with.isdisjoint({"all", call.account}):
             raise errors.storage_denied()
-        found.append(snapshot)
-    encryption.check_sources(call, found, instance_store=source.root_device_type == "instance-store")
-    return found
+        readable.append(snapshot)
+    encryption.check_sources(call, readable, instance_store=source.root_device_type == "instance-store")
+    return readable
 
 
-def _check_room(call: Call) -> None:
-    images = call.state.images[call.region]
-    going_on = sum(1 for job in call.state.jobs[call.region] if job.account == call.account and job.image_id in images)
+def _check_copies_in_progress(call: Call) -> None:
+    images, copies = call.state.images[call.region], call.state.pending_copies[call.region]
+    in_progress = sum(1 for copy in copies if copy.account == call.account and copy.image_id in images)
     limit = call.settings.image_copies_limit
-    if going_on >= limit:  # the text is CopySnapshot's, adapted: EC2's own for images is not known
+    if in_progress >= limit:  # CopySnapshot's text, adapted: EC2's own for images is not known
         raise errors.Ec2Error(
             "ResourceLimitExceeded",
             f"Too many image copies in progress. The limit is {limit} for this destination region.",
@@ -155,13 +158,13 @@ def _check_room(call: Call) -> None:
 
 
 def _new_image(call: Call, source: Image, name: str) -> Image:
-    asked = tags.from_specifications(call, "image", "snapshot")["image"]
+    requested = tags.from_specifications(call, "image", "snapshot")["image"]
     carried: dict[str, str] = {}
     if call.params.get("CopyImageTags") and source.owner == call.account:
         carried = {key: value for key, value in source.tags.items() if not key.lower().startswith("aws:")}
-    merged = {**carried, **asked}
-    tags.within_limit(merged)
-    keeps = call.state.unconfirmed.copy_keeps_deprecation
+    merged = {**carried, **requested}
+    tags.check_count(merged)
+    keeps_deprecation = call.state.unconfirmed.copy_keeps_deprecation
     return dataclasses.replace(
         source,
         image_id=call.state.new_id("ami"),
@@ -183,7 +186,7 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
         source_image_id=source.image_id,
         source_image_region=source.region,
         source_instance_id="",
-        deprecate_at=source.deprecate_at if keeps else None,
+        deprecate_at=source.deprecate_at if keeps_deprecation else None,
         protection="disabled",
         protected_until=None,
         last_launched_at=None,
@@ -193,68 +196,63 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
     )
 
 
-def _kernel(call: Call, source: Image, image: Image) -> None:
-    """Give the copy the destination's kernel and RAM disk of the same making, or refuse."""
+def _set_kernel(call: Call, source: Image, image: Image) -> None:
+    """Give the copy the destination's kernel and RAM disk of the same name; refuse or fail it if there are none."""
     if source.region == call.region:
         return
     there, here = (call.state.kernels.get(region, {}) for region in (source.region, call.region))
-    for kind, old in (("AKI", source.kernel_id), ("ARI", source.ramdisk_id)):
-        same = [kernel_id for kernel_id, made in here.items() if made == there.get(old)]
-        pv_without = kind == "AKI" and source.virtualization_type == "paravirtual" and not here
-        if not pv_without and (not old or same):
-            if old and kind == "AKI":
-                image.kernel_id = same[0]
-            elif old:
-                image.ramdisk_id = same[0]
+    for kind, source_id in (("AKI", source.kernel_id), ("ARI", source.ramdisk_id)):
+        matching = [kernel_id for kernel_id, name in here.items() if name == there.get(source_id)]
+        no_kernels = kind == "AKI" and source.virtualization_type == "paravirtual" and not here
+        if not no_kernels and (not source_id or matching):
+            if source_id and kind == "AKI":
+                image.kernel_id = matching[0]
+            elif source_id:
+                image.ramdisk_id = matching[0]
         elif call.state.unconfirmed.missing_kernel == "refused":
             raise errors.Ec2Error("InvalidRequest", f"Failed to find matching {kind}")
         else:
             image.state_reason = ("Client.InvalidRequest", f"Failed to find matching {kind}")
 
 
-def _start(call: Call, source: Image, image: Image, snapshots: list[Snapshot]) -> CopyJob:
+def _start(call: Call, source: Image, image: Image, snapshots: list[Snapshot]) -> PendingCopy:
     timing = call.state.timing
-    job = CopyJob(
+    copy = PendingCopy(
         account=call.account,
         image_id=image.image_id,
-        begun_at=call.now,
+        started_at=call.now,
         available_at=call.now + timedelta(seconds=call.state.vary(timing.copy_seconds)),
     )
-    tagged = tags.from_specifications(call, "image", "snapshot")["snapshot"]
+    snapshot_tags = tags.from_specifications(call, "image", "snapshot")["snapshot"]
     minutes = call.params.get("SnapshotCopyCompletionDurationMinutes")
-    transfers.reserve(call, job, snapshots, minutes)
-    outcomes = [
-        encryption.outcome(call, snapshot, owned_by_reader=source.owner == call.account) for snapshot in snapshots
+    snapshot_copies.reserve_throughput(call, copy, snapshots, minutes)
+    encryptions = [
+        encryption.encryption_of_copy(call, snapshot, caller_owns_source=source.owner == call.account)
+        for snapshot in snapshots
     ]
-    by_source = dict(zip(source.snapshot_ids, zip(snapshots, outcomes, strict=True), strict=True))
-    for device, old in zip(image.devices, source.devices, strict=True):
-        if not old.snapshot_id:
+    by_source = dict(zip(source.snapshot_ids, zip(snapshots, encryptions, strict=True), strict=True))
+    for device, source_device in zip(image.devices, source.devices, strict=True):
+        if not source_device.snapshot_id:
             continue
-        snapshot, outcome = by_source[old.snapshot_id]
-        made = transfers.new_snapshot(call, job, snapshot, outcome, tags=tagged, minutes=minutes)
-        made.description = (
+        snapshot, encrypted = by_source[source_device.snapshot_id]
+        created = snapshot_copies.start(call, copy, snapshot, encrypted, tags=snapshot_tags, minutes=minutes)
+        created.description = (
             f"Copied for DestinationAmi {image.image_id} from SourceAmi {source.image_id} for "
             f"SourceSnapshot {snapshot.snapshot_id}. "
             f"Task created on {int(call.now.timestamp() * 1000):,}."
         )
-        made.used_by.add(image.image_id)
-        _attach(device, made)
-    _ending(call, job, image, [outcome for outcome in outcomes if outcome.broken])
-    return job
+        created.used_by.add(image.image_id)
+        device.snapshot_id, device.encrypted = created.snapshot_id, created.encrypted
+    copy.failure = _failure(call, image, key_unusable=any(item.key_unusable for item in encryptions))
+    return copy
 
 
-def _attach(device: Device, snapshot: Snapshot) -> None:
-    device.snapshot_id = snapshot.snapshot_id
-    device.encrypted = snapshot.encrypted
-
-
-def _ending(call: Call, job: CopyJob, image: Image, broken: list[encryption.Outcome]) -> None:
+def _failure(call: Call, image: Image, *, key_unusable: bool) -> CopyFailure | None:
     at = call.now + timedelta(seconds=call.state.timing.key_checked_after)
-    if broken:
-        job.ending = Ending(
-            at=at, code="Client.InternalError", message=_FAILED, snapshot_message=encryption.KEY_MESSAGE
-        )
-    elif image.state_reason:
+    if key_unusable:
+        return CopyFailure(at=at, code="Client.InternalError", message=_FAILED, snapshot_message=encryption.KEY_MESSAGE)
+    if image.state_reason:
         code, message = image.state_reason
         image.state_reason = None
-        job.ending = Ending(at=at, code=code, message=message)
+        return CopyFailure(at=at, code=code, message=message)
+    return None

@@ -1,7 +1,4 @@
-"""Reading images: DescribeImages, DescribeImageAttribute, ancestry and references.
-
-Refuses to change an image.
-"""
+"""Operations that read images: DescribeImages, DescribeImageAttribute, ancestry and references."""
 
 import zlib
 from collections.abc import Callable
@@ -9,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.ec2.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2.filters import apply_filters, boolean_text, paginate, refuse_pages_of_ids
 from amicopy.sandbox.ec2.tags import tag_set, tags_of
 from amicopy.sandbox.records import Device, Image
 from amicopy.sandbox.state import Call
@@ -18,25 +15,27 @@ _ALIASES = ("amazon", "aws-marketplace", "aws-backup-vault")
 
 
 def describe_images(call: Call) -> dict[str, Any]:
-    """DescribeImages: what the caller may see, by id, by owner, by permission and by filter."""
-    refuse_paging_of(call, "ImageIds")
+    """DescribeImages: list the images that the caller can see, by id, owner, permission and filter."""
+    refuse_pages_of_ids(call, "ImageIds")
     _check_owners(call)
-    _tick_unseen(call)
+    _count_down_unseen(call)
     rows = _by_id(call) if call.params.get("ImageIds") else _all(call)
     rows = [image for image in rows if _listed(call, image)]
-    for parameter, chooses in (("Owners", _owned_by), ("ExecutableUsers", _executable_by)):
-        wanted = call.params.get(parameter)
-        if wanted:
-            rows = [image for image in rows if any(chooses(call, image, name) for name in wanted)]
-    shown = {image.image_id: _shown_state(image) for image in rows}
-    columns = {**_COLUMNS, "state": lambda image: [shown[image.image_id]]}
-    kept = keep(call.params.get("Filters"), rows, columns=columns, tags=lambda image: tags_of(image, call.account))
-    answer = page(call, kept, key="Images")
-    answer["Images"] = [as_answer(call, image, shown[image.image_id]) for image in answer["Images"]]
-    return answer
+    for parameter, matches in (("Owners", _owned_by), ("ExecutableUsers", _executable_by)):
+        values = call.params.get(parameter)
+        if values:
+            rows = [image for image in rows if any(matches(call, image, value) for value in values)]
+    states = {image.image_id: _shown_state(image) for image in rows}
+    columns = {**_COLUMNS, "state": lambda image: [states[image.image_id]]}
+    kept = apply_filters(
+        call.params.get("Filters"), rows, columns=columns, tags=lambda image: tags_of(image, call.account)
+    )
+    response = paginate(call, kept, key="Images")
+    response["Images"] = [_describe(call, image, states[image.image_id]) for image in response["Images"]]
+    return response
 
 
-def _tick_unseen(call: Call) -> None:
+def _count_down_unseen(call: Call) -> None:
     for image in call.state.images[call.region].values():
         if image.unseen_describes and image.owner == call.account:
             image.unseen_describes -= 1
@@ -56,7 +55,7 @@ def _by_id(call: Call) -> list[Image]:
         except errors.Ec2Error as refusal:
             if refusal.code == "InvalidAMIID.Malformed":
                 raise
-            # A deregistered id gives no entry and no error: boto/botocore#2194.
+            # The id of a deregistered image returns no entry and no error: boto/botocore#2194.
             if refusal.code == "InvalidAMIID.NotFound" and not _too_new(call, image_id):
                 unknown.append(image_id)
     if unknown:
@@ -65,24 +64,24 @@ def _by_id(call: Call) -> list[Image]:
 
 
 def _too_new(call: Call, image_id: str) -> bool:
-    """Say whether the id exists but shall read as an empty list for now."""
+    """Return True if the image exists and its id returns an empty list for now, instead of NotFound."""
     image = call.state.images[call.region].get(image_id)
     if image is None or image.owner != call.account:
         return False
-    answer = call.state.unconfirmed.unseen_id
-    if answer == "alternate":
-        call.state.unseen_answers += 1
-        return call.state.unseen_answers % 2 == 0
-    return answer == "empty"
+    behavior = call.state.unconfirmed.unseen_id
+    if behavior == "alternate":
+        call.state.unseen_responses += 1
+        return call.state.unseen_responses % 2 == 0
+    return behavior == "empty"
 
 
 def _listed(call: Call, image: Image) -> bool:
-    mine = image.owner == call.account
-    if image.state == "disabled" and not (mine and call.params.get("IncludeDisabled")):
+    own = image.owner == call.account
+    if image.state == "disabled" and not (own and call.params.get("IncludeDisabled")):
         return False
-    # "If you are the AMI owner, all deprecated AMIs appear in the response regardless": the model's text.
+    # "If you are the AMI owner, all deprecated AMIs appear in the response regardless": the text of EC2's model.
     deprecated = image.deprecate_at is not None and image.deprecate_at <= call.now
-    return mine or not deprecated or bool(call.params.get("IncludeDeprecated"))
+    return own or not deprecated or bool(call.params.get("IncludeDeprecated"))
 
 
 def _check_owners(call: Call) -> None:
@@ -113,35 +112,36 @@ def _shown_state(image: Image) -> str:
     return "available"
 
 
-def stamp(moment: datetime | None, *, millis: bool = True) -> str | None:
-    """Return a time as EC2 writes it into string members."""
+def timestamp(moment: datetime | None, *, millis: bool = True) -> str | None:
+    """Return a time as EC2 writes it in members of type string."""
     if moment is None:
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z" if millis else "%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_answer(call: Call, image: Image, state: str) -> dict[str, Any]:
-    """Return the image as DescribeImages shows it to the caller: what is empty is left out."""
-    mine = image.owner == call.account
+def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
+    """Return the image as DescribeImages shows it to the caller, without empty members."""
+    own = image.owner == call.account
     tags = tags_of(image, call.account)
     reason = image.state_reason
+    omit_snapshots = image.state == "pending" and call.state.unconfirmed.pending_mappings_omit_snapshots
     members = {
         "Architecture": image.architecture,
-        "CreationDate": stamp(image.created_at),
+        "CreationDate": timestamp(image.created_at),
         "ImageId": image.image_id,
         "ImageLocation": image.location or f"{image.owner}/{image.name or image.image_id}",
         "ImageType": "machine",
         "Public": image.public,
         "KernelId": image.kernel_id,
         "OwnerId": image.owner,
-        # The model says "Windows"; what EC2 sends is lower case.
+        # The model says "Windows"; EC2 sends it in lower case.
         "Platform": image.platform,
         "PlatformDetails": image.platform_details,
         "UsageOperation": image.usage_operation,
         "ProductCodes": [{"ProductCodeId": code, "ProductCodeType": kind} for code, kind in image.product_codes],
         "RamdiskId": image.ramdisk_id,
         "State": state,
-        "BlockDeviceMappings": [device_answer(device, bare=_bare(call, image)) for device in image.devices],
+        "BlockDeviceMappings": [_mapping(device, omit_snapshot=omit_snapshots) for device in image.devices],
         "Description": image.description,
         "EnaSupport": image.ena or None,
         "Hypervisor": image.hypervisor,
@@ -155,23 +155,18 @@ def as_answer(call: Call, image: Image, state: str) -> dict[str, Any]:
         "VirtualizationType": image.virtualization_type,
         "BootMode": image.boot_mode,
         "TpmSupport": image.tpm,
-        "DeprecationTime": stamp(image.deprecate_at),
+        "DeprecationTime": timestamp(image.deprecate_at),
         "ImdsSupport": image.imds,
         "SourceInstanceId": image.source_instance_id,
-        "DeregistrationProtection": image.protection if mine else None,
-        "LastLaunchedTime": stamp(image.last_launched_at, millis=False) if mine else None,
+        "DeregistrationProtection": image.protection if own else None,
+        "LastLaunchedTime": timestamp(image.last_launched_at, millis=False) if own else None,
         "SourceImageId": image.source_image_id,
         "SourceImageRegion": image.source_image_region,
     }
     return {name: value for name, value in members.items() if value not in (None, "", [])}
 
 
-def _bare(call: Call, image: Image) -> bool:
-    return image.state == "pending" and call.state.unconfirmed.pending_mappings_lack_snapshots
-
-
-def device_answer(device: Device, *, bare: bool = False) -> dict[str, Any]:
-    """Return a block device mapping; ``bare`` leaves out the snapshot's id."""
+def _mapping(device: Device, *, omit_snapshot: bool) -> dict[str, Any]:
     if device.no_device:
         return {"DeviceName": device.name, "NoDevice": ""}
     if device.virtual_name:
@@ -179,7 +174,7 @@ def device_answer(device: Device, *, bare: bool = False) -> dict[str, Any]:
     ebs = {
         "DeleteOnTermination": device.delete_on_termination,
         "Iops": device.iops,
-        "SnapshotId": None if bare else device.snapshot_id or None,
+        "SnapshotId": None if omit_snapshot else device.snapshot_id or None,
         "VolumeSize": device.gib,
         "VolumeType": device.volume_type,
         "Throughput": device.throughput,
@@ -192,27 +187,27 @@ def device_answer(device: Device, *, bare: bool = False) -> dict[str, Any]:
 
 
 def describe_image_attribute(call: Call) -> dict[str, Any]:
-    """DescribeImageAttribute: the owner's view of one attribute."""
+    """DescribeImageAttribute: show one attribute to the owner."""
     attribute = call.required("Attribute")
     image = call.own_image(call.required("ImageId"))
-    answer: dict[str, Any] = {"ImageId": image.image_id}
+    response: dict[str, Any] = {"ImageId": image.image_id}
     if attribute == "blockDeviceMapping":
         raise errors.Ec2Error("AuthFailure", "Unauthorized attempt to access restricted resource")
     if attribute == "launchPermission":
-        # EC2 promises no order; one that is neither that of writing nor the alphabet's keeps clients honest.
+        # EC2 promises no order. This one is neither chronological nor alphabetical, so that no client can rely on it.
         ordered = sorted(image.launch_permissions, key=lambda text: zlib.crc32(text.encode()))
-        answer["LaunchPermissions"] = [_permission(principal) for principal in ordered]
+        response["LaunchPermissions"] = [_permission(principal) for principal in ordered]
     elif attribute == "productCodes":
-        answer["ProductCodes"] = [
+        response["ProductCodes"] = [
             {"ProductCodeId": code, "ProductCodeType": kind} for code, kind in image.product_codes
         ]
     elif attribute in _ATTRIBUTES:
         member, value = _ATTRIBUTES[attribute]
         text = value(image)
-        answer[member] = {"Value": text} if text else {}
+        response[member] = {"Value": text} if text else {}
     else:
         raise errors.invalid_value(attribute, "attribute", "Unknown attribute.")
-    return answer
+    return response
 
 
 def _permission(principal: str) -> dict[str, str]:
@@ -231,14 +226,14 @@ _ATTRIBUTES: dict[str, tuple[str, Callable[[Image], str | None]]] = {
     "bootMode": ("BootMode", lambda image: image.boot_mode),
     "tpmSupport": ("TpmSupport", lambda image: image.tpm),
     "uefiData": ("UefiData", lambda image: image.uefi_data),
-    "lastLaunchedTime": ("LastLaunchedTime", lambda image: stamp(image.last_launched_at, millis=False)),
+    "lastLaunchedTime": ("LastLaunchedTime", lambda image: timestamp(image.last_launched_at, millis=False)),
     "imdsSupport": ("ImdsSupport", lambda image: image.imds),
     "deregistrationProtection": ("DeregistrationProtection", lambda image: image.protection),
 }
 
 
 def get_image_ancestry(call: Call) -> dict[str, Any]:
-    """GetImageAncestry: the image, what it was copied from, and so on to the first."""
+    """GetImageAncestry: list the image, the one that it was copied from, and so on up to the first."""
     image: Image | None = call.image(call.required("ImageId"))
     entries = []
     while image is not None:
@@ -256,19 +251,19 @@ def get_image_ancestry(call: Call) -> dict[str, Any]:
 
 
 def describe_image_references(call: Call) -> dict[str, Any]:
-    """DescribeImageReferences: what a test or a sample says that uses the images."""
-    wanted = {item.get("ResourceType") for item in call.params.get("ResourceTypes") or []}
-    if not wanted and not call.params.get("IncludeAllResourceTypes"):
-        raise errors.missing("ResourceTypes")
+    """DescribeImageReferences: list the resources that use the images; tests put them into the state."""
+    types = {item.get("ResourceType") for item in call.params.get("ResourceTypes") or []}
+    if not types and not call.params.get("IncludeAllResourceTypes"):
+        raise errors.missing_parameter("ResourceTypes")
     if call.params.get("IncludeAllResourceTypes"):
-        wanted = set()
+        types = set()
     rows = [
         {"ImageId": image_id, "ResourceType": kind, "Arn": arn}
         for image_id in call.required("ImageIds")
         for kind, arn in call.state.references.get(image_id, [])
-        if not wanted or kind in wanted
+        if not types or kind in types
     ]
-    return page(call, rows, key="ImageReferences")
+    return paginate(call, rows, key="ImageReferences")
 
 
 def _devices(image: Image, value: Any) -> list[str]:
@@ -278,22 +273,22 @@ def _devices(image: Image, value: Any) -> list[str]:
 _COLUMNS: dict[str, Any] = {
     "architecture": lambda image: [image.architecture],
     "block-device-mapping.delete-on-termination": lambda image: _devices(
-        image, lambda device: truth(device.delete_on_termination)
+        image, lambda device: boolean_text(device.delete_on_termination)
     ),
     "block-device-mapping.device-name": lambda image: [device.name for device in image.devices],
     "block-device-mapping.snapshot-id": lambda image: image.snapshot_ids,
     "block-device-mapping.volume-size": lambda image: _devices(image, lambda device: str(device.gib or "")),
     "block-device-mapping.volume-type": lambda image: _devices(image, lambda device: device.volume_type),
-    "block-device-mapping.encrypted": lambda image: _devices(image, lambda device: truth(device.encrypted)),
-    "creation-date": lambda image: [stamp(image.created_at) or ""],
+    "block-device-mapping.encrypted": lambda image: _devices(image, lambda device: boolean_text(device.encrypted)),
+    "creation-date": lambda image: [timestamp(image.created_at) or ""],
     "description": lambda image: [image.description or ""],
-    "ena-support": lambda image: [truth(image.ena)],
+    "ena-support": lambda image: [boolean_text(image.ena)],
     "free-tier-eligible": lambda _image: ["false"],
     "hypervisor": lambda image: [image.hypervisor],
     "image-allowed": lambda _image: ["true"],
     "image-id": lambda image: [image.image_id],
     "image-type": lambda _image: ["machine"],
-    "is-public": lambda image: [truth(image.public)],
+    "is-public": lambda image: [boolean_text(image.public)],
     "kernel-id": lambda image: [image.kernel_id],
     "manifest-location": lambda image: [image.location or f"{image.owner}/{image.name or image.image_id}"],
     "name": lambda image: [image.name or ""],

@@ -1,30 +1,27 @@
-"""Which key a copied snapshot ends up under, and whether EC2 will find it usable.
-
-Refuses to hold keys: it asks the look-up that the world was given.
-"""
+"""Which KMS key a copied snapshot is encrypted with, and whether EC2 can use that key."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.records import KeyFacts, Snapshot
+from amicopy.sandbox.records import KeyMetadata, Snapshot
 from amicopy.sandbox.state import AWS_MANAGED_KEY, Call
 
 KEY_MESSAGE = "Given key ID is not accessible. You must have DescribeKey permissions on the default CMK"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How one copied snapshot is encrypted; ``broken`` means that its copy will fail."""
+class SnapshotEncryption:
+    """How one copied snapshot is encrypted. If the key can't be used, its copy is going to fail."""
 
     encrypted: bool
     key_arn: str = ""
-    aws_managed: bool = False
-    broken: bool = False
+    aws_managed_key: bool = False
+    key_unusable: bool = False
 
 
 def check_parameters(call: Call) -> None:
-    """Refuse a key without the encryption to use it for."""
+    """Refuse a KMS key without Encrypted."""
     if call.params.get("KmsKeyId") and not call.params.get("Encrypted"):
         raise errors.Ec2Error(
             "InvalidParameterDependency", "The parameter KmsKeyId requires the parameter Encrypted to be set."
@@ -32,7 +29,7 @@ def check_parameters(call: Call) -> None:
 
 
 def check_sources(call: Call, snapshots: Sequence[Snapshot], *, instance_store: bool = False) -> None:
-    """Refuse to decrypt, and to encrypt what has no EBS volume."""
+    """Refuse to decrypt a snapshot, and to encrypt an instance store-backed image."""
     if instance_store and call.params.get("Encrypted"):
         raise errors.Ec2Error("InvalidRequest", "Encryption is not supported for instance store-backed images.")
     if call.params.get("Encrypted") is not False:
@@ -47,29 +44,33 @@ def check_sources(call: Call, snapshots: Sequence[Snapshot], *, instance_store: 
 
 
 def default_key(call: Call) -> str:
-    """Return the key that EBS takes here when none is named."""
+    """Return the key that EBS uses in the region if the request has none."""
     return call.settings.default_kms_key or AWS_MANAGED_KEY
 
 
-def outcome(call: Call, snapshot: Snapshot, *, owned_by_reader: bool) -> Outcome:
+def encryption_of_copy(call: Call, snapshot: Snapshot, *, caller_owns_source: bool) -> SnapshotEncryption:
     """Return how the copy of ``snapshot`` is encrypted in the caller's region."""
-    outpost = bool(call.params.get("DestinationOutpostArn"))  # what lies there is always encrypted
-    wanted = call.params.get("Encrypted") or call.settings.encryption_by_default or outpost
-    if not (snapshot.encrypted or wanted):
-        return Outcome(encrypted=False)
-    key = call.params.get("KmsKeyId") or _key_of_source(call, snapshot, owned_by_reader) or default_key(call)
-    facts = call.state.keys(call.account, call.region, key)
-    usable = facts is not None and facts.usable and facts.region == call.region
-    return Outcome(
+    outpost = bool(call.params.get("DestinationOutpostArn"))  # snapshots on an Outpost are always encrypted
+    requested = call.params.get("Encrypted") or call.settings.encryption_by_default or outpost
+    if not (snapshot.encrypted or requested):
+        return SnapshotEncryption(encrypted=False)
+    key_id = (
+        call.params.get("KmsKeyId")
+        or _source_key(call, snapshot, caller_owns_source=caller_owns_source)
+        or default_key(call)
+    )
+    key = find_key(call, key_id)
+    usable = key is not None and key.usable and key.region == call.region
+    return SnapshotEncryption(
         encrypted=True,
-        key_arn=facts.arn if facts else key,
-        aws_managed=bool(facts and facts.aws_managed),
-        broken=not usable or _source_key_broken(call, snapshot),
+        key_arn=key.arn if key else key_id,
+        aws_managed_key=bool(key and key.aws_managed),
+        key_unusable=not usable or _source_key_unusable(call, snapshot),
     )
 
 
-def _key_of_source(call: Call, snapshot: Snapshot, owned_by_reader: bool) -> str:
-    if not snapshot.encrypted or not owned_by_reader or call.params.get("Encrypted"):
+def _source_key(call: Call, snapshot: Snapshot, *, caller_owns_source: bool) -> str:
+    if not snapshot.encrypted or not caller_owns_source or call.params.get("Encrypted"):
         return ""
     if snapshot.region == call.region:
         return snapshot.kms_key_id
@@ -78,14 +79,14 @@ def _key_of_source(call: Call, snapshot: Snapshot, owned_by_reader: bool) -> str
     return ""
 
 
-def _source_key_broken(call: Call, snapshot: Snapshot) -> bool:
-    """Say whether the source's key is known and cannot be used; one that nobody knows is taken for good."""
+def _source_key_unusable(call: Call, snapshot: Snapshot) -> bool:
+    """Return True if KMS knows the source's key and it can't be used. An unknown key counts as usable."""
     if not snapshot.encrypted:
         return False
-    facts = call.state.keys(snapshot.owner, snapshot.region, snapshot.kms_key_id)
-    return facts is not None and not facts.usable
+    key = call.state.keys(snapshot.owner, snapshot.region, snapshot.kms_key_id)
+    return key is not None and not key.usable
 
 
-def key_facts(call: Call, key: str) -> KeyFacts | None:
-    """Return what KMS says of a key in the caller's account and region."""
-    return call.state.keys(call.account, call.region, key)
+def find_key(call: Call, key_id: str) -> KeyMetadata | None:
+    """Return the key that an id, alias or ARN names in the caller's account and region."""
+    return call.state.keys(call.account, call.region, key_id)

@@ -1,7 +1,4 @@
-"""Filters and pages, as all the describing operations have them.
-
-Refuses to know what a column means: each operation brings its own.
-"""
+"""Filters and pagination, the same for all Describe operations."""
 
 import base64
 import functools
@@ -14,26 +11,29 @@ from amicopy.sandbox.state import Call
 
 Row = TypeVar("Row")
 Column = Callable[[Row], Iterable[str]]
-MOST_VALUES = 200
+MAX_VALUES = 200
 
 
-def keep(
+def apply_filters(
     filters: Sequence[Mapping[str, Any]] | None,
     rows: Iterable[Row],
     *,
     columns: Mapping[str, Column[Row]],
     tags: Callable[[Row], Mapping[str, str]],
 ) -> list[Row]:
-    """Return the rows that every filter lets through; within one filter any value will do."""
+    """Return the rows that match every filter. A row matches a filter if it matches any of its values.
+
+    ``columns`` maps the name of a filter to the values that a row has for it.
+    """
     kept = list(rows)
     for item in filters or []:
         name, values = item.get("Name") or "", item.get("Values") or []
         if not name:
-            raise errors.missing("Filter.Name")
-        if len(values) > MOST_VALUES:
+            raise errors.missing_parameter("Filter.Name")
+        if len(values) > MAX_VALUES:
             raise errors.Ec2Error(
                 "FilterLimitExceeded",
-                f"The maximum number of filter values specified on a single call is {MOST_VALUES}",
+                f"The maximum number of filter values specified on a single call is {MAX_VALUES}",
             )
         matches = _matcher(tuple(values))
         column = _column(name, columns, tags)
@@ -60,39 +60,39 @@ def _matcher(values: tuple[str, ...]) -> Callable[[str], bool]:
 
 @functools.lru_cache(maxsize=1024)
 def _pattern(value: str) -> re.Pattern[str]:
-    # A backslash takes its meaning from the wildcard behind it.
+    # A backslash escapes the wildcard after it.
     parts = re.findall(r"\\[*?\\]|.", value, flags=re.DOTALL)
     wild = {"*": ".*", "?": "."}
     return re.compile("".join(wild.get(part) or re.escape(part[-1]) for part in parts), re.DOTALL)
 
 
-def truth(value: object) -> str:
+def boolean_text(value: object) -> str:
     """Return a boolean as filters spell it."""
     return "true" if value else "false"
 
 
-def refuse_paging_of(call: Call, ids: str) -> None:
-    """Refuse to page through what was asked for by id."""
+def refuse_pages_of_ids(call: Call, ids: str) -> None:
+    """Refuse MaxResults together with the parameter ``ids``."""
     if call.params.get(ids) and call.params.get("MaxResults") is not None:
         name = f"{ids[0].lower()}{ids[1:]}"
-        raise errors.combination(
+        raise errors.invalid_combination(
             f"The parameter {name} cannot be used with the parameter maxResults. Remove maxResults and try again."
         )
 
 
-def page(call: Call, rows: Sequence[Any], *, key: str, least: int = 1) -> dict[str, Any]:
-    """Return the page of ``rows`` that the request asks for, with the token of the next one."""
-    most, token = call.params.get("MaxResults"), call.params.get("NextToken")
-    if most is None and token is None:
+def paginate(call: Call, rows: Sequence[Any], *, key: str, min_results: int = 1) -> dict[str, Any]:
+    """Return the requested page of ``rows`` as the member ``key``, with the token of the next page."""
+    max_results, token = call.params.get("MaxResults"), call.params.get("NextToken")
+    if max_results is None and token is None:
         return {key: list(rows)}
-    if most is not None and not least <= most <= 1000:
-        raise errors.invalid_value(most, "maxResults", f"Expecting a value between {least} and 1000.")
+    if max_results is not None and not min_results <= max_results <= 1000:
+        raise errors.invalid_value(max_results, "maxResults", f"Expecting a value between {min_results} and 1000.")
     start = _offset(token) if token else 0
-    end = start + (most or 1000)
-    answer: dict[str, Any] = {key: list(rows[start:end])}
+    end = start + (max_results or 1000)
+    response: dict[str, Any] = {key: list(rows[start:end])}
     if end < len(rows):
-        answer["NextToken"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
-    return answer
+        response["NextToken"] = base64.urlsafe_b64encode(f"from:{end}".encode()).decode()
+    return response
 
 
 def _offset(token: str) -> int:

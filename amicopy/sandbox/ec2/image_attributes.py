@@ -1,7 +1,4 @@
-"""Launch permissions and the other attributes of an image that can be written.
-
-Refuses to touch snapshots' permissions: those are in `snapshots.py`.
-"""
+"""The writable attributes of an image: launch permissions, description, IMDS support."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -14,7 +11,7 @@ from amicopy.sandbox.state import Call
 _ACCOUNT = re.compile(r"\d{12}")
 _ORGANIZATION = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:organization/o-[a-z0-9]{10,32}")
 _UNIT = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
-_KINDS = {  # member of LaunchPermission, the name EC2 uses in its refusal, what it must look like
+_KINDS = {  # member of LaunchPermission → its name in EC2's error, and the pattern of its values
     "UserId": ("userId", _ACCOUNT),
     "Group": ("group", re.compile("all")),
     "OrganizationArn": ("organizationArn", _ORGANIZATION),
@@ -29,31 +26,31 @@ _LISTS = {
 
 
 def modify_image_attribute(call: Call) -> dict[str, Any]:
-    """ModifyImageAttribute: launch permissions, description or IMDS support, one of them a call."""
+    """ModifyImageAttribute: change launch permissions, description or IMDS support, one of them per call."""
     image = call.own_image(call.required("ImageId"))
     attribute = call.params.get("Attribute")
-    named = [name for name in ("Description", "ImdsSupport", "LaunchPermission") if call.params.get(name)]
-    if len(named) > 1:
-        raise errors.combination("Fields for multiple attribute types specified")
-    if attribute in ("description", "imdsSupport") or named in (["Description"], ["ImdsSupport"]):
-        _modify_value(call, image, attribute or named[0])
+    members = [name for name in ("Description", "ImdsSupport", "LaunchPermission") if call.params.get(name)]
+    if len(members) > 1:
+        raise errors.invalid_combination("Fields for multiple attribute types specified")
+    if attribute in ("description", "imdsSupport") or members in (["Description"], ["ImdsSupport"]):
+        _modify_value(call, image, attribute or members[0])
         return {}
     if attribute not in (None, "launchPermission"):
         raise errors.invalid_value(attribute, "attribute", "Unknown attribute.")
     add, remove = _changes(call)
     if not add and not remove:
-        raise errors.missing("LaunchPermission")
+        raise errors.missing_parameter("LaunchPermission")
     if image.state == "disabled":
         raise errors.image_unavailable(image.image_id, "disabled")
-    settled(image)
+    check_available(image)
     check_sharing(call, image, add - image.launch_permissions)
     image.launch_permissions |= add
     image.launch_permissions -= remove
     return {}
 
 
-def settled(image: Image) -> None:
-    """Refuse while the image is pending, or looks pending again for a while after having been available."""
+def check_available(image: Image) -> None:
+    """Refuse an image that isn't available, or that a `Flap` fault shows as pending again."""
     if image.state == "available" and image.shown_available and image.flap_describes:
         image.flap_describes -= 1
         raise errors.image_unavailable(image.image_id, "pending")
@@ -65,8 +62,8 @@ def _modify_value(call: Call, image: Image, attribute: str) -> None:
     member = attribute[0].upper() + attribute[1:]
     value = (call.params.get(member) or {}).get("Value", call.params.get("Value"))
     if value is None:
-        raise errors.missing("Value")
-    settled(image)
+        raise errors.missing_parameter("Value")
+    check_available(image)
     if member == "Description":
         image.description = value or None
     elif value != "v2.0":
@@ -80,19 +77,19 @@ def _changes(call: Call) -> tuple[set[str], set[str]]:
     add, remove = _principals(given.get("Add") or []), _principals(given.get("Remove") or [])
     listed = _principals({kind: value} for name, kind in _LISTS.items() for value in call.params.get(name) or [])
     operation = call.params.get("OperationType")
-    if given and not operation:  # packer lists the users beside LaunchPermission, which says it all
+    if given and not operation:  # packer sends UserIds too, which LaunchPermission contains already
         return add, remove
     if listed and operation not in ("add", "remove"):
-        raise errors.missing("OperationType")
+        raise errors.missing_parameter("OperationType")
     (add if operation == "add" else remove).update(listed)
     return add, remove
 
 
 def _principals(items: Iterable[Mapping[str, str]]) -> set[str]:
-    found = set()
+    principals = set()
     for item in items:
         if len(item) != 1:
-            raise errors.combination("A launch permission must name exactly one principal.")
+            raise errors.invalid_combination("A launch permission must name exactly one principal.")
         ((kind, value),) = item.items()
         name, pattern = _KINDS[kind]
         if not pattern.fullmatch(value):
@@ -100,12 +97,12 @@ def _principals(items: Iterable[Mapping[str, str]]) -> set[str]:
                 "InvalidAMIAttributeItemValue",
                 f'Invalid attribute item value "{value}" for {name} item type.',
             )
-        found.add(value)
-    return found
+        principals.add(value)
+    return principals
 
 
 def check_sharing(call: Call, image: Image, added: set[str]) -> None:
-    """Refuse what may not be shared: with everybody, or at all."""
+    """Refuse to share an image that can't be shared with the added principals."""
     if not added:
         return
     snapshots = [
@@ -150,17 +147,17 @@ def _check_public(call: Call, image: Image, *, encrypted: bool) -> None:
 
 
 def reset_image_attribute(call: Call) -> dict[str, Any]:
-    """ResetImageAttribute: launchPermission alone can be reset; the image is private afterwards."""
+    """ResetImageAttribute: remove all launch permissions. EC2 can reset no other attribute."""
     if call.required("Attribute") != "launchPermission":
         raise errors.invalid_value(call.params["Attribute"], "attribute", "Only launchPermission can be reset.")
     image = call.own_image(call.required("ImageId"))
-    settled(image)
+    check_available(image)
     image.launch_permissions.clear()
     return {}
 
 
 def cancel_image_launch_permission(call: Call) -> dict[str, Any]:
-    """CancelImageLaunchPermission: the caller gives up an image that was shared with it."""
+    """CancelImageLaunchPermission: remove the caller's own permission to launch an image shared with it."""
     image = call.image(call.required("ImageId"))
     if image.owner == call.account or call.account not in image.launch_permissions:
         raise errors.not_authorized_for_image(image.image_id)

@@ -1,13 +1,9 @@
-"""What an image's owner does with it: register, deregister, protect, deprecate, disable.
-
-Refuses to copy and to share: those have files of their own.
-"""
+"""An image's lifecycle: register, deregister, protect, deprecate, disable."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from amicopy.sandbox.ec2 import copy_image as copying
-from amicopy.sandbox.ec2 import errors, snapshots, tags
+from amicopy.sandbox.ec2 import copy_image, errors, snapshots, tags
 from amicopy.sandbox.records import Device, Image
 from amicopy.sandbox.state import Call
 
@@ -15,38 +11,38 @@ COOLDOWN = timedelta(hours=24)
 
 
 def deregister_image(call: Call) -> dict[str, Any]:
-    """DeregisterImage: also how a pending copy is stopped; snapshots stay unless asked to go."""
+    """DeregisterImage: also stops a pending copy. Snapshots are kept unless the request deletes them too."""
     image = call.own_image(call.required("ImageId"))
     _check_protection(call, image)
     del call.state.images[call.region][image.image_id]
     image.state = "deregistered"
     call.state.deregistered[call.region][image.image_id] = image
-    answer: dict[str, Any] = {"Return": True}
+    response: dict[str, Any] = {"Return": True}
     if call.params.get("DeleteAssociatedSnapshots"):
-        results = [_delete(call, snapshot_id) for snapshot_id in dict.fromkeys(image.snapshot_ids)]
-        answer["DeleteSnapshotResults"] = [result for result in results if result]
-    return answer
+        results = [_delete_snapshot(call, snapshot_id) for snapshot_id in dict.fromkeys(image.snapshot_ids)]
+        response["DeleteSnapshotResults"] = [result for result in results if result]
+    return response
 
 
-def _delete(call: Call, snapshot_id: str) -> dict[str, str]:
+def _delete_snapshot(call: Call, snapshot_id: str) -> dict[str, str]:
     snapshot = call.state.snapshots[call.region].get(snapshot_id)
-    # A snapshot that EC2 has not made yet is not deleted either: it appears afterwards, without an image.
+    # A snapshot that EC2 hasn't created yet isn't deleted: it appears later, without an image.
     if snapshot is None or call.now < snapshot.listed_at:
         return {}
     if "DeleteSnapshot" in call.denied:
         return {"SnapshotId": snapshot_id, "ReturnCode": "missing-permissions"}
     if snapshot.owner != call.account:
         return {"SnapshotId": snapshot_id, "ReturnCode": "client-error"}
-    if snapshots.users(call, snapshot):
+    if snapshots.images_using(call, snapshot):
         return {"SnapshotId": snapshot_id, "ReturnCode": "skipped"}
-    snapshots.remove(call, snapshot)
+    snapshots.delete(call, snapshot)
     return {"SnapshotId": snapshot_id, "ReturnCode": "success"}
 
 
 def _check_protection(call: Call, image: Image) -> None:
     cooling = image.protected_until is not None and call.now < image.protected_until
     if image.protection.startswith("enabled") or cooling:
-        # EC2's wording is not on record; the code is that of its other refusals by policy.
+        # EC2's message is not known; the code is that of EC2's other refusals by policy.
         raise errors.Ec2Error(
             "OperationNotPermitted",
             f"The image '{image.image_id}' has deregistration protection and can't be deregistered.",
@@ -54,7 +50,7 @@ def _check_protection(call: Call, image: Image) -> None:
 
 
 def enable_protection(call: Call) -> dict[str, Any]:
-    """EnableImageDeregistrationProtection: with a cooldown it lasts for a day after it was switched off."""
+    """EnableImageDeregistrationProtection: with a cooldown, it lasts for 24 hours after being disabled."""
     image = call.own_image(call.required("ImageId"))
     cooldown = call.params.get("WithCooldown")
     image.protection = "enabled-with-cooldown" if cooldown else "enabled-without-cooldown"
@@ -63,7 +59,7 @@ def enable_protection(call: Call) -> dict[str, Any]:
 
 
 def disable_protection(call: Call) -> dict[str, Any]:
-    """DisableImageDeregistrationProtection."""
+    """DisableImageDeregistrationProtection: at once, or after the cooldown."""
     image = call.own_image(call.required("ImageId"))
     if image.protection == "enabled-with-cooldown":
         image.protected_until = call.now + COOLDOWN
@@ -74,13 +70,13 @@ def disable_protection(call: Call) -> dict[str, Any]:
 
 
 def enable_deprecation(call: Call) -> dict[str, Any]:
-    """EnableImageDeprecation: seconds are rounded away; at most ten years ahead, and not in the past."""
+    """EnableImageDeprecation: the date is cut to the minute; it can't be past or more than ten years ahead."""
     image = call.own_image(call.required("ImageId"))
     moment = call.required("DeprecateAt")
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment)
     moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).replace(second=0, microsecond=0)
-    # The EC2 guide: "You can't specify a date in the past"; the code is that of other bad values.
+    # The EC2 guide: "You can't specify a date in the past". The code is the one for other invalid values.
     if moment + timedelta(minutes=1) <= call.now:
         raise errors.invalid_value(moment.isoformat(), "DeprecateAt", "The date cannot be in the past.")
     if moment > call.now + timedelta(days=3653):
@@ -90,13 +86,13 @@ def enable_deprecation(call: Call) -> dict[str, Any]:
 
 
 def disable_deprecation(call: Call) -> dict[str, Any]:
-    """DisableImageDeprecation."""
+    """DisableImageDeprecation: remove the deprecation date."""
     call.own_image(call.required("ImageId")).deprecate_at = None
     return {"Return": True}
 
 
 def disable_image(call: Call) -> dict[str, Any]:
-    """DisableImage: it loses all its launch permissions, and does not get them back."""
+    """DisableImage: also removes all launch permissions, which EnableImage doesn't restore."""
     image = call.own_image(call.required("ImageId"))
     if image.state not in ("available", "disabled"):
         raise errors.image_unavailable(image.image_id, image.state)
@@ -106,7 +102,7 @@ def disable_image(call: Call) -> dict[str, Any]:
 
 
 def enable_image(call: Call) -> dict[str, Any]:
-    """EnableImage."""
+    """EnableImage: make a disabled image available again."""
     image = call.own_image(call.required("ImageId"))
     if image.state not in ("available", "disabled"):
         raise errors.image_unavailable(image.image_id, image.state)
@@ -115,8 +111,9 @@ def enable_image(call: Call) -> dict[str, Any]:
 
 
 def register_image(call: Call) -> dict[str, Any]:
-    """RegisterImage: from snapshots of the caller's own; here names must be unique, as EC2 has it."""
-    name = copying.checked_name(call.required("Name"))
+    """RegisterImage: create an image from snapshots. Unlike in CopyImage, the name must not be in use."""
+    name = call.required("Name")
+    copy_image.check_name(name)
     for other in call.state.images[call.region].values():
         if other.owner == call.account and other.name == name:
             raise errors.Ec2Error(
@@ -124,7 +121,7 @@ def register_image(call: Call) -> dict[str, Any]:
             )
     mappings = call.params.get("BlockDeviceMappings") or []
     if not mappings and not call.params.get("ImageLocation"):
-        raise errors.missing("BlockDeviceMappings")
+        raise errors.missing_parameter("BlockDeviceMappings")
     image = Image(
         image_id=call.state.new_id("ami"),
         region=call.region,
@@ -163,7 +160,7 @@ def _device(call: Call, mapping: dict[str, Any]) -> Device:
         return Device(name=name, no_device=True)
     snapshot = call.snapshot(ebs["SnapshotId"]) if ebs.get("SnapshotId") else None
     if snapshot is None and not ebs.get("VolumeSize"):
-        raise errors.missing("size or snapshotId")
+        raise errors.missing_parameter("size or snapshotId")
     if snapshot is not None and snapshot.state != "completed":
         raise errors.Ec2Error("IncorrectState", f"The snapshot {snapshot.snapshot_id} is not in the 'completed' state.")
     return Device(

@@ -1,57 +1,67 @@
-"""Which operations the world answers, and where.
-
-Refuses to answer anything: a table.
-"""
+"""The EC2 operations that the sandbox answers itself; moto answers the others."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from amicopy.sandbox.ec2 import copy_image as copying
-from amicopy.sandbox.ec2 import describe_images as images
-from amicopy.sandbox.ec2 import image_attributes as sharing
-from amicopy.sandbox.ec2 import image_lifecycle as lifecycle
-from amicopy.sandbox.ec2 import region_settings as account
-from amicopy.sandbox.ec2 import snapshots, tags
+from amicopy.sandbox.ec2 import (
+    copy_image,
+    describe_images,
+    image_attributes,
+    image_lifecycle,
+    region_settings,
+    snapshots,
+    tags,
+)
 from amicopy.sandbox.state import Call
 
-OPERATIONS: Mapping[str, Callable[[Call], dict[str, Any]]] = {
-    "CancelImageLaunchPermission": sharing.cancel_image_launch_permission,
-    "CopyImage": copying.copy_image,
-    "CopySnapshot": snapshots.copy_snapshot,
-    "CreateSnapshot": snapshots.create_snapshot,
+Operation = Callable[[Call], dict[str, Any]]
+
+# Operations that amicopy calls.
+AMICOPY_OPERATIONS: Mapping[str, Operation] = {
+    "CopyImage": copy_image.copy_image,
     "CreateTags": tags.create_tags,
     "DeleteSnapshot": snapshots.delete_snapshot,
     "DeleteTags": tags.delete_tags,
-    "DeregisterImage": lifecycle.deregister_image,
-    "DescribeImageAttribute": images.describe_image_attribute,
-    "DescribeImageReferences": images.describe_image_references,
-    "DescribeImages": images.describe_images,
-    "DescribeRegions": account.describe_regions,
+    "DeregisterImage": image_lifecycle.deregister_image,
+    "DescribeImageAttribute": describe_images.describe_image_attribute,
+    "DescribeImageReferences": describe_images.describe_image_references,
+    "DescribeImages": describe_images.describe_images,
+    "DescribeRegions": region_settings.describe_regions,
     "DescribeSnapshotAttribute": snapshots.describe_snapshot_attribute,
     "DescribeSnapshots": snapshots.describe_snapshots,
-    "DescribeTags": tags.describe_tags,
-    "DisableEbsEncryptionByDefault": account.disable_encryption_by_default,
-    "DisableImage": lifecycle.disable_image,
-    "DisableImageBlockPublicAccess": account.disable_image_block,
-    "DisableImageDeprecation": lifecycle.disable_deprecation,
-    "DisableImageDeregistrationProtection": lifecycle.disable_protection,
-    "DisableSnapshotBlockPublicAccess": account.disable_snapshot_block,
-    "EnableEbsEncryptionByDefault": account.enable_encryption_by_default,
-    "EnableImage": lifecycle.enable_image,
-    "EnableImageBlockPublicAccess": account.enable_image_block,
-    "EnableImageDeprecation": lifecycle.enable_deprecation,
-    "EnableImageDeregistrationProtection": lifecycle.enable_protection,
-    "EnableSnapshotBlockPublicAccess": account.enable_snapshot_block,
-    "GetEbsDefaultKmsKeyId": account.get_default_key,
-    "GetEbsEncryptionByDefault": account.get_encryption_by_default,
-    "GetImageAncestry": images.get_image_ancestry,
-    "GetImageBlockPublicAccessState": account.get_image_block,
-    "GetSnapshotBlockPublicAccessState": account.get_snapshot_block,
-    "ModifyEbsDefaultKmsKeyId": account.modify_default_key,
-    "ModifyImageAttribute": sharing.modify_image_attribute,
+    "EnableImageDeprecation": image_lifecycle.enable_deprecation,
+    "EnableImageDeregistrationProtection": image_lifecycle.enable_protection,
+    "GetEbsDefaultKmsKeyId": region_settings.get_default_key,
+    "GetEbsEncryptionByDefault": region_settings.get_encryption_by_default,
+    "GetImageBlockPublicAccessState": region_settings.get_image_block,
+    "GetSnapshotBlockPublicAccessState": region_settings.get_snapshot_block,
+    "ModifyImageAttribute": image_attributes.modify_image_attribute,
     "ModifySnapshotAttribute": snapshots.modify_snapshot_attribute,
-    "RegisterImage": lifecycle.register_image,
-    "ResetEbsDefaultKmsKeyId": account.reset_default_key,
-    "ResetImageAttribute": sharing.reset_image_attribute,
+}
+
+# Operations that amicopy never calls. They are for people who point other tools at the sandbox: to prepare it with the
+# AWS CLI, to look at a copy, or to run packer, Terraform or their own scripts against it.
+OTHER_OPERATIONS: Mapping[str, Operation] = {
+    "CancelImageLaunchPermission": image_attributes.cancel_image_launch_permission,
+    "CopySnapshot": snapshots.copy_snapshot,
+    "CreateSnapshot": snapshots.create_snapshot,
+    "DescribeTags": tags.describe_tags,
+    "DisableEbsEncryptionByDefault": region_settings.disable_encryption_by_default,
+    "DisableImage": image_lifecycle.disable_image,
+    "DisableImageBlockPublicAccess": region_settings.disable_image_block,
+    "DisableImageDeprecation": image_lifecycle.disable_deprecation,
+    "DisableImageDeregistrationProtection": image_lifecycle.disable_protection,
+    "DisableSnapshotBlockPublicAccess": region_settings.disable_snapshot_block,
+    "EnableEbsEncryptionByDefault": region_settings.enable_encryption_by_default,
+    "EnableImage": image_lifecycle.enable_image,
+    "EnableImageBlockPublicAccess": region_settings.enable_image_block,
+    "EnableSnapshotBlockPublicAccess": region_settings.enable_snapshot_block,
+    "GetImageAncestry": describe_images.get_image_ancestry,
+    "ModifyEbsDefaultKmsKeyId": region_settings.modify_default_key,
+    "RegisterImage": image_lifecycle.register_image,
+    "ResetEbsDefaultKmsKeyId": region_settings.reset_default_key,
+    "ResetImageAttribute": image_attributes.reset_image_attribute,
     "ResetSnapshotAttribute": snapshots.reset_snapshot_attribute,
 }
+
+OPERATIONS: Mapping[str, Operation] = {**AMICOPY_OPERATIONS, **OTHER_OPERATIONS}

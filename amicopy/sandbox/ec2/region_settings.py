@@ -1,18 +1,18 @@
-"""Account-wide settings of a region: encryption by default, public access, and the list of regions.
+"""An account's settings of a region: encryption by default, block public access, and the list of regions.
 
-Refuses to enforce them: copying and sharing do, where they matter.
+The operations that copy and share enforce them.
 """
 
 from typing import Any
 
 from amicopy.sandbox.ec2 import encryption, errors
-from amicopy.sandbox.ec2.filters import keep
+from amicopy.sandbox.ec2.filters import apply_filters
 from amicopy.sandbox.settings import OPT_IN, REGIONS, endpoint_of, partition_of
 from amicopy.sandbox.state import Call
 
 
 def describe_regions(call: Call) -> dict[str, Any]:
-    """DescribeRegions: those enabled for the account, or all of its partition."""
+    """DescribeRegions: list the regions enabled for the account, or all regions of the partition."""
     known = [region for region in REGIONS if partition_of(region) == partition_of(call.region)]
     named = call.params.get("RegionNames") or []
     for name in named:
@@ -21,7 +21,7 @@ def describe_regions(call: Call) -> dict[str, Any]:
     rows = [_region(call, region) for region in known if not named or region in named]
     if not call.params.get("AllRegions") and not named:
         rows = [row for row in rows if row["OptInStatus"] != "not-opted-in"]
-    kept = keep(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda _row: {})
+    kept = apply_filters(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda _row: {})
     return {"Regions": kept}
 
 
@@ -43,45 +43,45 @@ _COLUMNS: dict[str, Any] = {
 
 
 def get_encryption_by_default(call: Call) -> dict[str, Any]:
-    """GetEbsEncryptionByDefault."""
+    """GetEbsEncryptionByDefault: return whether EBS encryption by default is on."""
     enabled = call.settings.encryption_by_default
     return {"EbsEncryptionByDefault": enabled, "SseType": "sse-kms" if enabled else "none"}
 
 
 def enable_encryption_by_default(call: Call) -> dict[str, Any]:
-    """EnableEbsEncryptionByDefault: for what is made in this region from now on."""
+    """EnableEbsEncryptionByDefault: encrypt everything that is created in the region from now on."""
     call.settings.encryption_by_default = True
     return {"EbsEncryptionByDefault": True}
 
 
 def disable_encryption_by_default(call: Call) -> dict[str, Any]:
-    """DisableEbsEncryptionByDefault."""
+    """DisableEbsEncryptionByDefault: turn EBS encryption by default off."""
     call.settings.encryption_by_default = False
     return {"EbsEncryptionByDefault": False}
 
 
 def get_default_key(call: Call) -> dict[str, Any]:
-    """GetEbsDefaultKmsKeyId: the alias of the AWS-managed key, or the ARN that was set."""
+    """GetEbsDefaultKmsKeyId: return the alias of the AWS managed key, or the ARN that was set."""
     return {"KmsKeyId": encryption.default_key(call)}
 
 
 def modify_default_key(call: Call) -> dict[str, Any]:
-    """ModifyEbsDefaultKmsKeyId."""
-    facts = encryption.key_facts(call, call.required("KmsKeyId"))
-    if facts is None or not facts.usable:
+    """ModifyEbsDefaultKmsKeyId: set the default key for EBS encryption."""
+    key = encryption.find_key(call, call.required("KmsKeyId"))
+    if key is None or not key.usable:
         raise errors.invalid_value(call.params["KmsKeyId"], "KmsKeyId", "The key is not accessible.")
-    call.settings.default_kms_key = facts.arn
-    return {"KmsKeyId": facts.arn}
+    call.settings.default_kms_key = key.arn
+    return {"KmsKeyId": key.arn}
 
 
 def reset_default_key(call: Call) -> dict[str, Any]:
-    """ResetEbsDefaultKmsKeyId."""
+    """ResetEbsDefaultKmsKeyId: make the AWS managed key the default again."""
     call.settings.default_kms_key = ""
     return get_default_key(call)
 
 
 def get_image_block(call: Call) -> dict[str, Any]:
-    """GetImageBlockPublicAccessState."""
+    """GetImageBlockPublicAccessState: return whether AMIs can be made public."""
     return {
         "ImageBlockPublicAccessState": call.settings.image_block_public_access,
         "ManagedBy": call.settings.image_block_managed_by,
@@ -89,7 +89,7 @@ def get_image_block(call: Call) -> dict[str, Any]:
 
 
 def enable_image_block(call: Call) -> dict[str, Any]:
-    """EnableImageBlockPublicAccess; AWS takes up to ten minutes, this takes effect at once."""
+    """EnableImageBlockPublicAccess: takes effect at once here, within ten minutes on AWS."""
     state = call.required("ImageBlockPublicAccessState")
     if state != "block-new-sharing":
         raise errors.invalid_value(state, "ImageBlockPublicAccessState")
@@ -98,18 +98,18 @@ def enable_image_block(call: Call) -> dict[str, Any]:
 
 
 def disable_image_block(call: Call) -> dict[str, Any]:
-    """DisableImageBlockPublicAccess."""
+    """DisableImageBlockPublicAccess: allow AMIs to be made public."""
     call.settings.image_block_public_access = "unblocked"
     return {"ImageBlockPublicAccessState": "unblocked"}
 
 
 def get_snapshot_block(call: Call) -> dict[str, Any]:
-    """GetSnapshotBlockPublicAccessState."""
+    """GetSnapshotBlockPublicAccessState: return whether snapshots can be made public."""
     return {"State": call.settings.snapshot_block_public_access, "ManagedBy": "account"}
 
 
 def enable_snapshot_block(call: Call) -> dict[str, Any]:
-    """EnableSnapshotBlockPublicAccess."""
+    """EnableSnapshotBlockPublicAccess: prevent snapshots from being made public."""
     state = call.required("State")
     if state not in ("block-all-sharing", "block-new-sharing"):
         raise errors.invalid_value(state, "State")
@@ -118,6 +118,6 @@ def enable_snapshot_block(call: Call) -> dict[str, Any]:
 
 
 def disable_snapshot_block(call: Call) -> dict[str, Any]:
-    """DisableSnapshotBlockPublicAccess."""
+    """DisableSnapshotBlockPublicAccess: allow snapshots to be made public."""
     call.settings.snapshot_block_public_access = "unblocked"
     return {"State": "unblocked"}

@@ -1,36 +1,33 @@
-"""Snapshots: reading, sharing, copying, making and deleting them.
-
-Refuses to know volumes: it asks the look-up that the world was given for their size.
-"""
+"""Operations on snapshots: describe, share, copy, create, delete."""
 
 import re
 from datetime import timedelta
 from typing import Any
 
-from amicopy.sandbox.ec2 import copy_image as copying
-from amicopy.sandbox.ec2 import encryption, errors, tags
-from amicopy.sandbox.ec2 import snapshot_copies as transfers
-from amicopy.sandbox.ec2.filters import keep, page, refuse_paging_of, truth
+from amicopy.sandbox.ec2 import copy_image, encryption, errors, snapshot_copies, tags
+from amicopy.sandbox.ec2.filters import apply_filters, boolean_text, paginate, refuse_pages_of_ids
 from amicopy.sandbox.ec2.tags import tag_set, tags_of
-from amicopy.sandbox.pending_copies import CopyJob, Ending
+from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call
 
 
 def describe_snapshots(call: Call) -> dict[str, Any]:
-    """DescribeSnapshots: the caller's own, public ones, and those shared with the caller."""
-    refuse_paging_of(call, "SnapshotIds")
+    """DescribeSnapshots: list the caller's own snapshots, public ones, and those shared with the caller."""
+    refuse_pages_of_ids(call, "SnapshotIds")
     rows = _by_id(call) if call.params.get("SnapshotIds") else _all(call)
     owners, users = call.params.get("OwnerIds"), call.params.get("RestorableByUserIds")
     if owners:
-        wanted = {call.account if owner == "self" else owner for owner in owners}
-        rows = [snapshot for snapshot in rows if snapshot.owner in wanted]
+        accounts = {call.account if owner == "self" else owner for owner in owners}
+        rows = [snapshot for snapshot in rows if snapshot.owner in accounts]
     if users:
         rows = [snapshot for snapshot in rows if _restorable(call, snapshot, users)]
-    kept = keep(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: tags_of(row, call.account))
-    answer = page(call, kept, key="Snapshots", least=5)
-    answer["Snapshots"] = [as_answer(call, snapshot) for snapshot in answer["Snapshots"]]
-    return answer
+    kept = apply_filters(
+        call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: tags_of(row, call.account)
+    )
+    response = paginate(call, kept, key="Snapshots", min_results=5)
+    response["Snapshots"] = [describe(call, snapshot) for snapshot in response["Snapshots"]]
+    return response
 
 
 def _all(call: Call) -> list[Snapshot]:
@@ -49,23 +46,23 @@ def _restorable(call: Call, snapshot: Snapshot, users: list[str]) -> bool:
     return False
 
 
-def as_answer(call: Call, snapshot: Snapshot) -> dict[str, Any]:
+def describe(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     """Return the snapshot as DescribeSnapshots shows it to the caller."""
-    done = snapshot.state == "completed"
+    completed = snapshot.state == "completed"
     members = {
         "Tags": tag_set(tags_of(snapshot, call.account)),
         "StorageTier": "standard",
         "TransferType": snapshot.transfer_type,
         "CompletionDurationMinutes": snapshot.completion_minutes,
         "CompletionTime": snapshot.completed_at,
-        "FullSnapshotSizeInBytes": snapshot.gib * 2**30 if done else None,
+        "FullSnapshotSizeInBytes": snapshot.gib * 2**30 if completed else None,
         "KmsKeyId": snapshot.kms_key_id,
         "OutpostArn": snapshot.outpost_arn,
         "AvailabilityZone": snapshot.availability_zone,
         "StateMessage": snapshot.state_message,
     }
-    answer = {name: value for name, value in members.items() if value not in (None, "", [])}
-    return answer | {
+    present = {name: value for name, value in members.items() if value not in (None, "", [])}
+    return present | {
         "SnapshotId": snapshot.snapshot_id,
         "VolumeId": snapshot.volume_id,
         "State": snapshot.state,
@@ -79,7 +76,7 @@ def as_answer(call: Call, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def describe_snapshot_attribute(call: Call) -> dict[str, Any]:
-    """DescribeSnapshotAttribute: for the owner alone."""
+    """DescribeSnapshotAttribute: show one attribute to the owner."""
     attribute = call.required("Attribute")
     snapshot = call.own_snapshot(call.required("SnapshotId"))
     if attribute == "productCodes":
@@ -87,13 +84,14 @@ def describe_snapshot_attribute(call: Call) -> dict[str, Any]:
     if attribute != "createVolumePermission":
         raise errors.invalid_value(attribute, "attribute", "Unknown attribute.")
     permissions = [
-        {"Group": "all"} if who == "all" else {"UserId": who} for who in sorted(snapshot.shared_with, reverse=True)
+        {"Group": "all"} if principal == "all" else {"UserId": principal}
+        for principal in sorted(snapshot.shared_with, reverse=True)
     ]
     return {"SnapshotId": snapshot.snapshot_id, "CreateVolumePermissions": permissions}
 
 
 def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
-    """ModifySnapshotAttribute: add or remove accounts or the group all; never both, and no organizations."""
+    """ModifySnapshotAttribute: add or remove permissions of accounts or the group ``all``, not both in one call."""
     snapshot = call.own_snapshot(call.required("SnapshotId"))
     given = call.params.get("CreateVolumePermission") or {}
     changes = {
@@ -102,15 +100,17 @@ def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
     }
     listed = [{"UserId": user} for user in call.params.get("UserIds") or []]
     listed += [{"Group": group} for group in call.params.get("GroupNames") or []]
-    if listed and (call.params.get("OperationType") or not given):  # packer lists them beside the permissions
+    if listed and (
+        call.params.get("OperationType") or not given
+    ):  # packer sends them together with CreateVolumePermission
         changes.setdefault(call.required("OperationType"), []).extend(listed)
     if call.params.get("Attribute") not in (None, "createVolumePermission"):
         raise errors.invalid_value(call.params["Attribute"], "attribute", "Only permissions can be modified.")
     if changes["add"] and changes["remove"]:
-        raise errors.combination("You cannot both add and remove permissions in a single operation.")
+        raise errors.invalid_combination("You cannot both add and remove permissions in a single operation.")
     add, remove = (_principals(changes[name]) for name in ("add", "remove"))
     if not add and not remove:
-        raise errors.missing("CreateVolumePermission")
+        raise errors.missing_parameter("CreateVolumePermission")
     _check_sharing(call, snapshot, add - snapshot.shared_with)
     snapshot.shared_with |= add
     snapshot.shared_with -= remove
@@ -119,7 +119,7 @@ def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
 
 def _principals(items: list[dict[str, str]]) -> set[str]:
     if len(items) > 500:
-        raise errors.combination("You can make up to 500 modifications to a snapshot in a single operation.")
+        raise errors.invalid_combination("You can make up to 500 modifications to a snapshot in a single operation.")
     for item in items:
         if item.get("Group", "all") != "all":
             raise errors.invalid_value(item["Group"], "group", "The only valid value is all.")
@@ -148,34 +148,34 @@ def _check_sharing(call: Call, snapshot: Snapshot, added: set[str]) -> None:
 
 
 def reset_snapshot_attribute(call: Call) -> dict[str, Any]:
-    """ResetSnapshotAttribute: the snapshot is private afterwards."""
+    """ResetSnapshotAttribute: make the snapshot private."""
     if call.required("Attribute") != "createVolumePermission":
         raise errors.invalid_value(call.params["Attribute"], "attribute", "Only permissions can be reset.")
     call.own_snapshot(call.required("SnapshotId")).shared_with.clear()
     return {}
 
 
-def users(call: Call, snapshot: Snapshot) -> list[str]:
-    """Return the images that stand on the snapshot; disabled ones count."""
+def images_using(call: Call, snapshot: Snapshot) -> list[str]:
+    """Return the ids of the images that use the snapshot, including disabled ones."""
     images = call.state.images[snapshot.region]
     return sorted(image_id for image_id in snapshot.used_by if image_id in images)
 
 
 def delete_snapshot(call: Call) -> dict[str, Any]:
-    """DeleteSnapshot: refused while an image stands on it; a pending one may go."""
+    """DeleteSnapshot: refuse it while an image uses the snapshot. A pending snapshot can be deleted."""
     snapshot = call.own_snapshot(call.required("SnapshotId"))
-    using = users(call, snapshot)
+    using = images_using(call, snapshot)
     if using:
         raise errors.Ec2Error(
             "InvalidSnapshot.InUse",
             f"The snapshot {snapshot.snapshot_id} is currently in use by {', '.join(using)}",
         )
-    remove(call, snapshot)
+    delete(call, snapshot)
     return {}
 
 
-def remove(call: Call, snapshot: Snapshot) -> None:
-    """Take the snapshot away, or let it linger until its copy has ended."""
+def delete(call: Call, snapshot: Snapshot) -> None:
+    """Delete the snapshot now, or mark it to disappear when its copy ends."""
     if snapshot.state == "pending" and call.state.unconfirmed.deleted_pending_snapshot_lingers:
         snapshot.deleted = True
     else:
@@ -183,46 +183,46 @@ def remove(call: Call, snapshot: Snapshot) -> None:
 
 
 def copy_snapshot(call: Call) -> dict[str, Any]:
-    """CopySnapshot: one snapshot, encrypted by the same rules as those of an image."""
+    """CopySnapshot: copy one snapshot, encrypted by the same rules as an image's."""
     region = call.required("SourceRegion")
-    copying.check_source_region(call, region)
+    copy_image.check_source_region(call, region)
     encryption.check_parameters(call)
-    asked = tags.from_specifications(call, "snapshot")["snapshot"]
-    call.state.settle(region)
+    requested_tags = tags.from_specifications(call, "snapshot")["snapshot"]
+    call.state.advance(region)
     source = call.snapshot(call.required("SourceSnapshotId"), region)
     if source.state != "completed":
         raise errors.Ec2Error("IncorrectState", f"Snapshot is in invalid state - {source.state}, must be completed.")
     encryption.check_sources(call, [source])
     minutes = call.params.get("CompletionDurationMinutes")
     if minutes is not None:
-        transfers.check_minutes(minutes, "completionDurationMinutes")
-    going_on = [job for job in call.state.jobs[call.region] if not job.image_id and job.account == call.account]
+        snapshot_copies.check_minutes(minutes, "completionDurationMinutes")
+    copies = call.state.pending_copies[call.region]
     limit = call.settings.snapshot_copies_limit
-    if len(going_on) >= limit:
+    if sum(1 for copy in copies if not copy.image_id and copy.account == call.account) >= limit:
         raise errors.Ec2Error(
             "ResourceLimitExceeded",
             f"Too many snapshot copies in progress. The limit is {limit} for this destination region.",
         )
-    job = CopyJob(account=call.account, begun_at=call.now, available_at=call.now)
-    transfers.reserve(call, job, [source], minutes)
-    outcome = encryption.outcome(call, source, owned_by_reader=source.owner == call.account)
-    made = transfers.new_snapshot(call, job, source, outcome, tags=asked, minutes=minutes)
-    made.listed_at = made.started_at = call.now
-    made.description = call.params.get("Description") or ""
-    if outcome.broken:
+    copy = PendingCopy(account=call.account, started_at=call.now, available_at=call.now)
+    snapshot_copies.reserve_throughput(call, copy, [source], minutes)
+    encrypted = encryption.encryption_of_copy(call, source, caller_owns_source=source.owner == call.account)
+    created = snapshot_copies.start(call, copy, source, encrypted, tags=requested_tags, minutes=minutes)
+    created.listed_at = created.started_at = call.now
+    created.description = call.params.get("Description") or ""
+    if encrypted.key_unusable:
         at = call.now + timedelta(seconds=call.state.timing.key_checked_after)
-        job.ending = Ending(at=at, code="", message="", snapshot_message=encryption.KEY_MESSAGE)
-    call.state.jobs[call.region].append(job)
-    return {"SnapshotId": made.snapshot_id, "Tags": tag_set(made.tags)}
+        copy.failure = CopyFailure(at=at, code="", message="", snapshot_message=encryption.KEY_MESSAGE)
+    copies.append(copy)
+    return {"SnapshotId": created.snapshot_id, "Tags": tag_set(created.tags)}
 
 
 def create_snapshot(call: Call) -> dict[str, Any]:
-    """CreateSnapshot: completed at once, since what is in the volume is nobody's concern here."""
+    """CreateSnapshot: create a completed snapshot at once, as the sandbox keeps no data of volumes."""
     volume_id = call.required("VolumeId")
     gib = call.state.volumes(call.account, call.region, volume_id)
     if gib is None:
         raise errors.Ec2Error("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
-    made = Snapshot(
+    snapshot = Snapshot(
         snapshot_id=call.state.new_id("snap"),
         region=call.region,
         owner=call.account,
@@ -234,13 +234,13 @@ def create_snapshot(call: Call) -> dict[str, Any]:
         volume_id=volume_id,
         tags=tags.from_specifications(call, "snapshot")["snapshot"],
     )
-    call.state.snapshots[call.region][made.snapshot_id] = made
-    return as_answer(call, made)
+    call.state.snapshots[call.region][snapshot.snapshot_id] = snapshot
+    return describe(call, snapshot)
 
 
 _COLUMNS: dict[str, Any] = {
     "description": lambda row: [row.description],
-    "encrypted": lambda row: [truth(row.encrypted)],
+    "encrypted": lambda row: [boolean_text(row.encrypted)],
     "owner-alias": lambda _row: [],
     "owner-id": lambda row: [row.owner],
     "progress": lambda row: [row.progress],

@@ -1,6 +1,6 @@
-"""Tags: the rules for writing them, and the three tag operations.
+"""Tags on images and snapshots: EC2's rules for them, and CreateTags, DeleteTags and DescribeTags.
 
-Refuses to know resources that the world does not hold: those are moto's.
+moto has the tags of all other resources.
 """
 
 import re
@@ -8,32 +8,32 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.ec2.filters import keep, page
+from amicopy.sandbox.ec2.filters import apply_filters, paginate
 from amicopy.sandbox.records import Image, Snapshot
 from amicopy.sandbox.state import Call
 
-LIMIT = 50
+MAX_TAGS = 50
 
 
 def tags_of(record: Image | Snapshot, account: str) -> dict[str, str]:
-    """Return the tags that this account sees: each account its own, whoever owns the resource."""
+    """Return the tags that the account sees. Each account sees only its own, whoever owns the resource."""
     if record.owner == account:
         return record.tags
     return record.tags_by_others.get(account, {})
 
 
 def tag_set(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as an answer has them."""
+    """Return tags as responses contain them."""
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
-def checked(given: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the tags of a request, or refuse them."""
+def from_request(items: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the tags in a request; refuse invalid ones."""
     tags: dict[str, str] = {}
-    for item in given:
+    for item in items:
         key, value = item.get("Key", ""), item.get("Value") or ""
         if not key:
-            raise errors.missing("Tag.Key")
+            raise errors.missing_parameter("Tag.Key")
         if key.lower().startswith("aws:"):
             raise errors.Ec2Error(
                 "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"
@@ -48,21 +48,21 @@ def checked(given: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return tags
 
 
-def within_limit(tags: Mapping[str, str]) -> None:
-    """Refuse more tags than a resource can have; `aws:` ones do not count."""
-    if sum(1 for key in tags if not key.lower().startswith("aws:")) > LIMIT:
+def check_count(tags: Mapping[str, str]) -> None:
+    """Refuse more tags than a resource can have; those that begin with ``aws:`` don't count."""
+    if sum(1 for key in tags if not key.lower().startswith("aws:")) > MAX_TAGS:
         raise errors.Ec2Error("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
 
 
 def from_specifications(call: Call, *kinds: str) -> dict[str, dict[str, str]]:
-    """Return the tags that a creation asks for, by kind of resource; ``kinds`` are those it can make."""
-    asked: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
+    """Return the tags in TagSpecifications by resource type. The call can tag resources of the types in ``kinds``."""
+    requested: dict[str, dict[str, str]] = {kind: {} for kind in kinds}
     seen: set[str] = set()
     for specification in call.params.get("TagSpecifications") or []:
         kind = specification.get("ResourceType") or ""
         if not kind:
             raise errors.Ec2Error("InvalidParameterValue", "Tag specification resource type must have a value")
-        if kind not in asked:
+        if kind not in requested:
             raise errors.Ec2Error(
                 "InvalidParameterValue", f"'{kind}' is not a valid taggable resource type for this operation."
             )
@@ -72,24 +72,24 @@ def from_specifications(call: Call, *kinds: str) -> dict[str, dict[str, str]]:
                 f"The same resource type may not be specified more than once in tag specifications: {kind}",
             )
         seen.add(kind)
-        asked[kind] = checked(specification.get("Tags") or [])
-        if not asked[kind]:
+        requested[kind] = from_request(specification.get("Tags") or [])
+        if not requested[kind]:
             raise errors.Ec2Error("InvalidParameterValue", "Tag specification must have at least one tag")
-        within_limit(asked[kind])
+        check_count(requested[kind])
     for kind in kinds:
-        lacking = sorted(call.settings.required_tag_keys - set(asked[kind]))
-        if lacking:  # the wording of hashicorp/packer-plugin-amazon#591
-            named = ", ".join(f"'{key}'" for key in lacking)
+        missing = sorted(call.settings.required_tag_keys - set(requested[kind]))
+        if missing:  # the wording of hashicorp/packer-plugin-amazon#591
+            named = ", ".join(f"'{key}'" for key in missing)
             raise errors.Ec2Error("TagPolicyViolation", f"The resource is missing the tag key(s) {named}")
-    return asked
+    return requested
 
 
 def create_tags(call: Call) -> dict[str, Any]:
-    """CreateTags: all resources or none; a key that is there is overwritten."""
+    """CreateTags: tag all resources or none. An existing key gets the new value."""
     resources = _resources(call)
-    given = checked(call.required("Tags"))
+    given = from_request(call.required("Tags"))
     for record in resources:
-        within_limit({**tags_of(record, call.account), **given})
+        check_count({**tags_of(record, call.account), **given})
     for record in resources:
         if record.owner == call.account:
             record.tags.update(given)
@@ -99,7 +99,7 @@ def create_tags(call: Call) -> dict[str, Any]:
 
 
 def delete_tags(call: Call) -> dict[str, Any]:
-    """DeleteTags: by key, or by key and value; without any tag given, all but `aws:` ones."""
+    """DeleteTags: delete tags by key, or by key and value. Without Tags, delete all that don't begin with ``aws:``."""
     for record in _resources(call):
         tags = tags_of(record, call.account)
         given = call.params.get("Tags")
@@ -113,7 +113,7 @@ def delete_tags(call: Call) -> dict[str, Any]:
 
 
 def describe_tags(call: Call) -> dict[str, Any]:
-    """DescribeTags: the caller's tags on images and snapshots."""
+    """DescribeTags: list the caller's tags on images and snapshots."""
     records: list[tuple[str, str, Image | Snapshot]] = [
         (image.image_id, "image", image) for image in call.state.images[call.region].values() if call.sees(image)
     ]
@@ -127,20 +127,22 @@ def describe_tags(call: Call) -> dict[str, Any]:
         for resource_id, kind, record in records
         for key, value in tags_of(record, call.account).items()
     ]
-    kept = keep(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: {row["Key"]: row["Value"]})
-    return page(call, kept, key="Tags", least=5)
+    kept = apply_filters(
+        call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: {row["Key"]: row["Value"]}
+    )
+    return paginate(call, kept, key="Tags", min_results=5)
 
 
 def _resources(call: Call) -> list[Image | Snapshot]:
-    found: list[Image | Snapshot] = []
+    resources: list[Image | Snapshot] = []
     for resource_id in call.required("Resources"):
         if re.match(r"ami-", resource_id):
-            found.append(call.image(resource_id))
+            resources.append(call.image(resource_id))
         elif re.match(r"snap-", resource_id):
-            found.append(call.snapshot(resource_id))
+            resources.append(call.snapshot(resource_id))
         else:
             raise errors.Ec2Error("InvalidID", f"The ID '{resource_id}' is not valid")
-    return found
+    return resources
 
 
 _COLUMNS = {

@@ -1,1 +1,1 @@
-"""The sandbox as an HTTP endpoint: the query protocol, IAM policies, and moto for the other services."""
+"""The sandbox as an HTTP endpoint: the query protocol, IAM policies, and moto for all other services."""

@@ -1,6 +1,6 @@
-"""The hook into moto: the world's operations are answered here, everything else falls through to moto.
+"""The hook into moto: the world answers its own operations, moto all others.
 
-Refuses to keep state: the world comes with each request, so several sandboxes can live in one process.
+Keeps no state: each request brings its world along, so several sandboxes can live in one process.
 """
 
 import functools
@@ -27,178 +27,185 @@ from moto.sts.models import sts_backends
 
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.ec2.operations import OPERATIONS
-from amicopy.sandbox.faults import ConnectionCut, ForeignPage, TruncatedAnswer
-from amicopy.sandbox.http.iam import Caller, Guard
-from amicopy.sandbox.http.query_protocol import Wire, error_xml
-from amicopy.sandbox.records import KeyFacts
+from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
+from amicopy.sandbox.http.iam import Authorizer, Caller
+from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
+from amicopy.sandbox.records import KeyMetadata
 from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.world import World
 
-FRONT = "amicopy.front"  # where a request's environment holds the `Front`
-CUT = "amicopy.cut"  # where an answer leaves word that the connection is to be cut
-Reply = tuple[int, dict[str, str], str]
-# Like most such pages no well-formed XML: botocore takes one that is for an answer without content.
+# Keys of a request's WSGI environment.
+EC2_REQUEST = "amicopy.ec2_request"  # the `Ec2Request`
+CONNECTION_CUT = "amicopy.connection_cut"  # set instead of a response: seconds to wait before closing the connection
+# Not well-formed XML, like most such pages: botocore reads a well-formed one as a response without content.
 PROXY_PAGE = "<!doctype html><title>Proxy error</title><h1>The proxy could not reach the server</h1><hr>"
-# moto has these, but what they make would be invisible to the world.
+# moto has these operations, but the world wouldn't see the images and snapshots that they create.
 _WITHHELD = frozenset({"CreateImage", "CreateSnapshots"})
 _log = logging.getLogger(__name__)
 
 
 @functools.cache
-def ec2_wire() -> Wire:
-    """Return EC2's wire format; the model is loaded once."""
-    return Wire(get_service_model("ec2"))
+def ec2_protocol() -> QueryProtocol:
+    """Return EC2's protocol; its model is loaded once."""
+    return QueryProtocol(get_service_model("ec2"))
 
 
 def install() -> None:
-    """Put our answers in front of moto's EC2; harmless to a moto that is used without a sandbox."""
+    """Put the world in front of moto's EC2. moto without a sandbox works as before."""
     moto.ec2.urls.url_paths["{0}/"] = SandboxEC2Response.dispatch
 
 
-def forget_moto_state() -> None:
-    """Empty every backend of moto's."""
+def reset_moto() -> None:
+    """Empty all of moto's backends."""
     BackendDict.reset()
     reset_model_data()
 
 
 def connect(world: World) -> None:
-    """Let the world find moto's KMS keys and EBS volumes."""
-    world.keys = key_in_kms
-    world.volumes = volume_in_moto
+    """Make the world look up KMS keys and EBS volumes in moto."""
+    world.state.keys = find_key
+    world.state.volumes = volume_gib
 
 
-def key_in_kms(account: str, region: str, key: str) -> KeyFacts | None:
-    """Return what moto's KMS knows of a key: an id, an alias or an ARN of either."""
+def find_key(account: str, region: str, key: str) -> KeyMetadata | None:
+    """Return the KMS key with this id, alias or ARN."""
     if key.startswith("arn:"):
         region, account = key.split(":")[3:5]
     try:
         found = kms_backends[account][region].describe_key(key)
-    except (KeyError, AttributeError):  # moto's ways to say that there is none
+    except (KeyError, AttributeError):  # moto's ways to report an unknown key
         return None
     managed = any(str(alias).startswith("alias/aws/") for alias in found.aliases)
-    return KeyFacts(
+    return KeyMetadata(
         arn=found.arn,
         state=found.key_state,
-        usage=found.key_usage or "ENCRYPT_DECRYPT",  # what CreateKey makes when it is not told
+        usage=found.key_usage or "ENCRYPT_DECRYPT",  # CreateKey's default
         spec=found.key_spec,
         aws_managed=managed,
     )
 
 
 def kms_resource(account: str, region: str, body: bytes) -> str | None:
-    """Return the ARN that a request to KMS is about, for the policies; None: no single one."""
+    """Return the ARN of the key that a request to KMS names, or None if it names none that exists."""
     try:
-        facts = key_in_kms(account, region, json.loads(body)["KeyId"])
+        key = find_key(account, region, json.loads(body)["KeyId"])
     except (ValueError, KeyError, TypeError):
         return None
-    return facts.arn if facts else None
+    return key.arn if key else None
 
 
-def volume_in_moto(account: str, region: str, volume_id: str) -> int | None:
-    """Return the size in GiB of a volume that moto holds."""
+def volume_gib(account: str, region: str, volume_id: str) -> int | None:
+    """Return the size of a volume in moto, or None if there is no such volume."""
     volume = ec2_backends[account][region].volumes.get(volume_id)
     return int(volume.size) if volume is not None else None
 
 
 def account_of(access_key: str) -> str:
-    """Return the account that moto takes an access key for."""
+    """Return the account that an access key belongs to, according to moto."""
     return str(get_account_id_from(access_key))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Front:
-    """One EC2 request's way to its answer."""
+class Ec2Request:
+    """An EC2 request with what the world needs to answer it."""
 
     world: World
-    guard: Guard | None
+    authorizer: Authorizer | None
     region: str
     account: str
     access_key: str
 
-    def reply(self, form: Mapping[str, str], environ: dict[str, Any], moto_reply: Callable[[], Any]) -> Any:
-        """Answer an EC2 request; whatever happens, in EC2's own format."""
+    def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: Callable[[], Any]) -> Any:
+        """Return status, headers and body: always in EC2's format, unless a fault says otherwise.
+
+        Sets `CONNECTION_CUT` in ``environ`` where the connection is to be closed without a response.
+        """
         name, request_id = form.get("Action", ""), str(uuid.uuid4())
         headers = {"Content-Type": "text/xml;charset=UTF-8", "x-amzn-requestid": request_id}
         try:
-            answer = self._answer(name, form, moto_reply)
-            return answer if isinstance(answer, tuple) else (200, headers, _xml(name, answer, request_id))
-        except Ec2Error as error:
-            refusal = error
+            response = self._respond(name, form, moto_respond)
+            return response if isinstance(response, tuple) else (200, headers, _xml(name, response, request_id))
+        except Ec2Error as caught:
+            error = caught
         except ConnectionCut as cut:
-            environ[CUT] = cut.hang_seconds
+            environ[CONNECTION_CUT] = cut.hang_seconds
             return 500, headers, ""
-        except ForeignPage as page:
+        except ProxyPage as page:
             return page.status, {"Content-Type": "text/html"}, PROXY_PAGE
-        except TruncatedAnswer as broken:
-            whole = broken.answer[2] if isinstance(broken.answer, tuple) else _xml(name, broken.answer, request_id)
+        except TruncatedResponse as truncated:
+            response = truncated.response
+            whole = response[2] if isinstance(response, tuple) else _xml(name, response, request_id)
             return 200, headers, whole[: len(whole) // 2]
         except NotImplementedError:
-            refusal = Ec2Error("InvalidAction", f"The action {name} is not part of this sandbox.")
+            error = Ec2Error("InvalidAction", f"The action {name} is not part of this sandbox.")
         except Exception:
-            _log.exception("a bug in the sandbox, or in moto, met by %s", name)
-            refusal = Ec2Error("InternalError", "An internal error has occurred", 500)
-        return refusal.status, headers, error_xml(refusal, request_id)
+            _log.exception("a bug in the sandbox or in moto, during %s", name)
+            error = Ec2Error("InternalError", "An internal error has occurred", 500)
+        return error.status, headers, error_xml(error, request_id)
 
-    def _answer(self, name: str, form: Mapping[str, str], moto_reply: Callable[[], Any]) -> Any:
+    def _respond(self, name: str, form: Mapping[str, str], moto_respond: Callable[[], Any]) -> Any:
         try:
-            params = ec2_wire().read(name, form)
-            denied = self._check(name, params)
+            params = ec2_protocol().parse(name, form)
+            denied = self._authorize(name, params)
         except Ec2Error as error:
-            return self._pass_on(name, dict(form), _raiser(error))
+            return self._serve(name, dict(form), _raiser(error))
         if name in _WITHHELD:
-            return self._pass_on(name, params, _raiser(NotImplementedError()))
-        if name in OPERATIONS and _is_ours(name, params):
+            return self._serve(name, params, _raiser(NotImplementedError()))
+        if name in OPERATIONS and _is_for_world(name, params):
             return self.world.call(name, params, region=self.region, account=self.account, denied=denied)
-        return self._pass_on(name, params, lambda: _without_error(moto_reply()))
+        return self._serve(name, params, lambda: _raise_error(moto_respond()))
 
-    def _check(self, name: str, params: Mapping[str, Any]) -> frozenset[str]:
-        """Refuse what the caller may not do; return what EC2 may not do along with it for the caller."""
-        if self.guard is None:
+    def _authorize(self, name: str, params: Mapping[str, Any]) -> frozenset[str]:
+        """Refuse a call that the caller isn't allowed to make.
+
+        Return the actions that EC2 would perform as part of this call and that the caller isn't allowed.
+        """
+        if self.authorizer is None:
             return frozenset()
         snapshot_ids: list[str] = []
         if name == "CopyImage":
-            held = self.world.state.images[params.get("SourceRegion", "")]
-            source = held.get(params.get("SourceImageId", ""))
+            images = self.world.state.images[params.get("SourceRegion", "")]
+            source = images.get(params.get("SourceImageId", ""))
             snapshot_ids = source.snapshot_ids if source else []
         key, region = self.access_key, self.region
-        self.guard.check(name, params, source_snapshot_ids=snapshot_ids, access_key=key, region=region)
-        if name == "DeregisterImage" and not self.guard.permits("DeleteSnapshot", access_key=key, region=region):
+        self.authorizer.authorize(name, params, source_snapshot_ids=snapshot_ids, access_key=key, region=region)
+        if name == "DeregisterImage" and not self.authorizer.allows("DeleteSnapshot", access_key=key, region=region):
             return frozenset({"DeleteSnapshot"})
         return frozenset()
 
-    def _pass_on(self, name: str, params: Mapping[str, Any], answer: Callable[[], Any]) -> Any:
-        return self.world.pass_on(name, params, region=self.region, account=self.account, answer=answer)
+    def _serve(self, name: str, params: Mapping[str, Any], respond: Callable[[], Any]) -> Any:
+        return self.world.serve(name, params, region=self.region, account=self.account, respond=respond)
 
 
-def _xml(name: str, answer: Mapping[str, Any], request_id: str) -> str:
-    return ec2_wire().answer(name, answer, request_id)
+def _xml(name: str, response: Mapping[str, Any], request_id: str) -> str:
+    return ec2_protocol().serialize(name, response, request_id)
 
 
-def _without_error(reply: Any) -> Any:
-    """Return moto's answer, or raise its refusal so that it ends up in the world's log."""
-    status, _headers, body = reply
+def _raise_error(response: Any) -> Any:
+    """Return moto's response. If it is an error, raise it, so that the world records it."""
+    status, _headers, body = response
     code = re.search("<Code>(.*?)</Code>", body) if status >= 400 else None
     if code is None:
-        return reply
+        return response
     message = re.search("<Message>(.*?)</Message>", body, re.DOTALL)
     raise Ec2Error(unescape(code[1]), unescape(message[1]) if message else "", status)
 
 
 def _raiser(error: Exception) -> Callable[[], Any]:
-    def answer() -> Any:
+    def respond() -> Any:
         raise error
 
-    return answer
+    return respond
 
 
-def _is_ours(name: str, params: Mapping[str, Any]) -> bool:
-    """Say whether a tag operation concerns images and snapshots: the tags of all else are moto's."""
+def _is_for_world(name: str, params: Mapping[str, Any]) -> bool:
+    """Return True unless it is a tag operation on resources that moto has."""
     if name in ("CreateTags", "DeleteTags"):
         resources = params.get("Resources") or []
         return not resources or any(resource.startswith(("ami-", "snap-")) for resource in resources)
     if name == "DescribeTags":
-        wanted = {item.get("Name"): item.get("Values") or [] for item in params.get("Filters") or []}
-        kinds, ids = wanted.get("resource-type", []), wanted.get("resource-id", [])
+        filters = {item.get("Name"): item.get("Values") or [] for item in params.get("Filters") or []}
+        kinds, ids = filters.get("resource-type", []), filters.get("resource-id", [])
         return all(kind in ("image", "snapshot") for kind in kinds) and all(
             resource.startswith(("ami-", "snap-", "*")) for resource in ids
         )
@@ -206,39 +213,39 @@ def _is_ours(name: str, params: Mapping[str, Any]) -> bool:
 
 
 class SandboxEC2Response(EC2Response):
-    """moto's EC2, with a sandbox in front wherever a request brings one along."""
+    """moto's EC2, behind the sandbox of each request that comes with one."""
 
     def _dispatch(self, request: Any, full_url: str | None = None, headers: Any = None) -> Any:
-        # In-process, some versions of moto hand over botocore's own request, which has no environment.
-        front: Front | None = getattr(request, "environ", {}).get(FRONT)
-        if front is None:
+        # In-process, some versions of moto pass botocore's own request, which has no environment.
+        ec2_request: Ec2Request | None = getattr(request, "environ", {}).get(EC2_REQUEST)
+        if ec2_request is None:
             return super()._dispatch(request, full_url, headers)
         form = {key: str(value) for key, value in request.values.items()}
-        # moto wants a fresh instance of its own class: parsing has side effects on this one.
-        return front.reply(form, request.environ, lambda: EC2Response()._dispatch(request, full_url, headers))
+        # moto needs a new instance of its own class: parsing changes this one.
+        return ec2_request.respond(form, request.environ, lambda: EC2Response()._dispatch(request, full_url, headers))
 
 
 @functools.cache
 def moto_app() -> Any:
-    """Return moto's WSGI application, with our answers in front of its EC2."""
+    """Return moto's WSGI application, with the world in front of its EC2."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     install()
     return DomainDispatcherApplication(create_backend_app)
 
 
-def caller_in_iam(access_key: str, region: str) -> Caller:
-    """Return who calls, and what their policies say, from moto's IAM.
+def find_caller(access_key: str, region: str) -> Caller:
+    """Return the user or role that an access key belongs to in moto's IAM.
 
     Raises:
-        Ec2Error: nobody has this access key.
+        Ec2Error: the access key is unknown.
     """
     account, partition = account_of(access_key), partition_of(region)
-    held = iam_backends[account][partition].access_keys.get(access_key)
+    user_key = iam_backends[account][partition].access_keys.get(access_key)
     roles = sts_backends[account][partition].assumed_roles
     token = next((role.session_token for role in roles if role.access_key_id == access_key), None)
     headers = {"X-Amz-Security-Token": token} if token else {}
-    if held is None and token is None:
+    if user_key is None and token is None:
         raise not_validated()
     try:
         key = create_access_key(account, partition, access_key, headers)
@@ -246,9 +253,9 @@ def caller_in_iam(access_key: str, region: str) -> Caller:
         raise not_validated() from None
     try:
         policies = key.collect_policies()
-    except NotFoundException:  # moto lets a role be assumed that does not exist
+    except NotFoundException:  # moto lets a caller assume a role that doesn't exist
         policies = []
-    return key.arn, [_document(policy) for policy in policies]
+    return Caller(arn=key.arn, policies=[_document(policy) for policy in policies])
 
 
 def _document(policy: Any) -> str:

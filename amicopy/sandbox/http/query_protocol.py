@@ -1,6 +1,6 @@
-"""EC2's query protocol, from the side of the service: requests read strictly, answers and errors written.
+"""EC2's query protocol on the server side: parses requests, writes responses and errors.
 
-Refuses what EC2's own model does not know, instead of passing over it. Knows no operation by name.
+Strict: a parameter that EC2's model doesn't know is an error. Nothing here is specific to an operation.
 """
 
 import base64
@@ -16,13 +16,13 @@ from amicopy.sandbox.ec2.errors import Ec2Error, invalid_value
 
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = "http://ec2.amazonaws.com/doc/2016-11-15/"
-# What a request carries besides the operation's own parameters.
+# What a request contains besides the operation's own parameters.
 _ENVELOPE = re.compile(r"Action|Version|AWSAccessKeyId|Signature(Method|Version)?|Timestamp|X-Amz-.*")
 _Tree = dict[str, Any]
 
 
-class Wire:
-    """One service model, and how its requests and answers look on the wire."""
+class QueryProtocol:
+    """Requests and responses of one service, as its model describes them."""
 
     def __init__(self, model: ServiceModel) -> None:
         self._model = model
@@ -31,18 +31,18 @@ class Wire:
         """Return the operation's model.
 
         Raises:
-            Ec2Error: there is no such action.
+            Ec2Error: the service has no such action.
         """
         try:
             return self._model.operation_model(name)
         except OperationNotFoundError:
             raise Ec2Error("InvalidAction", f"The action {name} is not valid for this web service.") from None
 
-    def read(self, name: str, form: Mapping[str, str]) -> dict[str, Any]:
+    def parse(self, name: str, form: Mapping[str, str]) -> dict[str, Any]:
         """Return the parameters of a request in boto3's shape.
 
         Raises:
-            Ec2Error: a parameter is unknown, or its value is not of its type.
+            Ec2Error: a parameter is unknown, or its value has the wrong type.
         """
         shape = self.operation(name).input_shape
         tree: _Tree = {}
@@ -62,21 +62,21 @@ class Wire:
             if tree:
                 raise _unknown(next(iter(tree)))
             return {}
-        return dict(_read(shape, tree, ""))
+        return dict(_parse(shape, tree, ""))
 
-    def answer(self, name: str, answer: Mapping[str, Any], request_id: str) -> str:
-        """Return an answer as XML; members that are None are left out."""
+    def serialize(self, name: str, response: Mapping[str, Any], request_id: str) -> str:
+        """Return a response as XML, without members that are None."""
         shape = self.operation(name).output_shape
         inside = f"<requestId>{request_id}</requestId>"
         if shape is None or not shape.members:
             inside += "<return>true</return>"
         else:
-            inside += _members(shape, answer)
+            inside += _members(shape, response)
         return f'{_DECLARATION}<{name}Response xmlns="{_NAMESPACE}">{inside}</{name}Response>'
 
 
 def error_xml(error: Ec2Error, request_id: str) -> str:
-    """Return a refusal as EC2 sends it."""
+    """Return an error as EC2 sends it."""
     inside = f"<Code>{_text(error.code)}</Code><Message>{_text(error.message)}</Message>"
     inside = f"<Errors><Error>{inside}</Error></Errors><RequestID>{request_id}</RequestID>"
     return f"{_DECLARATION}<Response>{inside}</Response>"
@@ -87,46 +87,46 @@ def _unknown(key: str) -> Ec2Error:
 
 
 def _sent_name(name: str, shape: Shape) -> str:
-    # EC2's rule: the query name, or the location name with a capital, or the member's own name.
+    # EC2's rule: the query name, else the capitalized location name, else the member's own name.
     if "queryName" in shape.serialization:
         return str(shape.serialization["queryName"])
     located = shape.serialization.get("name")
     return f"{located[0].upper()}{located[1:]}" if located else name
 
 
-def _read(shape: Shape, value: Any, path: str) -> Any:
+def _parse(shape: Shape, value: Any, path: str) -> Any:
     if shape.type_name == "structure":
-        return _read_structure(shape, value, path)
+        return _parse_structure(shape, value, path)
     if shape.type_name == "list":
-        return _read_list(shape, value, path)
+        return _parse_list(shape, value, path)
     if isinstance(value, dict):
         raise _unknown(f"{path}.{next(iter(value))}")
-    return _read_scalar(shape, value, path)
+    return _parse_scalar(shape, value, path)
 
 
-def _read_structure(shape: Shape, value: Any, path: str) -> dict[str, Any]:
+def _parse_structure(shape: Shape, value: Any, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _unknown(path)
     names = {_sent_name(name, member): name for name, member in shape.members.items()}
-    found = {}
+    members = {}
     for sent, inner in value.items():
         where = f"{path}.{sent}" if path else sent
         if sent not in names:
             raise _unknown(where)
-        found[names[sent]] = _read(shape.members[names[sent]], inner, where)
-    return found
+        members[names[sent]] = _parse(shape.members[names[sent]], inner, where)
+    return members
 
 
-def _read_list(shape: Shape, value: Any, path: str) -> list[Any]:
+def _parse_list(shape: Shape, value: Any, path: str) -> list[Any]:
     if not isinstance(value, dict):
         raise _unknown(path)
     for index in value:
         if not index.isdigit():
             raise _unknown(f"{path}.{index}")
-    return [_read(shape.member, value[index], f"{path}.{index}") for index in sorted(value, key=int)]
+    return [_parse(shape.member, value[index], f"{path}.{index}") for index in sorted(value, key=int)]
 
 
-def _read_scalar(shape: Shape, text: str, path: str) -> Any:
+def _parse_scalar(shape: Shape, text: str, path: str) -> Any:
     kind = shape.type_name
     if kind == "boolean":
         if text.lower() not in ("true", "false"):
@@ -142,7 +142,7 @@ def _read_scalar(shape: Shape, text: str, path: str) -> Any:
         except ValueError:
             raise invalid_value(text, path, "Invalid number.") from None
     if kind == "timestamp":
-        return _read_time(text, path)
+        return _parse_time(text, path)
     if kind == "blob":
         return base64.b64decode(text)
     allowed = getattr(shape, "enum", None)
@@ -151,7 +151,7 @@ def _read_scalar(shape: Shape, text: str, path: str) -> Any:
     return text
 
 
-def _read_time(text: str, path: str) -> datetime:
+def _parse_time(text: str, path: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -172,7 +172,7 @@ def _write(shape: Shape, value: Any, name: str) -> str:
         inside = _members(shape, value)
     elif shape.type_name == "list":
         item = shape.member.serialization.get("name", "item")
-        inside = "".join(_write(shape.member, one, item) for one in value)
+        inside = "".join(_write(shape.member, element, item) for element in value)
     elif shape.type_name == "boolean":
         inside = "true" if value else "false"
     elif shape.type_name == "timestamp":
@@ -184,7 +184,7 @@ def _write(shape: Shape, value: Any, name: str) -> str:
     return f"<{name}>{inside}</{name}>"
 
 
-# XML 1.0 has no way at all to write most control characters.
+# XML 1.0 can't represent most control characters.
 _UNWRITABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

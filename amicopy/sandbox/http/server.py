@@ -1,7 +1,4 @@
-"""A sandbox on loopback: any AWS client can talk to it.
-
-Refuses every interface but 127.0.0.1, and to answer what `gate` does not let in.
-"""
+"""The sandbox as a server for any AWS client, on 127.0.0.1 only."""
 
 import contextlib
 import io
@@ -23,19 +20,19 @@ from amicopy.sandbox.records import DEFAULT_ACCOUNT
 from amicopy.sandbox.samples import populate
 from amicopy.sandbox.world import World
 
-# Read by moto when it is imported, or when it makes a backend: 1,300 images a region that nobody asked for.
+# Read by moto when it is imported or creates a backend, so set first. moto would load 1,300 AMIs into each region.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
-from amicopy.sandbox.http import moto_adapter as adapter
-from amicopy.sandbox.http.gate import ONE_AT_A_TIME, Gate, access_key_for
+from amicopy.sandbox.http import moto_adapter
+from amicopy.sandbox.http.dispatcher import ONE_AT_A_TIME, Dispatcher, access_key_for
 
 HOST = "127.0.0.1"
-_OURS_TO_SAY = ("connection", "content-length", "date", "server", "transfer-encoding")
+_SERVER_HEADERS = ("connection", "content-length", "date", "server", "transfer-encoding")
 
 
 class Sandbox:
-    """A running local EC2. Use it as a context manager, or `stop` it."""
+    """A running local EC2. Use it as a context manager, or call `stop`."""
 
     def __init__(
         self,
@@ -50,9 +47,9 @@ class Sandbox:
         self._clock, self._timing, self._unconfirmed = clock, timing, unconfirmed
         self._samples, self._enforce_iam = samples, enforce_iam
         world = self._new_world(clock, timing, unconfirmed, samples=samples)
-        self._gate = Gate(world, enforce_iam=enforce_iam)
-        with socket.create_server((HOST, port)) as listening:
-            self._server = _Server(listening, self._gate)
+        self._dispatcher = Dispatcher(world, enforce_iam=enforce_iam)
+        with socket.create_server((HOST, port)) as listener:
+            self._server = _Server(listener, self._dispatcher)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="sandbox", daemon=True
         )
@@ -69,10 +66,10 @@ class Sandbox:
         samples: bool = True,
         enforce_iam: bool = False,
     ) -> Self:
-        """Serve on loopback until stopped; port 0 takes a free one.
+        """Serve on loopback until stopped. Port 0 is any free port.
 
         Raises:
-            SandboxUnavailable: the port is taken.
+            SandboxUnavailable: the port is in use, or the system doesn't permit it.
         """
         try:
             return cls(
@@ -86,31 +83,31 @@ class Sandbox:
         except OSError as error:
             raise SandboxUnavailable(
                 f"The sandbox cannot listen on port {port}.",
-                why=f"The system says: {error.strerror}.",
-                next_step="Name another port, or none: a free one is found then.",
+                why=f"The system reports: {error.strerror}.",
+                next_step="Choose another port, or none to use any free one.",
             ) from error
 
     @staticmethod
     def _new_world(clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
         world = World(clock, timing=timing, unconfirmed=unconfirmed)
-        adapter.connect(world)
+        moto_adapter.connect(world)
         if samples:
             populate(world)
         return world
 
     @property
     def world(self) -> World:
-        """Return the EC2 behind the server."""
-        return self._gate.world
+        """Return the simulated EC2 that the server responds from."""
+        return self._dispatcher.world
 
     @property
     def endpoint_url(self) -> str:
-        """Return what AWS_ENDPOINT_URL is to be set to."""
+        """Return the value for AWS_ENDPOINT_URL."""
         return f"http://{HOST}:{self._server.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables with which any AWS client talks to this sandbox."""
+        """Return the environment variables that point any AWS client at this sandbox."""
         keys = self.credentials(DEFAULT_ACCOUNT)
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
@@ -123,7 +120,7 @@ class Sandbox:
 
     @staticmethod
     def credentials(account: str) -> dict[str, str]:
-        """Return what a boto3 session takes to act as this account, allowed everything."""
+        """Return the keyword arguments for a boto3 session that is allowed everything in the account."""
         return {"aws_access_key_id": access_key_for(account), "aws_secret_access_key": "sandbox"}
 
     def reset(
@@ -135,45 +132,45 @@ class Sandbox:
         samples: bool | None = None,
         enforce_iam: bool | None = None,
     ) -> World:
-        """Begin anew on the same port, with a fresh world and an empty moto; what is not given stays."""
+        """Start over on the same port with a new world and an empty moto; keep the arguments that aren't given."""
         with ONE_AT_A_TIME:
-            adapter.forget_moto_state()
+            moto_adapter.reset_moto()
             world = self._new_world(
                 clock or self._clock,
                 timing or self._timing,
                 unconfirmed or self._unconfirmed,
                 samples=self._samples if samples is None else samples,
             )
-            guarded = self._enforce_iam if enforce_iam is None else enforce_iam
-            self._gate.begin_anew(world, enforce_iam=guarded)
+            enforced = self._enforce_iam if enforce_iam is None else enforce_iam
+            self._dispatcher.replace_world(world, enforce_iam=enforced)
         return world
 
     def stop(self) -> None:
-        """Stop serving and cut what is still connected; a second time does nothing."""
+        """Stop serving and close all connections. Safe to repeat."""
         self._server.stop()
         self._thread.join()
 
     def __enter__(self) -> Self:
-        """Return the sandbox, which runs already."""
+        """Return the sandbox, which is already running."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop the sandbox."""
         self.stop()
 
 
 class _Server(ThreadedWSGIServer):
-    """A thread per connection, which is kept open for as long as the client likes."""
+    """One thread per connection; connections stay open until the client closes them."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, listening: socket.socket, gate: Gate) -> None:
-        # Handing over a socket that listens already: werkzeug would end the process over a busy port.
-        super().__init__(HOST, 0, _no_app, handler=_Handler, fd=listening.fileno())
-        self.gate = gate
+    def __init__(self, listener: socket.socket, dispatcher: Dispatcher) -> None:
+        # Takes a listening socket because werkzeug would exit the process if the port were in use.
+        super().__init__(HOST, 0, _no_app, handler=_Handler, fd=listener.fileno())
+        self.dispatcher = dispatcher
         self.stopping = threading.Event()
         self._connected: set[socket.socket] = set()
 
@@ -197,11 +194,11 @@ class _Server(ThreadedWSGIServer):
 
 
 def _no_app(_environ: Any, _start_response: Any) -> Any:
-    raise NotImplementedError  # the handler asks the gate
+    raise NotImplementedError  # the handler calls the dispatcher instead
 
 
 class _Handler(WSGIRequestHandler):
-    """HTTP/1.1 with connections kept open: werkzeug's own closes each after one answer."""
+    """HTTP/1.1 with keep-alive: werkzeug's own handler closes each connection after one response."""
 
     server: _Server
     protocol_version = "HTTP/1.1"
@@ -213,7 +210,7 @@ class _Handler(WSGIRequestHandler):
         environ = self.make_environ()
         environ["wsgi.input"] = io.BytesIO(body)
         try:
-            status, headers, payload = self.server.gate.answer(environ)
+            status, headers, payload = self.server.dispatcher.respond(environ)
         except ConnectionCut as cut:
             self.server.stopping.wait(cut.hang_seconds)
             self.close_connection = True
@@ -221,21 +218,21 @@ class _Handler(WSGIRequestHandler):
                 self.connection.shutdown(socket.SHUT_RDWR)
             return
         except Exception as error:
-            self.log_error("a bug in the sandbox, or in moto: %r", error)
+            self.log_error("a bug in the sandbox or in moto: %r", error)
             bug = Ec2Error("InternalError", "An internal error has occurred", 500)
             status, headers, payload = bug.status, [], error_xml(bug, "bug").encode()
         self.send_response(status)
         for name, value in headers:
-            if name.lower() not in _OURS_TO_SAY and not name.lower().startswith("access-control-"):
+            if name.lower() not in _SERVER_HEADERS and not name.lower().startswith("access-control-"):
                 self.send_header(name, value)
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
         self.wfile.flush()
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name for it
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         if type == "error":
             super().log(type, message, *args)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Stay quiet: the world keeps its own list of requests."""
+        """Log nothing: the world keeps its own list of requests."""

@@ -181,7 +181,7 @@ def test_one_region_that_refuses_does_not_stop_the_others(
 ) -> None:
     pending_copy(amicopy, clock, source)
     pending_copy(amicopy, clock, source, "eu-west-1")
-    world.order(parse_fault("DeregisterImage@eu-west-1=error:403 UnauthorizedOperation: You are not authorized."))
+    world.inject(parse_fault("DeregisterImage@eu-west-1=error:403 UnauthorizedOperation: You are not authorized."))
     ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--yes", "--output", "json")
     assert ran.code == 3
     assert [target["fate"] for target in ran.json["targets"]] == ["cancelled", "failed"]

@@ -46,7 +46,7 @@ def test_second_run_writes_nothing(amicopy: Run, world: World) -> None:
 
 def test_an_id_that_is_not_known_at_first_is_waited_for(amicopy: Run, world: World) -> None:
     source = a_source(world)
-    world.order(parse_fault("copy@us-west-2=unseen:3"))
+    world.inject(parse_fault("copy@us-west-2=unseen:3"))
     ran = amicopy("copy", source, "--to", "us-west-2")
     assert ran.code == 0, ran.err
     assert calls(world, "CopyImage") == 1
@@ -54,8 +54,8 @@ def test_an_id_that_is_not_known_at_first_is_waited_for(amicopy: Run, world: Wor
 
 def test_throttling_is_waited_out(amicopy: Run, world: World) -> None:
     source = a_source(world)
-    world.order(parse_fault("CopyImage@us-west-2=throttle*5"))
-    world.order(parse_fault("DescribeImages@us-west-2=throttle*20 after 2"))
+    world.inject(parse_fault("CopyImage@us-west-2=throttle*5"))
+    world.inject(parse_fault("DescribeImages@us-west-2=throttle*20 after 2"))
     ran = amicopy("copy", source, "--to", "us-west-2")
     assert ran.code == 0, ran.err
     assert len(world.images("us-west-2")) == 1

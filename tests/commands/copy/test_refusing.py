@@ -10,7 +10,7 @@ import pytest
 from moto.kms.models import kms_backends
 
 from amicopy.sandbox.http.server import Sandbox
-from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyFacts, Volume
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, KeyMetadata, Volume
 from amicopy.sandbox.state import any_key
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
@@ -248,7 +248,7 @@ def test_a_multi_region_key_is_used_by_its_replica_in_each_destination(amicopy: 
 
 def test_a_multi_region_key_named_by_its_id_is_left_to_each_region_to_find(amicopy: Run, world: World) -> None:
     """27: moto knows no such id, so KMS is not to be asked here."""
-    world.keys = any_key
+    world.state.keys = any_key
     order(world, "DescribeKey=error:400 AccessDeniedException: not authorized to perform: kms:DescribeKey*always")
     name = f"mrk-{NO_KEY.replace('-', '')}"
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", name)
@@ -860,12 +860,12 @@ def test_a_shared_instance_store_source_is_not_held_up_by_the_regions_default(am
 def test_a_key_that_dies_while_copying_is_named_at_the_end(amicopy: Run, world: World, kms: Kms) -> None:
     """27: what was good a moment ago; the preflight is no promise."""
     arn = made(kms, WEST)
-    look = world.keys
+    look = world.state.keys
 
-    def gone_since(account: str, region: str, key: str) -> KeyFacts | None:
-        return KeyFacts(arn=arn, state="Disabled") if key == arn else look(account, region, key)
+    def gone_since(account: str, region: str, key: str) -> KeyMetadata | None:
+        return KeyMetadata(arn=arn, state="Disabled") if key == arn else look(account, region, key)
 
-    world.keys = gone_since
+    world.state.keys = gone_since
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", arn)
     assert ran.code == 1
     assert the_copy(world, WEST).state == "failed"

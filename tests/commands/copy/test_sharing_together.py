@@ -239,7 +239,7 @@ def test_a_release_whose_sharing_was_cut_off_is_finished_by_the_next_run(amicopy
     order(world, f"ModifyImageAttribute@{EAST}=error:400 OperationNotPermitted: not now*2")
     ran = release(amicopy, source, "--no-preflight")
     assert (ran.code, is_released(world, WEST)) == (3, True), ran.err
-    world.forget_orders()
+    world.clear_faults()
     world.requests.clear()
     second = release(amicopy, source)
     assert (second.code, is_released(world, EAST)) == (0, True), second.err

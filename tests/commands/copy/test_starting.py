@@ -712,7 +712,7 @@ def test_a_run_that_never_heard_of_its_copy_tells_so_and_the_next_one_finds_it(a
     order(world, "CopyImage@us-west-2=lost", "CopyImage@us-west-2=dead")
     lost = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     assert (lost.code, row(lost, WEST)["error"]["slug"]) == (1, "unreachable")
-    world.forget_orders()
+    world.clear_faults()
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source))
 

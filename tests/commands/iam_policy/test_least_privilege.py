@@ -126,7 +126,7 @@ def test_removing_a_failed_attempt_needs_its_actions_from_the_start(
 ) -> None:
     document = printed(amicopy, source, *COPY)
     caller.may(document)
-    guarded.order(parse_fault("copy@us-west-2=fail"))
+    guarded.inject(parse_fault("copy@us-west-2=fail"))
     assert amicopy("copy", source, *COPY).code == 3
     guarded.requests.clear()
     caller.may(without(document, "ec2:DeregisterImage"))

@@ -1,0 +1,142 @@
+"""Dispatches every HTTP request by its signature's account, region and service: to the world or to moto.
+
+Refuses requests that a web page could have sent and those without an AWS signature. Signatures aren't verified.
+"""
+
+import contextlib
+import io
+import json
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
+from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
+from amicopy.sandbox.http import moto_adapter
+from amicopy.sandbox.http.iam import Authorizer, Caller
+from amicopy.sandbox.http.query_protocol import error_xml
+from amicopy.sandbox.world import World
+
+Response = tuple[int, list[tuple[str, str]], bytes]
+
+_LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::\d+)?", re.IGNORECASE)
+_SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
+# The sandbox's own access keys contain the account. moto expects keys of 20 characters.
+_KEY_PREFIX = "AKIASBOX"
+_OWN_KEY = re.compile(rf"{_KEY_PREFIX}(\d{{12}})")
+_XML = [("Content-Type", "text/xml;charset=UTF-8")]
+# moto isn't thread-safe, and its state belongs to the process: one call at a time.
+ONE_AT_A_TIME = threading.RLock()
+
+
+def access_key_for(account: str) -> str:
+    """Return an access key that is allowed everything in an account."""
+    return f"{_KEY_PREFIX}{account}"
+
+
+class Dispatcher:
+    """Responds to HTTP requests from one world at a time."""
+
+    def __init__(self, world: World, *, enforce_iam: bool = False) -> None:
+        self._app = moto_adapter.moto_app()
+        self._authorizer: Authorizer | None = None
+        self.replace_world(world, enforce_iam=enforce_iam)
+
+    def replace_world(self, world: World, *, enforce_iam: bool) -> None:
+        """Respond from another world from now on."""
+        self.world = world
+        self._authorizer = Authorizer(_find_caller) if enforce_iam else None
+
+    def respond(self, environ: dict[str, Any]) -> Response:
+        """Return the response to one request.
+
+        Raises:
+            ConnectionCut: close the connection without a response.
+        """
+        refusal = _refusal(environ)
+        if refusal is not None:
+            return refusal
+        scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+        if scope is None:
+            error = not_validated()
+            return error.status, _XML, error_xml(error, "unsigned").encode()
+        key, region, service = scope.groups()
+        # moto would take "region/…" in the user agent for the region of the request.
+        environ["HTTP_USER_AGENT"] = environ.get("HTTP_USER_AGENT", "").replace("region/", "region-")
+        with ONE_AT_A_TIME:
+            own = _OWN_KEY.fullmatch(key)
+            account = own[1] if own else moto_adapter.account_of(key)
+            environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+            if service != "ec2":
+                return self._other_service(environ, service, region, account, key)
+            environ[moto_adapter.EC2_REQUEST] = moto_adapter.Ec2Request(
+                world=self.world, authorizer=self._authorizer, region=region, account=account, access_key=key
+            )
+            response = _run(self._app, environ)
+        if moto_adapter.CONNECTION_CUT in environ:
+            raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
+        return response
+
+    def _other_service(self, environ: dict[str, Any], service: str, region: str, account: str, key: str) -> Response:
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        form = {} if target else dict(parse_qsl(body.decode(errors="replace")))
+        operation = target.rpartition(".")[2] or form.get("Action", "") or environ["REQUEST_METHOD"]
+
+        def respond() -> Response:
+            if self._authorizer is not None:
+                resource = moto_adapter.kms_resource(account, region, body) if service == "kms" else None
+                self._authorizer.authorize_service(service, operation, resource, access_key=key, region=region)
+            return _run(self._app, environ)
+
+        try:
+            return self.world.serve(operation, form, region=region, account=account, service=service, respond=respond)
+        except Ec2Error as error:
+            return _error_of_other_service(error, in_json=bool(target))
+        except ProxyPage as page:
+            return page.status, [("Content-Type", "text/html")], moto_adapter.PROXY_PAGE.encode()
+        except TruncatedResponse as truncated:
+            status, headers, whole = truncated.response
+            return status, headers, whole[: len(whole) // 2]
+
+
+def _refusal(environ: Mapping[str, Any]) -> Response | None:
+    text = [("Content-Type", "text/plain")]
+    origin = environ.get("HTTP_ORIGIN")
+    is_foreign = origin is not None and not _LOOPBACK.fullmatch(origin.partition("://")[2])
+    if is_foreign or not _LOOPBACK.fullmatch(environ.get("HTTP_HOST", "")):
+        return 403, text, b"The sandbox responds to programs on this machine, not to web pages.\n"
+    if environ.get("PATH_INFO", "").startswith(("/moto-api", "/latest/", "/favicon.ico")):
+        return 404, text, b"Not found.\n"
+    return None
+
+
+def _find_caller(access_key: str, region: str) -> Caller | None:
+    return None if _OWN_KEY.fullmatch(access_key) else moto_adapter.find_caller(access_key, region)
+
+
+def _error_of_other_service(error: Ec2Error, *, in_json: bool) -> Response:
+    if in_json:
+        body = json.dumps({"__type": error.code, "message": error.message})
+        return error.status, [("Content-Type", "application/x-amz-json-1.1")], body.encode()
+    envelope = error_xml(error, "refused").replace("<Response><Errors>", "<ErrorResponse>")
+    envelope = envelope.replace("</Errors>", "").replace("RequestID>", "RequestId>")
+    return error.status, _XML, envelope.replace("</Response>", "</ErrorResponse>").encode()
+
+
+def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Response:
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+        started.append((status, headers))
+
+    with contextlib.ExitStack() as stack:
+        chunks = app(environ, start_response)
+        if hasattr(chunks, "close"):
+            stack.callback(chunks.close)
+        body = b"".join(chunks)
+    status, headers = started[-1]
+    return int(status.split()[0]), headers, body
