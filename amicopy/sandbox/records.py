@@ -12,7 +12,7 @@ DEFAULT_ACCOUNT = "123456789012"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyMetadata:
-    """What EC2 needs to know of a KMS key, as DescribeKey returns it."""
+    """What EC2 needs to know about a KMS key, as DescribeKey returns it."""
 
     arn: str
     state: str = "Enabled"

@@ -48,7 +48,7 @@ class Settings:
 
     opted_in: bool = True
     encryption_by_default: bool = False
-    default_kms_key: str = ""  # "": the AWS-managed key, alias/aws/ebs
+    default_kms_key: str = ""  # "": the AWS managed key, alias/aws/ebs
     image_block_public_access: str = "unblocked"
     image_block_managed_by: str = "account"
     snapshot_block_public_access: str = "unblocked"

@@ -50,7 +50,7 @@ def _check_protection(call: Call, image: Image) -> None:
 
 
 def enable_protection(call: Call) -> dict[str, Any]:
-    """EnableImageDeregistrationProtection: with a cooldown, it lasts for 24 hours after being disabled."""
+    """EnableImageDeregistrationProtection: with a cooldown, protection lasts 24 hours after it is disabled."""
     image = call.own_image(call.required("ImageId"))
     cooldown = call.params.get("WithCooldown")
     image.protection = "enabled-with-cooldown" if cooldown else "enabled-without-cooldown"
@@ -59,7 +59,7 @@ def enable_protection(call: Call) -> dict[str, Any]:
 
 
 def disable_protection(call: Call) -> dict[str, Any]:
-    """DisableImageDeregistrationProtection: at once, or after the cooldown."""
+    """DisableImageDeregistrationProtection: end the protection, at once or after its cooldown."""
     image = call.own_image(call.required("ImageId"))
     if image.protection == "enabled-with-cooldown":
         image.protected_until = call.now + COOLDOWN
@@ -70,7 +70,7 @@ def disable_protection(call: Call) -> dict[str, Any]:
 
 
 def enable_deprecation(call: Call) -> dict[str, Any]:
-    """EnableImageDeprecation: the date is cut to the minute; it can't be past or more than ten years ahead."""
+    """EnableImageDeprecation: set the date, without its seconds. It can't be past or over ten years ahead."""
     image = call.own_image(call.required("ImageId"))
     moment = call.required("DeprecateAt")
     if isinstance(moment, str):

@@ -1,4 +1,4 @@
-"""An account's settings of a region: encryption by default, block public access, and the list of regions.
+"""An account's settings in a region: encryption by default, block public access, and the list of regions.
 
 The operations that copy and share enforce them.
 """

@@ -100,9 +100,8 @@ def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
     }
     listed = [{"UserId": user} for user in call.params.get("UserIds") or []]
     listed += [{"Group": group} for group in call.params.get("GroupNames") or []]
-    if listed and (
-        call.params.get("OperationType") or not given
-    ):  # packer sends them together with CreateVolumePermission
+    # packer sends UserIds together with CreateVolumePermission, which contains them already.
+    if listed and (call.params.get("OperationType") or not given):
         changes.setdefault(call.required("OperationType"), []).extend(listed)
     if call.params.get("Attribute") not in (None, "createVolumePermission"):
         raise errors.invalid_value(call.params["Attribute"], "attribute", "Only permissions can be modified.")

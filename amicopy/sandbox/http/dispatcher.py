@@ -1,4 +1,4 @@
-"""Dispatches every HTTP request by its signature's account, region and service: to the world or to moto.
+"""Dispatches each HTTP request to the world or to moto, by the account, region and service in its signature.
 
 Refuses requests that a web page could have sent and those without an AWS signature. Signatures aren't verified.
 """
@@ -28,7 +28,7 @@ _KEY_PREFIX = "AKIASBOX"
 _OWN_KEY = re.compile(rf"{_KEY_PREFIX}(\d{{12}})")
 _XML = [("Content-Type", "text/xml;charset=UTF-8")]
 # moto isn't thread-safe, and its state belongs to the process: one call at a time.
-ONE_AT_A_TIME = threading.RLock()
+MOTO_LOCK = threading.RLock()
 
 
 def access_key_for(account: str) -> str:
@@ -65,7 +65,7 @@ class Dispatcher:
         key, region, service = scope.groups()
         # moto would take "region/…" in the user agent for the region of the request.
         environ["HTTP_USER_AGENT"] = environ.get("HTTP_USER_AGENT", "").replace("region/", "region-")
-        with ONE_AT_A_TIME:
+        with MOTO_LOCK:
             own = _OWN_KEY.fullmatch(key)
             account = own[1] if own else moto_adapter.account_of(key)
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = account

@@ -118,7 +118,7 @@ class Ec2Request:
     def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: Callable[[], Any]) -> Any:
         """Return status, headers and body: always in EC2's format, unless a fault says otherwise.
 
-        Sets `CONNECTION_CUT` in ``environ`` where the connection is to be closed without a response.
+        To close the connection without a response, it sets `CONNECTION_CUT` in ``environ``.
         """
         name, request_id = form.get("Action", ""), str(uuid.uuid4())
         headers = {"Content-Type": "text/xml;charset=UTF-8", "x-amzn-requestid": request_id}

@@ -25,7 +25,7 @@ os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
 from amicopy.sandbox.http import moto_adapter
-from amicopy.sandbox.http.dispatcher import ONE_AT_A_TIME, Dispatcher, access_key_for
+from amicopy.sandbox.http.dispatcher import MOTO_LOCK, Dispatcher, access_key_for
 
 HOST = "127.0.0.1"
 _SERVER_HEADERS = ("connection", "content-length", "date", "server", "transfer-encoding")
@@ -133,7 +133,7 @@ class Sandbox:
         enforce_iam: bool | None = None,
     ) -> World:
         """Start over on the same port with a new world and an empty moto; keep the arguments that aren't given."""
-        with ONE_AT_A_TIME:
+        with MOTO_LOCK:
             moto_adapter.reset_moto()
             world = self._new_world(
                 clock or self._clock,
