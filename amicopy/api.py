@@ -106,7 +106,6 @@ def copy(
     Raises:
         UsageError: the arguments contradict each other or break a rule of EC2's, or a region doesn't exist. AWS was not
             called.
-        ValueError: a principal is not valid.
         AmicopyError: nothing could be planned: no credentials, no such AMI, or no permission to read.
     """
     request = CopyRequest(
@@ -120,7 +119,7 @@ def copy(
         tags=dict(tags or {}),
         carry_tags=carry_tags,
         carry_permissions=carry_permissions,
-        share=None if share is None else frozenset(map(Principal.parse, _listed(share))),
+        share=None if share is None else _principals(_listed(share)),
         encrypt=encrypt,
         kms_keys=dict(kms_keys or {}),
         complete_within=complete_within,
@@ -255,6 +254,18 @@ def _context(
 
 def _about(image_ids: str | Iterable[str], source_region: str | None) -> CopyRequest:
     return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids))
+
+
+def _principals(texts: Iterable[str]) -> frozenset[Principal]:
+    """Return the principals that these texts stand for.
+
+    Raises:
+        UsageError: one isn't a principal.
+    """
+    try:
+        return frozenset(map(Principal.parse, texts))
+    except ValueError as error:
+        raise UsageError(f"share: {error}.") from error
 
 
 def _listed(texts: str | Iterable[str]) -> tuple[str, ...]:

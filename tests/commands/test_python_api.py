@@ -83,7 +83,7 @@ def test_shared_with_nobody_is_not_shared_as_the_source(
 def test_what_contradicts_itself_is_raised_before_aws_is_asked(world: World, context: amicopy.Context) -> None:
     with pytest.raises(UsageError, match="us-west-22"):
         amicopy.copy(GONE, to="us-west-22", context=context)
-    with pytest.raises(ValueError, match="somebody"):
+    with pytest.raises(UsageError, match="somebody"):
         amicopy.copy(GONE, to=WEST, share=["somebody"], context=context)
     with pytest.raises(ValueError, match="ids"):
         amicopy.cancel([], regions=WEST, context=context)

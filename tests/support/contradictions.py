@@ -93,6 +93,6 @@ CONTRADICTIONS = {
         options=["--best-effort", "eu-west-3"],
         manifest="best_effort: eu-west-3",
         python={"best_effort": "eu-west-3"},
-        says="eu-west-3",
+        says="is not a destination",
     ),
 }
