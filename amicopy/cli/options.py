@@ -14,7 +14,7 @@ from amicopy.core.durations import completion_from, deprecation_from, length_fro
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
-from amicopy.core.templates import check_template
+from amicopy.core.templates import template_problem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -152,12 +152,7 @@ def _check(
     param: click.Parameter | None,
     ctx: click.Context | None,
 ) -> None:
-    try:
-        check_template(value)
-    except ValueError as error:
-        kind.fail(f"{error}.", param, ctx)
-    # Without fields it is the name itself; with them EC2's rules are checked once they are filled in.
-    if "{" not in value and (problem := problem_of(value)):
+    if problem := template_problem(value, problem_of):
         kind.fail(f"{problem}.", param, ctx)
 
 

@@ -10,7 +10,7 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
-from amicopy.core.templates import check_template
+from amicopy.core.templates import template_problem
 
 
 class Protection(StrEnum):
@@ -127,10 +127,7 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         ("name", request.name, name_problem),
         ("description", request.description or "", description_problem),
     ):
-        wrong = list(_unless_raised(check_template, template, name))
-        yield from wrong
-        # Without fields it is the text itself; with them EC2's rules are checked once they are filled in.
-        if template and not wrong and "{" not in template and (problem := problem_of(template)):
+        if template and (problem := template_problem(template, problem_of)):
             yield RequestProblem((name,), problem)
     if own := sorted(OWN_TAGS & request.tags.keys()):
         yield RequestProblem(("tags",), f"amicopy sets {own[0]!r} itself, to record where a copy comes from")

@@ -31,6 +31,19 @@ def check_template(template: str) -> None:
             raise ValueError(f"{{{field}}} in {template!r} is an unknown field; the fields are {known}")
 
 
+def template_problem(template: str, problem_of: Callable[[str], str]) -> str:
+    """Return what is wrong with a template, or an empty string.
+
+    ``problem_of`` has EC2's rules for the text. A template without fields is that text already; the others are checked
+    once they are filled in.
+    """
+    try:
+        check_template(template)
+    except ValueError as error:
+        return str(error)
+    return "" if "{" in template else problem_of(template)
+
+
 def matches_template(text: str, template: str, values: Mapping[str, str]) -> bool:
     """Tell whether ``text`` is the template filled with these values, or with the date of another day."""
     escaped = {field: re.escape(value) for field, value in values.items()}

@@ -224,8 +224,8 @@ class _Entries:
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
         for problem in request_problems(request):
-            key = next((MANIFEST.get(name, name).partition(":")[0] for name in problem.fields), "")
-            self._tree.blame(at.get(key, ()), problem.words(MANIFEST))
+            first = problem.fields[0]
+            self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
 
     def _checked(self, path: TreePath, read: Callable[[Any], Any], text: Any) -> Any:

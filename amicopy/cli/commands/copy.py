@@ -24,7 +24,7 @@ from amicopy.cli.run_options import refuse_run_contradictions, run_options
 
 EXIT_CODES = """\b
 Exit codes:
-  0 every destination is up to date     1 nothing succeeded, or refused and nothing started
+  0 every destination is up to date   1 nothing succeeded, or refused and nothing started
   2 usage                             3 some destinations done, some not
   4 --dry-run --exit-code: work to do 5 still copying; the same command goes on
   6 credentials, permissions, region not enabled
