@@ -3,21 +3,17 @@
 Refuses to wait, to decide, and to let anything of botocore's through.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from amicopy.aws.client import CallCounter
-from amicopy.aws.dry_run import WriteOperation, dry_run_parameters
-from amicopy.aws.ec2_reads import Ec2Reads, chunks
+from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.kms import KmsClient
-from amicopy.aws.responses import principals_for, tags_for
 from amicopy.aws.session import Session
 from amicopy.aws.ssm import ParameterStore
 from amicopy.core.errors import AccessDenied, AmicopyError
-from amicopy.core.models import Image, Principal
-
-_CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single operation" (ModifySnapshotAttribute)
+from amicopy.core.models import Image
+from amicopy.core.write import Write, tag_list
 
 
 class Ec2(Ec2Reads):
@@ -51,7 +47,7 @@ class Ec2(Ec2Reads):
         AWS: EC2 CopyImage, called in the destination region.
         """
         specifications = [
-            {"ResourceType": kind, "Tags": tags_for(tags)}
+            {"ResourceType": kind, "Tags": tag_list(tags)}
             for kind, tags in (("image", image_tags), ("snapshot", snapshot_tags))
             if tags
         ]
@@ -74,95 +70,29 @@ class Ec2(Ec2Reads):
         image_id: str = self._call("CopyImage", **parameters)["ImageId"]
         return image_id
 
-    def forbidden(self, write: WriteOperation, source: Image, now: datetime) -> AccessDenied | None:
-        """Return IAM's refusal of a kind of write in this region; None where it allows it, or does not clearly say.
-
-        AWS: the operation in question, with DryRun.
-        """
-        try:
-            self._call(str(write), DryRun=True, **dry_run_parameters(write, source, now))
-        except AccessDenied as error:
-            return error
-        except AmicopyError:  # DryRunOperation is EC2's yes; anything else says nothing about permissions
-            return None
-        return None
-
-    def create_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
-        """Put tags on an AMI or a snapshot; a key that is there gets the new value.
-
-        AWS: EC2 CreateTags.
-        """
-        self._call("CreateTags", Resources=[resource_id], Tags=tags_for(tags))
-
-    def describe_as(self, image_id: str, description: str) -> None:
-        """Give the AMI another description.
-
-        AWS: EC2 ModifyImageAttribute.
-        """
-        self._call("ModifyImageAttribute", ImageId=image_id, Description={"Value": description})
-
-    def share_image(self, image_id: str, principals: Sequence[Principal]) -> None:
-        """Let these launch the AMI as well; those who may already still may.
+    def write(self, write: Write) -> None:
+        """Make a writing call that answers nothing of interest.
 
         Raises:
-            ImageUnavailable: it is pending, or its state flaps; worth repeating.
-            OperationNotPermitted: block public access is on.
+            ImageUnavailable: the image is pending, or EC2 shows it as pending for a moment; worth repeating.
+            OperationNotPermitted: a setting of the account forbids it, such as block public access.
 
-        AWS: EC2 ModifyImageAttribute.
+        AWS: the EC2 operation that ``write`` names.
         """
-        self._call("ModifyImageAttribute", ImageId=image_id, LaunchPermission={"Add": principals_for(principals)})
+        self._call(str(write.operation), **write.parameters)
 
-    def share_snapshot(self, snapshot_id: str, principals: Sequence[Principal]) -> None:
-        """Let these create volumes from the snapshot as well.
+    def forbidden(self, write: Write) -> AccessDenied | None:
+        """Return IAM's refusal of a writing call in this region; None if it is allowed, or if EC2 does not say.
 
-        AWS: EC2 ModifySnapshotAttribute.
+        AWS: the EC2 operation in question, with DryRun.
         """
-        for some in chunks(principals, _CHANGES_PER_CALL):
-            self._call(
-                "ModifySnapshotAttribute",
-                SnapshotId=snapshot_id,
-                CreateVolumePermission={"Add": principals_for(some)},
-            )
-
-    def delete_tags(self, resource_id: str, tags: Mapping[str, str]) -> None:
-        """Take tags off an AMI or a snapshot, where they still have these values.
-
-        AWS: EC2 DeleteTags.
-        """
-        self._call("DeleteTags", Resources=[resource_id], Tags=tags_for(tags))
-
-    def unshare_image(self, image_id: str, principals: Sequence[Principal]) -> None:
-        """Let these launch the AMI no longer.
-
-        AWS: EC2 ModifyImageAttribute.
-        """
-        self._call("ModifyImageAttribute", ImageId=image_id, LaunchPermission={"Remove": principals_for(principals)})
-
-    def unshare_snapshot(self, snapshot_id: str, principals: Sequence[Principal]) -> None:
-        """Let these create volumes from the snapshot no longer.
-
-        AWS: EC2 ModifySnapshotAttribute.
-        """
-        for some in chunks(principals, _CHANGES_PER_CALL):
-            self._call(
-                "ModifySnapshotAttribute",
-                SnapshotId=snapshot_id,
-                CreateVolumePermission={"Remove": principals_for(some)},
-            )
-
-    def deprecate_image(self, image_id: str, at: datetime) -> None:
-        """Let EC2 call the AMI deprecated from ``at`` on, which has to be in the future.
-
-        AWS: EC2 EnableImageDeprecation.
-        """
-        self._call("EnableImageDeprecation", ImageId=image_id, DeprecateAt=at)
-
-    def protect_image(self, image_id: str, *, with_cooldown: bool) -> None:
-        """Let nobody deregister the AMI until this is lifted again; with a cooldown, for 24 hours after that too.
-
-        AWS: EC2 EnableImageDeregistrationProtection.
-        """
-        self._call("EnableImageDeregistrationProtection", ImageId=image_id, WithCooldown=with_cooldown)
+        try:
+            self._call(str(write.operation), DryRun=True, **write.parameters)
+        except AccessDenied as error:
+            return error
+        except AmicopyError:  # DryRunOperation is EC2's yes; any other error says nothing about permissions
+            return None
+        return None
 
     def deregister_image(self, image_id: str) -> dict[str, str]:
         """Deregister the AMI, which also stops a copy, and delete the snapshots that EC2 lists as its own.

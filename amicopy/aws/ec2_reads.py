@@ -200,6 +200,19 @@ class Ec2Reads:
         answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
         return principals_from(answer.get("LaunchPermissions", ()))
 
+    def uefi_data(self, image_id: str) -> str:
+        """Return the AMI's UEFI variables as EC2 gives them, in base64; empty if it has none.
+
+        Raises:
+            NotOwner: only its owner may ask.
+            ImageNotFound, ImageUnavailable: it is not there, or not any more.
+
+        AWS: EC2 DescribeImageAttribute.
+        """
+        answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="uefiData")
+        data: str = answer.get("UefiData", {}).get("Value", "")
+        return data
+
     def volume_permissions(self, snapshot_id: str) -> frozenset[Principal]:
         """Return who may create volumes from the snapshot.
 

@@ -12,10 +12,10 @@ from amicopy.core.models import (
     Image,
     ImageState,
     Principal,
-    PrincipalKind,
     Region,
     Snapshot,
 )
+from amicopy.core.write import PRINCIPAL_MEMBERS
 
 Answer = Mapping[str, Any]
 
@@ -31,15 +31,10 @@ _CARRIED = (
     "SriovNetSupport",
     "TpmSupport",
     "ImdsSupport",
+    "PlatformDetails",
+    "UsageOperation",
     "Platform",
 )
-_PRINCIPAL_MEMBERS = (
-    ("UserId", PrincipalKind.ACCOUNT),
-    ("Group", PrincipalKind.GROUP),
-    ("OrganizationArn", PrincipalKind.ORGANIZATION),
-    ("OrganizationalUnitArn", PrincipalKind.ORGANIZATIONAL_UNIT),
-)
-_MEMBER_OF = {kind: member for member, kind in _PRINCIPAL_MEMBERS}
 
 
 def image_from(answer: Answer, region: str) -> Image:
@@ -57,13 +52,23 @@ def image_from(answer: Answer, region: str) -> Image:
         created_at=answer.get("CreationDate", ""),
         tags=tags_from(answer),
         devices=tuple(_device(item) for item in answer.get("BlockDeviceMappings", ())),
-        attributes={name: str(answer[name]).lower() for name in _CARRIED if answer.get(name)},
+        attributes=_attributes(answer),
         deprecate_at=_moment(answer.get("DeprecationTime", "")),
         protection=answer.get("DeregistrationProtection", ""),
         source_region=answer.get("SourceImageRegion", ""),
         source_image_id=answer.get("SourceImageId", ""),
         source_instance_id=answer.get("SourceInstanceId", ""),
     )
+
+
+def _attributes(answer: Answer) -> dict[str, str]:
+    found = {name: str(answer[name]).lower() for name in _CARRIED if answer.get(name)}
+    if codes := sorted(
+        f"{code.get('ProductCodeId', '')} ({code.get('ProductCodeType', '')})"
+        for code in answer.get("ProductCodes", ())
+    ):
+        found["ProductCodes"] = ", ".join(codes)
+    return found
 
 
 def _state(text: str) -> ImageState:
@@ -126,18 +131,11 @@ def tags_from(answer: Answer) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", ())}
 
 
-def tags_for(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return tags as EC2 takes them, in a settled order: EC2 compares what comes with a repeated client token."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
 def principals_from(items: Iterable[Answer]) -> frozenset[Principal]:
     """Return the principals of LaunchPermissions or CreateVolumePermissions."""
     return frozenset(
-        Principal(kind, item[member]) for item in items for member, kind in _PRINCIPAL_MEMBERS if item.get(member)
+        Principal(kind, item[member])
+        for item in items
+        for kind, member in PRINCIPAL_MEMBERS.items()
+        if item.get(member)
     )
-
-
-def principals_for(principals: Iterable[Principal]) -> list[dict[str, str]]:
-    """Return principals as EC2 takes them."""
-    return [{_MEMBER_OF[principal.kind]: principal.value} for principal in principals]

@@ -1,19 +1,17 @@
-"""From ``--profile``, ``--endpoint-url`` and ``--sandbox`` to a session.
-
-Refuses to call AWS.
-"""
+"""From ``--profile``, ``--endpoint-url`` and ``--sandbox`` to a session."""
 
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import write_failure
 from amicopy.cli.signals import stopping_on_signals
-from amicopy.cli.terminal import bug_report, exit_code_of, tell_failure
+from amicopy.cli.terminal import exit_code_of, reported_bug, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.context import Context
@@ -24,43 +22,40 @@ if TYPE_CHECKING:
 
 
 def run_connected(
-    command: str, environment: Environment, options: Mapping[str, Any], run: Callable[[Context], int]
+    command: str,
+    environment: Environment,
+    connection: ConnectionOptions,
+    output: OutputOptions,
+    run: Callable[[Context], int],
 ) -> int:
-    """Return the exit code of ``run``, handed the means that the options ask for; tell what ends it early."""
+    """Call ``run`` with the context that the options describe; return its exit code, or that of an early failure."""
     failure: AmicopyError
     with contextlib.ExitStack() as stack:
-        if options["verbose"]:
+        if output.verbose:
             stack.enter_context(calls_logged())
         if environment.handle_signals:
             stack.enter_context(stopping_on_signals(environment.stop))
         try:
-            session = stack.enter_context(
-                connected(
-                    profile=options["profile"],
-                    endpoint_url=options["endpoint_url"],
-                    sandbox=options["sandbox"],
-                    clock=environment.clock,
-                )
-            )
-            return run(environment.context(session, quiet=options["quiet"]))
+            session = stack.enter_context(connected(connection, environment.clock))
+            return run(environment.context(session, quiet=output.quiet))
         except AmicopyError as error:
             failure, code = error, exit_code_of(error, environment.stop)
         except Exception as error:
-            failure, code = bug_report(error), ExitCode.BUG
-        write_failure(options, failure_document(command, failure, code))
-        return tell_failure(command, failure, code, options["output"])
+            failure, code = reported_bug(error), ExitCode.BUG
+        write_failure(output, failure_document(command, failure, code))
+        return tell_failure(command, failure, code, output.format)
 
 
 @contextlib.contextmanager
-def connected(*, profile: str | None, endpoint_url: str | None, sandbox: bool, clock: Clock) -> Iterator[Session]:
-    """Yield the session that the options ask for; a sandbox lives as long as it is used.
+def connected(options: ConnectionOptions, clock: Clock) -> Iterator[Session]:
+    """Yield the session that the options describe; a sandbox ends with it.
 
     Raises:
         CredentialsMissing: the profile or the configuration cannot be used.
         SandboxUnavailable: its libraries are not installed.
     """
-    if not sandbox:
-        yield Session(profile=profile, endpoint_url=endpoint_url)
+    if not options.sandbox:
+        yield Session(profile=options.profile, endpoint_url=options.endpoint_url)
         return
     with started_sandbox(clock) as running:
         keys = running.environment

@@ -38,7 +38,13 @@ class Environment:
         from amicopy.core.request import OPTIONS
         from amicopy.jobs.context import Context
 
-        context = Context(session=session, clock=self.clock, stop=self.stop, spelling=OPTIONS)
+        context = Context(
+            session=session,
+            clock=self.clock,
+            stop=self.stop,
+            spelling=OPTIONS,
+            again=f"Run the same command again: {self.same_command}",
+        )
         if self.drive:
             context.drive = self.drive
         if not quiet:

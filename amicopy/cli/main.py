@@ -100,9 +100,9 @@ def main(argv: Sequence[str], environment: Environment) -> int:
     except OSError as error:
         return _stdout_failed(error)
     except Exception as error:
-        from amicopy.cli.terminal import bug_report
+        from amicopy.cli.terminal import reported_bug
 
-        return _tell(bug_report(error), ExitCode.BUG)
+        return _tell(reported_bug(error), ExitCode.BUG)
     return int(code or ExitCode.OK)
 
 

@@ -3,7 +3,7 @@
 Refuses to read AWS or configuration: a value is right or wrong by itself.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -204,14 +204,6 @@ connection_options = stacked(
     option("--endpoint-url", metavar="URL", help="Call EC2 there instead, in every region."),
     option("--sandbox", is_flag=True, help="Start a local EC2 for this run: no account, no cost."),
 )
-
-
-def refuse_two_endpoints(options: Mapping[str, Any]) -> None:
-    """Raise a usage error where the connection options name two EC2s."""
-    if options["sandbox"] and options["endpoint_url"]:
-        raise click.UsageError("--sandbox and --endpoint-url cannot be used together: each is an EC2 endpoint.")
-    if options["sandbox"] and options["profile"]:
-        raise click.UsageError("--sandbox and --profile cannot be used together: the sandbox uses no real credentials.")
 
 
 def output_options(*formats: str) -> Callable[[Command], Command]:

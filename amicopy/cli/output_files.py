@@ -1,7 +1,4 @@
-"""Where the result of a run goes beside stdout: files in any format, GitHub's, a page for people.
-
-Refuses to start a run whose results could not be written.
-"""
+"""Where the result of a run goes besides stdout: files in any format, GitHub's files, an HTML report."""
 
 import contextlib
 import os
@@ -12,20 +9,19 @@ from typing import Any
 
 import click
 
+from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.options import option, stacked
 from amicopy.core.errors import AmicopyError, ExitCode, OutputFailed, UsageError
-
-EXPORTED = ("tfvars", "cfn", "env", "markdown")
-FILE_FORMATS = ("text", "table", "json", *EXPORTED)
+from amicopy.render.formats import FILE_FORMATS
 
 
 class FormatAndFile(click.ParamType[tuple[str, str]]):
-    """A format and the file that is to hold it."""
+    """A format and the file to write."""
 
     name = "format=file"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """Return both, or fail with the formats that there are."""
+        """Return both, or fail with the formats to choose from."""
         if isinstance(value, tuple):
             return value
         form, sign, path = value.partition("=")
@@ -40,24 +36,24 @@ file_options = stacked(
         "files",
         multiple=True,
         type=FormatAndFile(),
-        help="Write the result to a file too: text, table, json, tfvars, cfn, env or markdown; repeatable. Written "
-        "whole or not at all, also when the run fails.",
+        help=f"Also write the result to a file, as {', '.join(FILE_FORMATS[:-1])} or {FILE_FORMATS[-1]}; repeatable. "
+        "The file is replaced as a whole, also when the run fails.",
     ),
-    option("--report", "page", metavar="FILE", help="Write a page for people: every region's timeline, as HTML."),
+    option("--html", metavar="FILE", help="Also write an HTML report with a timeline of every region."),
     option("--github", is_flag=True, help="In GitHub Actions: fill the step's outputs and summary, annotate failures."),
 )
 
 _GITHUB = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")
 
 
-def check_files(options: Mapping[str, Any]) -> None:
-    """Find out, before anything starts, whether all that was asked for can be written.
+def check_files(output: OutputOptions) -> None:
+    """Check, before anything starts, that every requested file can be written.
 
     Raises:
-        UsageError: a file cannot be written, is named twice, or GitHub has named none.
+        UsageError: a file cannot be written, is named twice, or GitHub has set no file names.
     """
-    paths = [path for _, path in options["files"]] + ([options["page"]] if options["page"] else [])
-    if not paths and not options["github"]:
+    paths = output.paths
+    if not paths and not output.github:
         return
     from amicopy.render.files import check_writable
 
@@ -66,7 +62,7 @@ def check_files(options: Mapping[str, Any]) -> None:
         if real.count(place) > 1 and Path(place).is_file() | (not Path(place).exists()):
             raise UsageError(f"{path} is named twice.", next_step="Give each output a file of its own.")
         check_writable(path)
-    for name in _GITHUB if options["github"] else ():
+    for name in _GITHUB if output.github else ():
         if not os.environ.get(name):
             raise UsageError(
                 f"--github: {name} is not set.",
@@ -77,7 +73,7 @@ def check_files(options: Mapping[str, Any]) -> None:
 
 
 def write_files(tasks: Iterable[tuple[str, Callable[[], None]]]) -> Sequence[AmicopyError]:
-    """Do every write; return an error for each that failed: the others are not lost with it."""
+    """Do every write; return an error for each that failed, which does not keep the others from being written."""
     errors: list[AmicopyError] = []
     for path, write in tasks:
         try:
@@ -87,19 +83,19 @@ def write_files(tasks: Iterable[tuple[str, Callable[[], None]]]) -> Sequence[Ami
                 OutputFailed(
                     f"{path} could not be written.",
                     why=f"{error.strerror or error}.",
-                    next_step="The copies are not touched by that; run the same command again.",
+                    next_step="The copies themselves are not affected; run the same command again.",
                 )
             )
     return errors
 
 
-def write_failure(options: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-    """Write the document of a run that ended before it had a plan to the JSON files asked for.
+def write_failure(output: OutputOptions, document: Mapping[str, Any]) -> None:
+    """Write the document of a run that ended before it had a plan to the requested JSON files.
 
-    Maps and pages stay as they were: who deploys from one would lose all its ids. What cannot be written is passed
-    over: the failure itself is what has to be told.
+    Other files stay as they were, so that a deployment that reads one does not lose its ids. A file that cannot be
+    written is ignored: the failure itself is what the user has to see.
     """
-    paths = [path for form, path in options.get("files", ()) if form == "json"]
+    paths = [path for form, path in output.files if form == "json"]
     if not paths:
         return
     from amicopy.render.files import check_writable, write_atomically
@@ -111,17 +107,17 @@ def write_failure(options: Mapping[str, Any], document: Mapping[str, Any]) -> No
             write_atomically(path, json_of(document))
 
 
-def wanted_files(
-    options: Mapping[str, Any], formats: Mapping[str, Callable[[], str]], code: ExitCode, report: Any
+def requested_files(
+    output: OutputOptions, formats: Mapping[str, Callable[[], str]], code: ExitCode, report: Any
 ) -> Iterable[tuple[str, Callable[[], None]]]:
-    """Yield each file that the options ask for, with what writes it."""
+    """Yield the path of each requested file and the function that writes it."""
     from amicopy.render.files import write_atomically
 
-    for form, path in options["files"]:
+    for form, path in output.files:
         yield path, partial(_write, write_atomically, path, formats[form])
-    if options["page"]:
-        yield options["page"], partial(_write, write_atomically, options["page"], formats["page"])
-    if options["github"]:
+    if output.html:
+        yield output.html, partial(_write, write_atomically, output.html, formats["html"])
+    if output.github:
         from amicopy.render import github
 
         for name, text in zip(_GITHUB, (github.outputs(report, code), github.summary(report)), strict=True):

@@ -1,15 +1,11 @@
-"""How a run goes, as options: shared by copy and sync.
-
-Refuses to import what needs botocore.
-"""
-
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
+"""The options of a run, shared by copy and sync."""
 
 import click
 
+from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.options import Duration, option, stacked
+from amicopy.core.run_options import RunOptions
+from amicopy.render.formats import EXPORT_FORMATS
 
 run_options = stacked(
     option(
@@ -58,19 +54,13 @@ run_options = stacked(
 )
 
 
-def refuse_run_contradictions(options: dict[str, Any]) -> None:
-    """Raise a usage error where these options contradict each other; a time-out of ages becomes ten years."""
-    if options["exit_code"] and not (options["dry_run"] or options["no_wait"]):
+def check_run_options(run: RunOptions, output: OutputOptions, *, dry_run: bool, exit_code: bool) -> None:
+    """Raise a usage error if these options contradict each other."""
+    if exit_code and not dry_run and run.wait:
         raise click.UsageError("--exit-code requires --dry-run or --no-wait.")
-    if options["dry_run"] and options["no_wait"]:
+    if dry_run and not run.wait:
         raise click.UsageError("--dry-run and --no-wait cannot be used together.")
-    _refuse_files(options)
-    options["timeout"] = min(options["timeout"], timedelta(days=3650))
-
-
-def _refuse_files(options: Mapping[str, Any]) -> None:
-    exported = options["output"] in {"tfvars", "cfn", "env", "markdown"}
-    if options["dry_run"] and (options["files"] or options["page"] or options["github"] or exported):
+    if dry_run and (output.paths or output.github or output.format in EXPORT_FORMATS):
         raise click.UsageError(
             "--dry-run makes no copies to report: use text, table, json or jsonl output, and no files."
         )

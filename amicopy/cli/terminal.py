@@ -45,7 +45,7 @@ def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str)
     return int(code)
 
 
-def bug_report(error: Exception) -> Bug:
+def reported_bug(error: Exception) -> Bug:
     """Write the traceback of what nobody has thought of to stderr; return the error that says so."""
     traceback.print_exception(error)
     return Bug(

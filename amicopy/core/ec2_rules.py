@@ -67,5 +67,5 @@ def tags_problem(tags: Mapping[str, str]) -> str:
         if problem := tag_problem(key, value):
             return problem
     if len(tags) > MAX_TAGS:
-        return f"a resource has {MAX_TAGS} tags at most, and these are {len(tags)}"
+        return f"a resource can have at most {MAX_TAGS} tags, and these are {len(tags)}"
     return ""

@@ -147,6 +147,7 @@ class Image:
     attributes: Mapping[str, str] = field(default_factory=dict)  # what CopyImage carries, by EC2's member names
     deprecate_at: datetime | None = None
     protection: str = ""
+    uefi_data: str | None = None  # None: not read, or not ours to read
     source_region: str = ""
     source_image_id: str = ""
     source_instance_id: str = ""
@@ -171,6 +172,16 @@ class Image:
     def snapshot_ids(self) -> tuple[str, ...]:
         """The snapshots that back it, in the devices' order."""
         return tuple(device.snapshot_id for device in self.devices if device.snapshot_id)
+
+    @property
+    def snapshot_ids_by_device(self) -> dict[str, str]:
+        """The same, under the device that each backs."""
+        return {device.device: device.snapshot_id for device in self.devices if device.snapshot_id}
+
+    @property
+    def any_snapshot_id(self) -> str:
+        """One of its snapshots, or a well-formed id if it has none: for dry runs."""
+        return next(iter(self.snapshot_ids), "snap-00000000000000000")
 
     @property
     def snapshots_by_device(self) -> dict[str, Snapshot]:

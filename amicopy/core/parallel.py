@@ -1,6 +1,6 @@
-"""Doing several blocking things at once, and ending promptly when a person says so.
+"""Doing several blocking things at the same time, and ending promptly when a signal asks for it.
 
-Refuses to know what is done. Threads are daemons: none that hangs on a socket keeps the process alive.
+Threads are daemons: one that hangs on a socket does not keep the process alive.
 """
 
 import contextlib
@@ -8,7 +8,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any, Generic, NoReturn, TypeVar
 
 from amicopy.core.errors import AmicopyError, Interrupted
 
@@ -111,6 +112,38 @@ class Merged(Generic[_Item]):
     def running(self) -> bool:
         """Some thread has not ended, or its items have not been taken."""
         return self._running > 0
+
+
+class Pending(Generic[_Result]):
+    """A read whose error matters only if its result is needed: run by `run_all`, then asked for its result."""
+
+    def __init__(self, read: Callable[[], _Result]) -> None:
+        self._read = read
+        self._done: Callable[[], _Result] | None = None
+
+    def __call__(self) -> None:
+        """Read now, and keep the result or the error."""
+        try:
+            found = self._read()
+        except AmicopyError as error:
+            self._done = partial(_fail, error)
+        else:
+            self._done = lambda: found
+
+    def result(self) -> _Result:
+        """Return what was read, or raise why it could not be read."""
+        if self._done is None:
+            raise RuntimeError("it has not run")
+        return self._done()
+
+
+def _fail(error: AmicopyError) -> NoReturn:
+    raise error
+
+
+def run_all(reads: Iterable[Pending[Any]], stop: Stop) -> None:
+    """Run all reads at the same time; errors stay in them. Raises Interrupted as soon as ``stop`` is set."""
+    all_at_once(enumerate(reads), stop)
 
 
 def all_at_once(

@@ -28,6 +28,7 @@ from amicopy.core.errors import (
     Throttled,
     Unreachable,
 )
+from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.steps import Sleep, Work
 
@@ -87,10 +88,19 @@ def not_read_back_yet(clock: Clock) -> Retrying:
     return _policy(clock, retry_if_result(bool) | errors, wait_random_exponential(1, 10), READ_BACK_WITHIN)
 
 
-def persist(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Result]:
-    """Do ``attempt`` as often as ``policy`` says, yielding its steps and the sleeps in between.
+def persist(policy: Retrying, call: Callable[[], _Result]) -> Work[_Result]:
+    """Call as often as ``policy`` says, yielding the sleeps in between; return the result or raise the last error."""
 
-    Returns its result, or the last one where the policy gives up on results; raises its last error likewise.
+    def attempt() -> Work[_Result]:
+        yield from ()
+        return call()
+
+    return (yield from persist_work(policy, attempt))
+
+
+def persist_work(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Result]:
+    """Do the same with an attempt that yields steps itself.
+
     tenacity keeps the rules; only the loop is ours, since the driver of the work sleeps (docs/adr/0005).
     """
     policy.begin()
@@ -114,22 +124,25 @@ def persist(policy: Retrying, attempt: Callable[[], Work[_Result]]) -> Work[_Res
 
 
 def in_place(clock: Clock, stop: Stop, policy: Retrying, call: Callable[[], _Result]) -> _Result:
-    """Do ``call`` as often as ``policy`` says, sleeping here: for calls outside of any lane.
+    """Call as often as ``policy`` says, sleeping in this thread: for calls outside of any lane.
 
     Raises Interrupted as soon as ``stop`` is set.
     """
-
-    def attempt() -> Work[_Result]:
-        yield from ()
-        return call()
-
-    return driven(clock, stop, persist(policy, attempt))
+    return driven(clock, stop, persist(policy, call))
 
 
-def driven(clock: Clock, stop: Stop, work: Work[_Result], *, to_the_end: bool = False) -> _Result:
-    """Do the work here, sleeping where it asks for it; what it tells is not listened to.
+def driven(
+    clock: Clock,
+    stop: Stop,
+    work: Work[_Result],
+    *,
+    tell: Callable[[Event], None] | None = None,
+    to_the_end: bool = False,
+) -> _Result:
+    """Do the work in this thread, sleeping when it asks for it; ``tell`` is called with its events.
 
-    Raises Interrupted as soon as ``stop`` is set; work that is to go ``to_the_end`` is only not let sleep any more.
+    Raises Interrupted as soon as ``stop`` is set. Work that is to go ``to_the_end`` is not interrupted, but its sleeps
+    end at once.
     """
     while True:
         try:
@@ -139,6 +152,8 @@ def driven(clock: Clock, stop: Stop, work: Work[_Result], *, to_the_end: bool = 
             return result
         if isinstance(step, Sleep):
             clock.sleep(step.seconds, until=stop)
+        elif tell is not None and isinstance(step, Event):
+            tell(step)
         if not to_the_end:
             stop.check()
 

@@ -1,9 +1,6 @@
-"""Making an available copy faithful: write what differs, in order, then read it back.
+"""Completing an available copy: write what it lacks, in order, then read that back."""
 
-Refuses to remove what the copy has beyond its source.
-"""
-
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -14,103 +11,82 @@ from amicopy.core.events import AttributeWritten, NoteAdded
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
 from amicopy.core.steps import Work
-from amicopy.plan.differences import (
-    DeprecationDiffers,
-    DescriptionDiffers,
-    Difference,
-    ProtectionDiffers,
-    SharingLacks,
-    StructureDiffers,
-    TagsDiffer,
-    deprecation_date,
-    differences,
-    subject,
-)
-from amicopy.plan.plan import Row
+from amicopy.plan.attributes.base import DesiredCopy, Difference
+from amicopy.plan.attributes.deprecation import deprecation_date
+from amicopy.plan.differences import differences
 from amicopy.survey.copy_details import read_launch_permissions, read_volume_permissions
 
 
-def complete(row: Row, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
+def complete(desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
     """Write what ``copy`` lacks; yield one event per thing written.
 
     Raises:
         NotFaithful: something differs that cannot be written, or that reads back wrong.
         OperationNotPermitted, AccessDenied, …: EC2 refuses a write.
     """
-    row = yield from _without_a_past_date(row, copy, clock)
-    found = differences(row.desired, copy)
+    desired = yield from _without_past_date(desired, copy, clock)
+    found = differences(desired, copy)
     written = [difference for difference in found if difference.repairable]
     for difference in written:
-        yield from persist(flapping(clock), partial(_write, difference, ec2))
+        for write in difference.writes:
+            yield from persist(flapping(clock), partial(ec2.write, write))
         yield AttributeWritten(
             at=clock.now(),
-            source=row.source.reference,
-            region=row.region,
+            source=desired.source.reference,
+            region=copy.region,
             image_id=copy.image_id,
-            what=_done(difference),
+            what=difference.done,
         )
-    left = [difference for difference in found if not difference.repairable]
+    left: Sequence[Difference] = [difference for difference in found if not difference.repairable]
     if written:
-        left = yield from persist(not_read_back_yet(clock), partial(_read_back, row, copy, written, ec2))
+        left = yield from persist(not_read_back_yet(clock), partial(_read_back, desired, copy, written, ec2))
     if left:
-        raise NotFaithful(
-            f"The copy {copy.image_id} in {row.region} differs from its source.",
-            why="; ".join(map(str, left)),
-            next_step="Look at it: amicopy status "
-            f"{row.source.image_id}. Where only a new copy helps: amicopy cancel {row.source.image_id} "
-            f"--in {row.region} --available, then copy again.",
-        )
+        raise _not_faithful(desired.source, copy, left)
 
 
-def _without_a_past_date(row: Row, copy: Image, clock: Clock) -> Work[Row]:
-    """Return the row without a deprecation date that has passed while EC2 was copying: EC2 takes none such."""
-    date = deprecation_date(row.desired, copy)
+def _not_faithful(source: Image, copy: Image, left: Iterable[Difference]) -> NotFaithful:
+    return NotFaithful(
+        f"The copy {copy.image_id} in {copy.region} differs from its source.",
+        why="; ".join(map(str, left)),
+        next_step=f"See what differs: amicopy verify {source.image_id}. If only a new copy helps: amicopy cancel "
+        f"{source.image_id} --in {copy.region} --available, then copy again.",
+    )
+
+
+def _without_past_date(desired: DesiredCopy, copy: Image, clock: Clock) -> Work[DesiredCopy]:
+    """Return what is desired without a deprecation date that has passed meanwhile: EC2 accepts only future dates."""
+    date = deprecation_date(desired, copy)
     if date is None or date > clock.now() or copy.deprecate_at is not None:
-        return row
-    text = f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none"
-    yield NoteAdded(at=clock.now(), source=row.source.reference, region=row.region, image_id=copy.image_id, text=text)
-    return replace(row, desired=replace(row.desired, deprecate_at=None, deprecate_after=None))
+        return desired
+    yield NoteAdded(
+        at=clock.now(),
+        source=desired.source.reference,
+        region=copy.region,
+        image_id=copy.image_id,
+        text=f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none",
+    )
+    return replace(desired, deprecate_at=None, deprecate_after=None)
 
 
-def _write(difference: Difference, ec2: Ec2) -> Work[None]:
-    match difference:
-        case TagsDiffer():
-            ec2.create_tags(difference.resource_id, difference.missing)
-        case DescriptionDiffers():
-            ec2.describe_as(difference.image_id, difference.desired)
-        case DeprecationDiffers():
-            ec2.deprecate_image(difference.image_id, difference.desired)
-        case ProtectionDiffers():
-            ec2.protect_image(difference.image_id, with_cooldown="with-cooldown" in difference.desired)
-        case SharingLacks(device=""):
-            ec2.share_image(difference.resource_id, difference.missing)
-        case SharingLacks():
-            ec2.share_snapshot(difference.resource_id, difference.missing)
-        case StructureDiffers():
-            raise AssertionError(difference)
-    yield from ()
-
-
-def _read_back(row: Row, copy: Image, written: Sequence[Difference], ec2: Ec2) -> Work[list[Difference]]:
+def _read_back(desired: DesiredCopy, copy: Image, written: Sequence[Difference], ec2: Ec2) -> tuple[Difference, ...]:
     """Return what still differs; what these credentials may write and not read counts as written.
 
     Only what shows something that was written is read again: each is a call of its own.
     """
-    yield from ()
-    on_snapshots = [one for one in written if isinstance(one, TagsDiffer | SharingLacks) and one.device]
-    launch = [one for one in written if isinstance(one, SharingLacks) and not one.device]
+    on_snapshots = [one for one in written if one.device]
+    launch = [one for one in written if one.is_sharing and not one.device]
     read = copy
     if len(on_snapshots) + len(launch) < len(written):
         found = ec2.describe_own_images([copy.image_id]).get(copy.image_id)
         if found is None:
-            return list(differences(row.desired, copy))
+            return differences(desired, copy)
         read = replace(found, snapshots=copy.snapshots, launch_permissions=copy.launch_permissions)
     if on_snapshots:
-        shared = {one.resource_id for one in on_snapshots if isinstance(one, SharingLacks)}
+        shared = {one.resource_id for one in on_snapshots if one.is_sharing}
         read = replace(read, snapshots=_snapshots(copy, shared, ec2))
     if launch:
         read = replace(read, launch_permissions=read_launch_permissions(ec2, copy.image_id))
-    return list(differences(row.desired, _trusting(row, read)))
+    return differences(desired, _with_unreadable_permissions(desired, read))
 
 
 def _snapshots(copy: Image, shared: Set[str], ec2: Ec2) -> tuple[Snapshot, ...]:
@@ -127,36 +103,18 @@ def _snapshots(copy: Image, shared: Set[str], ec2: Ec2) -> tuple[Snapshot, ...]:
     )
 
 
-def _trusting(row: Row, read: Image) -> Image:
+def _with_unreadable_permissions(desired: DesiredCopy, read: Image) -> Image:
+    """Return the copy with the desired permissions wherever its own cannot be read."""
     launch = read.launch_permissions
-    by_device = {device.device: device.snapshot_id for device in read.devices}
-    desired = {by_device.get(device, ""): who for device, who in row.desired.volume_permissions.items()}
+    by_device = read.snapshot_ids_by_device
+    expected = {by_device.get(device, ""): who for device, who in desired.volume_permissions.items()}
     return replace(
         read,
-        launch_permissions=row.desired.launch_permissions if launch is None else launch,
+        launch_permissions=desired.launch_permissions if launch is None else launch,
         snapshots=tuple(
-            replace(snapshot, volume_permissions=desired.get(snapshot.snapshot_id, frozenset()))
+            replace(snapshot, volume_permissions=expected.get(snapshot.snapshot_id, frozenset()))
             if snapshot.volume_permissions is None
             else snapshot
             for snapshot in read.snapshots
         ),
     )
-
-
-def _done(difference: Difference) -> str:
-    match difference:
-        case TagsDiffer():
-            return (
-                f"tagged {subject(difference.resource_id, difference.device)}: {', '.join(sorted(difference.missing))}"
-            )
-        case DescriptionDiffers():
-            return "description updated"
-        case DeprecationDiffers():
-            return f"will be deprecated on {difference.desired:%Y-%m-%d}"
-        case ProtectionDiffers():
-            return f"protected from deregistration ({difference.desired})"
-        case SharingLacks():
-            who = ", ".join(map(str, difference.missing))
-            return f"shared {subject(difference.resource_id, difference.device)} with {who}"
-        case StructureDiffers():
-            return str(difference)

@@ -9,7 +9,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ImageUnavailable
 from amicopy.core.lineage import copies_of
 from amicopy.core.models import Image
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Row
 
 

@@ -43,6 +43,7 @@ from amicopy.core.retries import (
     no_room,
     not_answered,
     persist,
+    persist_work,
 )
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
@@ -78,7 +79,7 @@ class CopyTask:
         try:
             copy = yield from self._obtain()
             if copy is not None:
-                yield from complete(self.row, copy, self._ec2, self._clock)
+                yield from complete(self.row.desired, copy, self._ec2, self._clock)
                 yield from self._remove_failed()
                 yield self._event(SharingDeferred if self.row.is_held else CopyDone)
         except CredentialsExpired:
@@ -121,8 +122,7 @@ class CopyTask:
             raise self._vanished() from error
         return (yield from persist(flapping(self._clock), partial(self._detailed, copy)))
 
-    def _detailed(self, copy: Image) -> Work[Image]:
-        yield from ()
+    def _detailed(self, copy: Image) -> Image:
         [detailed] = with_details(self._ec2, [(copy, self.row.desired)])
         return detailed
 
@@ -136,7 +136,7 @@ class CopyTask:
             self._asked_at, self._started = self._clock.now(), False
             yield CopyRequested(**self._about(), name=self.row.desired.name, client_token=token)
             try:
-                self.image_id = yield from persist(
+                self.image_id = yield from persist_work(
                     no_room(self._clock, None if self._options.wait else _NO_WAIT_PATIENCE),
                     partial(self._ask, token),
                 )
@@ -164,7 +164,7 @@ class CopyTask:
         raise self._vanished()
 
     def _ask(self, token: str) -> Work[str]:
-        return (yield from persist(not_answered(self._clock), partial(self._copy_image, token)))
+        return (yield from persist_work(not_answered(self._clock), partial(self._copy_image, token)))
 
     def _copy_image(self, token: str) -> Work[str]:
         try:
@@ -185,16 +185,14 @@ class CopyTask:
         give_up = self._clock.now() + VISIBLE_WITHIN
         while True:
             looked_at = self._clock.now()
-            if image_id := (yield from persist(flapping(self._clock), self._shown)):
+            if image_id := (
+                yield from persist(flapping(self._clock), partial(earlier_copy, self.row.source, self._ec2))
+            ):
                 self.image_id = image_id
                 return True
             if looked_at >= give_up:
                 return False
             yield Sleep(_LOOK_AGAIN_SECONDS)
-
-    def _shown(self) -> Work[str]:
-        yield from ()
-        return earlier_copy(self.row.source, self._ec2)
 
     def _available(self) -> Work[Image]:
         """Return the image once it is available.

@@ -5,6 +5,7 @@ Refuses to judge whether it may be removed.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
@@ -92,11 +93,8 @@ def remove_completely(
     many as expected were found, for half a minute at most, or until there is a hurry.
     """
 
-    def attempt() -> Work[Removal]:
-        yield from ()
-        return remove_image(ec2, image_id, snapshot_ids, was_seen=was_seen)
-
-    removal = yield from persist(flapping(clock), attempt)
+    remove = partial(remove_image, ec2, image_id, snapshot_ids, was_seen=was_seen)
+    removal = yield from persist(flapping(clock), remove)
     for _ in range(_LATE_LOOKS):
         if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry():
             break

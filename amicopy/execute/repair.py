@@ -1,46 +1,26 @@
-"""Making copies that stand somewhere right again: what is missing is written, what is too much removed if asked.
-
-Refuses to make copies; only a new one mends what EC2 lets nobody change.
-"""
+"""Repairing copies in place: write what is missing; if asked, remove extras."""
 
 from collections.abc import Callable
+from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, NotFaithful
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
-from amicopy.core.retries import flapping, in_place
-from amicopy.core.steps import Sleep
+from amicopy.core.retries import driven, flapping, in_place
 from amicopy.execute.complete import complete
 from amicopy.plan.copy_status import CopyStatus
-from amicopy.plan.extras import ExtraSharing, ExtraTags
-from amicopy.plan.plan import Action, Row
 
 
 def repair(
     status: CopyStatus, ec2: Ec2, clock: Clock, stop: Stop, tell: Callable[[Event], None]
 ) -> AmicopyError | None:
-    """Write what one copy lacks; return why it could not, or None. What cannot be repaired is left as it is."""
-    assert status.desired is not None  # without its source there is nothing to compare with
-    row = Row(
-        source=status.source,
-        region=status.copy.region,
-        action=Action.UPDATE,
-        reason="",
-        desired=status.desired,
-        copy=status.copy,
-        differences=status.missing,
-    )
-    work = complete(row, status.copy, ec2, clock)
+    """Write what one copy lacks; return why that failed, or None. What cannot be repaired is left as it is."""
+    assert status.desired is not None  # a copy that was compared with nothing lacks nothing
     try:
-        for step in work:
-            if isinstance(step, Sleep):
-                clock.sleep(step.seconds, until=stop)
-            elif isinstance(step, Event):
-                tell(step)
-            stop.check()
-    except NotFaithful:  # the verdict after the repair says what is left
+        driven(clock, stop, complete(status.desired, status.copy, ec2, clock), tell=tell)
+    except NotFaithful:  # the comparison after the repair says what is left
         return None
     except AmicopyError as error:
         return error
@@ -48,21 +28,13 @@ def repair(
 
 
 def prune(status: CopyStatus, ec2: Ec2, clock: Clock, stop: Stop, tell: Callable[[str], None]) -> AmicopyError | None:
-    """Remove what one copy has beyond its source; return why it could not, or None."""
-    for more in status.extras:
-
-        def remove(more: ExtraSharing | ExtraTags = more) -> None:
-            match more:
-                case ExtraTags():
-                    ec2.delete_tags(more.resource_id, more.tags)
-                case ExtraSharing(device=""):
-                    ec2.unshare_image(more.resource_id, more.principals)
-                case ExtraSharing():
-                    ec2.unshare_snapshot(more.resource_id, more.principals)
-
+    """Remove what one copy has and its source has not; return why that failed, or None."""
+    for extra in status.extras:
         try:
-            in_place(clock, stop, flapping(clock), remove)
+            for write in extra.removals:
+                in_place(clock, stop, flapping(clock), partial(ec2.write, write))
         except AmicopyError as error:
             return error
-        tell(f"{status.copy.region} {status.copy.image_id} no longer: {more}")
+        if extra.removals:
+            tell(f"{status.copy.region} {status.copy.image_id} no longer: {extra}")
     return None

@@ -114,11 +114,15 @@ class Report:
             )
 
     def add(self, event: Event) -> Outcome:
-        """Take note of one event; return its row's new outcome."""
+        """Record one event; return its row's new outcome."""
         old = self.by_key[event.key]
         new = _after(old, event)
         self.by_key[event.key] = new
         return new
+
+    def ended_by(self, error: AmicopyError | None) -> None:
+        """Record what ended the run as a whole; the first error stays."""
+        self.error = self.error or error
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:

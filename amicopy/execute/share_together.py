@@ -6,7 +6,6 @@ Refuses to write; it splits a plan's work into two halves and says when the seco
 from dataclasses import replace
 
 from amicopy.execute.report import Report, State
-from amicopy.plan.differences import SharingLacks
 from amicopy.plan.plan import Action, Plan, Row
 
 
@@ -19,9 +18,9 @@ def _row_without_sharing(row: Row) -> Row:
     shares = row.desired.launch_permissions or any(row.desired.volume_permissions.values())
     if not row.writes or not shares:
         return row
-    if row.action is Action.UPDATE and not any(isinstance(one, SharingLacks) for one in row.differences):
+    if row.action is Action.UPDATE and not any(one.is_sharing for one in row.differences):
         return row  # it is shared already, and lacks something else
-    left = tuple(one for one in row.differences if not isinstance(one, SharingLacks))
+    left = tuple(one for one in row.differences if not one.is_sharing)
     private = replace(row.desired, launch_permissions=frozenset(), volume_permissions={})
     return replace(row, desired=private, differences=left, is_held=True)
 

@@ -23,12 +23,12 @@ _Read = TypeVar("_Read")
 
 
 def _unheard(words: str) -> None:
-    """Say nothing."""
+    """Show nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """What a job works with; ``say`` is told in words what a person who waits should know meanwhile."""
+    """What a job works with; ``say`` is called with what a person who waits should know."""
 
     session: Session
     clock: Clock = field(default_factory=SystemClock)
@@ -36,6 +36,7 @@ class Context:
     drive: Driver = in_threads
     say: Callable[[str], None] = _unheard
     calls: CallCounter = field(default_factory=CallCounter)
+    again: str = "Run the same command again."  # what errors advise when a second run helps
     spelling: Mapping[str, str] = field(default_factory=lambda: PYTHON)  # how errors write the fields of a request
     clients: Clients = field(init=False)
 

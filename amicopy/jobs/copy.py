@@ -73,7 +73,7 @@ class CopyJob:
             report.signal = self.context.stop.signal_number
         except AmicopyError as error:
             report.signal = self.context.stop.signal_number
-            report.error = error
+            report.ended_by(error)
 
     def _events(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""

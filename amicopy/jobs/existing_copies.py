@@ -17,7 +17,8 @@ from amicopy.core.request import CopyRequest, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
-from amicopy.survey.destinations import survey_destinations, survey_regions, survey_sources
+from amicopy.survey.destinations import survey_destinations, survey_regions
+from amicopy.survey.sources import Details, survey_sources
 
 
 class ExistingCopies:
@@ -111,9 +112,9 @@ def unread_code(survey: Survey) -> ExitCode:
 def known_sources(image_ids: tuple[str, ...], ec2: Ec2, stop: Stop) -> tuple[Image, ...]:
     """Return the sources in the order asked; one that is gone has nothing but its id and region."""
     try:
-        return survey_sources(image_ids, ec2, stop)
+        return survey_sources(image_ids, ec2, stop, Details(uefi_data=True))
     except AccessDenied:
-        return survey_sources(image_ids, ec2, stop, launch=False, volumes=False)
+        return survey_sources(image_ids, ec2, stop, Details(launch_permissions=False, snapshot_permissions=False))
     except ImageNotFound as error:
         found = known_sources(tuple(one for one in image_ids if one not in error.image_ids), ec2, stop)
         there = {source.image_id: source for source in found}

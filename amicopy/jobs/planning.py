@@ -8,19 +8,24 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-from amicopy.core.errors import AmicopyError, ImageNotFound, TimedOut
+from amicopy.core.errors import ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
-from amicopy.core.parallel import all_at_once
+from amicopy.core.parallel import Pending, run_all
 from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
-from amicopy.plan.plan import Plan, plan_copies, with_notes, with_refusals
-from amicopy.survey.destinations import located, look_up, survey_destinations, survey_regions, survey_sources
+from amicopy.plan.decide import plan_copies
+from amicopy.plan.plan import Plan, with_notes, with_refusals
+from amicopy.survey.destinations import look_up, survey_destinations, survey_regions
 from amicopy.survey.iam_preflight import forbidden_writes
+from amicopy.survey.sources import Details, located, survey_sources
 
 SOURCE_POLL_SECONDS = 15.0
+
+_Result = TypeVar("_Result")
+_Reading = tuple[str, Details]  # the sources' region
 
 
 @dataclass(slots=True, eq=False)
@@ -30,17 +35,18 @@ class _Surveyed:
     request: CopyRequest
     named: NamedRegions
     sources: tuple[Image, ...] = ()
-    looked_up: dict[str, Any] = field(default_factory=dict)
+    looked_up: dict[str, Pending[dict[str, Image]]] = field(default_factory=dict)
 
     @property
     def source_region(self) -> str:
         return self.request.source_region
 
     @property
-    def reading(self) -> tuple[str, bool, bool]:
-        """Where the sources are read, and whether their launch and snapshot permissions are needed."""
+    def reading(self) -> _Reading:
+        """Where the sources are read, and which details of them are needed."""
         carry = self.request.carry_permissions
-        return self.source_region, carry and not self.request.share, carry
+        details = Details(launch_permissions=carry and not self.request.share, snapshot_permissions=carry)
+        return self.source_region, details
 
     @property
     def certain(self) -> tuple[str, ...]:
@@ -109,7 +115,7 @@ class Planning:
         if not all(asked.request.preflight for asked in self._asked):
             return plan
         context = self._context
-        forbidden = forbidden_writes(plan, context.clients, context.clock, context.stop, starting=may_write)
+        forbidden = forbidden_writes(plan, context.clients, context.stop, starting=may_write)
         if not may_write:  # who may only look may still see the plan
             return with_notes(plan, [f"a run would come to this: {error.what}" for error in forbidden.values()])
         return with_refusals(plan, forbidden)
@@ -133,58 +139,59 @@ class Planning:
         return plan_copies(request, survey)
 
     def _survey_sources(self) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
-        """Read the sources, and what EC2 says of its regions, and look where copies may be, all at once.
+        """Read the sources and EC2's list of regions, and look for copies where that is certain, all at once.
 
-        Each source is read once, and each region looked at once, however many orders name it.
+        Each source is read once, and each region looked at once, however many requests name it.
         """
         context = self._context
-        found = all_at_once(self._first_reads(), context.stop)
-        regions, notes = found["regions"]
+        sources = self._source_reads()
+        listed = self._read(partial(survey_regions, context.clients[self._asked[0].source_region]))
+        looks: dict[tuple[str, str], Pending[dict[str, Image]]] = {}
+
+        def reads() -> Iterator[Pending[Any]]:
+            yield from sources.values()
+            yield listed
+            for key, look in self._looks():  # a region's client is made while the reads before it run
+                looks[key] = look
+                yield look
+
+        run_all(reads(), context.stop)
+        regions, notes = listed.result()
         for asked in self._asked:
-            sources = found[asked.reading]
-            if isinstance(sources, ImageNotFound):
+            try:
+                found = sources[asked.reading].result()
+            except ImageNotFound as error:
                 elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
-                raise located(sources, {region: context.clients[region] for region in elsewhere}, context.stop)
-            asked.sources = tuple(sources[image_id] for image_id in asked.request.image_ids)
-            asked.looked_up = {region: found[asked.source_region, region] for region in asked.certain}
+                raise located(error, {region: context.clients[region] for region in elsewhere}, context.stop) from error
+            asked.sources = tuple(found[image_id] for image_id in asked.request.image_ids)
+            asked.looked_up = {region: looks[asked.source_region, region] for region in asked.certain}
         return regions, notes
 
-    def _first_reads(self) -> Iterator[tuple[Any, Callable[[], Any]]]:
-        context = self._context
-        sources: dict[tuple[str, bool, bool], dict[str, None]] = {}
-        looks: dict[tuple[str, str], dict[str, None]] = {}
+    def _source_reads(self) -> dict[_Reading, Pending[dict[str, Image]]]:
+        image_ids: dict[_Reading, dict[str, None]] = {}
         for asked in self._asked:
-            sources.setdefault(asked.reading, {}).update(dict.fromkeys(asked.request.image_ids))
+            image_ids.setdefault(asked.reading, {}).update(dict.fromkeys(asked.request.image_ids))
+        return {
+            reading: self._read(partial(self._look_at, reading, tuple(some))) for reading, some in image_ids.items()
+        }
+
+    def _looks(self) -> Iterator[tuple[tuple[str, str], Pending[dict[str, Image]]]]:
+        """Yield, by source region and destination, the calls that find copies."""
+        image_ids: dict[tuple[str, str], dict[str, None]] = {}
+        for asked in self._asked:
             for region in asked.certain:
-                looks.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.request.image_ids))
-        for reading, image_ids in sources.items():
-            yield reading, partial(context.with_retries, partial(self._unless_missing, reading, tuple(image_ids)))
-        ec2 = context.clients[self._asked[0].source_region]
-        yield "regions", partial(context.with_retries, partial(survey_regions, ec2))
-        for (source_region, region), image_ids in looks.items():
-            read = partial(look_up, source_region, tuple(image_ids), context.clients[region])
-            yield (source_region, region), partial(self._tried, read)
+                image_ids.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.request.image_ids))
+        for (source_region, region), some in image_ids.items():
+            look = partial(look_up, source_region, tuple(some), self._context.clients[region])
+            yield (source_region, region), self._read(look)
 
-    def _tried(self, read: Callable[[], Any]) -> Any:
-        try:
-            return self._context.with_retries(read)
-        except AmicopyError as error:
-            return error
+    def _read(self, read: Callable[[], _Result]) -> Pending[_Result]:
+        return Pending(partial(self._context.with_retries, read))
 
-    def _unless_missing(
-        self, reading: tuple[str, bool, bool], image_ids: tuple[str, ...]
-    ) -> dict[str, Image] | ImageNotFound:
-        try:
-            return self._look_at(reading, image_ids)
-        except ImageNotFound as error:
-            return error
-
-    def _look_at(self, reading: tuple[str, bool, bool], image_ids: tuple[str, ...]) -> dict[str, Image]:
-        source_region, launch, volumes = reading
+    def _look_at(self, reading: _Reading, image_ids: tuple[str, ...]) -> dict[str, Image]:
+        source_region, details = reading
         context = self._context
-        sources = survey_sources(
-            image_ids, context.clients[source_region], context.stop, launch=launch, volumes=volumes
-        )
+        sources = survey_sources(image_ids, context.clients[source_region], context.stop, details)
         return {source.image_id: source for source in sources}
 
     def _once_available(self, asked: _Surveyed, until: datetime) -> None:
@@ -195,7 +202,7 @@ class Planning:
                 raise TimedOut(
                     f"{', '.join(waiting)} is still pending in {asked.source_region}, so nothing was started.",
                     why="EC2 copies an AMI only once it is available.",
-                    next_step="Run the same command again.",
+                    next_step=context.again,
                 )
             context.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.source_region}")
             context.clock.sleep(SOURCE_POLL_SECONDS, until=context.stop)

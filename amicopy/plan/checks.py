@@ -5,24 +5,14 @@ Refuses to ask AWS, and to assume the worst: what could not be read is no proble
 
 from collections.abc import Iterator
 
-from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, TooFast
+from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable
 from amicopy.core.kms_key import KmsKey
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.cost import time_problems
 from amicopy.plan.findings import RegionSettings
 
 # Public AMIs per region (EC2 User Guide, "AMI quotas", L-0E3CBAB9); AWS raises it on request.
 PUBLIC_IMAGES = 5
-# EBS User Guide, "Time-based copies": MiB/s for one snapshot, and for all of a destination together.
-SNAPSHOT_THROUGHPUT = 500
-REGION_THROUGHPUT = 2000
-
-# USD per GiB by the longest duration in minutes (EBS User Guide, "Time-based copies", US prices).
-_SURCHARGES = ((15, 0.020), (45, 0.018), (105, 0.016), (225, 0.014), (465, 0.012), (945, 0.010), (2880, 0.005))
-
-
-def surcharge_per_gib(minutes: int) -> float:
-    """Return what EC2 takes for a GiB of a time-based copy, in USD."""
-    return next(usd for longest, usd in _SURCHARGES if minutes <= longest)
 
 
 def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
@@ -43,7 +33,7 @@ def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -
         )
     yield from _encryption_problems(desired, settings, region)
     yield from public_problems(desired, settings, region)
-    yield from _time_problems(desired, region)
+    yield from time_problems(desired, region)
 
 
 def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
@@ -112,20 +102,3 @@ def will_be_encrypted(desired: DesiredCopy, settings: RegionSettings) -> str:
 def encrypting_key(settings: RegionSettings) -> KmsKey | None:
     """Return the key that a copy will be encrypted with; None where that is not known."""
     return settings.key or settings.default_key
-
-
-def _time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
-    if not desired.minutes:
-        return
-    largest = max((device.volume_gib or 0 for device in desired.source.devices if device.snapshot_id), default=0)
-    if largest * 1024 / (desired.minutes * 60) > SNAPSHOT_THROUGHPUT:
-        yield too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, desired.minutes, region)
-
-
-def too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:
-    """Return the error for a time-based copy that asks for more than EC2 gives."""
-    return TooFast(
-        f"EC2 cannot copy {what} to {region} within {minutes} minutes.",
-        why=f"Time-based copies get {limit} MiB/s at most; EC2 refuses a request that needs more.",
-        next_step="Give it longer with --complete-within, or leave that out: then EC2 copies as fast as it can.",
-    )

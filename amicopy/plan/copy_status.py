@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import DesiredCopy, desired_copy
-from amicopy.plan.differences import Difference, differences
-from amicopy.plan.extras import Extra, extras
+from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
+from amicopy.plan.desired import desired_copy
+from amicopy.plan.differences import differences, extras
 from amicopy.plan.findings import Destination, Survey
 
 

@@ -164,4 +164,4 @@ def _text(lines: Sequence[str]) -> str:
 
 
 EXPORTS: Mapping[str, Callable[[Report], str]] = {"tfvars": tfvars, "cfn": cfn, "env": env, "markdown": markdown}
-"""The formats by the names that ``--output`` and ``--write`` know."""
+"""The exports by their names in `formats.EXPORT_FORMATS`."""

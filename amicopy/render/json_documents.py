@@ -11,7 +11,7 @@ from typing import Any
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.plan.differences import Difference
+from amicopy.plan.attributes.base import Difference
 from amicopy.plan.plan import Plan, Row
 
 SCHEMA = "amicopy/1"

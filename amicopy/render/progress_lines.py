@@ -1,9 +1,7 @@
-"""Progress as timestamped lines: for logs, pipes and cron. One per change of state, one a minute at least.
-
-Refuses to move a cursor.
-"""
+"""Progress as timestamped lines, for logs, pipes and cron; what every view of progress does; no view at all."""
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from amicopy.core.clock import Clock
 from amicopy.core.events import (
@@ -42,8 +40,34 @@ _LEFT = {
 }
 
 
-class PlainView:
-    """Lines on stderr."""
+class View(Protocol):
+    """Shows a run while it happens."""
+
+    def event(self, event: Event, outcome: Outcome) -> None:
+        """Show one event and the outcome that it has changed."""
+
+    def glance(self) -> None:
+        """Called several times a minute: show that time passes, and that a signal was received."""
+
+    def close(self) -> None:
+        """End; nothing is shown any more."""
+
+
+class QuietView:
+    """Shows nothing, for ``--quiet``; errors come with the result."""
+
+    def event(self, event: Event, outcome: Outcome) -> None:
+        """Show nothing."""
+
+    def glance(self) -> None:
+        """Show nothing."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class LinesView:
+    """Lines on stderr: one per change of state, and at least one a minute."""
 
     def __init__(self, report: Report, clock: Clock, stop: Stop) -> None:
         self._report = report
@@ -55,13 +79,13 @@ class PlainView:
         self._several = len(rows) > len({row.region for row in rows})  # AMIs: then a region alone says too little
 
     def event(self, event: Event, outcome: Outcome) -> None:
-        """Write the line of one event; progress alone has none."""
+        """Write the line of one event, if it has one."""
         if words := event_words(event):
             subject = f"{event.region} {outcome.source_id}" if self._several else event.region
             self.line(f"{subject}  {words}", event.at)
 
     def glance(self) -> None:
-        """Write a sign of life when nothing has happened for a minute, and that a signal was heard."""
+        """Write how far the copies are if nothing has happened for a minute, and that a signal was received."""
         if self._stop.is_set() and not self._ending:
             self._ending = True
             self.line(ENDING, self._clock.now())
@@ -74,11 +98,11 @@ class PlainView:
         write_stderr(f"{at:%H:%M:%S}Z {text}\n")
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """Nothing is open."""
 
 
 def event_words(event: Event) -> str:
-    """Return an event in words; empty where a line would be noise."""
+    """Return an event in words; empty if it gets no line."""
     match event:
         case CopyRequested(name=name):
             return f"starting copy {safe(name)}"
@@ -108,7 +132,7 @@ def event_words(event: Event) -> str:
 
 
 def heartbeat_words(report: Report, now: datetime) -> str:
-    """Return how many are done and how far the others are."""
+    """Return how many copies have ended and how far the others are."""
     done = sum(outcome.ended for outcome in report.outcomes)
     going = [outcome for outcome in report.outcomes if not outcome.ended]
     shown = ", ".join(_how_far(outcome) for outcome in going[:6])

@@ -34,7 +34,7 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
 
 
 def differing(one: CopyStatus) -> list[str]:
-    """Return everything that one copy lacks or has beyond its source, in words."""
+    """Return every difference and every extra of one copy, in words."""
     return [*map(_what, one.missing), *map(str, one.extras)]
 
 
@@ -71,7 +71,7 @@ def verdict_document(
                 "state_reason": one.copy.state_reason or None,
                 "verdict": verdict(one),
                 "differences": [difference_document(difference) for difference in one.missing],
-                "beyond": [str(more) for more in one.extras],
+                "extras": [str(more) for more in one.extras],
             }
             for one in found
         ],

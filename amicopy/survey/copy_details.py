@@ -1,7 +1,4 @@
-"""Reading what a comparison needs of copies beyond DescribeImages: snapshots and permissions.
-
-Refuses to read what nobody compares: each attribute is a call of its own.
-"""
+"""Reading what a comparison needs of copies and DescribeImages does not tell. Each attribute is a call of its own."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,19 +6,24 @@ from dataclasses import replace
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.models import Image, Principal, Snapshot
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 
 
 def with_details(
-    ec2: Ec2, copies: Sequence[tuple[Image, DesiredCopy]], *, every_permission: bool = False
+    ec2: Ec2,
+    copies: Sequence[tuple[Image, DesiredCopy]],
+    *,
+    every_permission: bool = False,
+    uefi_data: bool = False,
 ) -> list[Image]:
-    """Return the copies with their snapshots and, where some are wanted (or ``every_permission``), their permissions.
+    """Return the copies with their snapshots and, if some are desired (or ``every_permission``), their permissions.
 
     One DescribeSnapshots for all copies, one attribute call per image and snapshot whose permissions matter.
     """
     snapshot_ids = [snapshot_id for copy, _ in copies for snapshot_id in copy.snapshot_ids]
     found = ec2.describe_snapshots(snapshot_ids) if snapshot_ids else {}
-    return [_with_details(ec2, copy, desired, found, every_permission) for copy, desired in copies]
+    detailed = [_with_details(ec2, copy, desired, found, every_permission) for copy, desired in copies]
+    return [replace(copy, uefi_data=read_uefi_data(ec2, copy)) for copy in detailed] if uefi_data else detailed
 
 
 def _with_details(
@@ -53,4 +55,17 @@ def read_volume_permissions(ec2: Ec2, snapshot_id: str) -> frozenset[Principal] 
     try:
         return ec2.volume_permissions(snapshot_id)
     except (NotOwner, AccessDenied, SnapshotNotFound):
+        return None
+
+
+def read_uefi_data(ec2: Ec2, image: Image) -> str | None:
+    """Return the image's UEFI variables, empty if it has none; None if they cannot be read, or were not asked for.
+
+    Only an image that can boot with UEFI is asked.
+    """
+    if not image.attributes.get("BootMode", "").startswith("uefi"):
+        return None
+    try:
+        return ec2.uefi_data(image.image_id)
+    except (NotOwner, AccessDenied, ImageNotFound, ImageUnavailable):
         return None

@@ -13,7 +13,7 @@ from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.findings import RegionSettings
 
 _Read = TypeVar("_Read")

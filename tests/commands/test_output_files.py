@@ -33,7 +33,7 @@ def test_several_files_are_written_in_one_run(amicopy: Run, world: World, tmp_pa
     paths = {form: tmp_path / form for form in ("text", "table", "json", "tfvars", "cfn", "env", "markdown")}
     page = tmp_path / "page.html"
     files = [word for form, path in paths.items() for word in ("--write", f"{form}={path}")]
-    assert amicopy("copy", source.image_id, "--to", WEST, *files, "--report", str(page)).code == 0
+    assert amicopy("copy", source.image_id, "--to", WEST, *files, "--html", str(page)).code == 0
     copy = the_copy(world, WEST).image_id
     assert all(copy in path.read_text() for path in (*paths.values(), page))
     check_output(paths["json"].read_text())
@@ -80,7 +80,7 @@ def test_without_a_plan_json_tells_of_the_failure_and_a_map_stays_as_it_was(
     page.write_text("of the last run")
     manifest = a_manifest(tmp_path, f"images: [{{source: {GONE}, from: {HOME}, to: {WEST}}}]\n")
     what = (GONE, "--to", WEST) if command == "copy" else (manifest,)
-    files = ("--write", f"json={document}", "--write", f"tfvars={tfvars}", "--report", str(page))
+    files = ("--write", f"json={document}", "--write", f"tfvars={tfvars}", "--html", str(page))
     ran = amicopy(command, *what, *files)
     assert ran.code == 1
     failure = json.loads(document.read_text())
@@ -117,7 +117,7 @@ def test_a_format_that_is_none_is_told(amicopy: Run, said: str) -> None:
     assert "FORMAT one of" in ran.err
 
 
-@pytest.mark.parametrize("files", [("--write", "json=x"), ("--report", "x"), ("--github",), ("--output", "env")])
+@pytest.mark.parametrize("files", [("--write", "json=x"), ("--html", "x"), ("--github",), ("--output", "env")])
 def test_a_dry_run_writes_no_files(amicopy: Run, files: tuple[str, ...]) -> None:
     assert amicopy("copy", GONE, "--to", WEST, "--dry-run", *files).code == 2
 

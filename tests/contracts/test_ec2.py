@@ -5,7 +5,7 @@ Asked is only what moto does by itself. It has no copies that take time, no line
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,6 @@ import botocore.session
 import pytest
 
 from amicopy.aws.client import CallCounter
-from amicopy.aws.dry_run import WriteOperation
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.session import Session
 from amicopy.core.errors import (
@@ -26,6 +25,7 @@ from amicopy.core.errors import (
     SnapshotNotFound,
 )
 from amicopy.core.models import Image, ImageState, Principal, Region
+from amicopy.core.write import Write, WriteOperation, principal_list, tag_list
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Volume
 from tests.support.clock import FakeClock
@@ -143,11 +143,22 @@ def test_unknown_snapshots_are_absent_and_hide_no_other(witness: Witness) -> Non
     assert list(witness.ec2.describe_snapshots([UNKNOWN_SNAPSHOT, snapshot_id])) == [snapshot_id]
 
 
+def tagging(resource_id: str, tags: Mapping[str, str]) -> Write:
+    """Return the call that tags a resource."""
+    return Write(WriteOperation.CREATE_TAGS, {"Resources": [resource_id], "Tags": tag_list(tags)})
+
+
+def sharing(image_id: str, principals: Sequence[Principal]) -> Write:
+    """Return the call that shares an image."""
+    permission = {"Add": principal_list(principals)}
+    return Write(WriteOperation.MODIFY_IMAGE, {"ImageId": image_id, "LaunchPermission": permission})
+
+
 def test_tags_are_added_overwritten_and_found_by(witness: Witness) -> None:
     ec2, reference = witness.ec2, "us-east-1/ami-1"
     for resource_id in (witness.image_id, witness.snapshot_id()):
-        ec2.create_tags(resource_id, {"amicopy:source": "other", "empty": ""})
-        ec2.create_tags(resource_id, {"amicopy:source": reference})
+        ec2.write(tagging(resource_id, {"amicopy:source": "other", "empty": ""}))
+        ec2.write(tagging(resource_id, {"amicopy:source": reference}))
     assert witness.image().tags == {"amicopy:source": reference, "empty": ""}
     assert list(ec2.find_tagged_copies([reference])) == [witness.image_id]
     assert list(ec2.find_tagged_snapshots([reference])) == [witness.snapshot_id()]
@@ -157,24 +168,24 @@ def test_tags_are_added_overwritten_and_found_by(witness: Witness) -> None:
 
 
 def test_the_51st_tag_is_refused(witness: Witness) -> None:
-    witness.ec2.create_tags(witness.image_id, {str(number): "" for number in range(50)})
+    witness.ec2.write(tagging(witness.image_id, {str(number): "" for number in range(50)}))
     with pytest.raises(RequestRefused) as caught:
-        witness.ec2.create_tags(witness.image_id, {"one": "more"})
+        witness.ec2.write(tagging(witness.image_id, {"one": "more"}))
     assert caught.value.code == "TagLimitExceeded"
 
 
 def test_launch_permissions_of_every_kind_are_added_and_read(witness: Witness) -> None:
     ec2 = witness.ec2
     assert ec2.launch_permissions(witness.image_id) == frozenset()
-    ec2.share_image(witness.image_id, EVERYBODY[:1])
-    ec2.share_image(witness.image_id, EVERYBODY)
+    ec2.write(sharing(witness.image_id, EVERYBODY[:1]))
+    ec2.write(sharing(witness.image_id, EVERYBODY))
     assert ec2.launch_permissions(witness.image_id) == set(EVERYBODY)
 
 
 def test_a_wrong_account_is_refused_with_ec2s_words(witness: Witness) -> None:
     wrong = replace(EVERYBODY[0], value="12345678901")
     with pytest.raises(RequestRefused) as caught:
-        witness.ec2.share_image(witness.image_id, [wrong])
+        witness.ec2.write(sharing(witness.image_id, [wrong]))
     assert caught.value.why == 'Invalid attribute item value "12345678901" for userId item type.'
 
 
@@ -193,7 +204,9 @@ def test_permissions_of_a_snapshot_are_read(witness: Witness) -> None:
 
 
 def test_sharing_a_snapshot_is_accepted(witness: Witness) -> None:
-    witness.ec2.share_snapshot(witness.snapshot_id(), EVERYBODY[:2])
+    permission = {"Add": principal_list(EVERYBODY[:2])}
+    parameters = {"SnapshotId": witness.snapshot_id(), "CreateVolumePermission": permission}
+    witness.ec2.write(Write(WriteOperation.MODIFY_SNAPSHOT, parameters))
 
 
 def test_a_snapshot_in_use_cannot_be_deleted_and_afterwards_can(witness: Witness) -> None:
@@ -263,8 +276,9 @@ def test_regions_are_all_there(witness: Witness) -> None:
 
 def test_a_rehearsed_write_changes_nothing(witness: Witness) -> None:
     before, snapshot_id = witness.image(), witness.snapshot_id()
-    for write in (WriteOperation.TAG, WriteOperation.DEREGISTER):
-        assert witness.ec2.forbidden(write, before, NOW) is None
+    deregistering = Write(WriteOperation.DEREGISTER, {"ImageId": witness.image_id})
+    for write in (tagging(snapshot_id, {"a": "1"}), deregistering):
+        assert witness.ec2.forbidden(write) is None
     assert witness.image() == before
     [snapshot] = witness.ec2.describe_snapshots([snapshot_id]).values()
     assert snapshot.tags == {}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,7 +14,9 @@ from amicopy.core.events import Event, LeftBecause, Written
 from amicopy.core.models import ImageState
 from amicopy.execute.cancel import Fate
 from amicopy.execute.report import State
-from amicopy.plan.differences import Difference
+from amicopy.plan import differences  # noqa: F401 - all kinds of difference are defined
+from amicopy.plan.attributes.base import Difference
+from amicopy.plan.attributes.sharing import MissingSharing
 from amicopy.plan.plan import Action
 from amicopy.render.json_documents import SCHEMA as VERSION
 from amicopy.render.json_documents import status
@@ -81,15 +83,26 @@ def test_every_event_is_described_with_all_its_members(event: type[Event]) -> No
     assert described["properties"].keys() == set(described["required"])
 
 
-@pytest.mark.parametrize("difference", get_args(Difference), ids=lambda difference: difference.__name__)
-def test_every_difference_is_described_with_all_its_members(difference: Any) -> None:
-    [described] = [
-        part
-        for part in DEFINED.values()
-        if part.get("properties", {}).get("kind", {}).get("const") == kebab(difference.__name__)
-    ]
-    assert set(described["required"]) == {field.name for field in fields(difference)} | {"kind", "repairable", "text"}
-    assert described["properties"]["repairable"]["const"] == difference.repairable
+def kinds(base: type[Difference]) -> Iterator[type[Difference]]:
+    """Yield every kind of difference that a comparison can return."""
+    for kind in base.__subclasses__():
+        yield from kinds(kind)
+        if kind.__name__ != MissingSharing.__name__:  # of which there are two: one from before its slots
+            yield kind
+
+
+DIFFERENCES = sorted({*kinds(Difference)}, key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", DIFFERENCES, ids=lambda kind: kind.__name__)
+def test_every_member_of_a_difference_is_described(kind: type[Difference]) -> None:
+    described = DEFINED["difference"]["properties"]
+    assert {field.name for field in fields(kind)} <= described.keys()
+    assert kebab(kind.__name__) in described["kind"]["enum"]
+
+
+def test_every_kind_of_difference_described_exists() -> None:
+    assert set(DEFINED["difference"]["properties"]["kind"]["enum"]) == {kebab(kind.__name__) for kind in DIFFERENCES}
 
 
 @pytest.mark.parametrize(

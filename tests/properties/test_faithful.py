@@ -219,9 +219,11 @@ def _attributes(copy: Image) -> Iterator[Hand]:
         "BootMode": ("boot_mode", "" if copy.boot_mode else "uefi"),
         "EnaSupport": ("ena", not copy.ena),
         "SriovNetSupport": ("sriov", "" if copy.sriov else "simple"),
-        "TpmSupport": ("tpm", "" if copy.tpm else "v2.0"),
         "ImdsSupport": ("imds", "" if copy.imds else "v2.0"),
+        "TpmSupport": ("tpm", "" if copy.tpm else "v2.0"),
         "Platform": ("platform", "" if copy.platform else "windows"),
+        "PlatformDetails": ("platform_details", "SUSE Linux"),
+        "UsageOperation": ("usage_operation", "RunInstances:000g"),
         "VirtualizationType": ("virtualization_type", "paravirtual"),
     }
     for word, (name, value) in other.items():
@@ -367,7 +369,7 @@ def test_copies_are_faithful_until_a_hand_changes_one_and_again_once_repaired(
     verified = scene.verify(*case.options)
     assert (verified.code, writes(scene.world)) == (0, []), verified.out
     assert [one["verdict"] for one in verified.json["copies"]] == ["faithful", "faithful"]
-    assert [one["differences"] + one["beyond"] for one in verified.json["copies"]] == [[], []]
+    assert [one["differences"] + one["extras"] for one in verified.json["copies"]] == [[], []]
     again = scene.copy(case.options)
     assert (again.code, again.out, writes(scene.world)) == (0, ran.out, []), again.err
 
@@ -382,10 +384,10 @@ def test_copies_are_faithful_until_a_hand_changes_one_and_again_once_repaired(
     changed = by_id.pop(copy.image_id)
     [other] = by_id.values()
     assert (found.code, writes(scene.world)) == (0 if hand.what == "tags" else 4, []), found.out
-    assert (other["verdict"], other["differences"], other["beyond"]) == ("faithful", [], [])
+    assert (other["verdict"], other["differences"], other["extras"]) == ("faithful", [], [])
     assert changed["verdict"] == ("faithful" if hand.what == "tags" else "differs")
-    named = changed["beyond" if hand.what in {"tags", "wider"} else "differences"]
-    assert len(changed["differences"] + changed["beyond"]) == len(named) == 1
+    named = changed["extras" if hand.what in {"tags", "wider"} else "differences"]
+    assert len(changed["differences"] + changed["extras"]) == len(named) == 1
     assert hand.word in json.dumps(named, ensure_ascii=False) or repr(hand.word)[1:-1] in str(named)
     if named is changed["differences"]:
         assert named[0]["repairable"] is (hand.what == "lacks")

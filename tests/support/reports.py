@@ -19,7 +19,7 @@ from amicopy.core.events import (
 )
 from amicopy.core.models import BlockDevice, Image
 from amicopy.execute.report import Report
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

@@ -9,13 +9,13 @@ import click
 
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     ImageId,
     NameList,
     connection_options,
     option,
     output_options,
-    refuse_two_endpoints,
     source_options,
 )
 
@@ -60,13 +60,25 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy cancel --all-pending --in 'eu-*' --dry-run
       amicopy cancel ami-0abcdef1234567890 --in eu-west-1 --available --dry-run
     """
-    refuse_two_endpoints(options)
     if options["dry_run"] and options["yes"]:
-        raise click.UsageError("--dry-run and --yes contradict each other: the one removes nothing.")
+        raise click.UsageError("--dry-run and --yes cannot be used together: a dry run removes nothing.")
     if options["all_pending"] and (options["image_ids"] or options["available"]):
         raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
     if not options["all_pending"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
-    from amicopy.cli.handlers.cancel import cancel
+    connection, output = connection_from(options), output_from(options)
+    from amicopy.cli.handlers.cancel import CancelCommand, cancel
 
-    return cancel(environment, **options)
+    return cancel(
+        environment,
+        CancelCommand(
+            image_ids=options["image_ids"],
+            source_region=options["source_region"] or "",
+            regions=options["regions"],
+            connection=connection,
+            output=output,
+            available=options["available"],
+            yes=options["yes"],
+            dry_run=options["dry_run"],
+        ),
+    )

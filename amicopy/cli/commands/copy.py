@@ -1,7 +1,4 @@
-"""``amicopy copy``: its options.
-
-Refuses to import what needs botocore before the options are known to be right.
-"""
+"""``amicopy copy``: its options, checked before anything is imported that calls AWS."""
 
 from typing import Any
 
@@ -10,17 +7,18 @@ import click
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import (
     ImageIdOrStdin,
     NameList,
     connection_options,
     option,
     output_options,
-    refuse_two_endpoints,
     source_options,
 )
-from amicopy.cli.output_files import EXPORTED, file_options
-from amicopy.cli.run_options import refuse_run_contradictions, run_options
+from amicopy.cli.output_files import file_options
+from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
@@ -66,7 +64,7 @@ Exit codes:
 @completion_option
 @run_options
 @connection_options
-@output_options("text", "table", "json", "jsonl", *EXPORTED)
+@output_options(*RUN_FORMATS)
 @file_options
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -87,13 +85,25 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --write tfvars=amis.auto.tfvars
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
-    refuse_two_endpoints(options)
-    copy_request(options)  # before anything is loaded that calls AWS
-    refuse_run_contradictions(options)
     if options["packer_manifest"] and options["image_ids"]:
         raise click.UsageError("--packer-manifest and AMI arguments cannot be used together.")
     if not options["packer_manifest"] and not options["image_ids"]:
         raise click.UsageError("Missing argument 'AMI...'.")
-    from amicopy.cli.handlers.copy import copy
+    connection, output, run = connection_from(options), output_from(options), run_from(options)
+    check_run_options(run, output, dry_run=options["dry_run"], exit_code=options["exit_code"])
+    request = copy_request(options)
+    from amicopy.cli.handlers.copy import CopyCommand, copy
 
-    return copy(environment, **options)
+    return copy(
+        environment,
+        CopyCommand(
+            request=request,
+            connection=connection,
+            output=output,
+            run=run,
+            arguments=options["image_ids"],
+            packer_manifest=options["packer_manifest"] or "",
+            dry_run=options["dry_run"],
+            exit_code=options["exit_code"],
+        ),
+    )

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from amicopy.aws.iam_policy import Needs, policy
 from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.options import option
 from amicopy.core.regions import is_pattern, split_names
+from amicopy.plan.iam_policy import Needs, policy
 
 _COMMANDS = ("copy", "sync", "status", "verify", "cancel")
 _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}

@@ -9,15 +9,16 @@ import click
 
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
     connection_options,
     image_ids,
     option,
     output_options,
-    refuse_two_endpoints,
     source_options,
 )
+from amicopy.core.request import CopyRequest
 
 EXIT_CODES = """\b
 Exit codes:
@@ -53,7 +54,17 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy status ami-0abcdef1234567890 --in 'eu-*' --output json
       amicopy status ami-0abcdef1234567890 --watch
     """
-    refuse_two_endpoints(options)
-    from amicopy.cli.handlers.status import status
+    connection, output = connection_from(options), output_from(options)
+    request = CopyRequest(source_region=options["source_region"] or "", image_ids=options["image_ids"])
+    from amicopy.cli.handlers.status import StatusCommand, status
 
-    return status(environment, **options)
+    return status(
+        environment,
+        StatusCommand(
+            request=request,
+            regions=options["regions"],
+            connection=connection,
+            output=output,
+            watch=options["watch"],
+        ),
+    )

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from amicopy.cli.environment import Environment
-from amicopy.cli.options import connection_options, option, output_options, refuse_two_endpoints
-from amicopy.cli.output_files import EXPORTED, file_options
-from amicopy.cli.run_options import refuse_run_contradictions, run_options
+from amicopy.cli.option_values import connection_from, output_from, run_from
+from amicopy.cli.options import connection_options, option, output_options
+from amicopy.cli.output_files import file_options
+from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
@@ -27,7 +29,7 @@ Exit codes:
 @option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and end.")
 @run_options
 @connection_options
-@output_options("text", "table", "json", "jsonl", *EXPORTED)
+@output_options(*RUN_FORMATS)
 @file_options
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -53,8 +55,19 @@ def command(environment: Environment, /, **options: Any) -> int:
         return 0
     if not options["manifest"]:
         raise click.UsageError("Missing argument 'MANIFEST'.")
-    refuse_two_endpoints(options)
-    refuse_run_contradictions(options)
-    from amicopy.cli.handlers.sync import sync
+    connection, output, run = connection_from(options), output_from(options), run_from(options)
+    check_run_options(run, output, dry_run=options["dry_run"], exit_code=options["exit_code"])
+    from amicopy.cli.handlers.sync import SyncCommand, sync
 
-    return sync(environment, **options)
+    return sync(
+        environment,
+        SyncCommand(
+            manifest=options["manifest"],
+            connection=connection,
+            output=output,
+            run=run,
+            preflight=not options["no_preflight"],
+            dry_run=options["dry_run"],
+            exit_code=options["exit_code"],
+        ),
+    )

@@ -10,13 +10,13 @@ import click
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request, wanted_options
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
     connection_options,
     image_ids,
     option,
     output_options,
-    refuse_two_endpoints,
     source_options,
 )
 
@@ -42,7 +42,7 @@ Exit codes:
 @source_options
 @wanted_options
 @option("--repair", is_flag=True, help="Write what is missing, where EC2 lets it be written.")
-@option("--prune", is_flag=True, help="With --repair: remove what a copy has beyond its source.")
+@option("--prune", is_flag=True, help="With --repair: remove tags and permissions that the source does not have.")
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj
@@ -60,10 +60,19 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy verify ami-0abcdef1234567890 --in us-west-2,eu-west-1 --share 111122223333
       amicopy verify ami-0abcdef1234567890 --repair
     """
-    refuse_two_endpoints(options)
-    copy_request(options)  # before anything is loaded that calls AWS
     if options["prune"] and not options["repair"]:
-        raise click.UsageError("--prune goes with --repair.")
-    from amicopy.cli.handlers.verify import verify
+        raise click.UsageError("--prune requires --repair.")
+    connection, output, request = connection_from(options), output_from(options), copy_request(options)
+    from amicopy.cli.handlers.verify import VerifyCommand, verify
 
-    return verify(environment, **options)
+    return verify(
+        environment,
+        VerifyCommand(
+            request=request,
+            regions=options["regions"],
+            connection=connection,
+            output=output,
+            repair=options["repair"],
+            prune=options["prune"],
+        ),
+    )

@@ -1,17 +1,15 @@
-"""``amicopy cancel``: find, ask, remove, tell.
-
-Refuses to remove anything that a person, or --yes, has not agreed to.
-"""
+"""``amicopy cancel``: find, ask, remove, tell. Nothing is removed without a yes, from a person or ``--yes``."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import click
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.signals import interruptible
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode, Interrupted, UsageError
@@ -23,31 +21,45 @@ from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines
 
 
-def cancel(environment: Environment, **options: Any) -> int:
-    """Run ``amicopy cancel`` with its parsed options; return the exit code."""
-    return run_connected("cancel", environment, options, lambda context: _cancel(context, options))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelCommand:
+    """One ``amicopy cancel``, as it was typed."""
+
+    image_ids: tuple[str, ...]  # none: all pending copies that amicopy made
+    source_region: str
+    regions: tuple[str, ...]
+    connection: ConnectionOptions
+    output: OutputOptions
+    available: bool = False
+    yes: bool = False
+    dry_run: bool = False
 
 
-def _cancel(context: Context, options: Mapping[str, Any]) -> int:
+def cancel(environment: Environment, command: CancelCommand) -> int:
+    """Run ``amicopy cancel``; return the exit code."""
+    return run_connected("cancel", environment, command.connection, command.output, partial(_cancel, command))
+
+
+def _cancel(command: CancelCommand, context: Context) -> int:
     job = CancelJob(
         context,
-        options["image_ids"],
-        options["regions"],
-        source_region=options["source_region"],
-        available=options["available"],
+        command.image_ids,
+        command.regions,
+        source_region=command.source_region,
+        available=command.available,
     )
     found = job.find()
-    if not options["quiet"]:
+    if not command.output.quiet:
         say(target_lines(found.targets))
-    if not found.targets and not found.unread and not options["quiet"]:
-        what = "of " + ", ".join(options["image_ids"]) if options["image_ids"] else "with our tag"
+    if not found.targets and not found.unread and not command.output.quiet:
+        what = "of " + ", ".join(command.image_ids) if command.image_ids else "with our tag"
         say([f"nothing to cancel: no copy {what} is to go in {', '.join(job.regions)}"])
-    if found.going and not options["dry_run"]:
-        if not options["yes"] and not _agreed(found.going):
+    if found.going and not command.dry_run:
+        if not command.yes and not _agreed(found.going):
             say(["nothing was removed"])
             return ExitCode.FAILED
         found = job.remove(found)
-    return _tell(found, options)
+    return _tell(found, command.output)
 
 
 def _agreed(going: Sequence[Target]) -> bool:
@@ -65,12 +77,12 @@ def _agreed(going: Sequence[Target]) -> bool:
         raise Interrupted("Interrupted; nothing was removed.") from error
 
 
-def _tell(found: CancelResult, options: Mapping[str, Any]) -> int:
-    if options["output"] == "json":
+def _tell(found: CancelResult, output: OutputOptions) -> int:
+    if output.format == "json":
         document = cancel_document(found.targets, found.unread, found.exit_code)
         written = to_stdout(partial(write_json, document))
     else:
-        written = to_stdout(partial(write_targets, found.targets, options["output"]))
+        written = to_stdout(partial(write_targets, found.targets, output.format))
     for error in found.unread:
         say(error_lines(error))
     for target in found.targets:

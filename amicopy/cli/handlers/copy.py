@@ -1,22 +1,21 @@
-"""``amicopy copy``: show the plan or carry it out, and tell what came of it.
-
-Refuses to do any of it itself: the job does.
-"""
+"""``amicopy copy``: show the plan or execute it, and tell the result."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from amicopy.cli.connection import run_connected
-from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import ExitCode, TimedOut, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.request import CopyRequest
+from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
@@ -26,37 +25,46 @@ from amicopy.render.result import write_lines
 from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.text import error_lines
 
-
-def copy(environment: Environment, **options: Any) -> int:
-    """Run ``amicopy copy`` with its parsed options; return the exit code."""
-    return run_connected("copy", environment, options, lambda context: _copy(environment, context, options))
+STDIN = "-"
 
 
-def _copy(environment: Environment, context: Context, options: dict[str, Any]) -> int:
-    check_files(options)
-    if options["packer_manifest"]:
-        _take_from_packer(context, options)
-    elif "-" in options["image_ids"]:
-        options["image_ids"] = _with_stdin(options["image_ids"])
-    run_output = RunOutput(environment, context, options)
-    job = CopyJob(context, [copy_request(options)], run_output.run_options)
-    try:
-        plan = job.plan(may_write=not options["dry_run"])
-    except TimedOut as error:
-        error.next_step = f"Run the same command again: {environment.same_command}"
-        raise
-    if options["dry_run"]:
-        return _show(plan, context, options, run_output)
-    if not options["quiet"]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyCommand:
+    """One ``amicopy copy``, as it was typed."""
+
+    request: CopyRequest
+    connection: ConnectionOptions
+    output: OutputOptions
+    run: RunOptions
+    arguments: tuple[str, ...] = ()  # AMI ids, and STDIN where those on stdin belong
+    packer_manifest: str = ""
+    dry_run: bool = False
+    exit_code: bool = False  # --exit-code: work that is left changes the exit code
+
+
+def copy(environment: Environment, command: CopyCommand) -> int:
+    """Run ``amicopy copy``; return the exit code."""
+    return run_connected("copy", environment, command.connection, command.output, partial(_copy, environment, command))
+
+
+def _copy(environment: Environment, command: CopyCommand, context: Context) -> int:
+    check_files(command.output)
+    run_output = RunOutput(environment, context, command.output)
+    request = _with_image_ids(command, context)
+    job = CopyJob(context, [request], run_output.with_progress(command.run))
+    plan = job.plan(may_write=not command.dry_run)
+    if command.dry_run:
+        return _show(plan, context, command, run_output)
+    if not command.output.quiet:
         say(plan_lines(plan, in_brief=True))
-    run_output.follow(job.report, job.events())
-    return _tell(job, environment, options, run_output)
+    bug = run_output.follow(job.report, job.events())
+    return _tell(job, bug, environment, command, run_output)
 
 
-def _show(plan: Plan, context: Context, options: Mapping[str, Any], run_output: RunOutput) -> int:
+def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOutput) -> int:
     """Print the plan as the result."""
     code = plan.refusal().exit_code if plan.refused else ExitCode.OK
-    if code is ExitCode.OK and plan.has_work and options["exit_code"]:
+    if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count())
     written = run_output.show(document, "plan", partial(write_lines, plan_lines(plan)))
@@ -65,25 +73,37 @@ def _show(plan: Plan, context: Context, options: Mapping[str, Any], run_output: 
     return int(code or written)
 
 
-def _tell(job: CopyJob, environment: Environment, options: Mapping[str, Any], run_output: RunOutput) -> int:
-    """Write the result, then what a person has to know, errors last, to stderr."""
+def _tell(
+    job: CopyJob, bug: AmicopyError | None, environment: Environment, command: CopyCommand, run_output: RunOutput
+) -> int:
+    """Write the result, then what a person has to know to stderr, errors last."""
     report = job.report
+    report.ended_by(bug)
     code = report.exit_code()
-    if code is ExitCode.OK and options["exit_code"] and report.left_behind:
+    if code is ExitCode.OK and command.exit_code and report.left_behind:
         code = ExitCode.TIME_OUT
     document = report_document(report, code, job.context.clock.now(), job.context.calls.count())
     written = run_output.tell(report, document, code)
     if report.refused:
         say(refusal_lines(report.plan))
     else:
-        say(ending_lines(report, environment.same_command, quiet=options["quiet"]))
+        say(ending_lines(report, environment.same_command, quiet=command.output.quiet))
     if report.error:
         say(error_lines(report.error))
     return int(code or written)
 
 
-def _with_stdin(image_ids: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the ids with those on stdin where ``-`` stands.
+def _with_image_ids(command: CopyCommand, context: Context) -> CopyRequest:
+    """Return the request with the AMI ids from stdin or from packer's manifest."""
+    if command.packer_manifest:
+        return _from_packer(command.packer_manifest, command.request, context)
+    if STDIN in command.arguments:
+        return replace(command.request, image_ids=_with_stdin(command.arguments))
+    return command.request
+
+
+def _with_stdin(arguments: Sequence[str]) -> tuple[str, ...]:
+    """Return the ids, with those on stdin in place of ``-``.
 
     Raises:
         UsageError: a word there is not a valid AMI id, or there is none.
@@ -98,18 +118,18 @@ def _with_stdin(image_ids: tuple[str, ...]) -> tuple[str, ...]:
         raise UsageError(
             "There is not a valid AMI id on stdin.", next_step="Give AMI ids, separated by spaces or lines."
         )
-    return tuple(one for image_id in image_ids for one in (words if image_id == "-" else [image_id]))
+    ids = (one for argument in arguments for one in (words if argument == STDIN else [argument]))
+    return tuple(dict.fromkeys(ids))
 
 
-def _take_from_packer(context: Context, options: dict[str, Any]) -> None:
-    """Put the AMI of packer's last run into the options.
+def _from_packer(path: str, request: CopyRequest, context: Context) -> CopyRequest:
+    """Return the request with the AMI of packer's last run, and its region.
 
     Raises:
         UsageError: the file cannot be read, or has no AMI in that region.
     """
     from amicopy.manifest.packer import packer_artifacts
 
-    path = options["packer_manifest"]
     try:
         found = packer_artifacts(Path(path).read_bytes())
     except OSError as error:
@@ -118,12 +138,13 @@ def _take_from_packer(context: Context, options: dict[str, Any]) -> None:
         raise UsageError(
             f"--packer-manifest: {path}: {error}.", next_step="Give the file of packer's manifest post-processor."
         ) from error
-    configured = options["source_region"] or context.session.region
-    region = configured if configured in found else next(iter(found))
-    if options["source_region"] and options["source_region"] not in found:
+    named = request.source_region
+    if named and named not in found:
         raise UsageError(
-            f"--packer-manifest: {path} has no AMI in {options['source_region']}.",
+            f"--packer-manifest: {path} has no AMI in {named}.",
             why=f"It has one in: {', '.join(found)}.",
             next_step=f"--from {next(iter(found))}",
         )
-    options["source_region"], options["image_ids"] = region, (found[region],)
+    configured = named or context.session.region
+    region = configured if configured in found else next(iter(found))
+    return replace(request, source_region=region, image_ids=(found[region],))

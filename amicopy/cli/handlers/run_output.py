@@ -1,26 +1,25 @@
-"""What copy and sync have in common: the terms of a run, how it is shown, where its result goes.
-
-Refuses to know what the run is for.
-"""
+"""How a run of copy or sync is shown, and where its result goes."""
 
 import contextlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 from amicopy.cli.environment import Environment
-from amicopy.cli.output_files import wanted_files, write_files
-from amicopy.cli.terminal import bug_report, say, to_stdout
-from amicopy.core.errors import ExitCode
+from amicopy.cli.option_values import OutputOptions
+from amicopy.cli.output_files import requested_files, write_files
+from amicopy.cli.terminal import reported_bug, say, to_stdout
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
 from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
-from amicopy.render.progress_lines import PlainView
+from amicopy.render.progress_lines import LinesView, QuietView, View
 from amicopy.render.result import json_of, table_of, text_of, write_json, write_json_line, write_text
 from amicopy.render.text import error_lines
 
@@ -31,29 +30,20 @@ PLAIN_PROGRESS = timedelta(minutes=1)
 class RunOutput:
     """One run as its user sees it."""
 
-    def __init__(self, environment: Environment, context: Context, options: Mapping[str, Any]) -> None:
+    def __init__(self, environment: Environment, context: Context, output: OutputOptions) -> None:
         self._environment = environment
         self._context = context
-        self._options = options
+        self._output = output
 
-    @property
-    def run_options(self) -> RunOptions:
-        """The run options that the command line sets."""
-        options = self._options
-        return RunOptions(
-            timeout=options["timeout"],
-            wait=not options["no_wait"],
-            share_when_all=options["share_when"] == "all",
-            cancel_failed=options["on_failure"] == "cancel",
-            cancel_interrupted=options["on_interrupt"] == "cancel",
-            most_in_flight=options["max_in_flight"],
-            progress=None if options["quiet"] else LIVE_PROGRESS if self._is_live else PLAIN_PROGRESS,
-        )
+    def with_progress(self, options: RunOptions) -> RunOptions:
+        """Return the options with how often progress is read for this output."""
+        progress = None if self._output.quiet else LIVE_PROGRESS if self._is_live else PLAIN_PROGRESS
+        return replace(options, progress=progress)
 
-    def follow(self, report: Report, events: Iterable[Event | None]) -> None:
-        """Show what happens; what was done before a bug is still to be told, so that goes into the report."""
+    def follow(self, report: Report, events: Iterable[Event | None]) -> AmicopyError | None:
+        """Show what happens until the events end; return the bug that ended them early, or None."""
         if report.refused or not report.plan.has_work:
-            return
+            return None
         try:
             with contextlib.closing(self._view(report)) as view:
                 for event in events:
@@ -61,14 +51,15 @@ class RunOutput:
                         view.glance()
                         continue
                     view.event(event, report.by_key[event.key])
-                    if self._options["output"] == "jsonl":
+                    if self._output.format == "jsonl":
                         to_stdout(partial(write_json_line, event_document(event)))
         except Exception as error:
-            report.error = bug_report(error)
+            return reported_bug(error)
+        return None
 
     def show(self, document: Mapping[str, Any], kind: str, for_people: Callable[[], None]) -> ExitCode:
-        """Write a document to stdout in the format asked for, or else what people read."""
-        match self._options["output"]:
+        """Write a document to stdout as JSON if that is the format, or else what people read."""
+        match self._output.format:
             case "json":
                 return to_stdout(partial(write_json, document))
             case "jsonl":
@@ -76,27 +67,27 @@ class RunOutput:
         return to_stdout(for_people)
 
     def tell(self, report: Report, document: Mapping[str, Any], code: ExitCode) -> ExitCode:
-        """Write the result to stdout and to every file asked for; return OK, or FAILED where one takes nothing."""
+        """Write the result to stdout and to every requested file; return OK, or FAILED if one could not be written."""
         formats: dict[str, Callable[[], str]] = {
             "text": partial(text_of, report.outcomes),
             "table": partial(table_of, report),
             "json": partial(json_of, document),
-            "page": partial(self._page, report, code),
+            "html": partial(self._html, report, code),
             **{name: partial(write, report) for name, write in EXPORTS.items()},
         }
-        output = self._options["output"]
-        text = partial(table_of, report, styled=sys.stdout.isatty()) if output == "table" else formats.get(output)
+        form = self._output.format
+        text = partial(table_of, report, styled=sys.stdout.isatty()) if form == "table" else formats.get(form)
         written = self.show(document, "result", lambda: write_text(text() if text else ""))
-        errors = write_files(wanted_files(self._options, formats, code, report))
+        errors = write_files(requested_files(self._output, formats, code, report))
         for error in errors:
             say(error_lines(error))
-        if self._options["github"]:
+        if self._output.github:
             from amicopy.render.github import annotations
 
             say(annotations(report))
         return ExitCode.FAILED if errors else written
 
-    def _page(self, report: Report, code: ExitCode) -> str:
+    def _html(self, report: Report, code: ExitCode) -> str:
         from amicopy.render.html_report import page
 
         return page(
@@ -109,15 +100,13 @@ class RunOutput:
 
     @property
     def _is_live(self) -> bool:
-        return sys.stderr.isatty() and not self._options["verbose"] and not self._options["quiet"]
+        return sys.stderr.isatty() and not self._output.verbose and not self._output.quiet
 
-    def _view(self, report: Report) -> Any:
-        if self._options["quiet"]:
-            from amicopy.render.quiet import QuietView
-
+    def _view(self, report: Report) -> View:
+        if self._output.quiet:
             return QuietView()
         if self._is_live:
             from amicopy.render.progress_live import LiveView
 
             return LiveView(report, self._context.clock, self._context.stop)
-        return PlainView(report, self._context.clock, self._context.stop)
+        return LinesView(report, self._context.clock, self._context.stop)

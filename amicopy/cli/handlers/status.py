@@ -1,15 +1,12 @@
-"""``amicopy status``: show, and with ``--watch`` show again.
+"""``amicopy status``: show, and with ``--watch`` show again."""
 
-Refuses to write to EC2.
-"""
-
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest
@@ -19,32 +16,42 @@ from amicopy.render.result import write_json
 from amicopy.render.status import standing_document, write_standings
 
 
-def status(environment: Environment, **options: Any) -> int:
-    """Run ``amicopy status`` with its parsed options; return the exit code."""
-    return run_connected("status", environment, options, lambda context: _status(context, options))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusCommand:
+    """One ``amicopy status``, as it was typed."""
+
+    request: CopyRequest
+    regions: tuple[str, ...]
+    connection: ConnectionOptions
+    output: OutputOptions
+    watch: bool = False
 
 
-def _status(context: Context, options: Mapping[str, Any]) -> int:
-    """Show what is where, again and again while something is being copied, if asked to watch."""
-    request = CopyRequest(source_region=options["source_region"] or "", image_ids=tuple(options["image_ids"]))
-    job = StatusJob(context, request, options["regions"])
+def status(environment: Environment, command: StatusCommand) -> int:
+    """Run ``amicopy status``; return the exit code."""
+    return run_connected("status", environment, command.connection, command.output, partial(_status, command))
+
+
+def _status(command: StatusCommand, context: Context) -> int:
+    """Show what is where; with ``watch`` again and again while something is being copied."""
+    job = StatusJob(context, command.request, command.regions)
     shown: StatusResult | None = None
     written = ExitCode.OK
-    for status in job.watch() if options["watch"] else [job.look()]:
+    for status in job.watch() if command.watch else [job.look()]:
         if shown is None or (status.copies, status.percents) != (shown.copies, shown.percents):
-            written = _show(status, options)
+            written = _show(status, command.output)
         shown = status
-    assert shown is not None  # there is one look at least
-    tell_survey(job.existing, shown.survey, quiet=options["quiet"])
+    assert shown is not None  # there is at least one look
+    tell_survey(job.existing, shown.survey, quiet=command.output.quiet)
     return int(shown.exit_code or written)
 
 
-def _show(status: StatusResult, options: Mapping[str, Any]) -> ExitCode:
-    if options["output"] == "json":
+def _show(status: StatusResult, output: OutputOptions) -> ExitCode:
+    if output.format == "json":
         document = standing_document(status.copies, status.percents, status.survey, status.exit_code)
         return to_stdout(partial(write_json, document))
     if status.copies:
-        return to_stdout(partial(write_standings, status.copies, status.percents, options["output"]))
-    if not options["quiet"]:
+        return to_stdout(partial(write_standings, status.copies, status.percents, output.format))
+    if not output.quiet:
         say(["no copy yet"])
     return ExitCode.OK

@@ -1,20 +1,18 @@
-"""``amicopy sync``: read the manifest, show what would change or change it, and tell what came of it.
-
-Refuses to do any of it itself: the job does.
-"""
+"""``amicopy sync``: read the manifest, show what would change or change it, and tell the result."""
 
 import sys
-from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.manifest.read import read_manifest
@@ -25,33 +23,44 @@ from amicopy.render.sync import after_lines, diff_lines, sync_members
 from amicopy.render.text import error_lines
 
 
-def sync(environment: Environment, **options: Any) -> int:
-    """Run ``amicopy sync`` with its parsed options; return the exit code."""
-    return run_connected("sync", environment, options, lambda context: _sync(environment, context, options))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncCommand:
+    """One ``amicopy sync``, as it was typed."""
+
+    manifest: str  # a path, or - for stdin
+    connection: ConnectionOptions
+    output: OutputOptions
+    run: RunOptions
+    preflight: bool = True
+    dry_run: bool = False
+    exit_code: bool = False  # --exit-code: work that is left changes the exit code
 
 
-def _sync(environment: Environment, context: Context, options: Mapping[str, Any]) -> int:
-    path = options["manifest"]
-    entries = read_manifest(path, _content(path))
-    check_files(options)
-    run_output = RunOutput(environment, context, options)
-    job = SyncJob(context, entries, run_output.run_options, preflight=not options["no_preflight"])
-    result = job.plan(may_write=not options["dry_run"])
-    if options["dry_run"]:
-        return _show(result, context, options, run_output)
-    if not options["quiet"]:
+def sync(environment: Environment, command: SyncCommand) -> int:
+    """Run ``amicopy sync``; return the exit code."""
+    return run_connected("sync", environment, command.connection, command.output, partial(_sync, environment, command))
+
+
+def _sync(environment: Environment, command: SyncCommand, context: Context) -> int:
+    entries = read_manifest(command.manifest, _content(command.manifest))
+    check_files(command.output)
+    run_output = RunOutput(environment, context, command.output)
+    job = SyncJob(context, entries, run_output.with_progress(command.run), preflight=command.preflight)
+    result = job.plan(may_write=not command.dry_run)
+    if command.dry_run:
+        return _show(result, context, command, run_output)
+    if not command.output.quiet:
         say(diff_lines(result))
-    run_output.follow(result.report, job.events())
-    stopped: AmicopyError | None = None
+    stopped = run_output.follow(result.report, job.events())
     try:
         result = job.finish()
-    except AmicopyError as error:  # the copies are told of all the same
-        stopped = error
-    return _tell(result, stopped, environment, context, options, run_output)
+    except AmicopyError as error:  # what became of the copies is told anyway
+        stopped = stopped or error
+    return _tell(result, stopped, environment, context, command, run_output)
 
 
 def _content(path: str) -> bytes:
-    """Return what is in the manifest.
+    """Return the manifest's bytes.
 
     Raises:
         UsageError: it cannot be read.
@@ -64,13 +73,13 @@ def _content(path: str) -> bytes:
         ) from error
 
 
-def _show(result: SyncResult, context: Context, options: Mapping[str, Any], run_output: RunOutput) -> int:
+def _show(result: SyncResult, context: Context, command: SyncCommand, run_output: RunOutput) -> int:
     """Print what would change as the result."""
     plan = result.report.plan
     code = plan.refusal().exit_code if plan.refused else ExitCode.OK
     if code is ExitCode.OK and result.errors:
         code = ExitCode.PARTIAL
-    if code is ExitCode.OK and result.has_work and options["exit_code"]:
+    if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count()) | sync_members(result)
     written = run_output.show(document, "plan", partial(write_lines, diff_lines(result)))
@@ -86,23 +95,23 @@ def _tell(
     stopped: AmicopyError | None,
     environment: Environment,
     context: Context,
-    options: Mapping[str, Any],
+    command: SyncCommand,
     run_output: RunOutput,
 ) -> int:
     """Write the result, then what a person has to know, errors last, to stderr."""
     report = result.report
-    report.error = report.error or stopped
+    report.ended_by(stopped)
     code = result.exit_code()
-    if code is ExitCode.OK and options["exit_code"] and (report.left_behind or result.is_waiting):
+    if code is ExitCode.OK and command.exit_code and (report.left_behind or result.is_waiting):
         code = ExitCode.TIME_OUT
     document = report_document(report, code, context.clock.now(), context.calls.count()) | sync_members(result)
     written = run_output.tell(report, document, code)
-    if not options["quiet"]:
+    if not command.output.quiet:
         say(after_lines(result))
     if report.refused:
         say(refusal_lines(report.plan))
     else:
-        say(ending_lines(report, environment.same_command, quiet=options["quiet"]))
+        say(ending_lines(report, environment.same_command, quiet=command.output.quiet))
     for error in (*result.errors, *filter(None, [report.error])):
         say(error_lines(error))
     return int(code or written)

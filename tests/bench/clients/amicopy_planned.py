@@ -17,8 +17,9 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
     from amicopy.core.request import CopyRequest
-    from amicopy.plan.plan import plan_copies
-    from amicopy.survey.destinations import survey_destinations, survey_regions, survey_sources
+    from amicopy.plan.decide import plan_copies
+    from amicopy.survey.destinations import survey_destinations, survey_regions
+    from amicopy.survey.sources import survey_sources
 
     clients, stop = Clients(Session(), CallCounter()), Stop()
     home = clients["us-east-1"]

@@ -97,7 +97,7 @@ def test_tags_of_aws_stay_behind_and_that_is_said(amicopy: Run, world: World) ->
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     notes = row(ran, WEST)["notes"]
     for resource in (f"image {source.image_id}", f"snapshot {source.snapshot_ids[0]}"):
-        note = f"tags of {resource} that begin with aws: are AWS's own and stay behind"
+        note = f"tags of {resource} that begin with aws: are reserved by AWS and are not copied"
         assert note in notes
         assert f"note: {note}" in ran.err
     assert all("aws:" not in str(one.params) for one in asked(world, "CopyImage") + asked(world, "CreateTags"))
@@ -111,7 +111,7 @@ def test_fifty_tags_leave_no_room_for_ours_and_the_copy_is_found_all_the_same(am
     assert (ran.code, copy.tags) == (0, FIFTY), ran.err
     assert snapshots_of(world, copy)["/dev/sda1"].tags == FIFTY
     assert snapshots_of(world, copy)["/dev/sdb"].tags == {TAG: f"{HOME}/{source.image_id}"}
-    assert f"image {source.image_id} has 50 tags, so {TAG} finds no room" in ran.err
+    assert f"image {source.image_id} already has 50 tags, so the copy cannot be tagged {TAG}" in ran.err
     world.requests.clear()
     second = amicopy("copy", source.image_id, "--to", WEST)
     assert (second.code, second.out, writes(world)) == (0, ran.out, [])
@@ -122,7 +122,7 @@ def test_fifty_tags_and_one_more_asked_for_are_refused_before_anything_starts(am
     source = a_source(world, tags=FIFTY)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--tag", "one=more")
     assert (ran.code, writes(world)) == (1, [])
-    assert "a resource has 50 tags at most, and these are 51" in ran.err
+    assert "a resource can have at most 50 tags, and these are 51" in ran.err
     assert "--no-tags" in ran.err
 
 
@@ -233,7 +233,7 @@ def test_a_deprecation_date_in_the_past_is_no_error(amicopy: Run, world: World) 
     source = a_source(world, deprecate_at=START - timedelta(days=30))
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, asked(world, "EnableImageDeprecation"), the_copy(world, WEST).deprecate_at) == (0, [], None)
-    assert f"note: {source.image_id} is deprecated since 2026-10-24" in ran.err
+    assert f"note: {source.image_id} has been deprecated since 2026-10-24" in ran.err
 
 
 def test_a_deprecation_date_that_passes_while_copying_is_no_error(amicopy: Run, world: World) -> None:

@@ -592,7 +592,7 @@ def test_more_than_a_thousand_principals_are_refused(amicopy: Run, world: World)
     source = a_source(world, launch_permissions=accounts(1001))
     ran = amicopy("copy", source.image_id, "--to", WEST)
     refused(ran, world)
-    assert "an AMI can be shared with 1000 at most, and these are 1001" in ran.err
+    assert "an AMI can be shared with at most 1000 principals, and these are 1001" in ran.err
     assert "--share" in ran.err or "--no-permissions" in ran.err
 
 
@@ -615,7 +615,7 @@ def test_tags_that_together_are_too_many_for_one_snapshot_are_refused(amicopy: R
     source = a_source(world, volumes=[Volume(device="/dev/sda1"), Volume(device="/dev/sdb", tags=fifty)])
     ran = amicopy("copy", source.image_id, "--to", WEST, "--tag", "one=more")
     refused(ran, world)
-    assert f"snapshot {source.snapshot_ids[1]}: a resource has 50 tags at most, and these are 51" in ran.err
+    assert f"snapshot {source.snapshot_ids[1]}: a resource can have at most 50 tags, and these are 51" in ran.err
 
 
 # Time-based copies
@@ -847,7 +847,7 @@ def test_an_instance_store_source_cannot_be_encrypted(amicopy: Run, world: World
     source = a_source(world, root_device_type="instance-store", volumes=[])
     ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt")
     refused(ran, world)
-    assert f"{source.image_id} is kept in S3 (instance store), and CopyImage cannot encrypt that" in ran.err
+    assert f"{source.image_id} is stored in S3 (instance store), and CopyImage cannot encrypt that" in ran.err
 
 
 def test_a_shared_instance_store_source_is_not_held_up_by_the_regions_default(amicopy: Run, world: World) -> None:

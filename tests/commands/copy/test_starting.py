@@ -836,7 +836,7 @@ def test_a_source_of_another_account_is_copied_if_its_storage_is_shared(amicopy:
     assert (ran.code, ran.out) == (0, line(copy, source)), ran.err
     assert (copy.owner, copy.launch_permissions) == ("123456789012", set())
     assert copy.tags == {TAG: f"{HOME}/{source.image_id}"}
-    assert f"note: launch permissions of {source.image_id} cannot be read, so a copy gets none" in ran.err
+    assert f"note: launch permissions of {source.image_id} cannot be read, so its copies get none" in ran.err
 
 
 def test_that_tags_of_another_accounts_source_stay_behind_is_said(amicopy: Run, world: World) -> None:

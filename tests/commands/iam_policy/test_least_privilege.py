@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from amicopy.aws.iam_policy import Needs, actions_for
+from amicopy.plan.iam_policy import Needs, actions_for
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Volume

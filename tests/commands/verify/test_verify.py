@@ -162,25 +162,25 @@ def _other_device(image: Image, **members: Any) -> None:
 
 
 LACKING = [
-    Change(lambda _, copy: copy.tags.update(Team="ops"), "tags-differ", "is missing tags Team"),
-    Change(lambda _, copy: copy.tags.pop("Empty"), "tags-differ", "is missing tags Empty"),
-    Change(lambda _, copy: copy.tags.pop(TAG), "tags-differ", f"is missing tags {TAG}"),
+    Change(lambda _, copy: copy.tags.update(Team="ops"), "missing-tags", "is missing tags Team"),
+    Change(lambda _, copy: copy.tags.pop("Empty"), "missing-tags", "is missing tags Empty"),
+    Change(lambda _, copy: copy.tags.pop(TAG), "missing-tags", f"is missing tags {TAG}"),
     Change(
-        lambda world, copy: root(world, copy).tags.clear(), "tags-differ", f"(/dev/sda1) is missing tags Disk, {TAG}"
+        lambda world, copy: root(world, copy).tags.clear(), "missing-tags", f"(/dev/sda1) is missing tags Disk, {TAG}"
     ),
     Change(
         lambda world, copy: snapshots_of(world, copy)["/dev/sdb"].tags.update(Disk="root"),
-        "tags-differ",
+        "missing-tags",
         "(/dev/sdb) is missing tags Disk",
     ),
     Change(
         lambda _, copy: copy.launch_permissions.discard(ORGANIZATION),
-        "sharing-lacks",
+        "missing-launch-permissions",
         f"is not shared with {ORGANIZATION}",
     ),
     Change(
         lambda world, copy: root(world, copy).shared_with.clear(),
-        "sharing-lacks",
+        "missing-snapshot-permissions",
         f"(/dev/sda1) is not shared with {SOMEBODY}",
     ),
     Change(lambda _, copy: setattr(copy, "deprecate_at", None), "deprecation-differs", "has no deprecation date"),
@@ -191,13 +191,23 @@ LACKING = [
     ),
 ]
 LASTING = [
-    Change(lambda _, copy: setattr(copy, "boot_mode", "legacy-bios"), "structure-differs", "BootMode legacy-bios"),
     Change(lambda _, copy: setattr(copy, "imds", ""), "structure-differs", "ImdsSupport none instead of v2.0"),
+    Change(lambda _, copy: setattr(copy, "boot_mode", "legacy-bios"), "structure-differs", "BootMode legacy-bios"),
     Change(lambda _, copy: setattr(copy, "ena", False), "structure-differs", "EnaSupport none instead of true"),
     Change(lambda _, copy: setattr(copy, "sriov", ""), "structure-differs", "SriovNetSupport none"),
     Change(lambda _, copy: setattr(copy, "tpm", "v2.0"), "structure-differs", "TpmSupport v2.0 instead of none"),
     Change(lambda _, copy: setattr(copy, "architecture", "arm64"), "structure-differs", "Architecture arm64"),
     Change(lambda _, copy: setattr(copy, "platform", "windows"), "structure-differs", "Platform windows"),
+    Change(lambda _, copy: setattr(copy, "platform_details", "SUSE"), "structure-differs", "PlatformDetails suse"),
+    Change(
+        lambda _, copy: setattr(copy, "usage_operation", "RunInstances:000g"), "structure-differs", "UsageOperation"
+    ),
+    Change(
+        lambda _, copy: copy.product_codes.append(("abc", "marketplace")),
+        "structure-differs",
+        "ProductCodes abc (marketplace) instead of none",
+    ),
+    Change(lambda _, copy: setattr(copy, "uefi_data", "QQ=="), "structure-differs", "UEFI data other values"),
     Change(lambda _, copy: _other_device(copy, gib=21), "structure-differs", "device /dev/sdb GiB 21"),
     Change(lambda _, copy: _other_device(copy, volume_type="gp3"), "structure-differs", "type gp3"),
     Change(lambda _, copy: _other_device(copy, iops=600), "structure-differs", "IOPS 600"),
@@ -254,6 +264,7 @@ def _remembered(world: World, copy: Image) -> Any:
         copy.deprecate_at,
         copy.description,
         copy.protection,
+        copy.imds,
         [(dict(one.tags), set(one.shared_with)) for one in snapshots_of(world, copy).values()],
     )
 
@@ -333,21 +344,21 @@ def test_a_key_that_is_one_regions_own_is_no_reason_to_name_the_regions(amicopy:
 
 
 BEYOND = [
-    Change(lambda _, copy: copy.launch_permissions.add(STRANGER), "sharing-beyond", STRANGER),
-    Change(lambda _, copy: copy.launch_permissions.add("all"), "sharing-beyond", "with public"),
-    Change(lambda world, copy: root(world, copy).shared_with.add(STRANGER), "sharing-beyond", STRANGER),
+    Change(lambda _, copy: copy.launch_permissions.add(STRANGER), "extra-sharing", STRANGER),
+    Change(lambda _, copy: copy.launch_permissions.add("all"), "extra-sharing", "with public"),
+    Change(lambda world, copy: root(world, copy).shared_with.add(STRANGER), "extra-sharing", STRANGER),
     Change(
         lambda world, copy: snapshots_of(world, copy)["/dev/sdb"].shared_with.add("all"),
-        "sharing-beyond",
-        "(/dev/sdb) is shared beyond its source, with public",
+        "extra-sharing",
+        "(/dev/sdb) is shared with public, its source is not",
     ),
 ]
 TAGGED = [
-    Change(lambda _, copy: copy.tags.update(Added="x"), "tags-beyond", "has tags beyond its source's: Added"),
+    Change(lambda _, copy: copy.tags.update(Added="x"), "extra-tags", "has tags that its source does not have: Added"),
     Change(
         lambda world, copy: root(world, copy).tags.update(Added=""),
-        "tags-beyond",
-        "(/dev/sda1) has tags beyond its source's: Added",
+        "extra-tags",
+        "(/dev/sda1) has tags that its source does not have: Added",
     ),
 ]
 
@@ -387,7 +398,7 @@ def test_what_is_beyond_is_in_the_json(amicopy: Run, world: World) -> None:
     copy.launch_permissions.add(STRANGER)
     copy.tags["Added"] = "x"
     ran = verify(amicopy, source, "--output", "json")
-    extras = [str(one) for one in ran.json["copies"][0]["beyond"]]
+    extras = [str(one) for one in ran.json["copies"][0]["extras"]]
     assert any(STRANGER in one for one in extras)
     assert any("Added" in one for one in extras)
     assert ran.json["copies"][0]["verdict"] == "differs"
@@ -442,7 +453,12 @@ def test_a_copy_by_another_tool_is_found_and_what_it_lacks_is_repaired(
     ran = amicopy("verify", source.image_id, "--output", "json")
     kinds = {one["kind"] for one in ran.json["copies"][0]["differences"]}
     assert (ran.code, verdicts(ran)) == (4, {image_id: "differs"})
-    assert kinds == {"tags-differ", "sharing-lacks", "deprecation-differs"}
+    assert kinds == {
+        "missing-tags",
+        "missing-launch-permissions",
+        "missing-snapshot-permissions",
+        "deprecation-differs",
+    }
     repaired = verify(amicopy, source, "--repair")
     assert repaired.code == 0, repaired.err
     assert the_copy(world, WEST).launch_permissions == source.launch_permissions
@@ -613,7 +629,7 @@ def test_without_repair_nothing_is_ever_written(amicopy: Run, world: World, cloc
 def test_pruning_goes_with_repairing(amicopy: Run, world: World) -> None:
     ran = verify(amicopy, a_source(world), "--prune")
     assert (ran.code, world.requests) == (2, [])
-    assert "--prune goes with --repair" in ran.err
+    assert "--prune requires --repair" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,13 @@ from hypothesis import strategies as st
 
 from amicopy.aws.responses import (
     image_from,
-    principals_for,
     principals_from,
     region_from,
     snapshot_from,
-    tags_for,
     tags_from,
 )
 from amicopy.core.models import BlockDevice, Image, ImageState, Principal, PrincipalKind, Region, Snapshot
+from amicopy.core.write import principal_list, tag_list
 
 REGION = "us-east-1"
 
@@ -218,12 +217,12 @@ def test_empty_and_missing_tag_values_are_empty_values() -> None:
 
 def test_tags_are_sent_in_a_settled_order() -> None:
     expected = [{"Key": "a", "Value": "2"}, {"Key": "b", "Value": ""}]
-    assert tags_for({"b": "", "a": "2"}) == tags_for({"a": "2", "b": ""}) == expected
+    assert tag_list({"b": "", "a": "2"}) == tag_list({"a": "2", "b": ""}) == expected
 
 
 @given(st.dictionaries(st.text(), st.text()))
 def test_tags_come_back_as_they_were_sent(tags: dict[str, str]) -> None:
-    assert tags_from({"Tags": tags_for(tags)}) == tags
+    assert tags_from({"Tags": tag_list(tags)}) == tags
 
 
 def test_each_kind_of_principal_is_read_from_its_own_member() -> None:
@@ -241,7 +240,7 @@ def test_each_kind_of_principal_is_read_from_its_own_member() -> None:
         Principal(PrincipalKind.ORGANIZATIONAL_UNIT, "arn:ou"),
     }
     assert principals_from(items) == principals
-    assert principals_for(sorted(principals)) == items[:-1]
+    assert principal_list(sorted(principals)) == items[:-1]
 
 
 def test_the_order_of_permissions_does_not_matter() -> None:

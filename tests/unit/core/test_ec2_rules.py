@@ -86,7 +86,7 @@ def test_a_tag_needs_a_key() -> None:
 def test_a_resource_has_fifty_tags_at_most() -> None:
     tags = {str(number): "" for number in range(MAX_TAGS)}
     assert tags_problem(tags) == ""
-    assert tags_problem(tags | {"one": "more"}) == "a resource has 50 tags at most, and these are 51"
+    assert tags_problem(tags | {"one": "more"}) == "a resource can have at most 50 tags, and these are 51"
 
 
 def test_a_bad_tag_is_named_before_their_number() -> None:

@@ -29,6 +29,7 @@ from amicopy.core.retries import (
     not_answered,
     not_read_back_yet,
     persist,
+    persist_work,
 )
 from amicopy.core.steps import Sleep, Step, Work
 from tests.support.clock import START, FakeClock
@@ -38,19 +39,18 @@ PENDING = Image(image_id="ami-2", region="us-west-2", state=ImageState.PENDING)
 
 
 class Attempts:
-    """Work that ends in these ways, one after another, and in the last one from then on."""
+    """Calls that end in these ways, one after another, and in the last one from then on."""
 
     def __init__(self, *ends: object) -> None:
         self._ends = ends
         self.made = 0
 
-    def __call__(self) -> Work[object]:
-        """End in the next way, after having yielded nothing."""
+    def __call__(self) -> object:
+        """End in the next way."""
         end = self._ends[min(self.made, len(self._ends) - 1)]
         self.made += 1
         if isinstance(end, Exception):
             raise end
-        yield from ()
         return end
 
 
@@ -175,7 +175,7 @@ def test_what_the_work_itself_yields_is_passed_on(clock: FakeClock) -> None:
             raise error
         return "done"
 
-    steps: list[Step] = list(persist(flapping(clock), work))
+    steps: list[Step] = list(persist_work(flapping(clock), work))
     assert steps[0] == steps[-1] == noted
     assert all(isinstance(step, Sleep) for step in steps[1:-1])
 

@@ -39,7 +39,7 @@ from amicopy.core.events import (
 )
 from amicopy.core.models import Image
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)

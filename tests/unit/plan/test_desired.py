@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
 from amicopy.core.request import CopyRequest
-from amicopy.plan.desired import DesiredCopy, desired_copy
+from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.desired import desired_copy
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME, WEST = "us-east-1", "us-west-2"
@@ -61,7 +62,7 @@ def test_names_and_descriptions_are_templates() -> None:
 def test_an_empty_description_can_be_asked_for() -> None:
     copy = desired(source(description="the web"), description="")
     assert (copy.description, copy.description_template) == ("", "")
-    assert not copy.is_described("the web")
+    assert not copy.allows_description("the web")
 
 
 @pytest.mark.parametrize(
@@ -77,12 +78,12 @@ def test_an_empty_description_can_be_asked_for() -> None:
 )
 def test_a_date_in_a_name_is_that_of_any_day(name: str, is_right: bool) -> None:
     copy = desired(source(name="a+b"), name="{name} ({region}) {date}", description="{name} ({region}) {date}")
-    assert copy.is_named(name) is copy.is_described(name) is is_right
+    assert copy.allows_name(name) is copy.allows_description(name) is is_right
 
 
 def test_where_no_name_was_asked_any_will_do() -> None:
-    assert desired(source()).is_named("db")
-    assert desired(source()).is_described("")
+    assert desired(source()).allows_name("db")
+    assert desired(source()).allows_description("")
 
 
 def test_a_source_without_a_name_gives_its_id_and_a_note() -> None:
@@ -128,7 +129,7 @@ def test_tags_that_stay_behind_leave_those_asked_and_ours() -> None:
 def test_tags_of_awss_own_stay_behind_and_that_is_said() -> None:
     copy = desired(source(tags={"aws:cloudformation:stack-name": "x", "a": "1"}))
     assert copy.tags == {"a": "1", SOURCE_TAG: REFERENCE}
-    assert copy.notes == ("tags of image ami-7c4aa86a that begin with aws: are AWS's own and stay behind",)
+    assert copy.notes == ("tags of image ami-7c4aa86a that begin with aws: are reserved by AWS and are not copied",)
 
 
 def test_a_copy_of_a_copy_names_its_own_source() -> None:
@@ -140,8 +141,9 @@ def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
     assert copy.tags == many_tags(50)
     assert copy.snapshot_tags["/dev/sd0"] == {**many_tags(49), SOURCE_TAG: REFERENCE}
     assert copy.problems == ()
-    assert [note for note in copy.notes if "finds no room" in note] == [
-        "image ami-7c4aa86a has 50 tags, so amicopy:source finds no room; the copy is recognised by EC2's lineage"
+    assert [note for note in copy.notes if "cannot be tagged" in note] == [
+        "image ami-7c4aa86a already has 50 tags, so the copy cannot be tagged amicopy:source; "
+        "it is recognized by the source that EC2 records"
     ]
 
 
@@ -153,7 +155,7 @@ def test_the_tag_that_a_copy_got_from_its_own_source_takes_no_room() -> None:
 
 def test_one_asked_tag_too_many_is_a_problem_and_not_a_tag_lost() -> None:
     [problem] = desired(source(tags=many_tags(50)), tags={"one": "more"}).problems
-    assert problem == "image ami-7c4aa86a: a resource has 50 tags at most, and these are 51"
+    assert problem == "image ami-7c4aa86a: a resource can have at most 50 tags, and these are 51"
 
 
 def test_snapshots_that_cannot_be_described_get_what_was_asked() -> None:
@@ -218,8 +220,8 @@ def test_permissions_that_cannot_be_read_leave_the_copy_private_and_that_is_said
     copy = desired(source(snapshot(0, volume_permissions=None), launch_permissions=None))
     assert (copy.launch_permissions, copy.volume_permissions) == (NOBODY, {})
     assert copy.notes == (
-        "launch permissions of ami-7c4aa86a cannot be read, so a copy gets none",
-        "permissions of ami-7c4aa86a's snapshots cannot be read, so those of a copy get none",
+        "launch permissions of ami-7c4aa86a cannot be read, so its copies get none",
+        "permissions of ami-7c4aa86a's snapshots cannot be read, so its copies get none",
     )
 
 
@@ -241,7 +243,7 @@ def test_the_deprecation_date_is_the_sources() -> None:
 def test_a_date_that_is_past_is_left_behind_and_that_is_said(ago: timedelta) -> None:
     copy = desired(source(deprecate_at=NOW - ago))
     assert copy.deprecate_at is None
-    assert "EC2 takes no past date" in copy.notes[0]
+    assert "EC2 accepts no date in the past" in copy.notes[0]
 
 
 def test_notes_and_problems_are_said_once() -> None:

@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 
 from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
-from amicopy.plan.desired import DesiredCopy
-from amicopy.plan.differences import (
-    DeprecationDiffers,
-    DescriptionDiffers,
-    Difference,
-    SharingLacks,
-    StructureDiffers,
-    TagsDiffer,
-    differences,
-)
+from amicopy.plan.attributes.base import DesiredCopy, Difference
+from amicopy.plan.attributes.deprecation import DeprecationDiffers
+from amicopy.plan.attributes.description import DescriptionDiffers
+from amicopy.plan.attributes.launch_permissions import MissingLaunchPermissions
+from amicopy.plan.attributes.sharing import MissingSharing
+from amicopy.plan.attributes.snapshot_permissions import MissingSnapshotPermissions
+from amicopy.plan.attributes.structure import NameDiffers, StructureDiffers
+from amicopy.plan.attributes.tags import MissingTags
+from amicopy.plan.differences import differences
 
 LATER = datetime(2028, 11, 23, 9, 0, tzinfo=UTC)
 SOMEBODY, OTHERS, PUBLIC = (Principal.parse(text) for text in ("111122223333", "444455556666", "public"))
@@ -50,15 +49,15 @@ def test_a_faithful_copy_differs_in_nothing() -> None:
 
 
 def test_missing_and_other_tags_differ_further_ones_do_not() -> None:
-    copy = replace(COPY, tags={"same": "1", "other": "x", "beyond": ""})
+    copy = replace(COPY, tags={"same": "1", "other": "x", "further": ""})
     [difference] = found(copy, tags={"same": "1", "other": "2", "empty": ""})
-    assert difference == TagsDiffer(resource_id="ami-2", device="", missing={"other": "2", "empty": ""})
+    assert difference == MissingTags(resource_id="ami-2", device="", missing={"other": "2", "empty": ""})
     assert str(difference) == "ami-2 is missing tags empty, other"
 
 
 def test_snapshots_tags_are_compared_by_device() -> None:
     [difference] = found(copy_with(tags={"a": "1"}), snapshot_tags={"/dev/xvda": {"a": "1", "b": "2"}})
-    assert difference == TagsDiffer(resource_id="snap-2", device="/dev/xvda", missing={"b": "2"})
+    assert difference == MissingTags(resource_id="snap-2", device="/dev/xvda", missing={"b": "2"})
     assert str(difference) == "snap-2 (/dev/xvda) is missing tags b"
 
 
@@ -67,14 +66,14 @@ def test_a_description_differs_only_where_it_was_asked_for() -> None:
     assert found(copy, description="web") == ()
     assert found(copy, description="another", description_template="another") == ()
     [difference] = found(copy, description="web", description_template="web")
-    assert difference == DescriptionDiffers(image_id="ami-2", desired="web", found="another")
+    assert difference == DescriptionDiffers(resource_id="ami-2", desired="web", found="another")
 
 
-def test_a_name_differs_only_where_it_was_asked_for_and_nobody_can_mend_it() -> None:
+def test_a_name_differs_only_where_it_was_asked_for_and_cannot_be_repaired() -> None:
     copy = replace(COPY, name="db")
     assert found(copy) == ()
     [difference] = found(copy, name_template="web")
-    assert difference == StructureDiffers(image_id="ami-2", aspect="name", desired="'web'", found="'db'")
+    assert difference == NameDiffers(resource_id="ami-2", desired="'web'", found="'db'")
     assert not difference.repairable
 
 
@@ -86,7 +85,7 @@ def test_a_deprecation_date_within_ec2s_rounding_is_the_same(apart: timedelta) -
 @pytest.mark.parametrize("date", [None, LATER + timedelta(seconds=61), LATER - timedelta(days=1)])
 def test_another_deprecation_date_or_none_differs(date: datetime | None) -> None:
     [difference] = found(replace(COPY, deprecate_at=date), deprecate_at=LATER)
-    assert difference == DeprecationDiffers(image_id="ami-2", desired=LATER, found=date)
+    assert difference == DeprecationDiffers(resource_id="ami-2", desired=LATER, found=date)
 
 
 def test_a_deprecation_date_that_nobody_wants_is_left_alone() -> None:
@@ -96,13 +95,13 @@ def test_a_deprecation_date_that_nobody_wants_is_left_alone() -> None:
 def test_who_may_not_launch_it_yet_is_named_in_order() -> None:
     copy = replace(COPY, launch_permissions=frozenset({OTHERS}))
     [difference] = found(copy, launch_permissions=frozenset({SOMEBODY, OTHERS, PUBLIC}))
-    assert difference == SharingLacks(resource_id="ami-2", device="", missing=(SOMEBODY, PUBLIC))
+    assert difference == MissingLaunchPermissions(resource_id="ami-2", device="", missing=(SOMEBODY, PUBLIC))
     assert str(difference) == "ami-2 is not shared with 111122223333, public"
 
 
 def test_who_may_not_copy_a_snapshot_yet_is_named() -> None:
     [difference] = found(volume_permissions={"/dev/xvda": frozenset({SOMEBODY})})
-    assert difference == SharingLacks(resource_id="snap-2", device="/dev/xvda", missing=(SOMEBODY,))
+    assert difference == MissingSnapshotPermissions(resource_id="snap-2", device="/dev/xvda", missing=(SOMEBODY,))
 
 
 def test_whom_others_let_in_is_no_difference() -> None:
@@ -114,15 +113,15 @@ def test_permissions_that_were_not_read_are_taken_to_lack() -> None:
     copy = replace(copy_with(volume_permissions=None), launch_permissions=None)
     who = frozenset({SOMEBODY})
     lacking = found(copy, launch_permissions=who, volume_permissions={"/dev/xvda": who})
-    assert [one.resource_id for one in lacking if isinstance(one, SharingLacks)] == ["snap-2", "ami-2"]
+    assert [one.resource_id for one in lacking if one.is_sharing] == ["snap-2", "ami-2"]
 
 
 def test_a_snapshot_that_is_not_shown_yet_lacks_everything() -> None:
     who = {"/dev/xvda": frozenset({SOMEBODY})}
     copy = replace(COPY, snapshots=())
     lacking = found(copy, snapshot_tags={"/dev/xvda": {"a": "1"}}, volume_permissions=who)
-    assert [type(one) for one in lacking] == [TagsDiffer, SharingLacks]
-    assert {one.resource_id for one in lacking if isinstance(one, TagsDiffer | SharingLacks)} == {"snap-2"}
+    assert [type(one) for one in lacking] == [MissingTags, MissingSnapshotPermissions]
+    assert {one.resource_id for one in lacking if isinstance(one, MissingTags | MissingSharing)} == {"snap-2"}
 
 
 @pytest.mark.parametrize(
@@ -133,7 +132,7 @@ def test_an_attribute_that_ec2_carries_and_the_copy_lacks_is_lasting(
     attributes: dict[str, str], desired: str, has: str
 ) -> None:
     [difference] = found(replace(COPY, attributes=attributes))
-    assert difference == StructureDiffers(image_id="ami-2", aspect="Architecture", desired=desired, found=has)
+    assert difference == StructureDiffers(resource_id="ami-2", aspect="Architecture", desired=desired, found=has)
     assert str(difference) == f"ami-2 has Architecture {has or 'none'} instead of x86_64"
 
 
@@ -162,7 +161,7 @@ def test_a_device_of_another_shape_is_lasting(members: dict[str, Any], words: st
     assert words in difference.found
 
 
-def test_a_device_that_is_missing_or_beyond_is_lasting() -> None:
+def test_a_device_that_is_missing_or_extra_is_lasting() -> None:
     differing = found(copy_with(replace(COPY.devices[0], device="/dev/sda1")))
     assert [
         (one.aspect, one.desired == "absent", one.found == "absent")
@@ -200,14 +199,14 @@ def test_differences_come_in_the_order_of_writing_sharing_last() -> None:
         volume_permissions={"/dev/xvda": who},
     )
     assert [(type(one), one.repairable) for one in differing] == [
+        (NameDiffers, False),
         (StructureDiffers, False),
-        (StructureDiffers, False),
-        (TagsDiffer, True),
-        (TagsDiffer, True),
+        (MissingTags, True),
+        (MissingTags, True),
         (DescriptionDiffers, True),
         (DeprecationDiffers, True),
-        (SharingLacks, True),
-        (SharingLacks, True),
+        (MissingSnapshotPermissions, True),
+        (MissingLaunchPermissions, True),
     ]
-    assert isinstance(differing[-1], SharingLacks)
+    assert isinstance(differing[-1], MissingLaunchPermissions)
     assert differing[-1].resource_id == "ami-2"

@@ -21,8 +21,9 @@ from amicopy.core.errors import (
 )
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
 from amicopy.core.request import CopyRequest
+from amicopy.plan.decide import plan_copies
 from amicopy.plan.findings import Destination, Survey
-from amicopy.plan.plan import Action, Plan, Row, plan_copies, rows_by_region, with_refusals
+from amicopy.plan.plan import Action, Plan, Row, rows_by_region, with_refusals
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME, WEST, EAST = "us-east-1", "us-west-2", "eu-west-1"

@@ -302,9 +302,9 @@ MEASURE = """<!doctype html><meta charset="utf-8"><iframe style="width:%dpx;heig
 <script>addEventListener("load", () => {
   const frame = document.querySelector("iframe"), page = frame.contentDocument, width = frame.clientWidth;
   const boxes = selector => [...page.querySelectorAll(selector)].map(one => one.getBoundingClientRect());
-  const beyond = [...page.body.querySelectorAll("*")].filter(one => one.getBoundingClientRect().right > width + 0.5);
+  const outside = [...page.body.querySelectorAll("*")].filter(one => one.getBoundingClientRect().right > width + 0.5);
   const found = JSON.stringify({
-    scroll: page.documentElement.scrollWidth, beyond: beyond.map(one => one.outerHTML.slice(0, 80)),
+    scroll: page.documentElement.scrollWidth, outside: outside.map(one => one.outerHTML.slice(0, 80)),
     bars: boxes(".bars svg").map(one => one.width), regions: boxes("tbody .c1").map(one => one.right),
     copies: boxes("tbody .c2").map(one => one.left), rows: boxes("tbody tr").map(one => [one.top, one.bottom]),
     roles: [...new Set([...page.querySelectorAll("tr, td, th")].map(one => one.computedRole))],
@@ -337,7 +337,7 @@ def with_long_names() -> Report:
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_is_wider_than_the_screen(tmp_path: Path, report: Report, width: int) -> None:
     found = measured(tmp_path, written(report), width)
-    assert (found["scroll"], found["beyond"]) == (width, [])
+    assert (found["scroll"], found["outside"]) == (width, [])
 
 
 @in_a_browser

@@ -9,7 +9,7 @@ from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, Destinati
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Report
-from amicopy.plan.desired import DesiredCopy
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.render.progress_live import LiveView
 from tests.support.clock import START, FakeClock

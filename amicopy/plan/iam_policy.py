@@ -1,12 +1,12 @@
-"""Which IAM actions amicopy needs, where, and for what; and the smallest policy for the options in use.
+"""Which IAM actions amicopy needs, where, and for what; and the smallest policy for the options in use."""
 
-Refuses to ask AWS whether they are allowed.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from amicopy.core.write import WriteOperation
+from amicopy.plan.differences import ATTRIBUTES
 
 
 class Where(StrEnum):
@@ -32,6 +32,17 @@ class Action:
     def name(self) -> str:
         """As IAM spells it."""
         return f"{self.service}:{self.operation}"
+
+
+def _attribute_actions() -> Iterator[Action]:
+    """Yield the writes of the attributes, each with everything that it is needed for."""
+    purposes: dict[WriteOperation, list[str]] = {operation: [] for operation in WriteOperation}
+    for attribute in reversed(ATTRIBUTES):
+        for operation, purpose in attribute.purposes.items():
+            purposes[operation].append(purpose)
+    for operation, some in purposes.items():
+        if some:
+            yield Action(operation=str(operation), where=Where.DESTINATION, purpose=", ".join(some), writes=True)
 
 
 ACTIONS = (
@@ -90,27 +101,7 @@ ACTIONS = (
         purpose="`sync` with `publish`, or a source that a parameter names",
     ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
-    Action(operation="CreateTags", where=Where.DESTINATION, purpose="tags, at creation and after", writes=True),
-    Action(operation="DeleteTags", where=Where.DESTINATION, purpose="`verify --repair --prune`", writes=True),
-    Action(
-        operation="ModifyImageAttribute",
-        where=Where.DESTINATION,
-        purpose="launch permissions, description",
-        writes=True,
-    ),
-    Action(
-        operation="ModifySnapshotAttribute",
-        where=Where.DESTINATION,
-        purpose="snapshots' permissions",
-        writes=True,
-    ),
-    Action(
-        operation="EnableImageDeregistrationProtection",
-        where=Where.DESTINATION,
-        purpose="`--protect`",
-        writes=True,
-    ),
-    Action(operation="EnableImageDeprecation", where=Where.DESTINATION, purpose="deprecation date", writes=True),
+    *_attribute_actions(),
     Action(
         operation="DeregisterImage",
         where=Where.DESTINATION,

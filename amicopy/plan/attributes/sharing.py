@@ -1,0 +1,36 @@
+"""What launch permissions and snapshot permissions have in common."""
+
+from dataclasses import dataclass
+
+from amicopy.core.models import Principal
+from amicopy.plan.attributes.base import Difference, Extra
+
+NOBODY = [{"UserId": "000000000000"}]
+"""A principal for dry runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingSharing(Difference):
+    """Principals that the image or one snapshot is not shared with."""
+
+    missing: tuple[Principal, ...]
+    is_sharing = True
+
+    @property
+    def done(self) -> str:
+        """With whom it was shared."""
+        return f"shared {self.subject} with {', '.join(map(str, self.missing))}"
+
+    def __str__(self) -> str:
+        return f"{self.subject} is not shared with {', '.join(map(str, self.missing))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraSharing(Extra):
+    """Principals that the source is not shared with: more people can use the copy than the source."""
+
+    principals: tuple[Principal, ...]
+    is_wider = True
+
+    def __str__(self) -> str:
+        return f"{self.subject} is shared with {', '.join(map(str, self.principals))}, its source is not"

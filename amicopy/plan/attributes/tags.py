@@ -1,0 +1,138 @@
+"""Tags of the image and of its snapshots. EC2 CreateTags, DeleteTags; CopyImage sets those that it can."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from amicopy.core.ec2_rules import MAX_TAGS, tags_problem
+from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SOURCE_TAG, Image, user_tags
+from amicopy.core.write import Write, WriteOperation, tag_list
+from amicopy.plan.attributes.base import Attribute, DesiredCopy, Difference, Draft, Extra
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingTags(Difference):
+    """Tags that the image or one snapshot lacks, or has with another value."""
+
+    missing: Mapping[str, str]
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """CreateTags replaces the value of a key that exists."""
+        return (_write(WriteOperation.CREATE_TAGS, self.resource_id, self.missing),)
+
+    @property
+    def done(self) -> str:
+        """The keys that were written."""
+        return f"tagged {self.subject}: {', '.join(sorted(self.missing))}"
+
+    def __str__(self) -> str:
+        return f"{self.subject} is missing tags {', '.join(sorted(self.missing))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtraTags(Extra):
+    """Tags that the source does not have."""
+
+    tags: Mapping[str, str]
+
+    @property
+    def removals(self) -> tuple[Write, ...]:
+        """DeleteTags with the values, so that a tag that somebody changes meanwhile stays."""
+        return (_write(WriteOperation.DELETE_TAGS, self.resource_id, self.tags),)
+
+    def __str__(self) -> str:
+        return f"{self.subject} has tags that its source does not have: {', '.join(sorted(self.tags))}"
+
+
+def _write(operation: WriteOperation, resource_id: str, tags: Mapping[str, str]) -> Write:
+    return Write(operation, {"Resources": [resource_id], "Tags": tag_list(tags)})
+
+
+def image_tags(draft: Draft) -> dict[str, str]:
+    """Return the tags that the copy should have."""
+    return _tags(draft, draft.source.tags, f"image {draft.source.image_id}")
+
+
+def snapshot_tags(draft: Draft) -> dict[str, dict[str, str]]:
+    """Return the tags that the copy's snapshots should have, by device.
+
+    A snapshot of the source that cannot be described still gets the tags of the request.
+    """
+    described = draft.source.snapshots_by_device
+    tags = {
+        device: _tags(draft, snapshot.tags, f"snapshot {snapshot.snapshot_id}")
+        for device, snapshot in described.items()
+    }
+    for device in draft.source.devices:
+        if device.snapshot_id and device.device not in tags:
+            tags[device.device] = _tags(draft, {}, device.snapshot_id)
+    return tags
+
+
+def _tags(draft: Draft, carried: Mapping[str, str], subject: str) -> dict[str, str]:
+    """Return the tags of one copied resource: the source's, the request's, and ours if there is room."""
+    request = draft.request
+    tags = user_tags(carried) if request.carry_tags else {}
+    if request.carry_tags and len(tags) < len(carried):
+        draft.notes.append(f"tags of {subject} that begin with aws: are reserved by AWS and are not copied")
+    for key in OWN_TAGS:  # of a source that is a copy itself
+        tags.pop(key, None)
+    tags |= {**request.tags, **request.own_tags}
+    if problem := tags_problem(tags):
+        draft.problems.append(f"{subject}: {problem}")
+    if len(tags) < MAX_TAGS:
+        tags[SOURCE_TAG] = draft.source.reference
+    else:
+        draft.notes.append(
+            f"{subject} already has {MAX_TAGS} tags, so the copy cannot be tagged {SOURCE_TAG}; "
+            "it is recognized by the source that EC2 records"
+        )
+    return tags
+
+
+def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
+    """Yield the tags that the copy and its snapshots lack."""
+    if missing := _missing(desired.tags, copy.tags):
+        yield MissingTags(resource_id=copy.image_id, missing=missing)
+    described = copy.snapshots_by_device
+    for device, snapshot_id in copy.snapshot_ids_by_device.items():
+        found = described[device].tags if device in described else {}  # not visible yet
+        if missing := _missing(desired.snapshot_tags.get(device, {}), found):
+            yield MissingTags(resource_id=snapshot_id, device=device, missing=missing)
+
+
+def _missing(desired: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    # The manifest's tag allows `keep` to remove a copy, so it is never put on a copy that somebody else made.
+    return {key: value for key, value in desired.items() if found.get(key) != value and key != MANIFEST_TAG}
+
+
+def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:
+    """Yield tags that are not desired, except those of AWS and our own."""
+    if more := _more(copy.tags, desired.tags):
+        yield ExtraTags(resource_id=copy.image_id, tags=more)
+    for device, snapshot in copy.snapshots_by_device.items():
+        if more := _more(snapshot.tags, desired.snapshot_tags.get(device, {})):
+            yield ExtraTags(resource_id=snapshot.snapshot_id, device=device, tags=more)
+
+
+def _more(found: Mapping[str, str], desired: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in user_tags(found).items() if key not in desired and key not in OWN_TAGS}
+
+
+def _iam_check(desired: DesiredCopy) -> Write | None:
+    """Return a CreateTags call if CopyImage cannot set every snapshot's tags itself."""
+    source = desired.source
+    if all(tags == desired.creation_snapshot_tags for tags in desired.snapshot_tags.values()):
+        return None
+    return _write(WriteOperation.CREATE_TAGS, source.any_snapshot_id, {SOURCE_TAG: source.reference})
+
+
+ATTRIBUTE = Attribute(
+    differences=_differences,
+    extras=_extras,
+    iam_check=_iam_check,
+    purposes={
+        WriteOperation.CREATE_TAGS: "tags, at creation and after",
+        WriteOperation.DELETE_TAGS: "`verify --repair --prune`",
+    },
+)

@@ -1,0 +1,7 @@
+"""The names of the output formats; `exports` has what writes the exports."""
+
+EXPORT_FORMATS = ("tfvars", "cfn", "env", "markdown")
+"""Maps of regions to image ids, for other tools."""
+
+FILE_FORMATS = ("text", "table", "json", *EXPORT_FORMATS)
+RUN_FORMATS = ("text", "table", "json", "jsonl", *EXPORT_FORMATS)
