@@ -148,6 +148,7 @@ class Image:
     deprecate_at: datetime | None = None
     protection: str = ""
     uefi_data: str | None = None  # None: not read, or not ours to read
+    imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""
     source_instance_id: str = ""

@@ -5,6 +5,7 @@ from amicopy.core.write import Write
 from amicopy.plan.attributes import (
     deprecation,
     description,
+    imds_support,
     launch_permissions,
     protection,
     snapshot_permissions,
@@ -17,6 +18,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     structure.ATTRIBUTE,
     tags.ATTRIBUTE,
     description.ATTRIBUTE,
+    imds_support.ATTRIBUTE,
     deprecation.ATTRIBUTE,
     protection.ATTRIBUTE,
     snapshot_permissions.ATTRIBUTE,

@@ -159,7 +159,6 @@ class Needs:
     only_look: bool = False  # a rehearsal, or a command that never writes
     permissions: bool = True  # the source's permissions are carried
     share: bool = False  # others are named instead
-    description: bool = False  # asked for, so to be compared and written
     deprecation: bool = True
     protection: bool = False
     key: bool = False  # a KMS key is named
@@ -188,7 +187,6 @@ def _not_needed(needs: Needs) -> set[str]:
     if not needs.permissions and not needs.share:
         spared |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState"}
         spared |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
-        spared |= set() if needs.description else {"ModifyImageAttribute"}
     if not needs.deprecation:
         spared.add("EnableImageDeprecation")
     if not needs.protection:

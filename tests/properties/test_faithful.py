@@ -219,7 +219,6 @@ def _attributes(copy: Image) -> Iterator[Hand]:
         "BootMode": ("boot_mode", "" if copy.boot_mode else "uefi"),
         "EnaSupport": ("ena", not copy.ena),
         "SriovNetSupport": ("sriov", "" if copy.sriov else "simple"),
-        "ImdsSupport": ("imds", "" if copy.imds else "v2.0"),
         "TpmSupport": ("tpm", "" if copy.tpm else "v2.0"),
         "Platform": ("platform", "" if copy.platform else "windows"),
         "PlatformDetails": ("platform_details", "SUSE Linux"),
@@ -228,6 +227,8 @@ def _attributes(copy: Image) -> Iterator[Hand]:
     }
     for word, (name, value) in other.items():
         yield Hand(what="lasts", word=word, do=_setter(copy, name, value))
+    if copy.imds:
+        yield Hand(what="lacks", word="IMDS support", do=_setter(copy, "imds", ""))
 
 
 def _devices(source: Image, copy: Image, *, encrypted: bool) -> Iterator[Hand]:

@@ -42,7 +42,6 @@ def command(for_command: str, **options: Any) -> int:
         only_look=for_command in {"status", "verify"} or options["dry_run"],
         permissions=not options["no_permissions"],
         share=bool(options["share"]),
-        description=options["description"] is not None or syncs,
         deprecation=not options["no_deprecation"],
         protection=bool(options["protect"]) or syncs,
         key=bool(options["keys"]),

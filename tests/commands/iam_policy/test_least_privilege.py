@@ -139,7 +139,7 @@ def test_removing_a_failed_attempt_needs_its_actions_from_the_start(
 @pytest.mark.parametrize(
     ("options", "spared"),
     [
-        (("--no-permissions",), {"ModifyImageAttribute", "ModifySnapshotAttribute", "DescribeImageAttribute"}),
+        (("--no-permissions",), {"ModifySnapshotAttribute", "DescribeImageAttribute"}),
         (("--share", SHARED_WITH), set[str]()),
         (("--dry-run",), {"CopyImage", "CreateTags", "DeregisterImage"}),
     ],

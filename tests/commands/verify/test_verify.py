@@ -189,9 +189,9 @@ LACKING = [
         "deprecation-differs",
         "is deprecated from 2029-05-11 instead of 2027-02-21",
     ),
+    Change(lambda _, copy: setattr(copy, "imds", ""), "imds-support-differs", "has IMDS support unset instead of v2.0"),
 ]
 LASTING = [
-    Change(lambda _, copy: setattr(copy, "imds", ""), "structure-differs", "ImdsSupport none instead of v2.0"),
     Change(lambda _, copy: setattr(copy, "boot_mode", "legacy-bios"), "structure-differs", "BootMode legacy-bios"),
     Change(lambda _, copy: setattr(copy, "ena", False), "structure-differs", "EnaSupport none instead of true"),
     Change(lambda _, copy: setattr(copy, "sriov", ""), "structure-differs", "SriovNetSupport none"),
@@ -392,7 +392,25 @@ def test_more_tags_are_named_and_are_no_difference(amicopy: Run, world: World, c
     assert change.words not in pruned.out
 
 
-def test_what_is_beyond_is_in_the_json(amicopy: Run, world: World) -> None:
+def test_imdsv2_on_the_copy_alone_is_named_and_stays(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world)
+    world.images("us-east-1")[0].imds = ""
+    ran = verify(amicopy, source, "--repair", "--prune")
+    assert (ran.code, the_copy(world, WEST).imds, writes(world)) == (0, "v2.0", [])
+    assert "has IMDS support v2.0, its source does not" in ran.out
+
+
+def test_imdsv2_set_on_the_source_later_is_set_on_the_copy_by_the_next_copy(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    source.imds = "v2.0"
+    world.requests.clear()
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, the_copy(world, WEST).imds, writes(world)) == (0, "v2.0", ["ModifyImageAttribute"]), ran.err
+    assert "IMDS support set to v2.0" in ran.err
+
+
+def test_extras_are_in_the_json(amicopy: Run, world: World) -> None:
     source = copied(amicopy, world)
     copy = the_copy(world, WEST)
     copy.launch_permissions.add(STRANGER)
