@@ -42,6 +42,10 @@ class ServiceClient:
         self._client = session.client(service, region)
         self._calls = calls
 
+    def members(self, shape: str) -> frozenset[str]:
+        """Return the members of a shape that the installed botocore knows: it drops all others from answers."""
+        return frozenset(self._client.meta.service_model.shape_for(shape).members)
+
     def __call__(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
         """Call an operation and return AWS's answer.
 

@@ -4,12 +4,13 @@ Refuses to write, to wait, and to let anything of botocore's through.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from amicopy.aws.client import CallCounter, ServiceClient
-from amicopy.aws.responses import image_from, principals_from, region_from, snapshot_from
+from amicopy.aws.responses import NEWER_MEMBERS, image_from, principals_from, region_from, snapshot_from
 from amicopy.aws.session import Session
 from amicopy.core.errors import ImageNotFound, SnapshotNotFound
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Region, Snapshot
@@ -54,7 +55,7 @@ class Ec2Reads:
         answers = self._by_id(
             "DescribeImages", "Images", "ImageIds", image_ids, IncludeDeprecated=True, IncludeDisabled=True
         )
-        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
+        return self._images_from(answers)
 
     def describe_own_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that this account owns, by id, disabled ones included; for polling.
@@ -103,7 +104,7 @@ class Ec2Reads:
             also.append({"Name": "architecture", "Values": [architecture]})
         also += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
         answers = self._described("DescribeImages", "Images", "name", [pattern], also, Owners=[owner])
-        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
+        return self._images_from(answers)
 
     def find_own_images_tagged(self, key: str, value: str) -> dict[str, Image]:
         """Return this account's AMIs that bear a tag with this value.
@@ -136,7 +137,16 @@ class Ec2Reads:
         answers = self._described(
             "DescribeImages", "Images", name, values, also, IncludeDeprecated=True, IncludeDisabled=True, **parameters
         )
-        return {image.image_id: image for image in (image_from(answer, self.region) for answer in answers)}
+        return self._images_from(answers)
+
+    def _images_from(self, answers: Iterable[Mapping[str, Any]]) -> dict[str, Image]:
+        images = (image_from(answer, self.region, self._unknown) for answer in answers)
+        return {image.image_id: image for image in images}
+
+    @cached_property
+    def _unknown(self) -> frozenset[str]:
+        """The newer members of an image that the installed botocore does not know."""
+        return NEWER_MEMBERS - self._call.members("Image")
 
     def describe_snapshots(self, snapshot_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return those of the snapshots that these credentials may see, by id; asked for as AMIs are.

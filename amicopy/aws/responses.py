@@ -3,7 +3,7 @@
 Refuses to trust that anything optional is there: real AMIs lack names, descriptions, dates and root devices.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ from amicopy.core.models import (
     BlockDevice,
     Image,
     ImageState,
+    InstanceTypes,
     Principal,
     Region,
     Snapshot,
@@ -18,6 +19,9 @@ from amicopy.core.models import (
 from amicopy.core.write import PRINCIPAL_MEMBERS
 
 Answer = Mapping[str, Any]
+
+NEWER_MEMBERS = frozenset({"InstanceTypeSpecification"})
+"""Members of an image that the oldest supported botocore does not know."""
 
 # What CopyImage carries unchanged and nobody can alter afterwards. Kernel and RAM disk are regional, so left out;
 # Platform is modelled as Windows and comes as windows.
@@ -36,8 +40,8 @@ _CARRIED = (
 )
 
 
-def image_from(answer: Answer, region: str) -> Image:
-    """Return the image of one item of DescribeImages."""
+def image_from(answer: Answer, region: str, unknown: Set[str] = frozenset()) -> Image:
+    """Return the image of one item of DescribeImages; ``unknown`` are the members that botocore does not know."""
     reason = answer.get("StateReason", {})
     return Image(
         image_id=answer["ImageId"],
@@ -52,6 +56,7 @@ def image_from(answer: Answer, region: str) -> Image:
         tags=tags_from(answer),
         devices=tuple(_device(item) for item in answer.get("BlockDeviceMappings", ())),
         attributes=_attributes(answer),
+        instance_types=None if "InstanceTypeSpecification" in unknown else _instance_types(answer),
         imds_support=answer.get("ImdsSupport", ""),
         deprecate_at=_moment(answer.get("DeprecationTime", "")),
         protection=answer.get("DeregistrationProtection", ""),
@@ -69,6 +74,14 @@ def _attributes(answer: Answer) -> dict[str, str]:
     ):
         found["ProductCodes"] = ", ".join(codes)
     return found
+
+
+def _instance_types(answer: Answer) -> InstanceTypes:
+    specification = answer.get("InstanceTypeSpecification", {})
+    return InstanceTypes(
+        supported=frozenset(item["InstanceType"] for item in specification.get("SupportedInstanceTypes", ())),
+        unsupported=frozenset(item["InstanceType"] for item in specification.get("UnsupportedInstanceTypes", ())),
+    )
 
 
 def _state(text: str) -> ImageState:

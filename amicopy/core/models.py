@@ -125,6 +125,21 @@ class BlockDevice:
     no_device: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class InstanceTypes:
+    """Which instance types can launch an AMI (EC2's InstanceTypeSpecification); ``t3.*`` is a pattern."""
+
+    supported: frozenset[str] = frozenset()  # empty: all
+    unsupported: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.supported or self.unsupported)
+
+    def __str__(self) -> str:
+        excluded = f"not {', '.join(sorted(self.unsupported))}" if self.unsupported else ""
+        return "; ".join(filter(None, [", ".join(sorted(self.supported)), excluded]))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
     """One AMI in one region, as it was when it was last described.
@@ -148,6 +163,7 @@ class Image:
     deprecate_at: datetime | None = None
     protection: str = ""
     uefi_data: str | None = None  # None: not read, or not ours to read
+    instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""

@@ -18,6 +18,7 @@ class WriteOperation(StrEnum):
     PROTECT = "EnableImageDeregistrationProtection"
     MODIFY_SNAPSHOT = "ModifySnapshotAttribute"
     MODIFY_IMAGE = "ModifyImageAttribute"
+    REPLACE_INSTANCE_TYPES = "ReplaceImageInstanceTypeSpecification"
     DEREGISTER = "DeregisterImage"
     DELETE_SNAPSHOT = "DeleteSnapshot"
 

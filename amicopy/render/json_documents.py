@@ -10,6 +10,7 @@ from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
+from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.attributes.base import Difference
 from amicopy.plan.plan import Plan, Row
@@ -87,6 +88,8 @@ def _plain(value: Any) -> Any:
         return moment(value)
     if isinstance(value, tuple):
         return [str(one) for one in value]
+    if isinstance(value, InstanceTypes):
+        return str(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 

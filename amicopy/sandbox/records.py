@@ -134,6 +134,8 @@ class Image:
     uefi_data: str = ""
     kernel_id: str = ""
     ramdisk_id: str = ""
+    supported_instance_types: list[str] = field(default_factory=list)
+    unsupported_instance_types: list[str] = field(default_factory=list)
     product_codes: list[tuple[str, str]] = field(default_factory=list)  # code, type
     owner_alias: str = ""
     location: str = ""

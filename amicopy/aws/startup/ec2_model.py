@@ -24,16 +24,22 @@ OPERATIONS = (
     "GetSnapshotBlockPublicAccessState",
     "ModifyImageAttribute",
     "ModifySnapshotAttribute",
+    "ReplaceImageInstanceTypeSpecification",
 )
+# Operations that the oldest supported botocore does not know. It cannot read what they would change, so that they are
+# never called with it.
+_NEWER = {"ReplaceImageInstanceTypeSpecification"}
 
 
 def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dict[str, Any]:
     """Return the model with these operations, the shapes that they use, and all exceptions, without documentation.
 
     Raises:
-        KeyError, TypeError, AttributeError: the model isn't built as expected, or an operation is missing.
+        KeyError, TypeError, AttributeError: the model isn't built as expected, or an operation is missing that every
+            supported botocore has.
     """
-    kept = {name: _bare(model["operations"][name]) for name in operations}
+    known = [name for name in operations if name in model["operations"] or name not in _NEWER]
+    kept = {name: _bare(model["operations"][name]) for name in known}
     shapes: dict[str, Any] = {}
     waiting = [*_references(kept), *(name for name, shape in model["shapes"].items() if shape.get("exception"))]
     while waiting:

@@ -164,6 +164,7 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
         carried = {key: value for key, value in source.tags.items() if not key.lower().startswith("aws:")}
     merged = {**carried, **requested}
     tags.check_count(merged)
+    keeps_types = call.state.unconfirmed.copy_keeps_instance_types
     keeps_deprecation = call.state.unconfirmed.copy_keeps_deprecation
     return dataclasses.replace(
         source,
@@ -182,6 +183,8 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
         tags_by_others={},
         launch_permissions=set(),
         product_codes=list(source.product_codes),
+        supported_instance_types=list(source.supported_instance_types) if keeps_types else [],
+        unsupported_instance_types=list(source.unsupported_instance_types) if keeps_types else [],
         location=f"{call.account}/{name}",
         source_image_id=source.image_id,
         source_image_region=source.region,

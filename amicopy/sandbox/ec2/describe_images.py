@@ -157,13 +157,22 @@ def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
         "TpmSupport": image.tpm,
         "DeprecationTime": timestamp(image.deprecate_at),
         "ImdsSupport": image.imds,
+        "InstanceTypeSpecification": _instance_types(image),
         "SourceInstanceId": image.source_instance_id,
         "DeregistrationProtection": image.protection if own else None,
         "LastLaunchedTime": timestamp(image.last_launched_at, millis=False) if own else None,
         "SourceImageId": image.source_image_id,
         "SourceImageRegion": image.source_image_region,
     }
-    return {name: value for name, value in members.items() if value not in (None, "", [])}
+    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
+def _instance_types(image: Image) -> dict[str, list[dict[str, str]]]:
+    lists = {
+        "SupportedInstanceTypes": image.supported_instance_types,
+        "UnsupportedInstanceTypes": image.unsupported_instance_types,
+    }
+    return {member: [{"InstanceType": name} for name in names] for member, names in lists.items() if names}
 
 
 def _mapping(device: Device, *, omit_snapshot: bool) -> dict[str, Any]:

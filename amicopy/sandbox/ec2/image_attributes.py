@@ -1,4 +1,4 @@
-"""The writable attributes of an image: launch permissions, description, IMDS support."""
+"""The writable attributes of an image: launch permissions, description, IMDS support, instance types."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +11,8 @@ from amicopy.sandbox.state import Call
 _ACCOUNT = re.compile(r"\d{12}")
 _ORGANIZATION = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:organization/o-[a-z0-9]{10,32}")
 _UNIT = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
+_INSTANCE_TYPE = re.compile(r"[A-Za-z0-9_.*-]{1,24}")  # botocore's model, InstanceTypeSpecificationRequest
+_MOST_INSTANCE_TYPES = 100
 _KINDS = {  # member of LaunchPermission → its name in EC2's error, and the pattern of its values
     "UserId": ("userId", _ACCOUNT),
     "Group": ("group", re.compile("all")),
@@ -47,6 +49,21 @@ def modify_image_attribute(call: Call) -> dict[str, Any]:
     image.launch_permissions |= add
     image.launch_permissions -= remove
     return {}
+
+
+def replace_instance_types(call: Call) -> dict[str, Any]:
+    """ReplaceImageInstanceTypeSpecification: replace the lists of instance types, or remove them."""
+    image = call.own_image(call.required("ImageId"))
+    check_available(image)
+    if any(kind == "marketplace" for _, kind in image.product_codes):
+        raise errors.Ec2Error("OperationNotPermitted", "The AMI is listed in AWS Marketplace.")
+    given = call.params.get("InstanceTypeSpecification") or {}
+    lists = [given.get(member) or [] for member in ("SupportedInstanceTypes", "UnsupportedInstanceTypes")]
+    for types in lists:
+        if len(types) > _MOST_INSTANCE_TYPES or not all(map(_INSTANCE_TYPE.fullmatch, types)):
+            raise errors.invalid_value(", ".join(types), "InstanceTypeSpecification", "Invalid instance type.")
+    image.supported_instance_types, image.unsupported_instance_types = lists
+    return {"ReturnValue": True}
 
 
 def check_available(image: Image) -> None:

@@ -37,6 +37,7 @@ AMICOPY_OPERATIONS: Mapping[str, Operation] = {
     "GetSnapshotBlockPublicAccessState": region_settings.get_snapshot_block,
     "ModifyImageAttribute": image_attributes.modify_image_attribute,
     "ModifySnapshotAttribute": snapshots.modify_snapshot_attribute,
+    "ReplaceImageInstanceTypeSpecification": image_attributes.replace_instance_types,
 }
 
 # Operations that amicopy never calls. They are for people who point other tools at the sandbox: to prepare it with the

@@ -38,6 +38,7 @@ def source(guarded: World) -> str:
         name="web",
         volumes=volumes,
         launch_permissions={SHARED_WITH},
+        supported_instance_types=["t3.*"],
         deprecate_at=guarded.state.clock.now().replace(year=2028),
     )
     return image.image_id

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from amicopy.sandbox.behavior import Unconfirmed
 from amicopy.sandbox.records import Image, Snapshot, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
@@ -52,6 +53,8 @@ def a_rich_source(world: World, **members: Any) -> Image:
             "deprecate_at": START + timedelta(days=90),
             "boot_mode": "uefi",
             "imds": "v2.0",
+            "supported_instance_types": ["t3.*", "m7i.large"],
+            "unsupported_instance_types": ["t3.nano"],
             **members,
         },
     )
@@ -190,6 +193,11 @@ LACKING = [
         "is deprecated from 2029-05-11 instead of 2027-02-21",
     ),
     Change(lambda _, copy: setattr(copy, "imds", ""), "imds-support-differs", "has IMDS support unset instead of v2.0"),
+    Change(
+        lambda _, copy: setattr(copy, "supported_instance_types", []),
+        "instance-types-differ",
+        "allows instance types not t3.nano instead of m7i.large, t3.*; not t3.nano",
+    ),
 ]
 LASTING = [
     Change(lambda _, copy: setattr(copy, "boot_mode", "legacy-bios"), "structure-differs", "BootMode legacy-bios"),
@@ -265,6 +273,8 @@ def _remembered(world: World, copy: Image) -> Any:
         copy.description,
         copy.protection,
         copy.imds,
+        sorted(copy.supported_instance_types),
+        sorted(copy.unsupported_instance_types),
         [(dict(one.tags), set(one.shared_with)) for one in snapshots_of(world, copy).values()],
     )
 
@@ -408,6 +418,27 @@ def test_imdsv2_set_on_the_source_later_is_set_on_the_copy_by_the_next_copy(amic
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, the_copy(world, WEST).imds, writes(world)) == (0, "v2.0", ["ModifyImageAttribute"]), ran.err
     assert "IMDS support set to v2.0" in ran.err
+
+
+def test_instance_types_of_the_copy_alone_are_named_and_pruned(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    world.requests.clear()
+    the_copy(world, WEST).supported_instance_types.append("t3.*")
+    ran = verify(amicopy, source)
+    assert (ran.code, "allows only instance types t3.*, its source allows all" in ran.out) == (0, True)
+    pruned = verify(amicopy, source, "--repair", "--prune")
+    assert (pruned.code, the_copy(world, WEST).supported_instance_types) == (0, []), pruned.err
+    assert writes(world) == ["ReplaceImageInstanceTypeSpecification"]
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_instance_types_reach_the_copy_whether_ec2_carries_them_or_not(amicopy: Run, world: World, keeps: bool) -> None:
+    world.state.unconfirmed = Unconfirmed(copy_keeps_instance_types=keeps)
+    source = world.register("us-east-1", name="web", supported_instance_types=["t3.*"])
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, the_copy(world, WEST).supported_instance_types) == (0, ["t3.*"]), ran.err
+    assert ("ReplaceImageInstanceTypeSpecification" in writes(world)) is not keeps
 
 
 def test_extras_are_in_the_json(amicopy: Run, world: World) -> None:

@@ -1,4 +1,4 @@
-"""Launch permissions, description and IMDS support."""
+"""Launch permissions, description, IMDS support and instance types."""
 
 from typing import Any
 
@@ -121,3 +121,26 @@ def test_description_and_imds_support_can_be_modified(ec2: Ec2) -> None:
     ec2("ModifyImageAttribute", ImageId=image.image_id, Attribute="imdsSupport", Value="v2.0")
     shown = ec2.described(image.image_id)
     assert (shown["Description"], shown["ImdsSupport"]) == ("new", "v2.0")
+
+
+def test_instance_types_are_replaced_removed_and_copied(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    lists = {"SupportedInstanceTypes": ["t3.*", "m7i.large"], "UnsupportedInstanceTypes": ["t3.nano"]}
+    ec2("ReplaceImageInstanceTypeSpecification", ImageId=image.image_id, InstanceTypeSpecification=lists)
+    assert ec2.described(image.image_id)["InstanceTypeSpecification"] == {
+        member: [{"InstanceType": name} for name in names] for member, names in lists.items()
+    }
+    ec2("ReplaceImageInstanceTypeSpecification", ImageId=image.image_id)
+    assert "InstanceTypeSpecification" not in ec2.described(image.image_id)
+
+
+@pytest.mark.parametrize("types", [["t3 nano"], [f"t3.{number}" for number in range(101)]])
+def test_invalid_instance_types_are_refused(ec2: Ec2, types: list[str]) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    with pytest.raises(Ec2Error):
+        ec2(
+            "ReplaceImageInstanceTypeSpecification",
+            ImageId=image.image_id,
+            InstanceTypeSpecification={"SupportedInstanceTypes": types},
+        )
+    assert image.supported_instance_types == []
