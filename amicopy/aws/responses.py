@@ -20,7 +20,7 @@ from amicopy.core.write import PRINCIPAL_MEMBERS
 
 Answer = Mapping[str, Any]
 
-NEWER_MEMBERS = frozenset({"InstanceTypeSpecification"})
+NEWER_MEMBERS = frozenset({"ImageWatermarks", "InstanceTypeSpecification"})
 """Members of an image that the oldest supported botocore does not know."""
 
 # What CopyImage carries unchanged and nobody can alter afterwards. Kernel and RAM disk are regional, so left out;
@@ -57,6 +57,7 @@ def image_from(answer: Answer, region: str, unknown: Set[str] = frozenset()) -> 
         devices=tuple(_device(item) for item in answer.get("BlockDeviceMappings", ())),
         attributes=_attributes(answer),
         instance_types=None if "InstanceTypeSpecification" in unknown else _instance_types(answer),
+        watermarks=None if "ImageWatermarks" in unknown else _watermarks(answer),
         imds_support=answer.get("ImdsSupport", ""),
         deprecate_at=_moment(answer.get("DeprecationTime", "")),
         protection=answer.get("DeregistrationProtection", ""),
@@ -82,6 +83,10 @@ def _instance_types(answer: Answer) -> InstanceTypes:
         supported=frozenset(item["InstanceType"] for item in specification.get("SupportedInstanceTypes", ())),
         unsupported=frozenset(item["InstanceType"] for item in specification.get("UnsupportedInstanceTypes", ())),
     )
+
+
+def _watermarks(answer: Answer) -> frozenset[str]:
+    return frozenset(item["WatermarkKey"] for item in answer.get("ImageWatermarks", ()))
 
 
 def _state(text: str) -> ImageState:

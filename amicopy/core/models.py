@@ -164,6 +164,7 @@ class Image:
     protection: str = ""
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
+    watermarks: frozenset[str] | None = frozenset()  # EC2's keys; None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""

@@ -17,6 +17,7 @@ class WriteOperation(StrEnum):
     DEPRECATE = "EnableImageDeprecation"
     PROTECT = "EnableImageDeregistrationProtection"
     MODIFY_SNAPSHOT = "ModifySnapshotAttribute"
+    ATTACH_WATERMARK = "AttachImageWatermark"
     MODIFY_IMAGE = "ModifyImageAttribute"
     REPLACE_INSTANCE_TYPES = "ReplaceImageInstanceTypeSpecification"
     DEREGISTER = "DeregisterImage"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable
 from amicopy.core.kms_key import KmsKey
+from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.cost import time_problems
 from amicopy.plan.findings import RegionSettings
@@ -57,9 +58,17 @@ def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region:
         )
 
 
-def public_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
-    """Yield what forbids a copy that is there, or is to come, to become as public as it is to be."""
+def public_problems(
+    desired: DesiredCopy, settings: RegionSettings, region: str, copy: Image | None = None
+) -> Iterator[AmicopyError]:
+    """Yield what keeps a new copy, or the existing ``copy``, from becoming as public as desired."""
     if any(principal.is_public for principal in desired.launch_permissions):
+        if watermarks := (desired.source.watermarks or frozenset()).union((copy and copy.watermarks) or ()):
+            yield NotShareable(
+                f"The copy in {region} is to be public, and has a watermark: {', '.join(sorted(watermarks))}.",
+                why="EC2 allows no watermark on a public AMI (AttachImageWatermark), and CopyImage carries watermarks.",
+                next_step="Leave the copy private (--no-permissions), or share it with accounts: --share ACCOUNT",
+            )
         if settings.images_blocked:
             yield NotShareable(
                 f"Block public access for AMIs is on in {region}, and the copy is to be public.",

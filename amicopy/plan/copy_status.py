@@ -26,14 +26,22 @@ class CopyStatus:
     extras: tuple[Extra, ...] = ()
 
     @property
+    def not_compared(self) -> tuple[str, ...]:
+        """What the installed botocore cannot read, and what was therefore not compared."""
+        if self.desired is None:
+            return ()
+        read = {"watermarks": self.copy.watermarks, "allowed instance types": self.copy.instance_types}
+        return tuple(name for name, value in read.items() if value is None)
+
+    @property
     def is_faithful(self) -> bool:
-        """It lacks nothing, is open to nobody more, and is no wreck; one that is still being copied is not judged."""
+        """Whether it lacks nothing, no more people can use it than its source, and it has not failed."""
         wider = any(one.is_wider for one in self.extras)
         return not (self.missing or wider or self.copy.state.is_dead)
 
     @property
     def can_be_repaired(self) -> bool:
-        """Something that it lacks can be written."""
+        """Whether something that it lacks can be written."""
         return any(difference.repairable for difference in self.missing)
 
 

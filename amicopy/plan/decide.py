@@ -41,7 +41,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
         if action.starts_a_copy and request.preflight:
             found += copy_problems(desired, destination.settings, destination.region)
         elif request.preflight and any(one.is_sharing for one in lacking):
-            found += public_problems(desired, destination.settings, destination.region)
+            found += public_problems(desired, destination.settings, destination.region, copies.available[0])
         if problems := tuple(found):
             action, reason = Action.REFUSE, problems[0].what
     others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]

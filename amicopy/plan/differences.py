@@ -12,6 +12,7 @@ from amicopy.plan.attributes import (
     snapshot_permissions,
     structure,
     tags,
+    watermarks,
 )
 from amicopy.plan.attributes.base import Attribute, DesiredCopy, Difference, Extra
 
@@ -21,6 +22,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
     description.ATTRIBUTE,
     imds_support.ATTRIBUTE,
     instance_types.ATTRIBUTE,
+    watermarks.ATTRIBUTE,
     deprecation.ATTRIBUTE,
     protection.ATTRIBUTE,
     snapshot_permissions.ATTRIBUTE,

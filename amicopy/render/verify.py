@@ -1,7 +1,4 @@
-"""Verdicts on copies, for people and programs.
-
-Refuses to colour.
-"""
+"""Verdicts on copies, for people and programs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -21,7 +18,17 @@ def verdict(one: CopyStatus) -> str:
         return "pending"
     if one.copy.state is not ImageState.AVAILABLE:
         return str(one.copy.state)
-    return "faithful" if one.is_faithful else "differs"
+    if not one.is_faithful:
+        return "differs"
+    return "partly compared" if one.not_compared else "faithful"
+
+
+def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
+    """Return what could not be compared, and why."""
+    names = dict.fromkeys(name for one in found for name in one.not_compared)
+    if not names:
+        return []
+    return [f"{' and '.join(names)} are not compared: the installed botocore does not know them; upgrade boto3"]
 
 
 def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
@@ -48,7 +55,7 @@ def _rows(one: CopyStatus) -> Iterator[list[str]]:
 
 
 def _what(difference: Any) -> str:
-    return str(difference) if difference.repairable else f"{difference} (only a new copy mends that)"
+    return str(difference) if difference.repairable else f"{difference} (only a new copy helps)"
 
 
 def verdict_document(
@@ -69,7 +76,7 @@ def verdict_document(
                 "image_id": one.copy.image_id,
                 "state": str(one.copy.state),
                 "state_reason": one.copy.state_reason or None,
-                "verdict": verdict(one),
+                "verdict": verdict(one).replace(" ", "-"),
                 "differences": [difference_document(difference) for difference in one.missing],
                 "extras": [str(more) for more in one.extras],
             }
@@ -81,5 +88,5 @@ def verdict_document(
             if destination.problem
         ],
         "changes": list(changes),
-        "notes": list(survey.notes),
+        "notes": [*survey.notes, *not_compared_notes(found)],
     }

@@ -100,6 +100,17 @@ class Snapshot:
     deleted: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watermark:
+    """One watermark of an image. It is copied with the image and keeps its origin."""
+
+    key: str  # account id, colon, name
+    source_image_id: str
+    source_region: str
+    source_created_at: datetime | None
+    attached_at: datetime
+
+
 @dataclass(slots=True, kw_only=True)
 class Image:
     """One AMI."""
@@ -136,6 +147,7 @@ class Image:
     ramdisk_id: str = ""
     supported_instance_types: list[str] = field(default_factory=list)
     unsupported_instance_types: list[str] = field(default_factory=list)
+    watermarks: list[Watermark] = field(default_factory=list)
     product_codes: list[tuple[str, str]] = field(default_factory=list)  # code, type
     owner_alias: str = ""
     location: str = ""

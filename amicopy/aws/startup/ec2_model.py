@@ -5,6 +5,7 @@ from typing import Any
 
 # Add an operation here before calling it; a test compares this list with the names in the code.
 OPERATIONS = (
+    "AttachImageWatermark",
     "CopyImage",
     "CreateTags",
     "DeleteSnapshot",
@@ -28,7 +29,7 @@ OPERATIONS = (
 )
 # Operations that the oldest supported botocore does not know. It cannot read what they would change, so that they are
 # never called with it.
-_NEWER = {"ReplaceImageInstanceTypeSpecification"}
+_NEWER = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
 
 
 def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.render.progress_lines import event_words
 from amicopy.render.result import write_json
 from amicopy.render.text import error_lines, safe
-from amicopy.render.verify import differing, verdict_document, write_verdicts
+from amicopy.render.verify import differing, not_compared_notes, verdict_document, write_verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,6 @@ def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) 
     if output.format == "text":
         say(f"{one.copy.region}  {words}" for one in found for words in map(safe, differing(one)))
     if not output.quiet:
-        notes = (note for one in found if one.desired for note in one.desired.notes)
+        notes = [note for one in found if one.desired for note in one.desired.notes] + not_compared_notes(found)
         say(f"note: {safe(note)}" for note in dict.fromkeys(notes))
     return int(written)

@@ -183,6 +183,7 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
         tags_by_others={},
         launch_permissions=set(),
         product_codes=list(source.product_codes),
+        watermarks=list(source.watermarks),
         supported_instance_types=list(source.supported_instance_types) if keeps_types else [],
         unsupported_instance_types=list(source.unsupported_instance_types) if keeps_types else [],
         location=f"{call.account}/{name}",

@@ -8,7 +8,7 @@ from typing import Any
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.filters import apply_filters, boolean_text, paginate, refuse_pages_of_ids
 from amicopy.sandbox.ec2.tags import tag_set, tags_of
-from amicopy.sandbox.records import Device, Image
+from amicopy.sandbox.records import Device, Image, Watermark
 from amicopy.sandbox.state import Call
 
 _ALIASES = ("amazon", "aws-marketplace", "aws-backup-vault")
@@ -158,6 +158,7 @@ def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
         "DeprecationTime": timestamp(image.deprecate_at),
         "ImdsSupport": image.imds,
         "InstanceTypeSpecification": _instance_types(image),
+        "ImageWatermarks": [_watermark(watermark) for watermark in image.watermarks],
         "SourceInstanceId": image.source_instance_id,
         "DeregistrationProtection": image.protection if own else None,
         "LastLaunchedTime": timestamp(image.last_launched_at, millis=False) if own else None,
@@ -165,6 +166,16 @@ def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
         "SourceImageRegion": image.source_image_region,
     }
     return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+
+
+def _watermark(watermark: Watermark) -> dict[str, Any]:
+    return {
+        "WatermarkKey": watermark.key,
+        "SourceImageRegion": watermark.source_region,
+        "SourceImageId": watermark.source_image_id,
+        "SourceImageCreationTime": watermark.source_created_at,
+        "WatermarkCreationTime": watermark.attached_at,
+    }
 
 
 def _instance_types(image: Image) -> dict[str, list[dict[str, str]]]:

@@ -1,11 +1,11 @@
-"""The writable attributes of an image: launch permissions, description, IMDS support, instance types."""
+"""The writable attributes of an image: launch permissions, description, IMDS support, instance types, watermarks."""
 
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.records import Image
+from amicopy.sandbox.records import Image, Watermark
 from amicopy.sandbox.state import Call
 
 _ACCOUNT = re.compile(r"\d{12}")
@@ -13,6 +13,8 @@ _ORGANIZATION = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:organization/o
 _UNIT = re.compile(r"arn:aws[a-z-]*:organizations::\d{12}:ou/o-[a-z0-9]{10,32}/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}")
 _INSTANCE_TYPE = re.compile(r"[A-Za-z0-9_.*-]{1,24}")  # botocore's model, InstanceTypeSpecificationRequest
 _MOST_INSTANCE_TYPES = 100
+_WATERMARK = re.compile(r"[A-Za-z0-9()\[\] ./'@_-]{3,128}")  # botocore's model, AttachImageWatermarkRequest
+_MOST_WATERMARKS = 5  # EC2 User Guide, "AMI watermarks"
 _KINDS = {  # member of LaunchPermission → its name in EC2's error, and the pattern of its values
     "UserId": ("userId", _ACCOUNT),
     "Group": ("group", re.compile("all")),
@@ -64,6 +66,36 @@ def replace_instance_types(call: Call) -> dict[str, Any]:
             raise errors.invalid_value(", ".join(types), "InstanceTypeSpecification", "Invalid instance type.")
     image.supported_instance_types, image.unsupported_instance_types = lists
     return {"ReturnValue": True}
+
+
+def attach_watermark(call: Call) -> dict[str, Any]:
+    """AttachImageWatermark: put the caller's watermark on an image of its own that is not public."""
+    image, name = call.own_image(call.required("ImageId")), call.required("WatermarkName")
+    check_available(image)
+    if not _WATERMARK.fullmatch(name):
+        raise errors.invalid_value(name, "WatermarkName", "Invalid watermark name.")
+    if image.public:
+        raise errors.Ec2Error("OperationNotPermitted", "Watermarks cannot be added to public AMIs.")
+    key = f"{call.account}:{name}"
+    if all(watermark.key != key for watermark in image.watermarks):
+        if len(image.watermarks) >= _MOST_WATERMARKS:
+            raise errors.Ec2Error("ResourceLimitExceeded", "The AMI has the most watermarks that it can have.")
+        origin = Watermark(
+            key=key,
+            source_image_id=image.image_id,
+            source_region=image.region,
+            source_created_at=image.created_at,
+            attached_at=call.now,
+        )
+        image.watermarks.append(origin)
+    return {"WatermarkKey": key}
+
+
+def detach_watermark(call: Call) -> dict[str, Any]:
+    """DetachImageWatermark: remove a watermark, if the image has it. Its copies keep theirs."""
+    image, key = call.own_image(call.required("ImageId")), call.required("WatermarkKey")
+    image.watermarks = [watermark for watermark in image.watermarks if watermark.key != key]
+    return {"Return": True}
 
 
 def check_available(image: Image) -> None:
@@ -151,6 +183,8 @@ def _check_public(call: Call, image: Image, *, encrypted: bool) -> None:
         )
     if encrypted:
         raise errors.Ec2Error("InvalidParameter", "Images with encrypted snapshots can’t be made public.")
+    if image.watermarks:
+        raise errors.Ec2Error("OperationNotPermitted", "Images with watermarks cannot be made public.")
     if image.product_codes:
         raise errors.Ec2Error("OperationNotPermitted", "Images with product codes cannot be made public.")
     public = sum(1 for other in call.state.images[call.region].values() if other.owner == call.account and other.public)

@@ -18,6 +18,7 @@ Operation = Callable[[Call], dict[str, Any]]
 
 # Operations that amicopy calls.
 AMICOPY_OPERATIONS: Mapping[str, Operation] = {
+    "AttachImageWatermark": image_attributes.attach_watermark,
     "CopyImage": copy_image.copy_image,
     "CreateTags": tags.create_tags,
     "DeleteSnapshot": snapshots.delete_snapshot,
@@ -46,6 +47,7 @@ OTHER_OPERATIONS: Mapping[str, Operation] = {
     "CancelImageLaunchPermission": image_attributes.cancel_image_launch_permission,
     "CopySnapshot": snapshots.copy_snapshot,
     "CreateSnapshot": snapshots.create_snapshot,
+    "DetachImageWatermark": image_attributes.detach_watermark,
     "DescribeTags": tags.describe_tags,
     "DisableEbsEncryptionByDefault": region_settings.disable_encryption_by_default,
     "DisableImage": image_lifecycle.disable_image,

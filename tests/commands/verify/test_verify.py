@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from amicopy.aws.client import ServiceClient
 from amicopy.sandbox.behavior import Unconfirmed
-from amicopy.sandbox.records import Image, Snapshot, Volume
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume, Watermark
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.support.clock import START, FakeClock
@@ -239,7 +240,7 @@ def test_whatever_a_copy_lacks_is_found_and_named(amicopy: Run, world: World, ch
     ran = verify(amicopy, source, "--output", "json", places=BOTH)
     assert (shown.code, ran.code, writes(world)) == (4, 4, [])
     assert change.words in shown.out
-    assert ("only a new copy mends that" in shown.out) is not change.repairable
+    assert ("only a new copy helps" in shown.out) is not change.repairable
     assert verdicts(ran) == {copy.image_id: "differs", other.image_id: "faithful"}
     [differing] = [one for one in ran.json["copies"] if one["image_id"] == copy.image_id]
     [difference] = differing["differences"]
@@ -295,7 +296,7 @@ def test_the_rest_of_a_copy_that_cannot_be_mended_is_repaired_all_the_same(amico
     copy.tags.pop("Team")
     ran = verify(amicopy, source, "--repair")
     assert (ran.code, copy.tags["Team"], writes(world)) == (4, "web", ["CreateTags"])
-    assert "BootMode none instead of uefi (only a new copy mends that)" in ran.out
+    assert "BootMode none instead of uefi (only a new copy helps)" in ran.out
     assert "is missing tags" not in ran.out
 
 
@@ -439,6 +440,67 @@ def test_instance_types_reach_the_copy_whether_ec2_carries_them_or_not(amicopy: 
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, the_copy(world, WEST).supported_instance_types) == (0, ["t3.*"]), ran.err
     assert ("ReplaceImageInstanceTypeSpecification" in writes(world)) is not keeps
+
+
+def watermark(name: str, account: str = DEFAULT_ACCOUNT) -> Watermark:
+    """Return a watermark of an account."""
+    return Watermark(
+        key=f"{account}:{name}",
+        source_image_id="ami-1",
+        source_region="us-east-1",
+        source_created_at=START,
+        attached_at=START,
+    )
+
+
+def test_a_watermark_comes_with_the_copy_and_one_attached_later_is_attached(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world, watermarks=[watermark("approved")])
+    assert [one.key for one in the_copy(world, WEST).watermarks] == [f"{DEFAULT_ACCOUNT}:approved"]
+    assert verify(amicopy, source).code == 0
+    source.watermarks.append(watermark("scanned"))
+    ran = verify(amicopy, source)
+    assert (ran.code, f"lacks the watermark {DEFAULT_ACCOUNT}:scanned" in ran.out) == (4, True)
+    repaired = verify(amicopy, source, "--repair")
+    assert (repaired.code, writes(world)) == (0, ["AttachImageWatermark"]), repaired.err
+
+
+def test_a_watermark_of_another_account_needs_a_new_copy(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world)
+    source.watermarks.append(watermark("approved", SOMEBODY))
+    ran = verify(amicopy, source, "--repair")
+    assert (ran.code, writes(world)) == (4, [])
+    assert f"lacks the watermark {SOMEBODY}:approved (only a new copy" in ran.out
+
+
+def test_a_watermark_of_the_copy_alone_is_named_and_stays(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world)
+    the_copy(world, WEST).watermarks.append(watermark("approved"))
+    ran = verify(amicopy, source, "--repair", "--prune")
+    assert (ran.code, writes(world)) == (0, [])
+    assert f"has the watermark {DEFAULT_ACCOUNT}:approved, its source does not" in ran.out
+
+
+def test_a_copy_with_a_watermark_is_not_made_public(amicopy: Run, world: World) -> None:
+    source = a_source(world, watermarks=[watermark("approved")])
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--share", "public")
+    assert (ran.code, world.images(WEST)) == (1, [])
+    assert f"is to be public, and has a watermark: {DEFAULT_ACCOUNT}:approved" in ran.err
+
+
+def test_with_a_botocore_that_knows_no_watermarks_a_copy_is_not_called_faithful(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = copied(amicopy, world)
+    known = ServiceClient.members
+
+    def older(client: ServiceClient, shape: str) -> frozenset[str]:
+        return known(client, shape) - {"ImageWatermarks"}
+
+    monkeypatch.setattr(ServiceClient, "members", older)
+    ran = verify(amicopy, source)
+    assert (ran.code, "faithful" in ran.out, "partly compared" in ran.out) == (0, False, True)
+    assert "note: watermarks are not compared: the installed botocore" in ran.err
+    assert verify(amicopy, source, "--output", "json").json["copies"][0]["verdict"] == "partly-compared"
 
 
 def test_extras_are_in_the_json(amicopy: Run, world: World) -> None:

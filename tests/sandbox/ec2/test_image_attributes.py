@@ -1,4 +1,4 @@
-"""Launch permissions, description, IMDS support and instance types."""
+"""Launch permissions, description, IMDS support, instance types and watermarks."""
 
 from typing import Any
 
@@ -144,3 +144,31 @@ def test_invalid_instance_types_are_refused(ec2: Ec2, types: list[str]) -> None:
             InstanceTypeSpecification={"SupportedInstanceTypes": types},
         )
     assert image.supported_instance_types == []
+
+
+def test_watermarks_are_attached_once_shown_and_detached(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    for _ in range(2):
+        response = ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName="approved")
+        assert response == {"WatermarkKey": f"{DEFAULT_ACCOUNT}:approved"}
+    [shown] = ec2.described(image.image_id)["ImageWatermarks"]
+    assert (shown["WatermarkKey"], shown["SourceImageId"]) == (f"{DEFAULT_ACCOUNT}:approved", image.image_id)
+    ec2("DetachImageWatermark", ImageId=image.image_id, WatermarkKey=f"{DEFAULT_ACCOUNT}:approved")
+    assert "ImageWatermarks" not in ec2.described(image.image_id)
+
+
+def test_a_public_image_has_no_watermark_and_an_image_with_one_is_not_made_public(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web", launch_permissions={"all"})
+    with pytest.raises(Ec2Error, match="public"):
+        ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName="approved")
+    image.launch_permissions.clear()
+    ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName="approved")
+    with pytest.raises(Ec2Error, match="watermarks"):
+        ec2("ModifyImageAttribute", ImageId=image.image_id, LaunchPermission={"Add": [{"Group": "all"}]})
+
+
+@pytest.mark.parametrize("name", ["ab", "a:b", "x" * 129])
+def test_invalid_watermark_names_are_refused(ec2: Ec2, name: str) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    with pytest.raises(Ec2Error):
+        ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName=name)
