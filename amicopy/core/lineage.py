@@ -51,7 +51,7 @@ def copies_by_source(images: Iterable[Image]) -> Mapping[str, Copies]:
     for image in images:
         if reference := source_of(image):
             by_source.setdefault(reference, []).append(image)
-    return {reference: _by_fate(found) for reference, found in by_source.items()}
+    return {reference: _by_state(found) for reference, found in by_source.items()}
 
 
 def copies_of(source: Image, images: Iterable[Image]) -> Copies:
@@ -59,7 +59,7 @@ def copies_of(source: Image, images: Iterable[Image]) -> Copies:
     return copies_by_source(images).get(source.reference, NO_COPIES)
 
 
-def _by_fate(images: Iterable[Image]) -> Copies:
+def _by_state(images: Iterable[Image]) -> Copies:
     found = sorted(images, key=lambda image: (image.created_at, image.image_id), reverse=True)
     return Copies(
         available=tuple(image for image in found if image.state is ImageState.AVAILABLE),

@@ -18,11 +18,11 @@ from amicopy.core.retries import driven
 from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
 
 
-class Fate(StrEnum):
+class TargetState(StrEnum):
     """What is to become, or became, of one image or one orphaned snapshot."""
 
     CANCEL = "cancel"  # in a plan: it will be
-    SPARE = "spare"  # in a plan: it will not be, and ``reason`` says why
+    KEEP = "keep"  # in a plan: it will not be, and ``reason`` says why
     CANCELLED = "cancelled"
     GONE = "gone"  # somebody else was faster
     FAILED = "failed"
@@ -35,12 +35,13 @@ class Target:
     region: str
     resource_id: str
     source: str  # ``REGION/AMI``, where known
-    fate: Fate
+    state: TargetState
     reason: str
     was_seen: bool = True  # False: it was asked for a moment ago, and EC2 may not show it yet
     expected_snapshots: int = 0
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
+    is_protected: bool = False  # it would be cancelled, but for its deregistration protection
     error: AmicopyError | None = None
 
     @property
@@ -49,7 +50,7 @@ class Target:
         return self.resource_id.startswith("snap-")
 
     @property
-    def kept(self) -> tuple[str, ...]:
+    def remaining_snapshots(self) -> tuple[str, ...]:
         """Its snapshots that are still there."""
         return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
 
@@ -108,25 +109,27 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
     if not source and not named:
         return None
     origin = source or image.tags.get(SOURCE_TAG) or _lineage(image)
-    fate, reason = Fate.CANCEL, f"it is {image.state}"
+    state, reason, is_protected = TargetState.CANCEL, f"it is {image.state}", False
     if not source and (not origin or image.source_instance_id):
-        fate, reason = Fate.SPARE, "it is no copy: neither EC2's lineage nor our tag says what it was copied from"
+        state, reason = (
+            TargetState.KEEP,
+            "it is not a copy: neither EC2's source fields nor our tag say what it was copied from",
+        )
     elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
-        fate, reason = Fate.SPARE, f"it is {image.state}; finished copies are removed only with --available"
+        state, reason = TargetState.KEEP, f"it is {image.state}; finished copies are removed only with --available"
     elif image.protection.startswith("enabled"):
-        fate, reason = (
-            Fate.SPARE,
-            (
-                f"deregistration protection is on ({image.protection}); to lift it: aws ec2 "
-                f"disable-image-deregistration-protection --image-id {image.image_id} --region {image.region}"
-            ),
+        state, is_protected = TargetState.KEEP, True
+        reason = (
+            f"deregistration protection is on ({image.protection}); to lift it: aws ec2 "
+            f"disable-image-deregistration-protection --image-id {image.image_id} --region {image.region}"
         )
     return Target(
         region=image.region,
         resource_id=image.image_id,
         source=origin,
-        fate=fate,
+        state=state,
         reason=reason,
+        is_protected=is_protected,
         expected_snapshots=sum(device.ebs for device in image.devices) if image.state.in_progress else 0,
         snapshot_ids=image.snapshot_ids,
     )
@@ -152,19 +155,19 @@ def _orphans(
                 region=ec2.region,
                 resource_id=snapshot_id,
                 source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
-                fate=Fate.SPARE if spared else Fate.CANCEL,
+                state=TargetState.KEEP if spared else TargetState.CANCEL,
                 reason=f"it was made for {owner}, which is gone{words}",
             )
 
 
 def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
-    """Carry out one target's fate; return it with what became of it and of its snapshots."""
-    if target.fate is not Fate.CANCEL:
+    """Carry out one target's state; return it with what became of it and of its snapshots."""
+    if target.state is not TargetState.CANCEL:
         return target
     if target.is_snapshot:
         verdict = remove_snapshot(ec2, target.resource_id)
-        fate = Fate.CANCELLED if verdict == DELETED else Fate.FAILED
-        return replace(target, fate=fate, reason=verdict, snapshots={target.resource_id: verdict})
+        state = TargetState.CANCELLED if verdict == DELETED else TargetState.FAILED
+        return replace(target, state=state, reason=verdict, snapshots={target.resource_id: verdict})
     try:
         work = remove_completely(
             ec2,
@@ -183,8 +186,8 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
             next_step="Lift its protection, if that is yours to do: aws ec2 disable-image-deregistration-protection "
             f"--image-id {target.resource_id} --region {target.region} (with a cooldown it lasts 24 hours more).",
         )
-        return replace(target, fate=Fate.FAILED, reason=ours.what, error=ours)
+        return replace(target, state=TargetState.FAILED, reason=ours.what, error=ours)
     except AmicopyError as error:
-        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
-    fate = Fate.GONE if removal.was_gone else Fate.CANCELLED
-    return replace(target, fate=fate, reason=str(fate), snapshots=removal.snapshots)
+        return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
+    state = TargetState.GONE if removal.was_gone else TargetState.CANCELLED
+    return replace(target, state=state, reason=str(state), snapshots=removal.snapshots)

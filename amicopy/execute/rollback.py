@@ -13,7 +13,7 @@ from amicopy.core.errors import AmicopyError, TokenMismatch
 from amicopy.core.events import CopyRolledBack, DestinationFailed, DestinationLeft, Event, LeftBecause
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import with_read_retries
-from amicopy.execute.cancel import Fate, Target, cancel_target
+from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.copy_image import DeadImage, ask_for_copy
 from amicopy.execute.report import Outcome, Report
 
@@ -33,12 +33,12 @@ def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]
         at, image_id = clock.now(), target.resource_id
         if target.error:
             yield DestinationFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
-        elif target.fate is Fate.SPARE:
+        elif target.state is TargetState.KEEP:
             yield DestinationLeft(
                 at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED
             )
         else:
-            words = "was gone already" if target.fate is Fate.GONE else "was rolled back"
+            words = "was gone already" if target.state is TargetState.GONE else "was rolled back"
             verdicts = [f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items()]
             what = "; ".join([f"{image_id} {words}", *verdicts])
             yield CopyRolledBack(at=at, source=source, region=region, image_id=image_id, what=what)
@@ -51,7 +51,7 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
         region=row.region,
         resource_id=outcome.image_id,
         source=row.source.reference,
-        fate=Fate.CANCEL,
+        state=TargetState.CANCEL,
         reason="the run that started it was interrupted",
         was_seen=False,
         expected_snapshots=len(row.source.snapshot_ids),
@@ -59,16 +59,16 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     try:
         image_id = outcome.image_id or ask_for_copy(row, ec2, outcome.client_token)
     except DeadImage:
-        return replace(target, fate=Fate.GONE, reason=str(Fate.GONE))
+        return replace(target, state=TargetState.GONE, reason=str(TargetState.GONE))
     except TokenMismatch:
-        return replace(target, fate=Fate.SPARE, reason="another run has asked for it")
+        return replace(target, state=TargetState.KEEP, reason="another run has asked for it")
     except AmicopyError as error:
-        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
+        return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
     try:
         shown = with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
     except AmicopyError as error:
-        return replace(target, fate=Fate.FAILED, reason=error.what, error=error)
+        return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):
-        return replace(target, fate=Fate.SPARE, reason="another run has asked for it")
+        return replace(target, state=TargetState.KEEP, reason="another run has asked for it")
     return cancel_target(target, ec2, clock, stop)

@@ -6,13 +6,12 @@ Refuses to remove anything of its own accord: `find` only looks.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
-from amicopy.execute.cancel import Fate, Target, cancel_target, find_all_pending, find_targets
+from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets
 from amicopy.jobs.context import Context
 from amicopy.survey.destinations import survey_regions
 
@@ -27,15 +26,15 @@ class CancelResult:
     @property
     def going(self) -> tuple[Target, ...]:
         """What will be removed."""
-        return tuple(target for target in self.targets if target.fate is Fate.CANCEL)
+        return tuple(target for target in self.targets if target.state is TargetState.CANCEL)
 
     @property
     def exit_code(self) -> ExitCode:
         """What the process is to tell the shell."""
-        lost = [target for target in self.targets if target.fate is Fate.FAILED or target.kept]
-        spared = [target for target in self.targets if target.fate is Fate.SPARE and "protection" in target.reason]
-        done = [target for target in self.targets if target.fate in {Fate.CANCELLED, Fate.GONE}]
-        if not lost and not spared and not self.unread:
+        lost = [target for target in self.targets if target.state is TargetState.FAILED or target.remaining_snapshots]
+        protected = [target for target in self.targets if target.is_protected]
+        done = [target for target in self.targets if target.state in {TargetState.CANCELLED, TargetState.GONE}]
+        if not lost and not protected and not self.unread:
             return ExitCode.OK
         codes = {target.error.exit_code for target in lost if target.error} | {one.exit_code for one in self.unread}
         if not done:
@@ -75,10 +74,10 @@ class CancelJob:
         """Return what would go, and what would not and why; reads only."""
         clients = self._context.clients
         looks = ((region, partial(self._looked, clients[region])) for region in self.regions)
-        found = all_at_once(looks, self._context.stop)
+        found = all_at_once(looks, self._context.stop).values()
         return CancelResult(
-            targets=tuple(target for one in found.values() if not isinstance(one, AmicopyError) for target in one),
-            unread=tuple(one for one in found.values() if isinstance(one, AmicopyError)),
+            targets=tuple(target for one in found if not isinstance(one, AmicopyError) for target in one),
+            unread=tuple(one for one in found if isinstance(one, AmicopyError)),
         )
 
     def remove(self, found: CancelResult) -> CancelResult:
@@ -93,8 +92,8 @@ class CancelJob:
         # Interrupted it only stops looking for late snapshots: what was removed is to be told.
         return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
 
-    def _looked(self, ec2: Ec2) -> Any:
-        """Return what is in one region, or why that could not be seen: the others go on."""
+    def _looked(self, ec2: Ec2) -> tuple[Target, ...] | AmicopyError:
+        """Return what is in one region, or why that could not be read."""
         try:
             return self._look(ec2)
         except AmicopyError as error:

@@ -58,39 +58,45 @@ class _Surveyed:
         return self.named.destinations(enabled, in_source_region=self.request.encrypts)
 
 
+def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_Surveyed]:
+    """Return the requests with their regions, checked as far as that is possible without AWS.
+
+    Raises:
+        UsageError: a request contradicts itself, a region does not exist or lies in another partition, or a KMS key
+            is named for a region that is not a destination.
+    """
+    return [_checked(context, request) for request in requests]
+
+
+def _checked(context: Context, request: CopyRequest) -> _Surveyed:
+    check_request(request, context.spelling)
+    source_region = context.source_region(request.source_region)
+    named = NamedRegions(
+        context.session.partitions,
+        source_region,
+        {"to": request.to, "exclude": request.exclude, "best_effort": request.best_effort},
+        context.spelling,
+    )
+    request = replace(
+        request,
+        source_region=source_region,
+        image_ids=tuple(dict.fromkeys(request.image_ids)),
+        best_effort=named["best_effort"],
+    )
+    asked = _Surveyed(request, named)
+    destinations = asked.destinations(None)
+    if not any(map(is_pattern, named["to"])):
+        check_destinations(request, destinations, context.spelling)
+    return asked
+
+
 class Planning:
     """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
 
     def __init__(self, context: Context, requests: Sequence[CopyRequest]) -> None:
-        """Check what can be checked without AWS.
-
-        Raises:
-            UsageError: a region does not exist, lies in another partition, or a key is none of a destination's.
-        """
+        """Check what can be checked without AWS, as `check_requests` does."""
         self._context = context
-        self._asked = [self._checked(request) for request in requests]
-
-    def _checked(self, request: CopyRequest) -> _Surveyed:
-        context = self._context
-        check_request(request, context.spelling)
-        source_region = context.source_region(request.source_region)
-        named = NamedRegions(
-            context.session.partitions,
-            source_region,
-            {"to": request.to, "exclude": request.exclude, "best_effort": request.best_effort},
-            context.spelling,
-        )
-        request = replace(
-            request,
-            source_region=source_region,
-            image_ids=tuple(dict.fromkeys(request.image_ids)),
-            best_effort=named["best_effort"],
-        )
-        asked = _Surveyed(request, named)
-        destinations = asked.destinations(None)
-        if not any(map(is_pattern, named["to"])):
-            check_destinations(request, destinations, context.spelling)
-        return asked
+        self._asked = check_requests(context, requests)
 
     def plan(self, *, wait_until: datetime | None, may_write: bool = True) -> Plan:
         """Return what is to be done, one row per source and destination.

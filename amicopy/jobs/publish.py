@@ -1,42 +1,114 @@
-"""Making ids known: a Systems Manager parameter for each copy, moved forwards only.
+"""Publishing image ids: a Systems Manager parameter for each copy, which never moves back to an older image."""
 
-Refuses to publish what is not available and as asked.
-"""
-
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.aws.ssm import ParameterStore
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
+from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.templates import fill_template
+from amicopy.execute.report import Outcome
+from amicopy.jobs.context import Context
+from amicopy.jobs.entries import KnownEntry, invalid
 from amicopy.manifest.model import Publish
+from amicopy.plan.plan import Action
 
 
 class ParameterState(StrEnum):
-    """What is to become, or became, of one parameter."""
+    """What will be done with one parameter, or what was done."""
 
-    PUT = "put"  # in a plan: it will be
-    KEPT = "kept"  # it holds the right id
-    NEWER = "newer"  # it holds a newer image's id, and stays
-    WAITING = "waiting"  # there is no copy yet that may be published
+    PUT = "put"  # in a plan: it will be written
+    KEPT = "kept"  # it has the right id
+    NEWER = "newer"  # it has the id of a newer image, and stays
+    WAITING = "waiting"  # there is no copy yet that can be published
     DONE = "done"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParameterWrite:
-    """One parameter in one region; ``image_id`` is what it is to hold, empty while that is not known."""
+class Publication:
+    """One parameter that an entry publishes to."""
 
+    entry_number: int
+    where: str  # of the entry, in the manifest
+    publish: Publish
+    source: Image
     region: str
     path: str
-    image_id: str
-    before: str  # what it holds now; empty: it does not exist
+    image_id: str  # of a copy that exists; empty if it is still to be made
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """The entry and the region."""
+        return self.entry_number, self.region
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterWrite:
+    """One parameter in one region, and what is done with it."""
+
+    publication: Publication
+    image_id: str  # what it should have; empty while that is not known
+    before: str  # what it has now; empty: it does not exist
     state: ParameterState
     error: AmicopyError | None = None
+
+    @property
+    def region(self) -> str:
+        """The parameter's region."""
+        return self.publication.region
+
+    @property
+    def path(self) -> str:
+        """The parameter's name."""
+        return self.publication.path
+
+
+def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication, ...]:
+    """Return every parameter that the entries publish to; ``date`` fills ``{date}``.
+
+    Raises:
+        ManifestInvalid: two entries publish to the same parameter.
+    """
+    taken: dict[tuple[str, str], str] = {}
+    wrong = []
+    found = tuple(one for known in entries for one in _publications(known, date))
+    for one in found:
+        first = taken.setdefault((one.region, one.path), one.where)
+        if first != one.where:
+            wrong.append(f"{one.where}: {one.path} in {one.region} is what {first} publishes to, too")
+    if wrong:
+        raise invalid(wrong)
+    return found
+
+
+def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
+    publish = known.entry.publish
+    if publish is None:
+        return
+
+    def publication(source: Image, region: str, image_id: str, name: str) -> Publication:
+        return Publication(
+            entry_number=known.number,
+            where=known.entry.where,
+            publish=publish,
+            source=source,
+            region=region,
+            path=parameter_path(publish, source, region, name, date),
+            image_id=image_id,
+        )
+
+    rows = [row for row in known.rows if row.action is not Action.REFUSE]
+    replaces_source = any(row.region == known.source_region for row in known.rows)
+    if publish.include_source and rows and not replaces_source:
+        source = rows[0].source
+        yield publication(source, source.region, source.image_id, source.name)
+    for row in rows:
+        yield publication(row.source, row.region, row.copy.image_id if row.copy else "", row.name)
 
 
 def parameter_path(publish: Publish, source: Image, region: str, name: str, date: str) -> str:
@@ -51,38 +123,43 @@ def parameter_path(publish: Publish, source: Image, region: str, name: str, date
     return fill_template(publish.path, values)
 
 
-def read_parameter_write(
-    publish: Publish,
-    path: str,
-    source: Image,
-    image_id: str,
-    *,
-    ec2: Ec2,
-    parameters: ParameterStore,
-    sources: Callable[[str], Ec2],
-) -> ParameterWrite:
-    """Return what is to become of one parameter, given the copy's id (empty: to be made); reads only."""
-    before = parameters.get(path)
-    write = ParameterWrite(region=ec2.region, path=path, image_id=image_id, before=before, state=ParameterState.PUT)
+def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
+    """Return what should be done with every parameter; reads only."""
+    reads = ((one.key, partial(_read_parameter, context, one, one.image_id)) for one in found)
+    return tuple(all_at_once(reads, context.stop).values())
+
+
+def _read_parameter(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
+    return context.with_retries(partial(read_parameter_write, context, publication, image_id))
+
+
+def read_parameter_write(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
+    """Return what should be done with one parameter, given the copy's id (empty: still to be made); reads only."""
+    clients, source = context.clients, publication.source
+    before = clients.parameters(publication.region).get(publication.path)
+    write = ParameterWrite(publication=publication, image_id=image_id, before=before, state=ParameterState.PUT)
     if before and before == image_id:
         return replace(write, state=ParameterState.KEPT)
     try:
         check_image_id(before or image_id or source.image_id)
     except ValueError as error:
         foreign = UsageError(
-            f"The parameter {path} in {ec2.region} holds no AMI id, so it stays as it is.",
-            why="Something else may rely on what it holds.",
+            f"The parameter {publication.path} in {publication.region} does not contain an AMI id, so it is not "
+            "changed.",
+            why="Something else may rely on its value.",
             next_step="Publish under another path, or delete the parameter if nobody needs it.",
         )
         foreign.__cause__ = error
-        return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # what it holds may be a secret
-    if before and not publish.allow_older and _born(before, ec2, sources) > source.created_at:
-        return replace(write, state=ParameterState.NEWER)
+        return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # its value may be a secret
+    if before and not publication.publish.allow_older:
+        created_at = _created_at(before, clients[publication.region], clients.__getitem__)
+        if created_at > source.created_at:
+            return replace(write, state=ParameterState.NEWER)
     return write
 
 
-def _born(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
-    """Return when an image, or what it was copied from, was made; empty where that is not known."""
+def _created_at(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
+    """Return when an image, or the image that it was copied from, was created; empty if that is not known."""
     image = ec2.describe_images([image_id]).get(image_id)
     if image is None:
         return ""
@@ -98,17 +175,61 @@ def _born(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
     return source.created_at if source else image.created_at
 
 
-def put_parameter(write: ParameterWrite, put: Callable[[], None]) -> ParameterWrite:
-    """Write one parameter with ``put``, if it is due; return it with the outcome."""
-    if write.state is not ParameterState.PUT:
-        return write
+def publish_copies(
+    context: Context,
+    entries: Sequence[KnownEntry],
+    writes: Sequence[ParameterWrite],
+    outcomes: Mapping[tuple[str, str], Outcome],
+) -> tuple[ParameterWrite, ...]:
+    """Write the parameters of the copies that are up to date; return all parameters with what was done.
+
+    An entry that publishes only when all copies are ready writes none of its parameters before.
+    """
+    may_publish = {known.number for known in entries if _may_publish(known, outcomes)}
+
+    def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], ParameterWrite]]]:
+        for write in writes:
+            publication = write.publication
+            image_id = _ready_image_id(publication, outcomes) if publication.entry_number in may_publish else ""
+            is_due = write.state is ParameterState.PUT and image_id
+            yield publication.key, partial(_publish, context, write, image_id) if is_due else partial(withheld, write)
+
+    return tuple(all_at_once(tasks(), Stop()).values())  # not interrupted: what was written has to be told
+
+
+def _may_publish(known: KnownEntry, outcomes: Mapping[tuple[str, str], Outcome]) -> bool:
+    publish = known.entry.publish
+    ours = [outcomes[row.key] for row in known.rows]
+    if publish is None or not ours:
+        return False
+    # A copy that may fail and has failed does not count; one that is still being made does.
+    complete = all(one.is_well or (one.row.best_effort and one.is_lost) for one in ours)
+    return complete or not publish.when_all
+
+
+def _ready_image_id(publication: Publication, outcomes: Mapping[tuple[str, str], Outcome]) -> str:
+    """Return the id to publish; empty if the copy is not up to date."""
+    outcome = outcomes.get((publication.source.reference, publication.region))
+    if outcome is None:
+        return publication.image_id  # the source itself
+    return outcome.image_id if outcome.is_well else ""
+
+
+def _publish(context: Context, before: ParameterWrite, image_id: str) -> ParameterWrite:
+    """Write one parameter after reading it again: meanwhile another run may have published a newer image."""
+    if context.stop.is_set():
+        return withheld(before)
+    parameters = context.clients.parameters(before.region)
     try:
-        put()
+        write = _read_parameter(context, before.publication, image_id)
+        if write.state is not ParameterState.PUT:
+            return write
+        context.with_retries(partial(parameters.put, write.path, image_id))
     except AmicopyError as error:
-        return replace(write, state=ParameterState.FAILED, error=error)
+        return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
     return replace(write, state=ParameterState.DONE)
 
 
 def withheld(write: ParameterWrite) -> ParameterWrite:
-    """Return a posting as one that has to wait for a later run, if it was to be written."""
+    """Return the parameter as one that a later run will write, if it was to be written."""
     return replace(write, state=ParameterState.WAITING) if write.state is ParameterState.PUT else write

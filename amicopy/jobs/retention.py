@@ -1,17 +1,98 @@
-"""How many copies stay: which older ones may go, and which may not and why.
+"""Removing old copies: which ones `keep` allows to remove, which ones have to stay, and why.
 
-Refuses to name anything that the entry did not make, that is in use, or that is too young.
+Only copies that the entry made itself are removed, and none that is in use, protected, or too young.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from itertools import chain
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
-from amicopy.execute.cancel import Fate, Target
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.execute.cancel import Target, TargetState, cancel_target
+from amicopy.execute.report import Outcome
+from amicopy.jobs.context import Context
+from amicopy.jobs.entries import KnownEntry
+from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.manifest.model import Keep
+from amicopy.plan.plan import Action
+
+_MOVING = {ParameterState.PUT, ParameterState.DONE}
+_HOLDING = {ParameterState.WAITING, ParameterState.FAILED}
+
+
+def outdated_copies(
+    context: Context,
+    entries: Sequence[KnownEntry],
+    outcomes: Mapping[tuple[str, str], Outcome],
+    writes: Sequence[ParameterWrite],
+    *,
+    finished: bool,
+) -> tuple[Target, ...]:
+    """Return the copies that are more than `keep` allows; once ``finished``, only where the newest is up to date."""
+    moving = [write.path for write in writes if write.state in _MOVING]
+    by_key = {write.publication.key: write for write in writes}
+
+    def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], tuple[Target, ...]]]]:
+        for known in entries:
+            if known.entry.keep is None:
+                continue
+            for row in known.rows:
+                outcome = outcomes[row.key]
+                if row.action is Action.REFUSE or (finished and not outcome.is_well):
+                    continue
+                write = by_key.get((known.number, row.region))
+                if write and write.state in _HOLDING:
+                    continue  # whoever reads the parameter still uses an older copy
+                look = partial(
+                    copies_to_remove,
+                    known.entry.keep,
+                    context.clients[row.region],
+                    context.clock.now(),
+                    source_region=known.source_region,
+                    current=outcome.image_id,
+                    held=_held(row.region, entries, outcomes, writes),
+                    moving=moving,
+                )
+                yield (known.number, row.region), partial(context.with_retries, look)
+
+    return tuple(chain.from_iterable(all_at_once(tasks(), context.stop).values()))
+
+
+def _held(
+    region: str,
+    entries: Sequence[KnownEntry],
+    outcomes: Mapping[tuple[str, str], Outcome],
+    writes: Sequence[ParameterWrite],
+) -> dict[str, str]:
+    """Return the AMIs in one region that this run itself relies on, each with the reason."""
+    held: dict[str, str] = {}
+    for row in (row for known in entries for row in known.rows):
+        if row.region == region:
+            held[outcomes[row.key].image_id] = "it is a copy that this manifest asks for"
+        if row.source.region == region:
+            held[row.source.image_id] = "this manifest asks for copies of it"
+    for write in writes:
+        if write.region == region and write.state not in _MOVING:
+            held[write.before] = f"{write.path} contains its id"
+    return held
+
+
+def remove_copies(context: Context, targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Deregister these copies; return what became of each. Once the run is interrupted, the others stay."""
+
+    def remove(target: Target) -> Target:
+        if context.stop.is_set():
+            return replace(target, state=TargetState.KEEP, reason="the run was interrupted")
+        return cancel_target(target, context.clients[target.region], context.clock, context.stop)
+
+    removals = {(target.region, target.resource_id): partial(remove, target) for target in targets}
+    return tuple(all_at_once(removals, Stop()).values())  # not interrupted: what was removed has to be told
 
 
 def copies_to_remove(
@@ -44,7 +125,7 @@ def copies_to_remove(
     return tuple(
         _target(
             image,
-            unknown or _spared(keep, image, now, held, _left(used.get(image.image_id, ()), moving)),
+            unknown or _spared(keep, image, now, held, _staying(used.get(image.image_id, ()), moving)),
         )
         for image in old
     )
@@ -72,12 +153,12 @@ def _used(ec2: Ec2, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]
     except Interrupted:
         raise
     except AccessDenied as error:
-        return {}, f"{error.action} is not allowed, so nobody knows whether it is in use"
+        return {}, f"{error.action} is not allowed, so it is not known whether it is in use"
     except AmicopyError as error:
-        return {}, f"whether it is in use could not be found out: {error.what}"
+        return {}, f"it is not known whether it is in use: {error.what}"
 
 
-def _left(arns: Iterable[str], moving: Collection[str]) -> list[str]:
+def _staying(arns: Iterable[str], moving: Collection[str]) -> list[str]:
     return [arn for arn in arns if not any(arn.endswith(f":parameter{path}") for path in moving)]
 
 
@@ -109,7 +190,7 @@ def _target(image: Image, spared: str) -> Target:
         region=image.region,
         resource_id=image.image_id,
         source=image.tags.get(SOURCE_TAG, ""),
-        fate=Fate.SPARE if spared else Fate.CANCEL,
+        state=TargetState.KEEP if spared else TargetState.CANCEL,
         reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
         snapshot_ids=image.snapshot_ids,
     )

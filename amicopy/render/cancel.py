@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
-from amicopy.execute.cancel import Fate, Target
+from amicopy.execute.cancel import Target, TargetState
 from amicopy.render.json_documents import SCHEMA, error_document, status
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import columns, safe
@@ -15,12 +15,12 @@ from amicopy.render.text import columns, safe
 
 def target_lines(targets: Sequence[Target]) -> Iterator[str]:
     """Yield one line for each image and orphaned snapshot that was found: what is to become of it, and why."""
-    yield from columns([[str(one.fate), one.region, one.resource_id, safe(one.reason)] for one in targets])
+    yield from columns([[str(one.state), one.region, one.resource_id, safe(one.reason)] for one in targets])
 
 
 def write_targets(targets: Sequence[Target], output: str) -> None:
     """Write ``REGION RESOURCE VERDICT`` for each image and each snapshot, as lines or as a table."""
-    rows = [row for target in targets if target.fate is not Fate.SPARE for row in _verdicts(target)]
+    rows = [row for target in targets if target.state is not TargetState.KEEP for row in _verdicts(target)]
     if output == "table":
         print_table(["region", "resource", "verdict"], rows)
     else:
@@ -28,8 +28,8 @@ def write_targets(targets: Sequence[Target], output: str) -> None:
 
 
 def _verdicts(target: Target) -> Iterator[list[str]]:
-    words = str(target.fate)
-    if target.fate in {Fate.SPARE, Fate.FAILED}:
+    words = str(target.state)
+    if target.state in {TargetState.KEEP, TargetState.FAILED}:
         words += f": {safe(target.reason)}"
     if not target.is_snapshot or not target.snapshots:
         yield [target.region, target.resource_id, words]
@@ -51,7 +51,7 @@ def cancel_document(targets: Sequence[Target], unread: Sequence[AmicopyError], e
                 "region": target.region,
                 "resource_id": target.resource_id,
                 "source": target.source or None,
-                "fate": str(target.fate),
+                "state": str(target.state),
                 "reason": target.reason,
                 "snapshots": dict(target.snapshots),
                 "error": error_document(target.error),

@@ -1,12 +1,9 @@
-"""What a sync changes, as a diff for people and as members of the JSON document.
-
-Refuses to colour and to print.
-"""
+"""What a sync changes, as a diff for people and as members of the JSON document."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from amicopy.execute.cancel import Fate, Target
+from amicopy.execute.cancel import Target, TargetState
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
 from amicopy.plan.plan import Action, Row
@@ -22,15 +19,25 @@ _SIGNS = {
     Action.REFUSE: "!",
 }
 
+_REMOVAL_SIGNS = {
+    TargetState.CANCEL: "-",
+    TargetState.CANCELLED: "-",
+    TargetState.GONE: "-",
+    TargetState.KEEP: "=",
+    TargetState.FAILED: "!",
+}
+
 
 def diff_lines(sync: SyncResult) -> Iterator[str]:
-    """Yield one line per copy, parameter and removal: + made, ~ changed, - removed, = as it is, ! refused."""
+    """Yield one line per copy, parameter and removal: + added, ~ changed, - removed, = unchanged, ! refused."""
     plan = sync.report.plan
-    rows = [*map(_copy_line, plan.rows), *map(_posting_line, sync.parameter_writes), *map(_removal_line, sync.removals)]
+    copies, writes, removals = plan.rows, sync.parameter_writes, sync.removals
     if not sync.has_work and not plan.refused:
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
-        rows = [row for row in rows if "stays" in row[3]]
-    yield from columns(rows)
+        copies = ()
+        writes = tuple(one for one in writes if one.state is ParameterState.NEWER)
+        removals = tuple(one for one in removals if one.state is TargetState.KEEP)
+    yield from columns([*map(_copy_line, copies), *map(_parameter_line, writes), *map(_removal_line, removals)])
     for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
         yield f"note: {safe(note)}"
 
@@ -41,15 +48,15 @@ def _copy_line(row: Row) -> list[str]:
     return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", why]
 
 
-def _posting_line(one: ParameterWrite) -> list[str]:
+def _parameter_line(one: ParameterWrite) -> list[str]:
     after = one.image_id or "the new copy"
     match one.state:
         case ParameterState.KEPT:
-            return ["=", one.region, safe(one.path), f"holds {one.image_id}"]
+            return ["=", one.region, safe(one.path), f"has {one.image_id}"]
         case ParameterState.NEWER:
-            return ["=", one.region, safe(one.path), f"holds {safe(one.before)}, made from a newer image; it stays"]
+            return ["=", one.region, safe(one.path), f"has {safe(one.before)}, made from a newer image; it stays"]
         case ParameterState.WAITING:
-            return ["=", one.region, safe(one.path), "has to wait: the copy is not as asked yet"]
+            return ["=", one.region, safe(one.path), "waiting: the copy is not up to date yet"]
         case ParameterState.FAILED:
             return ["!", one.region, safe(one.path), "could not be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""
@@ -57,27 +64,26 @@ def _posting_line(one: ParameterWrite) -> list[str]:
 
 
 def _removal_line(one: Target) -> list[str]:
-    sign = "-" if one.fate in {Fate.CANCEL, Fate.CANCELLED, Fate.GONE} else "!" if one.fate is Fate.FAILED else "="
-    words = f"stays: {safe(one.reason)}" if one.fate is Fate.SPARE else safe(one.reason)
-    return [sign, one.region, one.resource_id, words]
+    words = f"stays: {safe(one.reason)}" if one.state is TargetState.KEEP else safe(one.reason)
+    return [_REMOVAL_SIGNS[one.state], one.region, one.resource_id, words]
 
 
 def after_lines(sync: SyncResult) -> Iterator[str]:
-    """Yield one line per parameter and removal that the run came to, those left out that are as they were."""
+    """Yield one line per parameter and removal, except for unchanged parameters."""
     parameter_writes = (one for one in sync.parameter_writes if one.state is not ParameterState.KEPT)
-    yield from columns([*map(_posting_line, parameter_writes), *map(_removal_line, sync.removals)])
+    yield from columns([*map(_parameter_line, parameter_writes), *map(_removal_line, sync.removals)])
 
 
 def sync_members(sync: SyncResult) -> dict[str, Any]:
-    """Return what the document of a sync holds beside that of a copy."""
+    """Return the members that the document of a sync has in addition to those of a copy."""
     return {
         "command": "sync",
-        "parameters": [*map(_posting, sync.parameter_writes)],
+        "parameters": [*map(_parameter, sync.parameter_writes)],
         "removals": [*map(_removal, sync.removals)],
     }
 
 
-def _posting(one: ParameterWrite) -> dict[str, Any]:
+def _parameter(one: ParameterWrite) -> dict[str, Any]:
     return {
         "region": one.region,
         "path": one.path,
@@ -93,7 +99,7 @@ def _removal(one: Target) -> dict[str, Any]:
         "region": one.region,
         "image_id": one.resource_id,
         "source": one.source or None,
-        "fate": str(one.fate),
+        "state": str(one.state),
         "reason": one.reason,
         "snapshots": dict(one.snapshots),
         "error": error_document(one.error),

@@ -10,7 +10,7 @@ import amicopy
 from amicopy import api
 from amicopy.core.errors import ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import CopyAvailable, CopyDone, CopyStarted
-from amicopy.execute.cancel import Fate
+from amicopy.execute.cancel import TargetState
 from amicopy.execute.report import State
 from amicopy.jobs.publish import ParameterState
 from amicopy.sandbox.world import World
@@ -118,7 +118,7 @@ def test_status_verify_and_cancel(world: World, context: amicopy.Context, clock:
     assert copy.image_id in repr(amicopy.status(source.image_id, regions=[WEST], context=context))
     amicopy.verify(source.image_id, regions=WEST, context=context)
     cancellation = amicopy.cancel(source.image_id, regions=WEST, context=context)
-    assert [(one.resource_id, one.fate) for one in cancellation.targets] == [(copy.image_id, Fate.CANCELLED)]
+    assert [(one.resource_id, one.state) for one in cancellation.targets] == [(copy.image_id, TargetState.CANCELLED)]
     assert world.images(WEST) == []
 
 

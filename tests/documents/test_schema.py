@@ -12,7 +12,7 @@ from amicopy.core import events
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import Event, LeftBecause, Written
 from amicopy.core.models import ImageState
-from amicopy.execute.cancel import Fate
+from amicopy.execute.cancel import TargetState
 from amicopy.execute.report import State
 from amicopy.plan import differences  # noqa: F401 - all kinds of difference are defined
 from amicopy.plan.attributes.base import Difference
@@ -116,7 +116,7 @@ def test_every_kind_of_difference_described_exists() -> None:
         (DEFINED["event_destination_left"]["properties"]["because"], set(LeftBecause)),
         (DEFINED["standing"]["properties"]["state"], set(ImageState)),
         (DEFINED["verdict"]["properties"]["state"], set(ImageState)),
-        (DEFINED["target"]["properties"]["fate"], set(Fate)),
+        (DEFINED["target"]["properties"]["state"], set(TargetState)),
     ],
 )
 def test_the_values_described_are_those_that_there_are(described: dict[str, Any], values: set[Any]) -> None:

@@ -88,6 +88,6 @@ def _tell(found: CancelResult, output: OutputOptions) -> int:
     for target in found.targets:
         if target.error:
             say(error_lines(target.error))
-        for snapshot_id in target.kept:
+        for snapshot_id in target.remaining_snapshots:
             say([f"error: {snapshot_id} in {target.region} is still there, {target.snapshots[snapshot_id]}"])
     return int(found.exit_code or written)

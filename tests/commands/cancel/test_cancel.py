@@ -139,7 +139,7 @@ def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, 
 def test_an_image_that_is_no_copy_is_not_removed_by_its_own_id(amicopy: Run, world: World, source: str) -> None:
     ran = amicopy("cancel", source, "--in", "us-east-1", "--yes", "--available")
     assert ran.code == 0
-    assert "it is no copy" in ran.err
+    assert "it is not a copy" in ran.err
     assert world.image("us-east-1", source)
 
 
@@ -184,7 +184,7 @@ def test_one_region_that_refuses_does_not_stop_the_others(
     world.inject(parse_fault("DeregisterImage@eu-west-1=error:403 UnauthorizedOperation: You are not authorized."))
     ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--yes", "--output", "json")
     assert ran.code == 3
-    assert [target["fate"] for target in ran.json["targets"]] == ["cancelled", "failed"]
+    assert [target["state"] for target in ran.json["targets"]] == ["cancelled", "failed"]
     assert "ec2:DeregisterImage" in ran.err
     assert world.images("us-west-2") == []
 

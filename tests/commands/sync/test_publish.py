@@ -118,7 +118,7 @@ def test_a_parameter_that_holds_something_else_is_left_alone(
     assert ran.code == 3
     assert parameter(WEST, "/amis/web") == value
     assert parameter(EAST, "/amis/web") == the_copy(world, EAST).image_id
-    assert "holds no AMI id" in ran.err
+    assert "does not contain an AMI id" in ran.err
     assert value not in ran.err
 
 

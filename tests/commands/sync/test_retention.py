@@ -67,7 +67,7 @@ def test_a_removal_that_is_due_is_work(amicopy: Run, world: World, clock: FakeCl
     amicopy("sync", manifest, "--no-wait")  # started, not finished
     clock.advance(3600)
     ran = amicopy("sync", manifest, "--dry-run", "--output", "json")
-    assert [one["fate"] for one in ran.json["removals"]] == ["cancel"]
+    assert [one["state"] for one in ran.json["removals"]] == ["cancel"]
     amicopy("sync", manifest, "--no-wait")
     assert len(world.images(WEST)) == 1
 
@@ -257,7 +257,7 @@ def test_what_a_parameter_holds_stays_though_it_is_not_current(
     ran = amicopy("sync", manifest)
     assert removed(world) == []
     assert parameter(WEST, "/amis/web") == copy
-    assert "/amis/web holds it" in ran.err
+    assert "/amis/web contains its id" in ran.err
 
 
 def test_a_region_that_could_not_publish_loses_nothing(
@@ -362,7 +362,7 @@ def test_a_failed_removal_is_told_and_ends_with_3(amicopy: Run, world: World, cl
     order(world, "DeregisterImage=error:403 UnauthorizedOperation: no*always")
     ran = amicopy("sync", manifest, "--output", "json")
     assert ran.code == 3
-    assert [one["fate"] for one in ran.json["removals"]] == ["failed"]
+    assert [one["state"] for one in ran.json["removals"]] == ["failed"]
     assert [one["state"] for one in ran.json["copies"]] == ["done"]
 
 

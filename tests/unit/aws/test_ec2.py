@@ -268,7 +268,7 @@ def test_a_write_is_sent_as_it_is(stub: StubbedEc2, ec2: Ec2) -> None:
     ec2.write(Write(WriteOperation.CREATE_TAGS, {"Resources": ["snap-1"], "Tags": tags}))
 
 
-def test_deregistering_deletes_the_snapshots_and_tells_each_ones_fate(stub: StubbedEc2, ec2: Ec2) -> None:
+def test_deregistering_deletes_the_snapshots_and_tells_what_became_of_each(stub: StubbedEc2, ec2: Ec2) -> None:
     results = [{"SnapshotId": "snap-1", "ReturnCode": "success"}, {"SnapshotId": "snap-2", "ReturnCode": "skipped"}]
     answer = {"Return": True, "DeleteSnapshotResults": results}
     stub.answers("deregister_image", answer, ImageId="ami-2", DeleteAssociatedSnapshots=True)

@@ -1,0 +1,150 @@
+"""The entries of a manifest with what is known of each: its source, and the rows of the plan that it asked for."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
+from amicopy.core.parallel import all_at_once
+from amicopy.core.regions import expand, split_names
+from amicopy.core.request import CopyRequest
+from amicopy.execute.report import Outcome
+from amicopy.jobs.context import Context
+from amicopy.jobs.planning import check_requests
+from amicopy.manifest.model import ByParameter, Entry
+from amicopy.plan.plan import Action, Plan, Row
+from amicopy.survey.find_source import found, why_not
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEntry:
+    """One entry, what its source was found to be, and its rows."""
+
+    number: int
+    entry: Entry
+    source_region: str
+    image_id: str = ""
+    rows: tuple[Row, ...] = ()
+
+    def covers(self, row: Row) -> bool:
+        """Return whether the entry asks for this row."""
+        if row.source.reference != f"{self.source_region}/{self.image_id}":
+            return False
+        return any(
+            _names(request.to, row.region) and not _names(request.exclude, row.region)
+            for request in self.entry.requests
+        )
+
+
+def _names(texts: Sequence[str], region: str) -> bool:
+    return any(expand(name, [region]) == [region] for name in split_names(texts))
+
+
+def check_entries(context: Context, entries: Sequence[Entry]) -> tuple[KnownEntry, ...]:
+    """Return the entries, checked as far as that is possible without AWS.
+
+    Raises:
+        ManifestInvalid: with every entry that names what does not exist.
+    """
+    known = []
+    wrong = []
+    for number, entry in enumerate(entries):
+        try:
+            source_region = context.source_region(entry.source.region)
+            check_requests(context, entry.requests)
+            known.append(KnownEntry(number=number, entry=entry, source_region=source_region))
+        except UsageError as error:
+            wrong.append(f"{entry.where}: {why_not(error)}")
+    if wrong:
+        raise invalid(wrong)
+    return tuple(known)
+
+
+def with_sources(context: Context, entries: Sequence[KnownEntry]) -> tuple[KnownEntry, ...]:
+    """Return the entries with their sources; reads only.
+
+    Raises:
+        ManifestInvalid: with every source that is not found.
+    """
+
+    def find(known: KnownEntry, read: Callable[[], str]) -> KnownEntry | str:
+        try:
+            return replace(known, image_id=context.with_retries(read))
+        except (ImageNotFound, UsageError) as error:
+            return f"{known.entry.where}: {why_not(error)}"
+
+    def tasks() -> Iterator[tuple[int, Callable[[], KnownEntry | str]]]:
+        for known in entries:
+            by_parameter = isinstance(known.entry.source, ByParameter)
+            parameters = context.clients.parameters(known.source_region) if by_parameter else None
+            ec2 = context.clients[known.source_region]
+            read = partial(found, known.entry.source, ec2, parameters, context.clock.now())
+            yield known.number, partial(find, known, read)
+
+    results = all_at_once(tasks(), context.stop).values()
+    if wrong := [result for result in results if isinstance(result, str)]:
+        raise invalid(wrong)
+    return tuple(result for result in results if isinstance(result, KnownEntry))
+
+
+def requests_of(entries: Sequence[KnownEntry], *, preflight: bool) -> list[CopyRequest]:
+    """Return the requests of all entries, with their sources."""
+    return [
+        replace(request, source_region=known.source_region, image_ids=(known.image_id,), preflight=preflight)
+        for known in entries
+        for request in known.entry.requests
+    ]
+
+
+def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ...]:
+    """Return the entries, each with the rows that it asked for.
+
+    Raises:
+        ManifestInvalid: two entries ask for the same copy.
+    """
+    rows: dict[int, dict[tuple[str, str], Row]] = {known.number: {} for known in entries}
+    wrong = []
+    for row in {id(row): row for row in plan.rows}.values():
+        owners = [known for known in entries if known.covers(row)]
+        first = owners[0]
+        if len(owners) > 1:
+            others = ", ".join(known.entry.where for known in owners[1:])
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} in {others} too")
+        elif row.key in rows[first.number]:
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} twice")
+        rows[first.number].setdefault(row.key, row)
+    if wrong:
+        raise invalid(list(dict.fromkeys(wrong)))
+    return tuple(replace(known, rows=tuple(rows[known.number].values())) for known in entries)
+
+
+def with_min_success(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
+    """Return the plan in which refusals do not count where enough of the entry's other copies can succeed."""
+    excused = set[tuple[str, str]]()
+    for known in entries:
+        least = known.entry.min_success
+        if least is not None and sum(row.action is not Action.REFUSE for row in known.rows) >= least:
+            excused |= {row.key for row in known.rows if row.action is Action.REFUSE}
+    rows = [replace(row, best_effort=True) if row.key in excused else row for row in plan.rows]
+    return replace(plan, rows=tuple(rows))
+
+
+def excused_outcomes(entries: Sequence[KnownEntry], outcomes: Mapping[tuple[str, str], Outcome]) -> list[Outcome]:
+    """Return the failures that do not count, because enough of the entry's other copies have succeeded."""
+    excused = []
+    for known in entries:
+        ours = [outcomes[row.key] for row in known.rows]
+        least = known.entry.min_success
+        if least is not None and sum(one.is_well for one in ours) >= least:
+            excused += [replace(one, row=replace(one.row, best_effort=True)) for one in ours if not one.is_well]
+    return excused
+
+
+def invalid(details: list[str]) -> ManifestInvalid:
+    """Return the error for entries that cannot be applied."""
+    count = len(details)
+    return ManifestInvalid(
+        f"{count} {'entry' if count == 1 else 'entries'} of the manifest cannot be applied, so nothing was done.",
+        details=tuple(details),
+        next_step="Fix the problems above.",
+    )
