@@ -78,23 +78,28 @@ class Outcome:
 
     @property
     def ended(self) -> bool:
-        """Nothing more happens to it in this run."""
+        """Whether nothing more happens to it in this run."""
         return self.ended_at is not None or self.state in {State.UNCHANGED, State.REFUSED}
 
     @property
     def is_well(self) -> bool:
-        """The destination is up to date."""
+        """Whether the destination is up to date."""
         return self.state in {State.DONE, State.UNCHANGED}
 
     @property
+    def has_failed(self) -> bool:
+        """Whether it failed or was refused."""
+        return self.state in {State.FAILED, State.REFUSED}
+
+    @property
     def is_lost(self) -> bool:
-        """It failed, was refused, or came to no end for no reason that is known."""
-        return self.state in {State.FAILED, State.REFUSED} or not (self.is_well or self.left or self.ended)
+        """Whether it failed, was refused, or stopped without a known reason."""
+        return self.has_failed or not (self.is_well or self.left or self.ended)
 
 
 @dataclass(slots=True, kw_only=True)
 class Report:
-    """What a run has brought so far; events are added as they come, so that it can be written at any moment."""
+    """The result of a run so far; events are added as they happen, so that it can be written at any time."""
 
     plan: Plan
     started_at: datetime

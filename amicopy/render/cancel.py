@@ -8,7 +8,7 @@ from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.execute.cancel import Target, TargetState
-from amicopy.render.json_documents import SCHEMA, error_document, status
+from amicopy.render.json_documents import envelope, error_document
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import columns, safe
 
@@ -40,11 +40,7 @@ def _verdicts(target: Target) -> Iterator[list[str]]:
 def cancel_document(targets: Sequence[Target], unread: Sequence[AmicopyError], exit_code: ExitCode) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
     return {
-        "schema": SCHEMA,
-        "command": "cancel",
-        "status": status(exit_code),
-        "exit_code": int(exit_code),
-        "error": error_document(next(iter(unread), None)),
+        **envelope("cancel", exit_code, error=next(iter(unread), None)),
         "unread": [error_document(error) for error in unread],
         "targets": [
             {

@@ -8,8 +8,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from amicopy.core.models import ImageState
-from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.result import state_words, took
+from amicopy.execute.report import Outcome, Report
+from amicopy.render.result import took
+from amicopy.render.states import state_words
 from amicopy.render.text import safe
 
 # Regions and ids are written as they are, into languages in which `$`, quotes and line ends mean something.
@@ -140,7 +141,7 @@ def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
 
 def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
     """Yield one item of a list, after an empty line, for each that failed: what happened, why, what to do next."""
-    failed = [outcome for outcome in outcomes if outcome.error and outcome.state in {State.FAILED, State.REFUSED}]
+    failed = [outcome for outcome in outcomes if outcome.error and outcome.has_failed]
     if failed:
         yield ""
     for outcome in failed:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import LeftBecause
-from amicopy.execute.report import Report, State
+from amicopy.execute.report import Report
 from amicopy.render.exports import amis, markdown_failures, markdown_table, marked, only
-from amicopy.render.json_documents import status
+from amicopy.render.json_documents import status_name
 from amicopy.render.summary import summary as in_a_line
 from amicopy.render.text import counted, safe
 
@@ -31,7 +31,7 @@ def outputs(report: Report, exit_code: ExitCode) -> str:
     found = amis(report)
     ids = only(found)
     values = {
-        "result": status(exit_code),
+        "result": status_name(exit_code),
         "exit-code": str(int(exit_code)),
         "amis": json.dumps(found if ids is None else ids),
     }
@@ -55,7 +55,7 @@ def summary(report: Report) -> str:
     rows = report.outcomes
     if len(rows) > _MOST_ROWS:
         rows = tuple(sorted(rows, key=lambda outcome: outcome.is_well))
-    failed = [outcome for outcome in rows if outcome.state in {State.FAILED, State.REFUSED}]
+    failed = [outcome for outcome in rows if outcome.has_failed]
     lines = [f"### {in_a_line(report)}", "", *markdown_table(rows[:_MOST_ROWS])]
     if len(rows) > _MOST_ROWS:
         lines += ["", f"{len(rows) - _MOST_ROWS} more are not shown."]
@@ -81,7 +81,7 @@ def _annotations(report: Report) -> Iterator[str]:
     if report.error:
         yield _of_error("error", "amicopy", report.error)
     for outcome in report.outcomes:
-        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+        if outcome.error and outcome.has_failed:
             kind = "warning" if outcome.row.best_effort else "error"
             yield _of_error(kind, f"{outcome.source_id} to {outcome.region}", outcome.error)
     unfinished = [outcome for outcome in report.left_behind if outcome.left is not LeftBecause.NO_WAIT]

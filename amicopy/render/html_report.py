@@ -13,27 +13,20 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import Image
 from amicopy.core.version import __version__
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.json_documents import status
-from amicopy.render.result import state_words, took
+from amicopy.render.json_documents import status_name
+from amicopy.render.result import took
+from amicopy.render.states import STATES, state_words
 from amicopy.render.summary import summary
 from amicopy.render.text import counted, duration, safe
 from amicopy.render.timeline import Scale, bar, scale
 
 # With more sources than this, those that are all well are folded: a page of thousands of rows is to be skimmed.
 _MOST_OPEN = 3
-_SIGNS = {
-    State.DONE: ("good", "✓"),
-    State.UNCHANGED: ("good", "✓"),
-    State.FAILED: ("bad", "✗"),
-    State.REFUSED: ("bad", "✗"),
-    State.ROLLED_BACK: ("wait", "−"),
-}
-_END = {State.DONE: "done", State.FAILED: "failed", State.ROLLED_BACK: "rolled back"}
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
     "copying; fills with progress": '<rect class="copy" width="40" y="3" height="14"/>'
     '<path class="done" d="M0 17L40 3V17Z"/>',
-    "completing: tags, permissions, dates": '<rect class="settle" width="40" y="3" height="14"/>',
+    "completing: tags, permissions, dates": '<rect class="complete" width="40" y="3" height="14"/>',
 }
 # Nothing is fetched and nothing runs, whatever a name or a reason may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -61,7 +54,7 @@ def page(
         '<meta name="referrer" content="no-referrer">',
         f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
         f"<h1>{title}</h1>",
-        f'<p class="state {_tone(exit_code)}">{status(exit_code)}, exit code {int(exit_code)}</p>',
+        f'<p class="state {_tone(exit_code)}">{status_name(exit_code)}, exit code {int(exit_code)}</p>',
         f"<p>{summary(report)}</p>",
         *_settings(report, now, command_line, calls or {}),
         "</header>\n<main>",
@@ -113,7 +106,7 @@ def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
     regions: dict[tuple[str, str, str, str], list[str]] = {}
     for outcome in report.outcomes:
-        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+        if outcome.error and outcome.has_failed:
             best_effort = " (best effort)" if outcome.row.best_effort else ""
             regions.setdefault(_parts(outcome.error), []).append(outcome.region + best_effort)
     whole = report.error or (report.plan.refusal() if report.refused else None)
@@ -203,11 +196,11 @@ def _table(source: Image, outcomes: Sequence[Outcome], whole: Scale) -> Iterator
 
 
 def _row(outcome: Outcome, whole: Scale) -> str:
-    tone, sign = _SIGNS.get(outcome.state, ("wait", "…"))
+    shown, words = STATES[outcome.state], state_words(outcome)
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
         f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
-        f'<td role="cell" class="c2"><span class="state {tone}">{sign} {state_words(outcome)}{percent}</span>'
+        f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
     )
@@ -219,7 +212,7 @@ def _when(outcome: Outcome, whole: Scale) -> str:
         "requested": outcome.requested_at,
         "joined": outcome.copying_since if outcome.requested_at is None else None,
         "available": outcome.available_at,
-        _END.get(outcome.state, "left"): outcome.ended_at,
+        STATES[outcome.state].end: outcome.ended_at,
     }
     is_long = whole.begin.astimezone(UTC).date() != whole.end.astimezone(UTC).date()
     form = "%m-%d %H:%M:%S" if is_long else "%H:%M:%S"
@@ -232,7 +225,7 @@ def _when(outcome: Outcome, whole: Scale) -> str:
 def _details(outcome: Outcome) -> str:
     """Return why it failed in a line, what was carried or removed, and the notes."""
     parts = []
-    if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+    if outcome.error and outcome.has_failed:
         parts.append(f'<div class="bad">{_text(outcome.error.what)}</div>')
     if outcome.changes:
         parts.append(f"<details><summary>changes: {len(outcome.changes)}</summary>{_list(outcome.changes)}</details>")

@@ -3,7 +3,7 @@
 Refuses to change the meaning of a field: adding one is compatible, renaming one is a new ``schema``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.attributes.base import Difference
+from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
 
 SCHEMA = "amicopy/1"
@@ -31,29 +32,37 @@ def error_document(error: AmicopyError | None) -> dict[str, Any] | None:
     return document | {"details": list(error.details)} if error.details else document
 
 
-def failure_document(command: str, error: AmicopyError, exit_code: ExitCode) -> dict[str, Any]:
-    """Return the document of a run that ended before it had a plan."""
+def envelope(
+    command: str,
+    exit_code: ExitCode,
+    *,
+    error: AmicopyError | None = None,
+    notes: Sequence[str] = (),
+    status: str = "",
+) -> dict[str, Any]:
+    """Return the members that every document has."""
     return {
         "schema": SCHEMA,
         "command": command,
-        "status": status(exit_code),
+        "status": status or status_name(exit_code),
         "exit_code": int(exit_code),
         "error": error_document(error),
-        "copies": [],
-        "notes": [],
+        "notes": list(notes),
     }
+
+
+def failure_document(command: str, error: AmicopyError, exit_code: ExitCode) -> dict[str, Any]:
+    """Return the document of a run that ended before it had a plan."""
+    return {**envelope(command, exit_code, error=error), "copies": []}
 
 
 def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> dict[str, Any]:
     """Return a plan that is not executed."""
+    refusal = plan.refusal() if plan.refused else None
+    planned = "planned" if exit_code is ExitCode.OK else ""
     return {
-        "schema": SCHEMA,
-        "command": "copy",
-        "status": "planned" if exit_code is ExitCode.OK else status(exit_code),
-        "exit_code": int(exit_code),
-        "error": error_document(plan.refusal() if plan.refused else None),
+        **envelope("copy", exit_code, error=refusal, notes=plan.notes, status=planned),
         "copies": [_row_document(row) for row in plan.rows],
-        "notes": list(plan.notes),
         "calls": dict(calls),
     }
 
@@ -62,18 +71,23 @@ def report_document(
     report: Report, exit_code: ExitCode, ended_at: datetime, calls: Mapping[str, int]
 ) -> dict[str, Any]:
     """Return the result of a run, in whatever state it ended."""
+    error = report.error or (report.plan.refusal() if report.refused else None)
     return {
-        "schema": SCHEMA,
-        "command": "copy",
-        "status": status(exit_code),
-        "exit_code": int(exit_code),
+        **envelope("copy", exit_code, error=error, notes=report.plan.notes),
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
-        "error": error_document(report.error or (report.plan.refusal() if report.refused else None)),
         "copies": [outcome_document(outcome) for outcome in report.outcomes],
-        "notes": list(report.plan.notes),
         "calls": dict(calls),
     }
+
+
+def unread_documents(survey: Survey) -> list[dict[str, Any]]:
+    """Return the regions that could not be read, and why."""
+    return [
+        {"region": region, "error": error_document(destination.problem)}
+        for region, destination in survey.destinations.items()
+        if destination.problem
+    ]
 
 
 def difference_document(difference: Difference) -> dict[str, Any]:
@@ -93,7 +107,7 @@ def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def status(exit_code: ExitCode) -> str:
+def status_name(exit_code: ExitCode) -> str:
     """Return the exit code's name, which reads better in a pipeline's log."""
     return exit_code.name.lower().replace("_", "-")
 

@@ -17,25 +17,12 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.progress_lines import ENDING
+from amicopy.render.states import STATES
 from amicopy.render.text import counted, duration, safe
 
-_STYLES = {State.DONE: "green", State.UNCHANGED: "green", State.FAILED: "bold red", State.REFUSED: "bold red"}
-_WORDS = {
-    State.PLANNED: "waiting",
-    State.REQUESTED: "requested",
-    State.COPYING: "copying",
-    State.COMPLETING: "applying tags and permissions",
-    State.SHARING_DEFERRED: "ready, not shared yet",
-    State.DONE: "done",
-    State.UNCHANGED: "up to date",
-    State.FAILED: "failed",
-    State.REFUSED: "refused",
-    State.ROLLED_BACK: "rolled back",
-}
-
-
+_STYLES = {"good": "green", "bad": "bold red"}  # by tone
 _MANY = 500
-_ENDED_BADLY_FIRST = sorted(State, key=lambda state: state not in {State.FAILED, State.REFUSED})
+_ENDED_BADLY_FIRST = sorted(State, key=lambda state: STATES[state].tone != "bad")
 
 
 class _Screen(Console):
@@ -105,7 +92,7 @@ class LiveView:
             *([Text(outcome.source_id, no_wrap=True)] if several else []),
             Text(outcome.image_id or "-", no_wrap=True),
             _bar(outcome, self._bar_width),
-            Text(_progress(outcome), style=_STYLES.get(outcome.state, "")),
+            Text(_progress(outcome), style=_style(outcome.state)),
             Text(self._took(outcome), style="dim"),
         ]
 
@@ -114,7 +101,7 @@ class LiveView:
         count = Counter(outcome.state for outcome in outcomes)
         words = Text(no_wrap=True)
         for state in (one for one in _ENDED_BADLY_FIRST if count[one]):
-            words.append(", " if words else "").append(f"{count[state]} {_WORDS[state]}", style=_STYLES.get(state, ""))
+            words.append(", " if words else "").append(f"{count[state]} {STATES[state].running}", style=_style(state))
         percent = sum(map(_percent, outcomes)) / len(outcomes)
         return [
             Text(outcomes[0].row.region, no_wrap=True),
@@ -142,13 +129,17 @@ def _percent(outcome: Outcome) -> int:
     return 100 if outcome.is_well or outcome.state is State.SHARING_DEFERRED else outcome.percent or 0
 
 
+def _style(state: State) -> str:
+    return _STYLES.get(STATES[state].tone, "")
+
+
 def _bar(outcome: Outcome, width: int) -> ProgressBar:
     waiting = outcome.state in {State.COPYING, State.REQUESTED} and outcome.percent is None
     return ProgressBar(total=100, completed=_percent(outcome), width=width, pulse=waiting)
 
 
 def _progress(outcome: Outcome) -> str:
-    words = _WORDS[outcome.state]
+    words = STATES[outcome.state].running
     if outcome.state is State.COPYING and outcome.percent is not None:
         return f"{words} {outcome.percent:3} %"
     if outcome.state is State.FAILED and outcome.error:

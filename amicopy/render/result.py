@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from amicopy.execute.report import Outcome, Report, State
+from amicopy.render.states import state_words
 from amicopy.render.text import duration, safe
 
 # States whose AMI id is of use to the next step.
@@ -95,28 +96,6 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, styled: bool
     console.width = Measurement.get(console, unlimited, table).maximum
     console.print(table)
     return paper.getvalue()
-
-
-def state_words(outcome: Outcome) -> str:
-    """Return what became of a row in a few words."""
-    match outcome.state:
-        case State.DONE:
-            return "available"
-        case State.UNCHANGED:
-            return "up to date"
-        case State.COPYING:
-            return "still copying"
-        case State.REQUESTED:
-            return "requested, outcome unknown"
-        case State.PLANNED:
-            return "not started" if not outcome.image_id else "still copying"
-        case State.COMPLETING:
-            return "available, incomplete"
-        case State.SHARING_DEFERRED:
-            return "available, not shared"
-        case State.ROLLED_BACK:
-            return "rolled back"
-    return str(outcome.state)
 
 
 def took(outcome: Outcome) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from amicopy.core.errors import ExitCode
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import SCHEMA, error_document, status
+from amicopy.render.json_documents import envelope, unread_documents
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import safe
 
@@ -42,11 +42,7 @@ def standing_document(
 ) -> dict[str, Any]:
     """Return what is where as JSON-ready values."""
     return {
-        "schema": SCHEMA,
-        "command": "status",
-        "status": status(exit_code),
-        "exit_code": int(exit_code),
-        "error": None,
+        **envelope("status", exit_code, notes=survey.notes),
         "copies": [
             {
                 "source_region": one.source.region,
@@ -62,10 +58,5 @@ def standing_document(
             }
             for one in found
         ],
-        "unread": [
-            {"region": region, "error": error_document(destination.problem)}
-            for region, destination in survey.destinations.items()
-            if destination.problem
-        ],
-        "notes": list(survey.notes),
+        "unread": unread_documents(survey),
     }

@@ -41,7 +41,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
         yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
     for outcome in report.outcomes:
-        if outcome.error and outcome.state in {State.FAILED, State.REFUSED}:
+        if outcome.error and outcome.has_failed:
             label = "error (best effort)" if outcome.row.best_effort else "error"
             yield from error_lines(outcome.error, label=label)
     waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]

@@ -78,7 +78,7 @@ def _shapes(outcome: Outcome, scale: Scale) -> Iterator[str]:
         yield _block("copy", scale, copied, outcome.available_at or end)
         yield _progress(outcome, scale, copied, outcome.available_at)
     if outcome.available_at or outcome.state is State.DONE:
-        yield _block("settle", scale, outcome.available_at or end, end)
+        yield _block("complete", scale, outcome.available_at or end, end)
     if outcome.state is State.FAILED:
         x = min(_WIDTH - 8, max(8, scale.x(end)))
         yield f'<path class="end" d="M{x - 8} 2L{x + 8} 18M{x + 8} 2L{x - 8} 18"/>'

@@ -7,7 +7,7 @@ from amicopy.core.errors import ExitCode
 from amicopy.core.models import ImageState
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import SCHEMA, difference_document, error_document, status
+from amicopy.render.json_documents import difference_document, envelope, unread_documents
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import safe
 
@@ -63,11 +63,7 @@ def verdict_document(
 ) -> dict[str, Any]:
     """Return the verdicts as JSON-ready values."""
     return {
-        "schema": SCHEMA,
-        "command": "verify",
-        "status": status(exit_code),
-        "exit_code": int(exit_code),
-        "error": None,
+        **envelope("verify", exit_code, notes=[*survey.notes, *not_compared_notes(found)]),
         "copies": [
             {
                 "source_region": one.source.region,
@@ -82,11 +78,6 @@ def verdict_document(
             }
             for one in found
         ],
-        "unread": [
-            {"region": region, "error": error_document(destination.problem)}
-            for region, destination in survey.destinations.items()
-            if destination.problem
-        ],
+        "unread": unread_documents(survey),
         "changes": list(changes),
-        "notes": [*survey.notes, *not_compared_notes(found)],
     }

@@ -19,7 +19,7 @@ from amicopy.plan.attributes.base import Difference
 from amicopy.plan.attributes.sharing import MissingSharing
 from amicopy.plan.plan import Action
 from amicopy.render.json_documents import SCHEMA as VERSION
-from amicopy.render.json_documents import status
+from amicopy.render.json_documents import status_name
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.support.scenes import WEST, a_source
@@ -109,7 +109,7 @@ def test_every_kind_of_difference_described_exists() -> None:
     ("described", "values"),
     [
         (DEFINED["exit_code"], {int(code) for code in ExitCode}),
-        (DEFINED["status"], {status(code) for code in ExitCode} | {"planned"}),
+        (DEFINED["status"], {status_name(code) for code in ExitCode} | {"planned"}),
         (DEFINED["copy"]["properties"]["state"], set(State)),
         (DEFINED["copy"]["properties"]["action"], set(Action)),
         (DEFINED["copy"]["properties"]["left"], {*LeftBecause, None}),

@@ -308,7 +308,8 @@ MEASURE = """<!doctype html><meta charset="utf-8"><iframe style="width:%dpx;heig
     bars: boxes(".bars svg").map(one => one.width), regions: boxes("tbody .c1").map(one => one.right),
     copies: boxes("tbody .c2").map(one => one.left), rows: boxes("tbody tr").map(one => [one.top, one.bottom]),
     roles: [...new Set([...page.querySelectorAll("tr, td, th")].map(one => one.computedRole))],
-    copy: boxes(".copy").map(one => [one.left, one.right]), settle: boxes(".settle").map(one => [one.left, one.right]),
+    copy: boxes(".copy").map(one => [one.left, one.right]),
+    complete: boxes(".complete").map(one => [one.left, one.right]),
   });
   document.body.innerHTML = "<output></output>";
   document.querySelector("output").textContent = found;
@@ -353,7 +354,7 @@ def test_on_a_phone_the_bars_have_the_whole_width_and_the_table_is_still_one(tmp
 @in_a_browser
 def test_settling_begins_where_copying_ends(tmp_path: Path) -> None:
     found = measured(tmp_path, written(done("us-west-2")), 1200)
-    [_, copy], [_, complete] = found["copy"], found["settle"]  # the first of each is the legend's
+    [_, copy], [_, complete] = found["copy"], found["complete"]  # the first of each is the legend's
     assert copy[0] < copy[1] == pytest.approx(complete[0], abs=1)
     assert complete[1] > complete[0]
 

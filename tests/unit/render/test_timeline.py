@@ -51,7 +51,7 @@ def shapes(report: Report, after: int) -> dict[str, tuple[int, int]]:
 
 def test_a_bar_shows_asking_copying_and_settling_one_after_the_other() -> None:
     # Asked for after 1 s, named after 2, available after 126, done after 140 of 200.
-    assert shapes(done("us-west-2"), 200) == {"asked": (5, 5), "copy": (10, 620), "settle": (630, 70)}
+    assert shapes(done("us-west-2"), 200) == {"asked": (5, 5), "copy": (10, 620), "complete": (630, 70)}
 
 
 def test_what_goes_on_lasts_until_now() -> None:
@@ -81,7 +81,7 @@ def test_what_was_as_asked_before_has_no_bar() -> None:
 
 
 def test_what_took_a_moment_can_be_seen() -> None:
-    assert shapes(done("us-west-2"), 100_000)["settle"] == (1, 4)
+    assert shapes(done("us-west-2"), 100_000)["complete"] == (1, 4)
 
 
 def test_the_block_fills_as_the_percentage_grew() -> None:
