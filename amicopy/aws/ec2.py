@@ -1,7 +1,4 @@
-"""EC2 in one region: what the reader reads, and a method for each writing call that amicopy makes.
-
-Refuses to wait, to decide, and to let anything of botocore's through.
-"""
+"""EC2 in one region: what `Ec2Reads` reads, and the writing calls. Errors are ours, never botocore's."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +8,14 @@ from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.session import Session
 from amicopy.aws.ssm import ParameterStore
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError
 from amicopy.core.models import Image
 from amicopy.core.write import Write, tag_list
 
 
 class Ec2(Ec2Reads):
-    """EC2 in one region, for one set of credentials; methods may raise what the reader's may."""
+    """EC2 in one region, for one set of credentials; methods can raise what those of `Ec2Reads` can."""
 
     def copy_image(
         self,
@@ -122,22 +120,27 @@ class Ec2(Ec2Reads):
 
 
 class Clients:
-    """The gateways and keyrings of one run by region, made when asked for; ask in one thread."""
+    """The clients of one run, created when they are first needed. Not thread-safe.
+
+    A region alone means the account of the run's own credentials.
+    """
 
     def __init__(self, session: Session, calls: CallCounter) -> None:
-        self._session = session
+        self._sessions = {"": session}  # by account; "": the run's own credentials
         self._calls = calls
-        self._made: dict[str, Ec2] = {}
+        self._created: dict[Destination, Ec2] = {}
 
-    def __getitem__(self, region: str) -> Ec2:
-        if region not in self._made:
-            self._made[region] = Ec2(self._session, region, self._calls)
-        return self._made[region]
+    def __getitem__(self, place: Destination | str) -> Ec2:
+        destination = place if isinstance(place, Destination) else Destination(place)
+        if destination not in self._created:
+            session = self._sessions[destination.account]
+            self._created[destination] = Ec2(session, destination.region, self._calls)
+        return self._created[destination]
 
-    def kms(self, region: str) -> KmsClient:
-        """Return KMS in that region."""
-        return KmsClient(self._session, region, self._calls)
+    def kms(self, destination: Destination) -> KmsClient:
+        """Return KMS in that destination."""
+        return KmsClient(self._sessions[destination.account], destination.region, self._calls)
 
     def parameters(self, region: str) -> ParameterStore:
         """Return Systems Manager's parameters in that region."""
-        return ParameterStore(self._session, region, self._calls)
+        return ParameterStore(self._sessions[""], region, self._calls)

@@ -3,8 +3,9 @@
 Refuses to print, to decide what an exit code means to a command, and to know AWS's error codes.
 """
 
+from copy import copy
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
@@ -54,6 +55,12 @@ class AmicopyError(Exception):
         self.why = why
         self.next_step = next_step
 
+    def with_next_step(self, next_step: str) -> Self:
+        """Return the same error with another next step."""
+        other = copy(self)
+        other.next_step = next_step
+        return other
+
 
 class UsageError(AmicopyError):
     """The command line asks for something that cannot be; AWS was not asked for anything."""
@@ -73,9 +80,16 @@ class ManifestInvalid(UsageError):
 
 
 class PlanRefused(AmicopyError):
-    """A destination needs a person's choice, so nothing was started anywhere."""
+    """At least one destination is refused, so nothing was started anywhere.
+
+    Its exit code is that of the refusals if they all have the same: all for lack of access, for example.
+    """
 
     slug = "refused"
+
+    def __init__(self, what: str, *, exit_code: ExitCode = ExitCode.FAILED, why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.exit_code = exit_code
 
 
 class ImageNotFound(AmicopyError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError
 
 
@@ -17,13 +18,18 @@ class Event:
 
     at: datetime
     source: str
-    region: str
+    destination: Destination
     image_id: str = ""
 
     @property
-    def key(self) -> tuple[str, str]:
-        """The plan's row that this is about."""
-        return self.source, self.region
+    def region(self) -> str:
+        """The destination's region."""
+        return self.destination.region
+
+    @property
+    def key(self) -> Key:
+        """The identity of the plan's row that this is about."""
+        return self.source, self.destination
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def complete(desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock) -> Work[
         yield AttributeWritten(
             at=clock.now(),
             source=desired.source.reference,
-            region=copy.region,
+            destination=desired.destination,
             image_id=copy.image_id,
             what=difference.done,
         )
@@ -61,7 +61,7 @@ def _without_past_date(desired: DesiredCopy, copy: Image, clock: Clock) -> Work[
     yield NoteAdded(
         at=clock.now(),
         source=desired.source.reference,
-        region=copy.region,
+        destination=desired.destination,
         image_id=copy.image_id,
         text=f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none",
     )

@@ -97,7 +97,9 @@ class CopyTask:
 
     def _failed(self, error: AmicopyError) -> DestinationFailed:
         if self._was_cancelled:  # what it says of the copy's remains is no longer true
-            error.next_step = "Run the same command again to make a new copy; what was left of this one is removed."
+            error = error.with_next_step(
+                "Run the same command again to make a new copy; what was left of this one is removed."
+            )
         return DestinationFailed(**self._about(), error=error)
 
     def _obtain(self) -> Work[Image | None]:
@@ -285,7 +287,7 @@ class CopyTask:
         return {
             "at": self._clock.now(),
             "source": self.row.source.reference,
-            "region": self.row.region,
+            "destination": self.row.destination,
             "image_id": self.image_id,
         }
 

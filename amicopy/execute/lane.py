@@ -160,7 +160,7 @@ class Lane:
                 task.percent = percent
                 row = task.copy_task.row
                 yield CopyProgressed(
-                    at=now, source=row.source.reference, region=row.region, image_id=image_id, percent=percent
+                    at=now, source=row.source.reference, destination=row.destination, image_id=image_id, percent=percent
                 )
 
     def _snapshots(self, tasks: Iterable[_Task]) -> dict[str, Snapshot]:
@@ -177,7 +177,7 @@ class Lane:
             yield DestinationFailed(
                 at=self._clock.now(),
                 source=row.source.reference,
-                region=row.region,
+                destination=row.destination,
                 image_id=task.copy_task.image_id,
                 error=error,
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from amicopy.core.destination import Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import (
     AttributeWritten,
@@ -103,7 +104,7 @@ class Report:
 
     plan: Plan
     started_at: datetime
-    by_key: dict[tuple[str, str], Outcome] = field(default_factory=dict)
+    by_key: dict[Key, Outcome] = field(default_factory=dict)
     refused: bool = False  # nothing was started
     signal: int = 0
     error: AmicopyError | None = None  # what ended the run as a whole

@@ -29,24 +29,26 @@ def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]
     stop = Stop()  # the run's own is set already; a second signal ends the process
     asked = [outcome for outcome in report.outcomes if outcome.client_token]
     started = {outcome.row.key: partial(_take_back, outcome, clients, clock, stop) for outcome in asked}
-    for (source, region), target in all_at_once(started, stop).items():
+    for (source, destination), target in all_at_once(started, stop).items():
         at, image_id = clock.now(), target.resource_id
         if target.error:
-            yield DestinationFailed(at=at, source=source, region=region, image_id=image_id, error=target.error)
+            yield DestinationFailed(
+                at=at, source=source, destination=destination, image_id=image_id, error=target.error
+            )
         elif target.state is TargetState.KEEP:
             yield DestinationLeft(
-                at=at, source=source, region=region, image_id=image_id, because=LeftBecause.INTERRUPTED
+                at=at, source=source, destination=destination, image_id=image_id, because=LeftBecause.INTERRUPTED
             )
         else:
             words = "was gone already" if target.state is TargetState.GONE else "was rolled back"
             verdicts = [f"{snapshot_id} {verdict}" for snapshot_id, verdict in target.snapshots.items()]
             what = "; ".join([f"{image_id} {words}", *verdicts])
-            yield CopyRolledBack(at=at, source=source, region=region, image_id=image_id, what=what)
+            yield CopyRolledBack(at=at, source=source, destination=destination, image_id=image_id, what=what)
 
 
 def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> Target:
     row = outcome.row
-    ec2 = clients[row.region]
+    ec2 = clients[row.destination]
     target = Target(
         region=row.region,
         resource_id=outcome.image_id,

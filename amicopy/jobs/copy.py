@@ -17,7 +17,7 @@ from amicopy.execute.rollback import roll_back
 from amicopy.execute.share_together import may_be_shared, without_sharing
 from amicopy.jobs.context import Context
 from amicopy.jobs.planning import Planning
-from amicopy.plan.plan import Action, Plan, Row, rows_by_region
+from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
 from amicopy.survey.copy_details import with_details
 
 
@@ -101,9 +101,13 @@ class CopyJob:
             try:
                 rows.append(self._to_share(outcome))
             except AmicopyError as error:
-                source, region = outcome.row.key
+                source, destination = outcome.row.key
                 yield DestinationFailed(
-                    at=context.clock.now(), source=source, region=region, image_id=outcome.image_id, error=error
+                    at=context.clock.now(),
+                    source=source,
+                    destination=destination,
+                    image_id=outcome.image_id,
+                    error=error,
                 )
         if context.stop.is_set() or not may_be_shared(report):
             for outcome in waiting:
@@ -113,9 +117,11 @@ class CopyJob:
         yield from context.events(self._lanes(replace(report.plan, rows=tuple(rows))))
 
     def _left(self, outcome: Outcome, because: LeftBecause) -> DestinationLeft:
-        source, region = outcome.row.key
+        source, destination = outcome.row.key
         now = self.context.clock.now()
-        return DestinationLeft(at=now, source=source, region=region, image_id=outcome.image_id, because=because)
+        return DestinationLeft(
+            at=now, source=source, destination=destination, image_id=outcome.image_id, because=because
+        )
 
     def _to_share(self, outcome: Outcome) -> Row:
         """Return the row that gives a held copy what it was to have from the start.
@@ -124,7 +130,7 @@ class CopyJob:
             CopyVanished: it is not there any more, so that nothing may be shared.
         """
         context = self.context
-        ec2 = context.clients[outcome.region]
+        ec2 = context.clients[outcome.row.destination]
         copy = context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
@@ -138,6 +144,6 @@ class CopyJob:
     def _lanes(self, plan: Plan) -> list[Lane]:
         clients, clock = self.context.clients, self.context.clock
         return [
-            Lane(rows, clients[region], clock, self.options, self._deadline)
-            for region, rows in rows_by_region(plan).items()
+            Lane(rows, clients[destination], clock, self.options, self._deadline)
+            for destination, rows in rows_by_destination(plan).items()
         ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from amicopy.core.destination import Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.parallel import all_at_once
 from amicopy.core.regions import expand, split_names
@@ -102,7 +103,7 @@ def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ..
     Raises:
         ManifestInvalid: two entries ask for the same copy.
     """
-    rows: dict[int, dict[tuple[str, str], Row]] = {known.number: {} for known in entries}
+    rows: dict[int, dict[Key, Row]] = {known.number: {} for known in entries}
     wrong = []
     for row in {id(row): row for row in plan.rows}.values():
         owners = [known for known in entries if known.covers(row)]
@@ -120,7 +121,7 @@ def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ..
 
 def with_min_success(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
     """Return the plan in which refusals do not count where enough of the entry's other copies can succeed."""
-    excused = set[tuple[str, str]]()
+    excused = set[Key]()
     for known in entries:
         least = known.entry.min_success
         if least is not None and sum(row.action is not Action.REFUSE for row in known.rows) >= least:
@@ -129,7 +130,7 @@ def with_min_success(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
     return replace(plan, rows=tuple(rows))
 
 
-def excused_outcomes(entries: Sequence[KnownEntry], outcomes: Mapping[tuple[str, str], Outcome]) -> list[Outcome]:
+def excused_outcomes(entries: Sequence[KnownEntry], outcomes: Mapping[Key, Outcome]) -> list[Outcome]:
     """Return the failures that do not count, because enough of the entry's other copies have succeeded."""
     excused = []
     for known in entries:

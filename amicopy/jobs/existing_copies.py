@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
@@ -68,7 +69,7 @@ class ExistingCopies:
         context = self.context
         survey = survey_destinations(
             self._request,
-            self.destinations,
+            tuple(map(Destination, self.destinations)),
             self.sources,
             context.clients,
             self._regions,

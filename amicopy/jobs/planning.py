@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, TypeVar
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Pending, run_all
@@ -35,7 +36,7 @@ class _Surveyed:
     request: CopyRequest
     named: NamedRegions
     sources: tuple[Image, ...] = ()
-    looked_up: dict[str, Pending[dict[str, Image]]] = field(default_factory=dict)
+    looked_up: dict[Destination, Pending[dict[str, Image]]] = field(default_factory=dict)
 
     @property
     def source_region(self) -> str:
@@ -49,13 +50,14 @@ class _Surveyed:
         return self.source_region, details
 
     @property
-    def certain(self) -> tuple[str, ...]:
+    def certain(self) -> tuple[Destination, ...]:
         """The destinations that are known without asking EC2 for its regions."""
         return () if any(map(is_pattern, self.named["to"])) else self.destinations(None)
 
-    def destinations(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
+    def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         enabled = None if regions is None else self.named.enabled(regions)
-        return self.named.destinations(enabled, in_source_region=self.request.encrypts)
+        names = self.named.destinations(enabled, in_source_region=self.request.encrypts)
+        return tuple(map(Destination, names))
 
 
 def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_Surveyed]:
@@ -86,7 +88,7 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     asked = _Surveyed(request, named)
     destinations = asked.destinations(None)
     if not any(map(is_pattern, named["to"])):
-        check_destinations(request, destinations, context.spelling)
+        check_destinations(request, [one.region for one in destinations], context.spelling)
     return asked
 
 
@@ -130,7 +132,7 @@ class Planning:
         context = self._context
         request = replace(asked.request, image_ids=tuple(source.image_id for source in asked.sources))
         destinations = asked.destinations(regions)
-        check_destinations(request, destinations, context.spelling)
+        check_destinations(request, [one.region for one in destinations], context.spelling)
         survey = survey_destinations(
             request,
             destinations,
@@ -152,7 +154,7 @@ class Planning:
         context = self._context
         sources = self._source_reads()
         listed = self._read(partial(survey_regions, context.clients[self._asked[0].source_region]))
-        looks: dict[tuple[str, str], Pending[dict[str, Image]]] = {}
+        looks: dict[tuple[str, Destination], Pending[dict[str, Image]]] = {}
 
         def reads() -> Iterator[Pending[Any]]:
             yield from sources.values()
@@ -170,7 +172,7 @@ class Planning:
                 elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
                 raise located(error, {region: context.clients[region] for region in elsewhere}, context.stop) from error
             asked.sources = tuple(found[image_id] for image_id in asked.request.image_ids)
-            asked.looked_up = {region: looks[asked.source_region, region] for region in asked.certain}
+            asked.looked_up = {one: looks[asked.source_region, one] for one in asked.certain}
         return regions, notes
 
     def _source_reads(self) -> dict[_Reading, Pending[dict[str, Image]]]:
@@ -181,15 +183,15 @@ class Planning:
             reading: self._read(partial(self._look_at, reading, tuple(some))) for reading, some in image_ids.items()
         }
 
-    def _looks(self) -> Iterator[tuple[tuple[str, str], Pending[dict[str, Image]]]]:
+    def _looks(self) -> Iterator[tuple[tuple[str, Destination], Pending[dict[str, Image]]]]:
         """Yield, by source region and destination, the calls that find copies."""
-        image_ids: dict[tuple[str, str], dict[str, None]] = {}
+        image_ids: dict[tuple[str, Destination], dict[str, None]] = {}
         for asked in self._asked:
-            for region in asked.certain:
-                image_ids.setdefault((asked.source_region, region), {}).update(dict.fromkeys(asked.request.image_ids))
-        for (source_region, region), some in image_ids.items():
-            look = partial(look_up, source_region, tuple(some), self._context.clients[region])
-            yield (source_region, region), self._read(look)
+            for one in asked.certain:
+                image_ids.setdefault((asked.source_region, one), {}).update(dict.fromkeys(asked.request.image_ids))
+        for (source_region, destination), some in image_ids.items():
+            look = partial(look_up, source_region, tuple(some), self._context.clients[destination])
+            yield (source_region, destination), self._read(look)
 
     def _read(self, read: Callable[[], _Result]) -> Pending[_Result]:
         return Pending(partial(self._context.with_retries, read))

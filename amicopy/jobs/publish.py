@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
@@ -179,7 +180,7 @@ def publish_copies(
     context: Context,
     entries: Sequence[KnownEntry],
     writes: Sequence[ParameterWrite],
-    outcomes: Mapping[tuple[str, str], Outcome],
+    outcomes: Mapping[Key, Outcome],
 ) -> tuple[ParameterWrite, ...]:
     """Write the parameters of the copies that are up to date; return all parameters with what was done.
 
@@ -197,7 +198,7 @@ def publish_copies(
     return tuple(all_at_once(tasks(), Stop()).values())  # not interrupted: what was written has to be told
 
 
-def _may_publish(known: KnownEntry, outcomes: Mapping[tuple[str, str], Outcome]) -> bool:
+def _may_publish(known: KnownEntry, outcomes: Mapping[Key, Outcome]) -> bool:
     publish = known.entry.publish
     ours = [outcomes[row.key] for row in known.rows]
     if publish is None or not ours:
@@ -207,9 +208,9 @@ def _may_publish(known: KnownEntry, outcomes: Mapping[tuple[str, str], Outcome])
     return complete or not publish.when_all
 
 
-def _ready_image_id(publication: Publication, outcomes: Mapping[tuple[str, str], Outcome]) -> str:
+def _ready_image_id(publication: Publication, outcomes: Mapping[Key, Outcome]) -> str:
     """Return the id to publish; empty if the copy is not up to date."""
-    outcome = outcomes.get((publication.source.reference, publication.region))
+    outcome = outcomes.get((publication.source.reference, Destination(publication.region)))
     if outcome is None:
         return publication.image_id  # the source itself
     return outcome.image_id if outcome.is_well else ""

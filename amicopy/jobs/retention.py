@@ -10,6 +10,7 @@ from functools import partial
 from itertools import chain
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.destination import Key
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
@@ -29,7 +30,7 @@ _HOLDING = {ParameterState.WAITING, ParameterState.FAILED}
 def outdated_copies(
     context: Context,
     entries: Sequence[KnownEntry],
-    outcomes: Mapping[tuple[str, str], Outcome],
+    outcomes: Mapping[Key, Outcome],
     writes: Sequence[ParameterWrite],
     *,
     finished: bool,
@@ -67,7 +68,7 @@ def outdated_copies(
 def _held(
     region: str,
     entries: Sequence[KnownEntry],
-    outcomes: Mapping[tuple[str, str], Outcome],
+    outcomes: Mapping[Key, Outcome],
     writes: Sequence[ParameterWrite],
 ) -> dict[str, str]:
     """Return the AMIs in one region that this run itself relies on, each with the reason."""

@@ -12,7 +12,7 @@ from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.differences import differences, extras
-from amicopy.plan.findings import Destination, Survey
+from amicopy.plan.findings import DestinationFindings, Survey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,9 @@ def _oldest(found: Iterable[Copies]) -> Image | None:
 
 
 def _wanted(
-    source: Image, reference: Image, request: CopyRequest, destination: Destination, survey: Survey
+    source: Image, reference: Image, request: CopyRequest, destination: DestinationFindings, survey: Survey
 ) -> DesiredCopy:
-    desired = desired_copy(reference, request, region=destination.region, now=survey.at)
+    desired = desired_copy(reference, request, destination=destination.destination, now=survey.at)
     if destination.settings.key:
         desired = replace(desired, key_arn=destination.settings.key.arn)
     if reference is not source:  # a copy stands in for it, whose own tag is not to be copied

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, TooFast
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
@@ -22,18 +23,18 @@ def surcharge_per_gib(minutes: int) -> float:
     return next(usd for longest, usd in _SURCHARGES if minutes <= longest)
 
 
-def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[str, AmicopyError]:
+def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destination, AmicopyError]:
     """Return the destinations whose time-based copies together need more throughput than a region gives."""
     minutes = request.complete_within_minutes
     if not minutes:
         return {}
-    gib = Counter[str]()
+    gib = Counter[Destination]()
     for row in rows:
         if row.action.starts_a_copy:
-            gib[row.region] += row.source.volume_gib
+            gib[row.destination] += row.source.volume_gib
     return {
-        region: _too_fast(f"{total} GiB together", REGION_THROUGHPUT, minutes, region)
-        for region, total in gib.items()
+        destination: _too_fast(f"{total} GiB together", REGION_THROUGHPUT, minutes, destination.region)
+        for destination, total in gib.items()
         if total * 1024 / (minutes * 60) > REGION_THROUGHPUT
     }
 

@@ -13,24 +13,26 @@ from amicopy.plan.checks import copy_problems, public_problems
 from amicopy.plan.cost import cost_notes, overloaded_regions
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.differences import differences, extras
-from amicopy.plan.findings import Destination, Survey
+from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
 
 def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
     """Return what has to be done so that every destination holds one faithful copy of every source."""
-    copies = {region: copies_by_source(one.copies) for region, one in survey.destinations.items()}
+    copies = {destination: copies_by_source(found.copies) for destination, found in survey.destinations.items()}
     rows = tuple(
-        _plan_row(request, survey, source, survey.destinations[region], copies[region].get(source.reference, NO_COPIES))
+        _plan_row(request, survey, source, found, copies[destination].get(source.reference, NO_COPIES))
         for source in survey.sources
-        for region in survey.destinations
+        for destination, found in survey.destinations.items()
     )
     plan = Plan(rows=rows, notes=(*survey.notes, *cost_notes(request, rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 
 
-def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: Destination, copies: Copies) -> Row:
-    desired = desired_copy(source, request, region=destination.region, now=survey.at)
+def _plan_row(
+    request: CopyRequest, survey: Survey, source: Image, destination: DestinationFindings, copies: Copies
+) -> Row:
+    desired = desired_copy(source, request, destination=destination.destination, now=survey.at)
     if destination.settings.key:
         desired = replace(desired, key_arn=destination.settings.key.arn)
     lacking = differences(desired, copies.available[0]) if copies.available else ()
@@ -48,7 +50,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, destination: 
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     return Row(
         source=source,
-        region=destination.region,
+        destination=destination.destination,
         action=Action.UPDATE if action is Action.UNCHANGED and ours_failed else action,
         reason=f"{reason}; a failed copy still has to be removed"
         if action is Action.UNCHANGED and ours_failed
@@ -68,7 +70,7 @@ def _decide(
     source: Image,
     desired: DesiredCopy,
     copies: Copies,
-    destination: Destination,
+    destination: DestinationFindings,
     lacking: tuple[Difference, ...],
 ) -> tuple[Action, str, Image | None, AmicopyError | None]:
     problem = destination.problem or _source_problem(source)

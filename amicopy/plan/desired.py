@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from amicopy.core.destination import Destination
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
@@ -17,14 +18,14 @@ from amicopy.plan.attributes import (
 from amicopy.plan.attributes.base import DesiredCopy, Draft
 
 
-def desired_copy(source: Image, request: CopyRequest, *, region: str, now: datetime) -> DesiredCopy:
-    """Return what a copy of ``source`` in ``region`` should look like; its ``problems`` are what EC2 would refuse."""
-    draft = Draft(source=source, request=request, region=region, now=now)
+def desired_copy(source: Image, request: CopyRequest, *, destination: Destination, now: datetime) -> DesiredCopy:
+    """Return what a copy of ``source`` in ``destination`` should look like; ``problems`` are what EC2 would refuse."""
+    draft = Draft(source=source, request=request, destination=destination, now=now)
     values = {
         "name": source.name or source.image_id,
         "source_id": source.image_id,
         "source_region": source.region,
-        "region": region,
+        "region": destination.region,
         "date": now.strftime("%Y-%m-%d"),
     }
     if source.is_foreign and request.carry_tags:
@@ -34,6 +35,7 @@ def desired_copy(source: Image, request: CopyRequest, *, region: str, now: datet
         draft.problems.append(f"{source.image_id} is stored in S3 (instance store), and CopyImage cannot encrypt that")
     return DesiredCopy(
         source=source,
+        destination=destination,
         name=structure.name(draft, values),
         description=description.description(draft, values),
         name_template=request.name,

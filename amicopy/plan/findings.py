@@ -1,12 +1,10 @@
-"""What a survey found, as values: the sources, and what is in each destination.
-
-Refuses to read AWS, which `survey` does, and to judge what was found, which `plan` does.
-"""
+"""What a survey has found, as values: the sources, and what is in each destination."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.models import Image
@@ -28,20 +26,25 @@ class RegionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Destination:
-    """What one region holds of the sources' copies, or why that could not be read."""
+class DestinationFindings:
+    """The copies of the sources in one destination and its settings, or why they could not be read."""
 
-    region: str
+    destination: Destination
     copies: tuple[Image, ...] = ()  # of any source, in any state
     settings: RegionSettings = field(default_factory=RegionSettings)
     problem: AmicopyError | None = None
 
+    @property
+    def region(self) -> str:
+        """The destination's region."""
+        return self.destination.region
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """All that a plan is made from."""
+    """Everything that a plan is made from."""
 
     at: datetime
     sources: tuple[Image, ...]  # in the order asked
-    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    destinations: Mapping[Destination, DestinationFindings] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from amicopy.core.errors import AmicopyError, PlanRefused
+from amicopy.core.destination import Destination, Key
+from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy, Difference
 
@@ -30,7 +31,7 @@ class Row:
     """One copy to make, to complete, or to leave as it is."""
 
     source: Image
-    region: str
+    destination: Destination
     action: Action
     reason: str
     desired: DesiredCopy
@@ -49,9 +50,14 @@ class Row:
         return next(iter(self.problems), None)
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What every event of this row is known by: the source's reference and the destination."""
-        return self.source.reference, self.region
+    def region(self) -> str:
+        """The destination's region."""
+        return self.destination.region
+
+    @property
+    def key(self) -> Key:
+        """The identity of the row and of its events."""
+        return self.source.reference, self.destination
 
     @property
     def name(self) -> str:
@@ -84,16 +90,14 @@ class Plan:
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""
         count = len(self.refused)
-        refused = PlanRefused(
+        codes = {problem.exit_code for row in self.refused for problem in row.problems}
+        return PlanRefused(
             f"{count} of {len(self.rows)} {'copy' if len(self.rows) == 1 else 'copies'} "
             f"{'is' if count == 1 else 'are'} refused, so nothing was started.",
+            exit_code=codes.pop() if len(codes) == 1 else ExitCode.FAILED,
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
             next_step="Fix the problems above, leave the region out with --exclude, or add it to --best-effort.",
         )
-        codes = {problem.exit_code for row in self.refused for problem in row.problems}
-        if len(codes) == 1:  # all for lack of access, say: then that is what the exit code tells
-            refused.exit_code = codes.pop()
-        return refused
 
 
 def with_notes(plan: Plan, notes: Iterable[str]) -> Plan:
@@ -101,24 +105,21 @@ def with_notes(plan: Plan, notes: Iterable[str]) -> Plan:
     return replace(plan, notes=(*plan.notes, *notes))
 
 
-def with_refusals(plan: Plan, refusals: Mapping[str, AmicopyError]) -> Plan:
+def with_refusals(plan: Plan, refusals: Mapping[Destination, AmicopyError]) -> Plan:
     """Return the plan with every row that would write in a refused destination turned into a refusal."""
-    return replace(
-        plan,
-        rows=tuple(
-            replace(row, action=Action.REFUSE, reason=refusals[row.region].what, problems=(refusals[row.region],))
-            if row.writes and row.region in refusals
-            else row
-            for row in plan.rows
-        ),
-    )
+
+    def refused(row: Row) -> Row:
+        problem = refusals.get(row.destination) if row.writes else None
+        return replace(row, action=Action.REFUSE, reason=problem.what, problems=(problem,)) if problem else row
+
+    return replace(plan, rows=tuple(map(refused, plan.rows)))
 
 
-def rows_by_region(plan: Plan) -> Mapping[str, tuple[Row, ...]]:
+def rows_by_destination(plan: Plan) -> Mapping[Destination, tuple[Row, ...]]:
     """Return the rows of each destination that are to be executed, in the plan's order."""
-    regions: dict[str, list[Row]] = {}
+    found: dict[Destination, list[Row]] = {}
     for row in plan.rows:
-        regions.setdefault(row.region, [])
+        found.setdefault(row.destination, [])
         if row.writes:
-            regions[row.region].append(row)
-    return {region: tuple(rows) for region, rows in regions.items() if rows}
+            found[row.destination].append(row)
+    return {destination: tuple(rows) for destination, rows in found.items() if rows}

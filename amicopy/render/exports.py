@@ -7,6 +7,7 @@ The sources' own ids are in it too, since who deploys to all regions deploys to 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from amicopy.core.destination import Destination
 from amicopy.core.models import ImageState
 from amicopy.execute.report import Outcome, Report
 from amicopy.render.result import took
@@ -31,7 +32,7 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
         if not _are_plain(source.image_id, source.region):
             continue
         ids = found.setdefault(source.image_id, {})
-        if source.state is ImageState.AVAILABLE and (source.reference, source.region) not in asked_for:
+        if source.state is ImageState.AVAILABLE and (source.reference, Destination(source.region)) not in asked_for:
             ids[source.region] = source.image_id
         if _is_usable(outcome):
             ids[outcome.region] = outcome.image_id

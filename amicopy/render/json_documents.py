@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
@@ -150,6 +151,9 @@ def event_document(event: Event) -> dict[str, Any]:
     document: dict[str, Any] = {"schema": SCHEMA, "type": _kebab(type(event).__name__)}
     for field in fields(event):
         value = getattr(event, field.name)
+        if isinstance(value, Destination):
+            document |= {"region": value.region} | ({"account": value.account} if value.account else {})
+            continue
         if isinstance(value, datetime):
             value = moment(value)
         elif isinstance(value, AmicopyError):

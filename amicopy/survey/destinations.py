@@ -10,6 +10,7 @@ from types import MappingProxyType
 from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.core.clock import Clock
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -23,7 +24,7 @@ from amicopy.core.request import CopyRequest
 from amicopy.core.retries import with_read_retries
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.desired import desired_copy
-from amicopy.plan.findings import Destination, Survey
+from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.survey.copy_details import with_details
 from amicopy.survey.region_settings import region_settings
 
@@ -46,7 +47,7 @@ def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str,
 
 def survey_destinations(
     request: CopyRequest,
-    destinations: Sequence[str],
+    destinations: Sequence[Destination],
     sources: tuple[Image, ...],
     clients: Clients,
     regions: Mapping[str, Region] | None,
@@ -55,43 +56,43 @@ def survey_destinations(
     notes: tuple[str, ...] = (),
     *,
     every: bool = False,
-    looked_up: Mapping[str, Pending[dict[str, Image]]] = MappingProxyType({}),
+    looked_up: Mapping[Destination, Pending[dict[str, Image]]] = MappingProxyType({}),
 ) -> Survey:
     """Return what every destination holds of these sources, all of them asked at once.
 
     The details that a comparison needs are read of the newest available copy of each source; with ``every``, of all.
-    ``looked_up`` holds, by region, calls of `look_up` that have run already.
+    ``looked_up`` has, by destination, calls of `look_up` that have run already.
     """
 
-    def look(region: str, ec2: Ec2, kms: KmsClient) -> Destination:
-        desired = [desired_copy(source, request, region=region, now=clock.now()) for source in sources]
+    def look(destination: Destination, ec2: Ec2, kms: KmsClient) -> DestinationFindings:
+        desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
-            found = looked_up[region].result() if region in looked_up else None
+            found = looked_up[destination].result() if destination in looked_up else None
             read = partial(_copies, request, desired, ec2, found, every=every)
             copies = with_read_retries(clock, stop, read)
             settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
-            return Destination(region=region, copies=copies, settings=settings)
+            return DestinationFindings(destination=destination, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
-            problem = _not_enabled(region, error.why) if regions is None else error
-            return Destination(region=region, problem=problem)
+            problem = _not_enabled(destination.region, error.why) if regions is None else error
+            return DestinationFindings(destination=destination, problem=problem)
         except AmicopyError as error:
-            return Destination(region=region, problem=error)
+            return DestinationFindings(destination=destination, problem=error)
 
-    def looks() -> Iterator[tuple[str, Callable[[], Destination]]]:
-        for region in destinations:
-            known = regions.get(region) if regions is not None else None
+    def looks() -> Iterator[tuple[Destination, Callable[[], DestinationFindings]]]:
+        for destination in destinations:
+            known = regions.get(destination.region) if regions is not None else None
             if known is not None and not known.enabled:
-                problem = Destination(region=region, problem=_not_enabled(region))
-                yield region, partial(_same, problem)
+                problem = DestinationFindings(destination=destination, problem=_not_enabled(destination.region))
+                yield destination, partial(_same, problem)
             else:
-                yield region, partial(look, region, clients[region], clients.kms(region))
+                yield destination, partial(look, destination, clients[destination], clients.kms(destination))
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
 
 
-def _same(destination: Destination) -> Destination:
-    return destination
+def _same(findings: DestinationFindings) -> DestinationFindings:
+    return findings
 
 
 def _copies(

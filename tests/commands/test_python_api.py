@@ -47,7 +47,7 @@ def test_copy_returns_a_report_and_tells_each_event(world: World, context: amico
     assert [(row.row.region, row.image_id) for row in report.outcomes] == [
         (region, the_copy(world, region).image_id) for region in (WEST, EAST)
     ]
-    of_west = [type(event) for event in events if event.key[1] == WEST]
+    of_west = [type(event) for event in events if event.region == WEST]
     assert [kind for kind in of_west if kind in {CopyStarted, CopyAvailable, CopyDone}] == [
         CopyStarted,
         CopyAvailable,

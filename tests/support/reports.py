@@ -6,6 +6,7 @@ Refuses to run a command.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import CopyFailed
 from amicopy.core.events import (
     AttributeWritten,
@@ -37,10 +38,10 @@ def a_row(region: str, source: Image | None = None, action: Action = Action.COPY
     source = source or an_image()
     return Row(
         source=source,
-        region=region,
+        destination=Destination(region),
         action=action,
         reason="",
-        desired=DesiredCopy(source=source, name="web"),
+        desired=DesiredCopy(source=source, destination=Destination(region), name="web"),
         **members,
     )
 
@@ -52,8 +53,8 @@ def kept(region: str, image_id: str, source: Image | None = None) -> Row:
 
 def happened(row: Row, kind: type[Event], after: int = 0, image_id: str = "", **members: Any) -> Event:
     """Return something that happened to a row so many seconds after the beginning."""
-    source, region = row.key
-    return kind(at=NOW + timedelta(seconds=after), source=source, region=region, image_id=image_id, **members)
+    source, destination = row.key
+    return kind(at=NOW + timedelta(seconds=after), source=source, destination=destination, image_id=image_id, **members)
 
 
 def report_of(*rows: Row, **members: Any) -> Report:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from amicopy.core.destination import Destination
 from amicopy.core.models import Image, Principal
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import matches_template
@@ -17,6 +18,7 @@ class DesiredCopy:
     """One copy as it should be. Snapshots are named by their device."""
 
     source: Image
+    destination: Destination
     name: str
     name_template: str = ""  # empty: the request names none
     description: str = ""
@@ -68,10 +70,15 @@ class Draft:
 
     source: Image
     request: CopyRequest
-    region: str
+    destination: Destination
     now: datetime
     notes: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def region(self) -> str:
+        """The destination's region."""
+        return self.destination.region
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     from amicopy.aws.ec2 import Clients
     from amicopy.aws.session import Session
     from amicopy.core.clock import SystemClock
+    from amicopy.core.destination import Destination
     from amicopy.core.parallel import Stop
     from amicopy.core.request import CopyRequest
     from amicopy.plan.decide import plan_copies
@@ -26,7 +27,9 @@ def plan(file: Path, image_id: str, *regions: str) -> None:
     sources = survey_sources([image_id], home, stop)
     request = CopyRequest(source_region="us-east-1", image_ids=(image_id,), to=regions)
     enabled, _ = survey_regions(home)
-    survey = survey_destinations(request, regions, sources, clients, enabled, SystemClock(), stop)
+    survey = survey_destinations(
+        request, tuple(map(Destination, regions)), sources, clients, enabled, SystemClock(), stop
+    )
     file.write_bytes(pickle.dumps(plan_copies(request, survey)))
 
 
@@ -41,11 +44,11 @@ def run(file: Path) -> None:
     from amicopy.core.run_options import RunOptions
     from amicopy.execute.lane import Lane
     from amicopy.execute.threads import in_threads
-    from amicopy.plan.plan import rows_by_region
+    from amicopy.plan.plan import rows_by_destination
 
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
-    lanes = [Lane(rows, clients[region], clock, RunOptions()) for region, rows in rows_by_region(made).items()]
+    lanes = [Lane(rows, clients[region], clock, RunOptions()) for region, rows in rows_by_destination(made).items()]
     for _ in in_threads(lanes, clock, Stop()):
         pass
 

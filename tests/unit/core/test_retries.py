@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tenacity import Retrying
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -166,7 +167,7 @@ def test_reading_back_goes_on_until_nothing_is_lacking(clock: FakeClock) -> None
 
 
 def test_what_the_work_itself_yields_is_passed_on(clock: FakeClock) -> None:
-    noted = NoteAdded(at=START, source="us-east-1/ami-1", region="us-west-2", text="a note")
+    noted = NoteAdded(at=START, source="us-east-1/ami-1", destination=Destination("us-west-2"), text="a note")
     tries = iter([Throttled("Slow."), None])
 
     def work() -> Work[object]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     EXIT_CODES,
     AccessDenied,
@@ -52,17 +53,17 @@ def a_row(region: str = "us-west-2", action: Action = Action.COPY, **members: An
     """Return a row of a plan."""
     return Row(
         source=SOURCE,
-        region=region,
+        destination=Destination(region),
         action=action,
         reason="",
-        desired=DesiredCopy(source=SOURCE, name="web"),
+        desired=DesiredCopy(source=SOURCE, destination=Destination(region), name="web"),
         **members,
     )
 
 
 def a_refused_row(problem: AmicopyError, region: str = "us-west-2", **members: Any) -> Row:
     """Return a row that is refused for this reason."""
-    [row] = with_refusals(Plan(rows=(a_row(region, **members),)), {region: problem}).rows
+    [row] = with_refusals(Plan(rows=(a_row(region, **members),)), {Destination(region): problem}).rows
     return row
 
 
@@ -76,7 +77,7 @@ def happened(
 ) -> Event:
     """Return something that happened so many seconds after the beginning."""
     at = NOW + timedelta(seconds=after)
-    return kind(at=at, source=SOURCE.reference, region=region, image_id=image_id, **members)
+    return kind(at=at, source=SOURCE.reference, destination=Destination(region), image_id=image_id, **members)
 
 
 def after(*events: Event, row: Row | None = None) -> Outcome:
@@ -281,8 +282,8 @@ def test_the_shell_is_told_what_the_table_of_exit_codes_says(report: Report, cod
 @pytest.mark.parametrize("end", [FAILED, DENIED, TIME_OUT, EXPIRED])
 def test_a_best_effort_destination_leaves_the_exit_code_alone(end: AmicopyError | LeftBecause) -> None:
     report = ended(end, None)
-    tried = report.by_key[SOURCE.reference, "0"]
-    report.by_key[SOURCE.reference, "0"] = replace(tried, row=replace(tried.row, best_effort=True))
+    tried = report.by_key[SOURCE.reference, Destination("0")]
+    report.by_key[SOURCE.reference, Destination("0")] = replace(tried, row=replace(tried.row, best_effort=True))
     assert report.exit_code() is ExitCode.OK
 
 

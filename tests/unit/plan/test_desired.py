@@ -1,4 +1,4 @@
-"""What a copy is to bear, from its source and from what was asked."""
+"""What a copy should look like, from its source and from what was asked."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amicopy.core.destination import Destination
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, Principal, Snapshot
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
@@ -33,9 +34,9 @@ def source(*snapshots: Snapshot, **members: Any) -> Image:
 
 
 def desired(image: Image, **asked: Any) -> DesiredCopy:
-    """Return what a copy in us-west-2 is to bear."""
+    """Return what a copy in us-west-2 should look like."""
     request = CopyRequest(source_region=HOME, image_ids=(image.image_id,), to=(WEST,), **asked)
-    return desired_copy(image, request, region=WEST, now=NOW)
+    return desired_copy(image, request, destination=Destination(WEST), now=NOW)
 
 
 def many_tags(number: int) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from amicopy.core.destination import Destination
 from amicopy.core.models import BlockDevice, Image, Principal, Snapshot
 from amicopy.plan.attributes.base import DesiredCopy, Difference
 from amicopy.plan.attributes.deprecation import DeprecationDiffers
@@ -35,7 +36,7 @@ COPY = Image(
 
 def found(copy: Image = COPY, source: Image = SOURCE, **desired: Any) -> tuple[Difference, ...]:
     """Return what separates a copy from what is wanted of it."""
-    return differences(DesiredCopy(source=source, name="web", **desired), copy)
+    return differences(DesiredCopy(source=source, destination=Destination("us-west-2"), name="web", **desired), copy)
 
 
 def copy_with(device: BlockDevice | None = None, **snapshot: Any) -> Image:

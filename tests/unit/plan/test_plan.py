@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -22,8 +23,8 @@ from amicopy.core.errors import (
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
 from amicopy.core.request import CopyRequest
 from amicopy.plan.decide import plan_copies
-from amicopy.plan.findings import Destination, Survey
-from amicopy.plan.plan import Action, Plan, Row, rows_by_region, with_refusals
+from amicopy.plan.findings import DestinationFindings, Survey
+from amicopy.plan.plan import Action, Plan, Row, rows_by_destination, with_refusals
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOME, WEST, EAST = "us-east-1", "us-west-2", "eu-west-1"
@@ -63,7 +64,7 @@ def a_copy(image_id: str = "ami-2", source: Image = SOURCE, **members: Any) -> I
 def planned(*copies: Image, source: Image = SOURCE, problem: AmicopyError | None = None, **asked: Any) -> Row:
     """Return the row for one source and one destination that holds these copies."""
     request = CopyRequest(source_region=HOME, image_ids=(source.image_id,), to=(WEST,), **asked)
-    found = {WEST: Destination(region=WEST, copies=copies, problem=problem)}
+    found = {Destination(WEST): DestinationFindings(destination=Destination(WEST), copies=copies, problem=problem)}
     [row] = plan_copies(request, Survey(at=NOW, sources=(source,), destinations=found)).rows
     return row
 
@@ -220,7 +221,10 @@ def test_another_name_than_the_sources_is_noted_where_none_was_asked() -> None:
 def plan_of(*problems: AmicopyError | None, best_effort: tuple[str, ...] = ()) -> Plan:
     """Return a plan with a destination for each problem, or for none."""
     regions = tuple(f"region-{number}" for number in range(len(problems)))
-    found = {name: Destination(region=name, problem=one) for name, one in zip(regions, problems, strict=True)}
+    found = {
+        Destination(name): DestinationFindings(destination=Destination(name), problem=one)
+        for name, one in zip(regions, problems, strict=True)
+    }
     request = CopyRequest(source_region=HOME, image_ids=("ami-1",), to=regions, best_effort=best_effort)
     return plan_copies(request, Survey(at=NOW, sources=(SOURCE,), destinations=found))
 
@@ -247,20 +251,20 @@ def test_refusals_all_for_lack_of_access_are_a_matter_of_access() -> None:
 
 def test_a_refusal_found_later_takes_only_the_rows_that_would_write() -> None:
     denied = AccessDenied("Not allowed.", action="ec2:CopyImage")
-    plan = with_refusals(plan_of(None, None), {"region-1": denied})
+    plan = with_refusals(plan_of(None, None), {Destination("region-1"): denied})
     assert [(row.action, row.reason) for row in plan.rows] == [
         (Action.COPY, "no copy yet"),
         (Action.REFUSE, "Not allowed."),
     ]
     kept = planned(a_copy())
-    assert with_refusals(Plan(rows=(kept,)), {WEST: denied}).rows == (kept,)
+    assert with_refusals(Plan(rows=(kept,)), {Destination(WEST): denied}).rows == (kept,)
 
 
 def test_only_rows_that_write_are_executed_region_by_region() -> None:
     copy, keep = planned(), planned(a_copy())
     refuse = replace(copy, action=Action.REFUSE)
-    assert rows_by_region(Plan(rows=(keep, copy, refuse))) == {WEST: (copy,)}
-    assert rows_by_region(Plan(rows=(keep, refuse))) == {}
+    assert rows_by_destination(Plan(rows=(keep, copy, refuse))) == {Destination(WEST): (copy,)}
+    assert rows_by_destination(Plan(rows=(keep, refuse))) == {}
 
 
 @pytest.mark.parametrize(
@@ -327,7 +331,8 @@ def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
             if draw(st.booleans()):
                 source_region, image_id = copy.tags[SOURCE_TAG].split("/")
                 copies[number] = replace(copy, tags={}, source_region=source_region, source_image_id=image_id)
-        destinations[region] = Destination(region=region, copies=tuple(copies))
+        where = Destination(region)
+        destinations[where] = DestinationFindings(destination=where, copies=tuple(copies))
     request = CopyRequest(
         source_region=HOME,
         image_ids=tuple(image.image_id for image in images),
@@ -345,7 +350,7 @@ def there(survey: Survey, row: Row) -> list[Image]:
     made = row.source.reference
     return [
         copy
-        for copy in survey.destinations[row.region].copies
+        for copy in survey.destinations[row.destination].copies
         if made in {copy.tags.get(SOURCE_TAG), f"{copy.source_region}/{copy.source_image_id}"}
     ]
 
@@ -354,7 +359,7 @@ def there(survey: Survey, row: Row) -> list[Image]:
 def test_rows_are_in_the_order_asked_one_for_each_source_and_destination(case: tuple[CopyRequest, Survey]) -> None:
     request, survey = case
     assert [row.key for row in plan_copies(request, survey).rows] == [
-        (f"{HOME}/{image_id}", region) for image_id in request.image_ids for region in request.to
+        (f"{HOME}/{image_id}", Destination(region)) for image_id in request.image_ids for region in request.to
     ]
 
 
@@ -435,13 +440,16 @@ def test_after_a_plan_was_executed_the_next_one_has_nothing_to_do(case: tuple[Co
     request, survey = case
     plan = plan_copies(request, survey)
     after = {
-        region: replace(
+        destination: replace(
             found,
             copies=tuple(
-                image for row in plan.rows if row.region == region for image in executed(row, there(survey, row))
+                image
+                for row in plan.rows
+                if row.destination == destination
+                for image in executed(row, there(survey, row))
             ),
         )
-        for region, found in survey.destinations.items()
+        for destination, found in survey.destinations.items()
     }
     again = plan_copies(request, replace(survey, destinations=after))
     assert not again.has_work

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from amicopy import __version__
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, CredentialsExpired, ExitCode
 from amicopy.core.events import (
     AttributeWritten,
@@ -99,7 +100,9 @@ def of_everything() -> Report:
     regions = ["us-west-2", "eu-west-1", "ap-southeast-1", "eu-central-1", "us-west-1", "eu-north-1", "ca-central-1"]
     rows = [a_row(region, source) for region in regions]
     settled = a_row("ap-south-1", source, Action.UPDATE, copy=an_image("ami-0309d9dd07df8fbcc"))
-    refused = with_refusals(Plan(rows=(a_row("sa-east-1", source, best_effort=True),)), {"sa-east-1": denied}).rows
+    refused = with_refusals(
+        Plan(rows=(a_row("sa-east-1", source, best_effort=True),)), {Destination("sa-east-1"): denied}
+    ).rows
     late = a_row("eu-south-1", source)
     as_before = kept("af-south-1", "ami-06903faf33aec4718", source)
     plan = Plan(rows=(*rows, settled, as_before, *refused, late), notes=("at most 24 GiB will be copied",))
@@ -191,7 +194,7 @@ def test_what_ended_the_run_is_told_first() -> None:
 
 def test_a_refused_plan_says_that_nothing_was_started() -> None:
     problem = AccessDenied("No.", action="ec2:CopyImage")
-    plan = with_refusals(Plan(rows=(a_row("us-west-2"),)), {"us-west-2": problem})
+    plan = with_refusals(Plan(rows=(a_row("us-west-2"),)), {Destination("us-west-2"): problem})
     text = Page(written(Report(plan=plan, started_at=NOW, refused=True))).text
     assert "1 of 1 copy is refused, so nothing was started." in text
     assert "unfinished" not in text

@@ -4,15 +4,16 @@ from datetime import timedelta
 
 import pytest
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import CopyFailed
 from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, DestinationFailed, Event
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Report
-from amicopy.plan.attributes.base import DesiredCopy
-from amicopy.plan.plan import Action, Plan, Row
+from amicopy.plan.plan import Plan
 from amicopy.render.progress_live import LiveView
 from tests.support.clock import START, FakeClock
+from tests.support.reports import a_row
 
 REGIONS = ("us-west-2", "eu-west-1", "eu-west-2")
 
@@ -27,18 +28,14 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> None:
 def a_run(amis: int, regions: tuple[str, ...] = REGIONS) -> Report:
     """Return the report of a run that is about to begin."""
     sources = [Image(image_id=f"ami-{number}", region="us-east-1", name="web") for number in range(amis)]
-    rows = tuple(
-        Row(source=source, region=region, action=Action.COPY, reason="", desired=DesiredCopy(source=source, name="web"))
-        for source in sources
-        for region in regions
-    )
+    rows = tuple(a_row(region, source) for source in sources for region in regions)
     return Report(plan=Plan(rows=rows), started_at=START)
 
 
 def happened(report: Report, kind: type[Event], ami: int, region: str, **members: object) -> None:
     """Let something happen to the copy of an AMI."""
     copy = f"ami-{ami}c"
-    report.add(kind(at=START, source=f"us-east-1/ami-{ami}", region=region, image_id=copy, **members))
+    report.add(kind(at=START, source=f"us-east-1/ami-{ami}", destination=Destination(region), image_id=copy, **members))
 
 
 def shown(report: Report, capsys: pytest.CaptureFixture[str], after: int = 75) -> list[str]:

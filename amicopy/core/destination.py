@@ -1,0 +1,21 @@
+"""Where a copy is made: a region of an account."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Destination:
+    """A region, and the account in it; without one, the account of the run's own credentials.
+
+    It identifies the rows of a plan, their events and outcomes, lanes and clients.
+    """
+
+    region: str
+    account: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.account}:{self.region}" if self.account else self.region
+
+
+Key = tuple[str, Destination]
+"""A source (``REGION/AMI``) and a destination: the identity of a copy in a run."""
