@@ -1,7 +1,4 @@
-"""amicopy for programs: what the commands do, as functions; the package's own names.
-
-Refuses to print, to read options, and to end the process.
-"""
+"""The Python API: what the commands do, as functions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -92,7 +89,7 @@ def copy(
     - ``tags``: added to the copies and their snapshots; they override the source's. ``carry_tags=False``: don't copy
       the source's tags.
     - ``share``: account ids, ARNs of organizations or organizational units, or ``public``, instead of those the source
-      is shared with; empty: nobody. ``carry_permissions=False``: keep the copies private.
+      is shared with; empty: no one. ``carry_permissions=False``: keep the copies private.
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy

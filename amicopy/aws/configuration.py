@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ProfileNotFound
 
 from amicopy.core.errors import AmicopyError, CredentialsMissing, UsageError
 
-# Whole numbers: the setting in the configuration file, its environment variable, and the smallest value allowed.
+# Whole numbers: the setting in the configuration file, its environment variable, and the minimum.
 _NUMBERS = (
     ("max_attempts", "AWS_MAX_ATTEMPTS", 1),
     ("metadata_service_timeout", "AWS_METADATA_SERVICE_TIMEOUT", 0),

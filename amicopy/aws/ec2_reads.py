@@ -1,7 +1,4 @@
-"""What EC2 tells in one region: a method for each reading call that amicopy makes, models out, our errors only.
-
-Refuses to write, to wait, and to let anything of botocore's through.
-"""
+"""The reading calls of EC2 in one region. Answers are our models, errors are ours, never botocore's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -65,14 +62,14 @@ class Ec2Reads:
         return self._images("image-id", image_ids, Owners=["self"])
 
     def find_tagged_copies(self, references: Sequence[str]) -> dict[str, Image]:
-        """Return this account's AMIs that bear our tag with one of these sources (``REGION/AMI``).
+        """Return this account's AMIs that have our tag with one of these sources (``REGION/AMI``).
 
         AWS: EC2 DescribeImages.
         """
         return self._images(f"tag:{SOURCE_TAG}", references, Owners=["self"])
 
     def find_all_pending_copies(self) -> dict[str, Image]:
-        """Return this account's AMIs that bear our tag, whatever their source, and that EC2 is still copying.
+        """Return this account's AMIs that have our tag, whatever their source, and that EC2 is still copying.
 
         AWS: EC2 DescribeImages.
         """
@@ -107,7 +104,7 @@ class Ec2Reads:
         return self._images_from(answers)
 
     def find_own_images_tagged(self, key: str, value: str) -> dict[str, Image]:
-        """Return this account's AMIs that bear a tag with this value.
+        """Return this account's AMIs that have a tag with this value.
 
         AWS: EC2 DescribeImages.
         """
@@ -149,7 +146,7 @@ class Ec2Reads:
         return NEWER_MEMBERS - self._call.members("Image")
 
     def describe_snapshots(self, snapshot_ids: Sequence[str]) -> dict[str, Snapshot]:
-        """Return those of the snapshots that these credentials may see, by id; asked for as AMIs are.
+        """Return those of the snapshots that these credentials may see, by id; requested as AMIs are.
 
         AWS: EC2 DescribeSnapshots.
         """
@@ -157,14 +154,14 @@ class Ec2Reads:
         return {one.snapshot_id: one for one in (snapshot_from(answer, self.region) for answer in answers)}
 
     def find_tagged_snapshots(self, references: Sequence[str]) -> dict[str, Snapshot]:
-        """Return this account's snapshots that bear our tag with one of these sources (``REGION/AMI``).
+        """Return this account's snapshots that have our tag with one of these sources (``REGION/AMI``).
 
         AWS: EC2 DescribeSnapshots.
         """
         return self._snapshots(f"tag:{SOURCE_TAG}", references, OwnerIds=["self"])
 
     def find_all_tagged_snapshots(self) -> dict[str, Snapshot]:
-        """Return this account's snapshots that bear our tag, whatever their source.
+        """Return this account's snapshots that have our tag, whatever their source.
 
         AWS: EC2 DescribeSnapshots.
         """
@@ -173,7 +170,7 @@ class Ec2Reads:
     def find_snapshots_of_copies(self, image_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return the snapshots that EC2 describes as made for these AMIs, while the AMI itself may not list them.
 
-        The description is no documented contract (flatcar/mantle relies on it since 2017): good for finding more,
+        The description is not a documented contract (flatcar/mantle relies on it since 2017): good for finding more,
         never for concluding that there is nothing.
 
         AWS: EC2 DescribeSnapshots.

@@ -1,6 +1,6 @@
-"""From what EC2 and botocore raise to our errors: the one place that knows AWS's error codes.
+"""EC2's and botocore's errors as ours. The only module that knows AWS's error codes.
 
-Refuses to read EC2's messages for meaning where a code says it; it shows them.
+The code decides; EC2's message is only shown, unless the code alone is ambiguous.
 """
 
 import re
@@ -94,7 +94,7 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
         case ResponseParserError():
             return Unreachable(
                 f"The answer to {operation} from {region} is not EC2's.",
-                why="It is no XML that can be read: a proxy's page, or cut off on its way.",
+                why="It is not valid XML: a proxy's page, or a truncated answer.",
                 next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
             )
         case HTTPClientError() | BotoConnectionError():
@@ -105,7 +105,7 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
             )
         case _ if isinstance(error, _NO_CREDENTIALS):
             return CredentialsMissing(
-                "There are no AWS credentials that can be used.",
+                "There are no usable AWS credentials.",
                 why=str(error),
                 next_step="Log in (aws sso login), name a profile with --profile or AWS_PROFILE, or set "
                 "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To try amicopy without AWS: --sandbox.",

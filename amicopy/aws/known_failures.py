@@ -1,7 +1,4 @@
-"""EC2's known reasons for giving up or refusing, and what to do about each.
-
-Refuses to replace EC2's words: they are shown, and this is added.
-"""
+"""EC2's known reasons for refusing or failing a copy, and what to do about each. EC2's own message is always shown."""
 
 from dataclasses import dataclass
 
@@ -89,7 +86,7 @@ _KNOWN = (
     (
         "managed cmk",  # hashicorp/packer#7410, #8135
         Advice(
-            why="Snapshots that are encrypted with the AWS-managed key can be shared with nobody.",
+            why="Snapshots that are encrypted with the AWS-managed key cannot be shared.",
             next_step="Leave the copy private with --no-permissions, or let the region encrypt with a customer key.",
         ),
     ),

@@ -1,6 +1,6 @@
-"""From EC2's answers, as botocore gives them, to our models.
+"""EC2's answers, as botocore returns them, as our models.
 
-Refuses to trust that anything optional is there: real AMIs lack names, descriptions, dates and root devices.
+Nothing optional is taken for granted: real AMIs lack names, descriptions, dates and root devices.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -23,7 +23,7 @@ Answer = Mapping[str, Any]
 NEWER_MEMBERS = frozenset({"ImageWatermarks", "InstanceTypeSpecification"})
 """Members of an image that the oldest supported botocore does not know."""
 
-# What CopyImage carries unchanged and nobody can alter afterwards. Kernel and RAM disk are regional, so left out;
+# What CopyImage carries unchanged and EC2 does not let anyone change. Kernel and RAM disk are regional, so left out;
 # Platform is modelled as Windows and comes as windows.
 _CARRIED = (
     "Architecture",

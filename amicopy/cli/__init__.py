@@ -1,7 +1,4 @@
-"""The command line: one file per command, loaded when that command runs. Parse, call, exit.
-
-Refuses to hold logic that a program would want too.
-"""
+"""The command line: one module per command, imported when that command runs."""
 
 import gc
 import os

@@ -1,6 +1,6 @@
-"""What a shell's Tab key offers beyond options and commands: regions, and the account's AMIs.
+"""What the Tab key completes besides options and commands: regions, and the account's AMIs.
 
-Refuses to be slow or to complain: whoever presses Tab waits, and an error would land in the middle of the line.
+Errors are silent: a message would land in the middle of the command line.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-# Longer than this nobody waits for a list; the words can still be typed.
+# How long to wait for a list; without it the id can still be typed.
 _SECONDS = 2
 
 

@@ -1,7 +1,4 @@
-"""What copies are to bear, as options, and the request that they make: shared by copy and verify.
-
-Refuses to import what needs botocore.
-"""
+"""The options that describe copies, and the request that they make: shared by copy and verify."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,30 +23,29 @@ wanted_options = stacked(
     option(
         "--name",
         type=NameTemplate(),
-        help="Name of the copies; a template with {name} {source_id} {source_region} {region} {date}. "
-        "Default: the source's.",
+        help="Name of the copies; a template. Default: the source's name.",
     ),
     option(
         "--description",
         type=DescriptionTemplate(),
-        help="Description of the copies; a template. Default: says where it was copied from.",
+        help="Description of the copies; a template. Default: where the image was copied from.",
     ),
     option(
         "--tag",
         "tags",
         multiple=True,
         type=TagOption(),
-        help="One more tag for the copies and their snapshots; repeatable. It wins over the source's.",
+        help="Tag for the copies and their snapshots; overrides the source's tag; repeatable.",
     ),
-    option("--no-tags", is_flag=True, help="Leave the source's tags behind; --tag ones are put on."),
+    option("--no-tags", is_flag=True, help="Do not copy the source's tags; those of --tag are still set."),
     option(
         "--share",
         multiple=True,
         type=PrincipalOption(),
-        help="Let exactly these launch the copies, instead of those the source is shared with: an account id, "
-        "the ARN of an organization or organizational unit, or public; repeatable.",
+        help="Share the copies with exactly these, instead of as the source: an account id, the ARN of an "
+        "organization or organizational unit, or public; repeatable.",
     ),
-    option("--no-permissions", is_flag=True, help="Leave the copies private."),
+    option("--no-permissions", is_flag=True, help="Keep the copies private."),
     option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key."),
     option(
         "--kms-key",
@@ -58,21 +54,25 @@ wanted_options = stacked(
         type=KeyOption(),
         help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
     ),
-    option("--deprecate-after", type=DeprecationTime(), help="Deprecate each copy so long after its creation: 90d."),
-    option("--no-deprecation", is_flag=True, help="Leave the source's deprecation date behind."),
+    option(
+        "--deprecate-after",
+        type=DeprecationTime(),
+        help="Deprecate each copy this long after its creation, for example 90d.",
+    ),
+    option("--no-deprecation", is_flag=True, help="Do not copy the source's deprecation date."),
     option(
         "--protect",
         type=click.Choice([one.value for one in Protection]),
         is_flag=False,
         flag_value="on",
-        help="Protect the copies from deregistration; 'cooldown': for 24 hours more; 'source': as the source is.",
+        help="Protect the copies from deregistration; 'cooldown': with a 24-hour cooldown; 'source': like the source.",
     ),
 )
 
 completion_option = option(
     "--complete-within",
     type=CompletionTime(),
-    help="Time-based copy: 15m to 48h in steps of 15 minutes. EC2 charges for it; the plan says how much.",
+    help="Time-based copy: 15m to 48h in steps of 15 minutes. EC2 charges for it; the plan shows how much.",
 )
 
 

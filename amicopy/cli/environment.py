@@ -1,7 +1,4 @@
-"""What a command gets from outside: time, a way to run lanes, the stop flag. Tests hand over their own.
-
-Refuses to know any command.
-"""
+"""What a command gets from outside: time, a way to run lanes, the stop flag. Tests pass their own."""
 
 from dataclasses import dataclass, field
 from typing import Any

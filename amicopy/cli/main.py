@@ -1,7 +1,4 @@
-"""The ``amicopy`` command: commands by name, and the one place where an error becomes text and an exit code.
-
-Refuses to import a command before it is called: `--help` stays quick.
-"""
+"""The ``amicopy`` command: its subcommands by name, and the one place where an error becomes text and an exit code."""
 
 import os
 import sys
@@ -14,18 +11,18 @@ from amicopy.cli.environment import Environment
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted, UsageError
 from amicopy.core.version import __version__
 
-# Name: module and first line of its help. A test holds the lines to the commands' own.
+# Name: module and first line of its help. A test compares the lines with the commands' own.
 COMMANDS = {
     "copy": ("amicopy.cli.commands.copy", "Copy AMIs to other regions, faithfully and exactly once."),
-    "sync": ("amicopy.cli.commands.sync", "Make a manifest true: which images belong where."),
+    "sync": ("amicopy.cli.commands.sync", "Apply a manifest: copy each image where it belongs."),
     "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
     "verify": ("amicopy.cli.commands.verify", "Check copies against their source: are they faithful?"),
-    "cancel": ("amicopy.cli.commands.cancel", "Stop copies: deregister them and delete their snapshots."),
+    "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
     "iam-policy": ("amicopy.cli.commands.iam_policy", "Print the smallest IAM policy for a command line."),
-    "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 to rehearse against: no account, no cost."),
+    "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }
 
-EPILOG = "Every option can be set by a variable: --to by AMICOPY_TO. Exit codes: README, or amicopy COMMAND --help."
+EPILOG = "Every option can be set by an environment variable: --to by AMICOPY_TO. Exit codes: amicopy COMMAND --help."
 
 
 class LazyGroup(click.Group):
@@ -75,8 +72,8 @@ def amicopy() -> None:
       amicopy copy ami-0abcdef1234567890 --to all --dry-run
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
 
-    The same command again is the resume: it joins what is pending, completes what is incomplete, and where all is
-    in place writes nothing.
+    Run the same command again to continue: it waits for pending copies, completes incomplete ones, and writes nothing
+    if everything is up to date.
     """
 
 
@@ -121,7 +118,7 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
 
 
 def _asked_output(argv: Sequence[str]) -> str:
-    """Return the format asked for, from the words themselves: click may have failed before it came to them."""
+    """Return the requested format, from the arguments themselves: click may have failed before parsing it."""
     for word, run_output in zip(argv, [*argv, ""][1:], strict=True):
         if word == "--output":
             return run_output

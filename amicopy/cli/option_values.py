@@ -34,7 +34,7 @@ class OutputOptions:
 
     @property
     def paths(self) -> list[str]:
-        """Every file that is to be written, but for those of GitHub."""
+        """Every requested file, except those of GitHub."""
         return [path for _, path in self.files] + ([self.html] if self.html else [])
 
 

@@ -1,7 +1,4 @@
-"""Options that commands share, and what their values may be. Every one can be set by an ``AMICOPY_…`` variable.
-
-Refuses to read AWS or configuration: a value is right or wrong by itself.
-"""
+"""Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -58,7 +55,7 @@ class Duration(click.ParamType[timedelta]):
 
 
 class DeprecationTime(Duration):
-    """How long after its creation a copy is to be deprecated: ten years at most."""
+    """How long after its creation a copy is deprecated: at most ten years."""
 
     _read = staticmethod(deprecation_from)
 
@@ -70,7 +67,7 @@ class CompletionTime(Duration):
 
 
 class TagOption(click.ParamType[tuple[str, str]]):
-    """A tag as KEY=VALUE; the value may be empty and may hold further = signs."""
+    """A tag as KEY=VALUE; the value may be empty and may contain = signs."""
 
     name = "key=value"
     envvar_list_splitter = "\n"
@@ -201,7 +198,7 @@ source_options = stacked(
 
 connection_options = stacked(
     option("--profile", metavar="NAME", help="Profile of the AWS configuration to use."),
-    option("--endpoint-url", metavar="URL", help="Call EC2 there instead, in every region."),
+    option("--endpoint-url", metavar="URL", help="Send all calls to this endpoint, for every region."),
     option("--sandbox", is_flag=True, help="Start a local EC2 for this run: no account, no cost."),
 )
 
@@ -217,6 +214,6 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
             is_eager=True,  # known before any other value is found wrong, so that this can be said in JSON too
             help="Format of the result on stdout.",
         ),
-        option("-q", "--quiet", is_flag=True, help="No plan and no progress on stderr; errors stay."),
-        option("-v", "--verbose", is_flag=True, help="One line per AWS call on stderr."),
+        option("-q", "--quiet", is_flag=True, help="Show no plan and no progress on stderr, only errors."),
+        option("-v", "--verbose", is_flag=True, help="Log one line per AWS call to stderr."),
     )

@@ -40,7 +40,11 @@ file_options = stacked(
         "The file is replaced as a whole, also when the run fails.",
     ),
     option("--html", metavar="FILE", help="Also write an HTML report with a timeline of every region."),
-    option("--github", is_flag=True, help="In GitHub Actions: fill the step's outputs and summary, annotate failures."),
+    option(
+        "--github",
+        is_flag=True,
+        help="In GitHub Actions: set the step's outputs, write its summary, annotate failures.",
+    ),
 )
 
 _GITHUB = ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")

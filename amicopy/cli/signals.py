@@ -1,6 +1,6 @@
-"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end with its report, the second ends it at once.
+"""Ctrl-C, SIGTERM and SIGHUP: the first asks the run to end with its report, the second ends it immediately.
 
-Refuses to raise: an exception out of a signal could cut any line of the program in two.
+Handlers raise nothing: an exception in a signal handler could interrupt any line of the program.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ def stopping_on_signals(stop: Stop) -> Iterator[None]:
         if stop.is_set():
             os._exit(128 + number)
         stop.signal_number = number
-        stop.set()  # whoever shows progress says so; a write from here could land in the middle of a table
+        stop.set()  # the view reports it; a write from here could land in the middle of a table
 
     before = {number: signal.signal(number, handle) for number in _SIGNALS}
     try:

@@ -1,7 +1,4 @@
-"""What a command says when it ends: results to stdout, everything else to stderr, errors last.
-
-Refuses to decide what the result is.
-"""
+"""What a command writes when it ends: results to stdout, everything else to stderr, errors last."""
 
 import os
 import signal
@@ -35,7 +32,7 @@ def say(lines: Iterable[str]) -> None:
 
 
 def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str) -> int:
-    """Tell an error that ended the run before it had a plan; in JSON on stdout too where that was asked."""
+    """Report an error that ended the run before it had a plan; with JSON output on stdout, too."""
     document = failure_document(command, error, code)
     if output == "json":
         to_stdout(partial(write_json, document))
@@ -46,19 +43,19 @@ def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str)
 
 
 def reported_bug(error: Exception) -> Bug:
-    """Write the traceback of what nobody has thought of to stderr; return the error that says so."""
+    """Write the traceback of an unexpected exception to stderr; return the error that reports it."""
     traceback.print_exception(error)
     return Bug(
         f"This is a bug in amicopy {__version__}: {type(error).__name__}.",
-        why="Nobody has thought of this; the lines above say where it happened.",
-        next_step=f"Please report it with them: {ISSUES}. What EC2 copies goes on there: amicopy status shows it.",
+        why="It is not an error that amicopy knows; the lines above show where it happened.",
+        next_step=f"Please report it with them: {ISSUES}. EC2 keeps copying: amicopy status shows it.",
     )
 
 
 def to_stdout(write: Callable[[], None]) -> ExitCode:
     """Write a result; return OK, or FAILED where stdout does not take it, having said so.
 
-    A reader who has gone (``| head``) is no error of the run's.
+    It is not an error if the reader has gone (``| head``).
     """
     try:
         write()
@@ -72,5 +69,5 @@ def to_stdout(write: Callable[[], None]) -> ExitCode:
 
 
 def _give_up_stdout() -> None:
-    """Let what is still to come, and what Python flushes at its end, go nowhere."""
+    """Discard what is still written to stdout, including what Python flushes when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,7 +1,4 @@
-"""Time, as an argument: everything that waits or compares dates is handed a clock.
-
-Refuses to know what anybody waits for.
-"""
+"""Time as an argument: everything that waits or compares dates gets a clock."""
 
 import threading
 import time
@@ -20,7 +17,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clock; durations are immune to somebody setting it."""
+    """The machine's clock; durations do not change if it is set."""
 
     def __init__(self) -> None:
         self._started = datetime.now(UTC)

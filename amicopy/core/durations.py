@@ -1,7 +1,4 @@
-"""Lengths of time as a person writes them: 90s, 45m, 4h, 1d12h; and which of them EC2 takes for what.
-
-Refuses to know what time it is.
-"""
+"""Durations as people write them: 90s, 45m, 4h, 1d12h; and the limits that EC2 sets for some."""
 
 import re
 from datetime import timedelta
@@ -27,7 +24,7 @@ def length_from(text: str) -> timedelta:
 
 
 def deprecation_from(text: str) -> timedelta:
-    """Return how long after its creation an AMI is to be deprecated.
+    """Return how long after its creation an AMI is deprecated.
 
     Raises:
         ValueError: it is more than EC2 takes (EnableImageDeprecation: "The limit is 10 years").

@@ -1,7 +1,4 @@
-"""EC2's rules for what a user may write: ids, names, descriptions, tags.
-
-Refuses to ask AWS: these are the rules that can be checked from the text alone.
-"""
+"""EC2's rules for ids, names, descriptions and tags, as far as they can be checked without AWS."""
 
 import re
 from collections.abc import Mapping

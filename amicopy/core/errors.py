@@ -1,7 +1,4 @@
-"""Every way to fail that a user can do something about: what happened, why, what to do next.
-
-Refuses to print, to decide what an exit code means to a command, and to know AWS's error codes.
-"""
+"""Errors that a user can do something about: what happened, why, what to do next."""
 
 from copy import copy
 from enum import IntEnum
@@ -9,7 +6,7 @@ from typing import ClassVar, Self
 
 
 class ExitCode(IntEnum):
-    """What the process tells the shell; DRIFT and TIME_OUT are no failures of amicopy's."""
+    """The exit code of the process; DRIFT and TIME_OUT are not failures of amicopy."""
 
     OK = 0
     FAILED = 1
@@ -63,7 +60,7 @@ class AmicopyError(Exception):
 
 
 class UsageError(AmicopyError):
-    """The command line asks for something that cannot be; AWS was not asked for anything."""
+    """The command line or the request is wrong; AWS was not called."""
 
     slug = "usage"
     exit_code = ExitCode.USAGE
@@ -138,7 +135,7 @@ class KeyUnusable(AmicopyError):
 
 
 class NotShareable(AmicopyError):
-    """The copy could not be shared as asked: its encryption, a setting or a quota of the account forbids it."""
+    """The copy cannot be shared as requested: its encryption, a setting or a quota of the account prevents it."""
 
     slug = "not-shareable"
 
@@ -162,7 +159,7 @@ class CopyFailed(AmicopyError):
 
 
 class CopyVanished(AmicopyError):
-    """A copy that was under way is no longer there: somebody deregistered it."""
+    """A pending copy no longer exists: someone deregistered it."""
 
     slug = "copy-vanished"
 
@@ -180,7 +177,7 @@ class OperationNotPermitted(AmicopyError):
 
 
 class TokenMismatch(AmicopyError):
-    """EC2 has seen this client token with other parameters: an earlier run asked for this copy."""
+    """EC2 has seen this client token with other parameters: an earlier run started this copy."""
 
     slug = "client-token-mismatch"
 

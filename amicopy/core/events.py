@@ -1,7 +1,7 @@
-"""What happens in a run: one frozen class per happening, the only thing that leaves the executor.
+"""What happens in a run: one frozen class per kind of event.
 
-Refuses to print. Renderers, the report, JSON lines and the exit code are folds over one stream of these. A class that
-adds no member takes all from its parent: making a dataclass of it takes half a millisecond of every start.
+Views, the report, JSON lines and the exit code are derived from one stream of them. A class that adds no field is not
+made a dataclass of its own: that would take half a millisecond of every start.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ class SharingDeferred(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationFailed(Event):
-    """This destination is given up; others go on."""
+    """This destination has failed; others continue."""
 
     error: AmicopyError
 
@@ -128,7 +128,7 @@ class LeftBecause(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationLeft(Event):
-    """The copy goes on inside EC2 (or is still to be started) without this run."""
+    """The run does not wait for this copy any longer: EC2 keeps copying, or it is still to be started."""
 
     because: LeftBecause
 

@@ -1,7 +1,4 @@
-"""KMS keys: what a user may write for one, and what AWS says of it.
-
-Refuses to ask AWS; `kms` does.
-"""
+"""KMS keys: how a user can name one, and what KMS reports about it."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +25,7 @@ class KmsKey:
 
     @property
     def is_aws_managed(self) -> bool:
-        """It is AWS's own (aws/ebs): what it encrypts can be shared with nobody."""
+        """Whether it is AWS's own (aws/ebs): what it encrypts cannot be shared."""
         return self.manager == "AWS"
 
     def problem(self) -> str:
@@ -39,8 +36,8 @@ class KmsKey:
             return f"it is of the kind {self.spec}, for {self.usage}; EC2 needs a symmetric key that encrypts"
         return ""
 
-    def mend(self) -> str:
-        """Return how the key's state can be mended; empty where it cannot."""
+    def fix(self) -> str:
+        """Return how the key's state can be fixed; empty if it cannot."""
         if self.state == "Disabled":
             return f"Enable it (aws kms enable-key --key-id {self.arn})."
         if self.state == "PendingDeletion":

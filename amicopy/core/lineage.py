@@ -1,7 +1,4 @@
-"""Which images are copies of a source: by EC2's lineage where it reports one, else by our tag; never by name.
-
-Refuses to search for them: the survey brings all that might be.
-"""
+"""Which images are copies of a source: by the source that EC2 records, else by our tag; never by name."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -23,9 +20,9 @@ NO_COPIES = Copies()
 
 
 def source_of(image: Image) -> str:
-    """Return what ``image`` was made from by CopyImage, as ``REGION/AMI``; empty where it is no copy.
+    """Return the source that CopyImage made ``image`` from, as ``REGION/AMI``; empty if it is not a copy.
 
-    CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is no copy, nor is one of
+    CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is not a copy, nor is one of
     itself, and where EC2 names another source than the tag does, EC2 is believed.
     """
     if image.source_instance_id:
@@ -41,7 +38,7 @@ def is_copy_of(source: Image, image: Image) -> bool:
 
 
 def is_ours(source: Image, image: Image) -> bool:
-    """Tell whether amicopy made ``image`` from ``source``: it bears our tag with that value."""
+    """Return whether amicopy made ``image`` from ``source``: it has our tag with that value."""
     return image.tags.get(SOURCE_TAG) == source.reference
 
 

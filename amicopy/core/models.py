@@ -1,7 +1,4 @@
-"""What EC2 has, as values: images, block devices, snapshots, principals, regions.
-
-Refuses to know how any of it was read; AWS's spelling is folded into these names in the gateway.
-"""
+"""What EC2 has, as values: images, block devices, snapshots, principals, regions."""
 
 import re
 from collections.abc import Mapping

@@ -19,9 +19,9 @@ _Item = TypeVar("_Item")
 
 # What every thread is called.
 THREAD = "amicopy"
-# How long a wait may go on before whoever listens may show a sign of life. A stop is noticed at once.
+# How long to wait before the view is called. A stop is noticed immediately.
 _GLANCE_SECONDS = 1.0
-# When one of several tasks has failed, those under way get so long to end, lest they call AWS behind the caller's back.
+# When one of several tasks has failed, the others get this long to end.
 _GRACE_SECONDS = 2.0
 
 
@@ -102,7 +102,7 @@ class Merged(Generic[_Item]):
         self._queue.put(None)
 
     def let_end(self, seconds: float) -> None:
-        """Wait until the threads have ended, but no longer than that; what they still bring goes nowhere."""
+        """Wait until the threads have ended, but at most this long; what they still produce is discarded."""
         give_up = time.monotonic() + seconds
         while self.running and time.monotonic() < give_up:
             with contextlib.suppress(Exception):

@@ -1,7 +1,4 @@
-"""How far copies are, from the progress of their snapshots: for display, never for a decision.
-
-Refuses to guess where EC2 says nothing.
-"""
+"""How far copies are, from the progress of their snapshots: for display, never for a decision."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -29,7 +29,7 @@ def expand(name: str, regions: Sequence[str]) -> list[str]:
 
 
 def check_regions(names: Iterable[str], known: Collection[str], option: str) -> None:
-    """Check that every name that is no pattern is a region, and every pattern matches one.
+    """Check that every name is a region, and that every pattern matches at least one.
 
     Raises:
         UsageError: one is not; the error names the nearest ones.
@@ -137,7 +137,7 @@ class NamedRegions:
         return tuple(name for name, region in regions.items() if region.enabled)
 
     def resolve(self, field: str, ask: Callable[[], Mapping[str, Region] | None]) -> tuple[str, ...]:
-        """Return the regions of ``field``; EC2 is asked for the enabled regions only if there is a pattern.
+        """Return the regions of ``field``; the enabled regions are read only if there is a pattern.
 
         Raises:
             UsageError: no enabled region matches.

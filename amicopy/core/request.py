@@ -98,7 +98,7 @@ OPTIONS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class RequestProblem:
-    """Something in a request that cannot be done, whoever asks for it: the fields that it is about, and the problem."""
+    """Something wrong with a request: the fields that it is about, and the problem."""
 
     fields: tuple[str, ...]
     text: str

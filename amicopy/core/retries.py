@@ -1,6 +1,6 @@
-"""What is worth waiting for and how long: tenacity's policies, driven by work that asks for its sleeps.
+"""What is worth retrying, and for how long: tenacity's policies, for work that yields its sleeps.
 
-Refuses to sleep. Transport faults and short throttling are botocore's (see `session`); these come after it.
+Transport errors and short throttling are retried by botocore first (see `session`).
 """
 
 import sys
@@ -47,7 +47,7 @@ _Result = TypeVar("_Result")
 
 
 def no_room(clock: Clock, lasting: timedelta | None) -> Retrying:
-    """Repeat while EC2 has no room or throttles; ``lasting`` None: until somebody stops the work."""
+    """Repeat while EC2 has no room or throttles; ``lasting`` None: until the work is stopped."""
     return _policy(clock, retry_if_exception_type((NoRoom, Throttled)), wait_random_exponential(2, 60), lasting)
 
 

@@ -1,7 +1,4 @@
-"""What the work on a copy can ask for: a sleep, or a look at an image. Events are the third thing it yields.
-
-Refuses to do either: whoever drives the work does, in threads or under a fake clock.
-"""
+"""What the work on a copy can yield: a sleep, a look at an image, or an event."""
 
 from collections.abc import Generator
 from dataclasses import dataclass

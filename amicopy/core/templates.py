@@ -1,6 +1,6 @@
 """Names and descriptions as templates: ``{name} {source_id} {source_region} {region} {date}``.
 
-Refuses everything else that Python's format language can do: a template is data, never code.
+Nothing else of Python's format language is allowed: a template is data, never code.
 """
 
 import re

@@ -1,7 +1,4 @@
-"""Stopping copies: which images may be deregistered, doing it, and a verdict for each image and snapshot.
-
-Refuses to touch what was not made from the named source, and finished copies unless asked.
-"""
+"""Cancelling copies: which images can be deregistered, doing it, and the result for each image and snapshot."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +16,12 @@ from amicopy.execute.deregister import DELETED, remove_completely, remove_snapsh
 
 
 class TargetState(StrEnum):
-    """What is to become, or became, of one image or one orphaned snapshot."""
+    """What will be done with one image or orphaned snapshot, or what was done."""
 
     CANCEL = "cancel"  # in a plan: it will be
     KEEP = "keep"  # in a plan: it will not be, and ``reason`` says why
     CANCELLED = "cancelled"
-    GONE = "gone"  # somebody else was faster
+    GONE = "gone"  # removed by someone else meanwhile
     FAILED = "failed"
 
 
@@ -37,7 +34,7 @@ class Target:
     source: str  # ``REGION/AMI``, where known
     state: TargetState
     reason: str
-    was_seen: bool = True  # False: it was asked for a moment ago, and EC2 may not show it yet
+    was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
     expected_snapshots: int = 0
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
@@ -71,7 +68,7 @@ def find_targets(image_ids: Sequence[str], source_region: str, ec2: Ec2, *, avai
 
 
 def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
-    """Return every copy in one region that bears our tag and is pending, and every orphaned snapshot. Reads only."""
+    """Return every pending copy in one region that has our tag, and every orphaned snapshot. Reads only."""
     images = ec2.find_all_pending_copies()
     snapshots = ec2.find_all_tagged_snapshots()
     return _targets(images, snapshots, tuple(images), (), ec2, available=False)
@@ -103,7 +100,7 @@ def _targets(
 
 
 def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool) -> Target | None:
-    """Return what is to become of one image; None where it has nothing to do with what was named."""
+    """Return what will be done with one image; None if it has nothing to do with the named ids."""
     source = made_from if (made_from := source_of(image)) in sources else ""
     named = image.image_id in named_ids
     if not source and not named:

@@ -1,7 +1,4 @@
-"""Asking EC2 for one copy so that asking twice is harmless: the client token, and images that it brings back dead.
-
-Refuses to wait; the work on the copy does.
-"""
+"""Calling CopyImage so that a second call is harmless: client tokens, and dead images that a token returns."""
 
 import hashlib
 
@@ -72,7 +69,7 @@ def check_alive(ec2: Ec2, image_id: str) -> None:
 
 
 def earlier_copy(source: Image, ec2: Ec2) -> str:
-    """Return the id of the copy that another run has asked for, once EC2 shows it; empty before that."""
+    """Return the id of the copy that another run has started, once EC2 shows it; empty before that."""
     found = {
         **ec2.find_tagged_copies([source.reference]),
         **ec2.find_lineage_copies(source.region, [source.image_id]),

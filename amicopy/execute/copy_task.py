@@ -1,7 +1,4 @@
-"""The work on one copy, as sequential code: ask for it, wait until it is available, make it faithful.
-
-Refuses to share anything with other copies; its lane looks for all of them at once.
-"""
+"""The work on one copy, as sequential code: start it, wait until it is available, complete it."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -92,11 +89,11 @@ class CopyTask:
                 yield self._failed(error)
 
     def leave(self, because: LeftBecause) -> DestinationLeft:
-        """Return the event that says that this copy goes on without us."""
+        """Return the event that says that this run does not wait for the copy any longer."""
         return DestinationLeft(**self._about(), because=because)
 
     def _failed(self, error: AmicopyError) -> DestinationFailed:
-        if self._was_cancelled:  # what it says of the copy's remains is no longer true
+        if self._was_cancelled:  # its advice about the copy's snapshots no longer applies
             error = error.with_next_step(
                 "Run the same command again to make a new copy; what was left of this one is removed."
             )
@@ -106,7 +103,7 @@ class CopyTask:
         """Return the available copy with all that a comparison needs; None where it was left pending."""
         match self.row.action:
             case Action.UPDATE:
-                assert self.row.copy is not None  # the plan settles what is there
+                assert self.row.copy is not None  # such a row always has a copy
                 return self.row.copy
             case Action.JOIN:
                 yield self._event(CopyJoined)
@@ -178,10 +175,10 @@ class CopyTask:
             raise
 
     def _earlier_request(self) -> Work[bool]:
-        """Find the copy that an earlier run asked for with this token, once it is visible; False where it is dead."""
+        """Find the copy that an earlier run started with this token, once it is visible; return False if it is dead."""
         yield NoteAdded(
             **self._about(),
-            text="an earlier run asked for this copy with another name, description or tags; waiting up to 5 minutes "
+            text="an earlier run started this copy with another name, description or tags; waiting up to 5 minutes "
             "for it to appear, to avoid a duplicate",
         )
         give_up = self._clock.now() + VISIBLE_WITHIN
@@ -202,7 +199,7 @@ class CopyTask:
         Raises:
             DeadImage: it never became visible.
             CopyFailed: EC2 gave up on it.
-            CopyVanished: it was there and is no more.
+            CopyVanished: it existed and was removed.
         """
         # Spelled out, where `retries` could say it: it is gone through for every copy at every tick.
         seen, give_up = False, self._clock.now() + VISIBLE_WITHIN
@@ -216,7 +213,7 @@ class CopyTask:
                     raise self._vanished() if seen else DeadImage(self.image_id)
                 continue
             if not seen and self._started and copy.is_older_than(self._asked_at):
-                self._started = False  # the token brought back what another run has asked for
+                self._started = False  # the token returned a copy that another run has started
                 yield self._event(CopyJoined)
             seen, give_up = True, self._clock.now() + GONE_AFTER
             if not copy.state.in_progress:
@@ -227,7 +224,7 @@ class CopyTask:
         return copy
 
     def _as_created(self, copy: Image) -> Image:
-        """Return the fresh copy with what needs no reading: its snapshots' tags were in the request, nobody has it."""
+        """Return the new copy with what need not be read: the tags that CopyImage has set, and no permissions."""
         tags = self.row.desired.creation_snapshot_tags
         snapshots = tuple(
             Snapshot(snapshot_id=snapshot_id, region=copy.region, tags=tags, volume_permissions=frozenset())
@@ -243,7 +240,7 @@ class CopyTask:
             snapshots = {}
         reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
         left = ", ".join(sorted({*snapshots, *copy.snapshot_ids}))
-        why = f"EC2 says of {copy.image_id}: {'; '.join(reasons)}."
+        why = f"EC2 reports for {copy.image_id}: {'; '.join(reasons)}."
         again = "The same command makes a new copy, and removes this one once that is available."
         advice = advice_for(" ".join(reasons))
         words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
@@ -262,7 +259,7 @@ class CopyTask:
         )
 
     def _cancel(self) -> Work[None]:
-        """Remove the copy that failed, if this run asked for it and was told to."""
+        """Remove the copy that failed, if this run has started it and ``--on-failure cancel`` is set."""
         if self._options.cancel_failed and self._started and self.image_id:
             expected = len(self.row.source.snapshot_ids)
             work = remove_completely(self._ec2, self._clock, self.image_id, was_seen=False, expected_snapshots=expected)

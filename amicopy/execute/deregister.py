@@ -1,7 +1,4 @@
-"""Removing one AMI and its snapshots, with a verdict for each: shared by cancelling and by replacing a failed copy.
-
-Refuses to judge whether it may be removed.
-"""
+"""Removing one AMI and its snapshots, with a result for each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,7 +49,7 @@ def remove_image(ec2: Ec2, image_id: str, snapshot_ids: tuple[str, ...] = (), *,
 
     ``snapshot_ids`` are further ones known to be the AMI's. A pending copy's snapshots may appear minutes after
     CopyImage; one that appears after this is found by its tag at the next cancelling. An AMI that EC2 does not know is
-    gone if it ``was_seen`` before; one that was just asked for may only not be visible yet.
+    gone if it ``was_seen`` before; one that was just requested may not be visible yet.
 
     Raises:
         ImageNotFound: it was not seen and is not there; worth repeating for some minutes.
@@ -140,5 +137,5 @@ def _remove_snapshot(ec2: Ec2, snapshot_id: str) -> str:
 def _described_as_its_own(ec2: Ec2, image_id: str) -> set[str]:
     try:
         return set(ec2.find_snapshots_of_copies([image_id]))
-    except AmicopyError:  # what was removed is to be reported, whatever this look-up meets
+    except AmicopyError:  # what was removed has to be reported even if this read fails
         return set()

@@ -1,6 +1,6 @@
-"""One destination region's work: its copies side by side, looked for with one DescribeImages per tick.
+"""The work in one destination: its copies side by side, looked for with one DescribeImages per tick.
 
-Refuses to sleep and to share state with other lanes: it yields events and asks for sleeps.
+A lane shares no state with others; it yields events, and sleeps for its driver to take.
 """
 
 from collections import deque
@@ -97,7 +97,7 @@ class Lane:
         return bool(self._queue) and len(self._going) < self._options.most_in_flight
 
     def _go_on(self, task: _Task, sighting: Image | None) -> Iterator[Event]:
-        """Let one copy's work go on until it ends or needs something."""
+        """Continue one copy's work until it ends or needs something."""
         task.wake, task.looking = None, False
         try:
             step = task.work.send(sighting)
@@ -123,7 +123,7 @@ class Lane:
         except CredentialsExpired:
             yield from self._leave(looking, LeftBecause.EXPIRED)
         except (Throttled, Unreachable) as error:
-            # Never fatal by itself: the copies go on inside EC2 whatever we can see of them.
+            # Not fatal: EC2 keeps copying whether or not we can see it.
             if isinstance(error, Unreachable) and self._clock.now() - self._answered >= SILENT_FOR:
                 yield from self._give_up(looking, error)
         except AmicopyError as error:

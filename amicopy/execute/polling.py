@@ -1,6 +1,6 @@
-"""When to look at pending copies next: one DescribeImages per region and tick, however many copies.
+"""When to look at pending copies next: one DescribeImages per region and tick, for any number of copies.
 
-Refuses to look; lanes do. docs/adr/0009 says why these numbers.
+docs/adr/0009 explains the numbers.
 """
 
 from collections.abc import Collection

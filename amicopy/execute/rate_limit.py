@@ -1,7 +1,4 @@
-"""How fast CopyImage may be called: EC2's own token bucket, kept to rather than run into.
-
-Refuses to sleep; lanes do.
-"""
+"""How fast CopyImage can be called: EC2's own token bucket, respected in advance."""
 
 from datetime import timedelta
 

@@ -1,7 +1,4 @@
-"""Events folded into what became of each destination, and into the exit code.
-
-Refuses to print and to know in which order destinations ended: it reports them in the plan's.
-"""
+"""Events turned into the outcome of each destination, in the plan's order, and into the exit code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -137,7 +134,7 @@ class Report:
 
     @property
     def left_behind(self) -> tuple[Outcome, ...]:
-        """Those that this run has not brought to their end."""
+        """The outcomes that this run has not finished."""
         return tuple(
             outcome
             for outcome in self.outcomes
@@ -145,7 +142,7 @@ class Report:
         )
 
     def exit_code(self) -> ExitCode:
-        """Return what the process is to tell the shell (README, "Exit codes")."""
+        """Return the exit code of the process (README, "Exit codes")."""
         if self.error is not None:
             return self.error.exit_code
         if self.signal:
@@ -174,12 +171,12 @@ def _after(old: Outcome, event: Event) -> Outcome:
     new = replace(old, image_id=event.image_id or old.image_id)
     match event:
         case CopyRequested(at=at, client_token=token):
-            # An image id that an earlier token brought was a dead one.
+            # An image id that an earlier token returned was that of a dead image.
             requested_at = old.requested_at or at
             return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
         case CopyStarted(at=at):
             return replace(new, state=State.COPYING, copying_since=at, progress=())
-        case CopyJoined(at=at):  # another run's: nothing of it is ours to take back
+        case CopyJoined(at=at):  # another run's copy: not ours to roll back
             return replace(new, state=State.COPYING, client_token="", copying_since=at)
         case CopyProgressed(at=at, percent=percent):
             return replace(new, percent=percent, progress=_and_later(old.progress, at, percent))

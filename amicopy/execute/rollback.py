@@ -1,7 +1,4 @@
-"""Taking back what an interrupted run has started, for ``--on-interrupt cancel``.
-
-Refuses to touch a copy that this run found there, or joined.
-"""
+"""Rolling back what an interrupted run has started, for ``--on-interrupt cancel``; never a copy that it only joined."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,9 +16,9 @@ from amicopy.execute.report import Outcome, Report
 
 
 def roll_back(report: Report, clients: Clients, clock: Clock) -> Iterator[Event]:
-    """Deregister every copy that this run has asked for, with its snapshots; yield what became of each.
+    """Deregister every copy that this run has started, with its snapshots; yield what became of each.
 
-    What another run has asked for is left as it is.
+    Copies that another run has started are left alone.
 
     Where the answer to CopyImage did not arrive the same request is sent again: its token makes EC2 say which image
     it made, so that this one can be removed instead of being looked for.
@@ -63,7 +60,7 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     except DeadImage:
         return replace(target, state=TargetState.GONE, reason=str(TargetState.GONE))
     except TokenMismatch:
-        return replace(target, state=TargetState.KEEP, reason="another run has asked for it")
+        return replace(target, state=TargetState.KEEP, reason="another run has started it")
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
@@ -72,5 +69,5 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):
-        return replace(target, state=TargetState.KEEP, reason="another run has asked for it")
+        return replace(target, state=TargetState.KEEP, reason="another run has started it")
     return cancel_target(target, ec2, clock, stop)

@@ -1,7 +1,4 @@
-"""Sharing a release everywhere or nowhere, for ``--share-when all``: copies are held private until all are there.
-
-Refuses to write; it splits a plan's work into two halves and says when the second may begin.
-"""
+"""Sharing a release everywhere or nowhere, for ``--share-when all``: first all copies, then all permissions."""
 
 from dataclasses import replace
 
@@ -26,7 +23,7 @@ def _row_without_sharing(row: Row) -> Row:
 
 
 def may_be_shared(report: Report) -> bool:
-    """Tell whether every destination that counts holds its copy, so that all may be shared now."""
+    """Return whether every destination that counts has its copy, so that all can be shared now."""
     return all(
         outcome.is_well or outcome.state is State.SHARING_DEFERRED
         for outcome in report.outcomes

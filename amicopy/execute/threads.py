@@ -1,7 +1,4 @@
-"""Lanes in threads, one stream of events.
-
-Refuses to decide anything: the plan has, and each lane knows what to do.
-"""
+"""Lanes in threads, and one stream of their events."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -23,7 +20,7 @@ class Driver(Protocol):
     def __call__(self, lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
         """Yield the events of all lanes as they happen, until all have ended or ``stop`` is set.
 
-        None comes now and then while nothing happens, so that whoever listens can show a sign of life.
+        None is yielded from time to time while nothing happens, so that a view can show that time passes.
         """
 
 

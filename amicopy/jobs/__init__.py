@@ -1,4 +1,1 @@
-"""What the commands do, for whoever calls it: the command line and programs alike.
-
-Refuses to know options, terminals and formats.
-"""
+"""What each command does, for the command line and for programs."""

@@ -1,7 +1,4 @@
-"""Stopping copies: find what is to go, then remove it.
-
-Refuses to remove anything of its own accord: `find` only looks.
-"""
+"""Cancelling copies: `find` looks, `remove` removes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +15,7 @@ from amicopy.survey.destinations import survey_regions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelResult:
-    """What is to go, or what became of it, and why regions could not be read."""
+    """What will be removed, or what became of it, and why regions could not be read."""
 
     targets: tuple[Target, ...]
     unread: tuple[AmicopyError, ...] = ()
@@ -30,7 +27,7 @@ class CancelResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process is to tell the shell."""
+        """The exit code of the process."""
         lost = [target for target in self.targets if target.state is TargetState.FAILED or target.remaining_snapshots]
         protected = [target for target in self.targets if target.is_protected]
         done = [target for target in self.targets if target.state in {TargetState.CANCELLED, TargetState.GONE}]
@@ -81,7 +78,7 @@ class CancelJob:
         )
 
     def remove(self, found: CancelResult) -> CancelResult:
-        """Deregister what is to go and delete its snapshots; return what became of each."""
+        """Deregister the targets and delete their snapshots; return what became of each."""
         context = self._context
         do = {
             (target.region, target.resource_id): partial(
@@ -89,7 +86,7 @@ class CancelJob:
             )
             for target in found.targets
         }
-        # Interrupted it only stops looking for late snapshots: what was removed is to be told.
+        # An interruption only ends the search for late snapshots: what was removed has to be reported.
         return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
 
     def _looked(self, ec2: Ec2) -> tuple[Target, ...] | AmicopyError:

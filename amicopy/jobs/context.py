@@ -1,7 +1,4 @@
-"""The means of a job: a session, the gateways made from it, time, and what runs and stops it.
-
-Refuses to know what the job is.
-"""
+"""What a job works with: a session and its clients, a clock, the stop flag, and a way to run lanes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +49,7 @@ class Context:
         yield from self.drive(lanes, self.clock, self.stop)
 
     def source_region(self, asked: str | None) -> str:
-        """Return the region that the sources are in: the one asked for, or the configured one.
+        """Return the region of the sources: ``asked``, or the configured one.
 
         Raises:
             UsageError: there is neither.

@@ -1,7 +1,4 @@
-"""A copying job: plan, execute, and a report that can be written at any moment.
-
-Refuses to do any of it itself: planning plans, lanes execute.
-"""
+"""Copying: plan, execute, and a report that can be written at any time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -42,10 +39,10 @@ class CopyJob:
         self._planning = Planning(context, requests)
 
     def plan(self, *, may_write: bool = True) -> Plan:
-        """Return what is to be done; reads only. ``may_write`` False: it is only to be looked at.
+        """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.
 
         Raises:
-            AmicopyError: what the survey cannot go on without; every destination's own trouble is in its row.
+            AmicopyError: something could not be read that every destination needs; other problems are in the rows.
         """
         waits = may_write and self.options.wait
         return self.take(self._planning.plan(wait_until=self._deadline if waits else None, may_write=may_write))
@@ -76,7 +73,7 @@ class CopyJob:
             report.ended_by(error)
 
     def _events(self) -> Iterator[Event | None]:
-        """Yield what the lanes do and, when a signal has ended them and that was asked, how it is taken back."""
+        """Yield what the lanes do and, if a signal has ended them and it is requested, how that is rolled back."""
         context, report = self.context, self.report
         if self.options.share_when_all:
             yield from self._released()

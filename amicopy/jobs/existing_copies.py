@@ -1,7 +1,4 @@
-"""What status and verify have in common: which copies of which sources, looked at where.
-
-Refuses to write to EC2.
-"""
+"""What status and verify have in common: the copies of some sources in some regions."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -52,7 +49,7 @@ class ExistingCopies:
         )
 
     def found(self) -> tuple[Survey, tuple[CopyStatus, ...]]:
-        """Return what is there now, and every copy compared with what was asked for.
+        """Return what exists now, with every copy compared with what is desired.
 
         Raises:
             ImageNotFound: a source is not there, and no copy of it is.
@@ -61,7 +58,7 @@ class ExistingCopies:
         return survey, tuple(copy_statuses(self._request, survey))
 
     def _survey(self) -> Survey:
-        """Return every copy in every region asked for, with all that a comparison needs.
+        """Return every copy in every requested region, with everything that a comparison needs.
 
         Raises:
             ImageNotFound: a source is not there, and no copy of it is.

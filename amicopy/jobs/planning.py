@@ -1,7 +1,4 @@
-"""From orders to one plan: survey the sources and every destination, decide, and ask whether IAM allows the writes.
-
-Refuses to write.
-"""
+"""From requests to one plan: survey the sources and every destination, decide, and check permissions. Reads only."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -101,7 +98,7 @@ class Planning:
         self._asked = check_requests(context, requests)
 
     def plan(self, *, wait_until: datetime | None, may_write: bool = True) -> Plan:
-        """Return what is to be done, one row per source and destination.
+        """Return what has to be done, one row per source and destination.
 
         A source that is still pending is waited for until ``wait_until``; None: it is not. Writes that IAM forbids
         refuse the plan; of a job that may not write anyway they are only noted.
@@ -109,7 +106,7 @@ class Planning:
         Raises:
             ImageNotFound: a source is not where it was said to be; the error says where it is instead.
             TimedOut: a source is still pending.
-            AmicopyError: what the survey cannot go on without.
+            AmicopyError: something could not be read that every destination needs.
         """
         regions, notes = self._survey_sources()
         for asked in self._asked:

@@ -148,7 +148,7 @@ def read_parameter_write(context: Context, publication: Publication, image_id: s
             f"The parameter {publication.path} in {publication.region} does not contain an AMI id, so it is not "
             "changed.",
             why="Something else may rely on its value.",
-            next_step="Publish under another path, or delete the parameter if nobody needs it.",
+            next_step="Publish under another path, or delete the parameter if it is not needed.",
         )
         foreign.__cause__ = error
         return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # its value may be a secret

@@ -133,7 +133,7 @@ def copies_to_remove(
 
 
 def _is_made_by(keep: Keep, source_region: str, image: Image) -> bool:
-    """Tell whether the entry made the image, and not only somebody who carried tags along.
+    """Return whether the entry made the image, rather than a tool that copied its tags.
 
     EC2 takes ``*`` and ``?`` in a filter for any letters, so that it finds the copies of other entries too. Tags travel
     by hand and with tools: EC2's own word on what the image was copied from has to be there, and to agree.

@@ -1,7 +1,4 @@
-"""A look at every copy of the sources: once, or again and again while something is being copied.
-
-Refuses to write to EC2.
-"""
+"""The state of every copy of some sources: once, or repeatedly while something is being copied."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +27,7 @@ class StatusResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process is to tell the shell."""
+        """The exit code of the process."""
         return unread_code(self.survey)
 
     @property

@@ -46,7 +46,7 @@ class SyncResult:
 
     @property
     def has_work(self) -> bool:
-        """Whether something is to be written or waited for."""
+        """Whether there is something to write or to wait for."""
         return (
             self.report.plan.has_work
             or any(one.state is ParameterState.PUT for one in self.parameter_writes)
@@ -90,7 +90,7 @@ class SyncJob:
         self._entries: tuple[KnownEntry, ...] = check_entries(self.context, entries)
 
     def plan(self, *, may_write: bool = True) -> SyncResult:
-        """Return what is to be done; reads only. ``may_write`` is False if that will not be executed.
+        """Return what has to be done; reads only. ``may_write`` is False if that will not be executed.
 
         Raises:
             ManifestInvalid: a source is not found, or two entries ask for the same copy.

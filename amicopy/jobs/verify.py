@@ -1,7 +1,4 @@
-"""A verdict on every copy: read and compare; with repair write, then read again.
-
-Refuses to judge: the comparison does.
-"""
+"""Comparing every copy with its source; with repair, writing what is missing and comparing again."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -29,7 +26,7 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """What the process is to tell the shell: DRIFT where a copy is missing or not as its source."""
+        """The exit code of the process: DRIFT if a copy is missing or differs from its source."""
         code = unread_code(self.survey)
         if code is ExitCode.OK and (self.without_copy or not all(one.is_faithful for one in self.copies)):
             return ExitCode.DRIFT
@@ -52,14 +49,14 @@ class VerifyJob:
     def repaired(
         self, before: VerifyResult, *, prunes: bool, told: Callable[[Event], None], pruned: Callable[[str], None]
     ) -> VerifyResult:
-        """Write what the copies lack and, if asked, take away what they have beyond; return the verdict after it.
+        """Write what the copies lack and, if ``prunes``, remove extras; return the verdict afterwards.
 
-        ``told`` hears each thing that was written, ``pruned`` in words each that was removed.
+        ``told`` is called with each event, ``pruned`` with a description of each removal.
         """
         if not any(one.can_be_repaired or one.extras for one in before.copies):
             return before
 
-        def mend(region: str, found: Sequence[CopyStatus]) -> list[AmicopyError]:
+        def repair_region(region: str, found: Sequence[CopyStatus]) -> list[AmicopyError]:
             ec2, clock, stop = self._context.clients[region], self._context.clock, self._context.stop
             errors = []
             for one in found:
@@ -73,5 +70,5 @@ class VerifyJob:
         for one in before.copies:
             if one.desired is not None:
                 by_region.setdefault(one.copy.region, []).append(one)
-        tasks = {region: partial(mend, region, some) for region, some in by_region.items()}
+        tasks = {region: partial(repair_region, region, some) for region, some in by_region.items()}
         return self.verdict([error for errors in all_at_once(tasks, self._context.stop).values() for error in errors])

@@ -1,4 +1,1 @@
-"""Manifests: a YAML file that says which images belong where, read into orders.
-
-Refuses to ask AWS: a manifest is right or wrong by itself.
-"""
+"""Manifests: a YAML file that lists images and where they should be copied, checked without AWS."""

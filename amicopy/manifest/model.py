@@ -1,7 +1,4 @@
-"""What a set of images asks for, entry by entry: where the source is found, what belongs where, what comes after.
-
-Refuses to know in which file it was written, beyond the words that say where.
-"""
+"""The entries of a manifest, as values: the source, the copies, what happens with their ids, how many stay."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

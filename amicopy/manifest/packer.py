@@ -1,7 +1,4 @@
-"""What packer's manifest post-processor wrote: the AMIs of its last run.
-
-Refuses to guess: artifacts of other builders are passed over.
-"""
+"""The AMIs of packer's last run, from its manifest post-processor; other artifacts are ignored."""
 
 import json
 import re
@@ -15,7 +12,7 @@ def packer_artifacts(content: bytes) -> dict[str, str]:
     packer.io, manifest post-processor: ``builds[].artifact_id`` is ``REGION:AMI,…``, ``last_run_uuid`` the run.
 
     Raises:
-        ValueError: it is no packer manifest, its last run made no AMI, or several for one region.
+        ValueError: it is not a packer manifest, or its last run made no AMI or several for one region.
     """
     try:
         document = json.loads(content)

@@ -1,7 +1,4 @@
-"""A manifest as values: entries, each with where its source is found and what belongs where.
-
-Refuses to ask AWS, and to read anything but the manifest and the packer manifests that it names.
-"""
+"""Reading a manifest into entries. Nothing is read but the manifest and the packer manifests that it names."""
 
 import json
 import os
@@ -204,7 +201,9 @@ class _Entries:
         share = None
         if "share" in said:
             found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
-            share = frozenset(who for who in found if who)  # empty: nobody, which differs from "as the source"
+            share = frozenset(
+                who for who in found if who
+            )  # empty: shared with no one, which differs from "as the source"
         within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
         after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
         request = CopyRequest(

@@ -1,7 +1,4 @@
-"""A manifest's values held against its schema, every fault with its place and, for a misspelt key, the right one.
-
-Refuses to know what the values mean.
-"""
+"""Checking a manifest against its schema: every problem with its position, and the right key for a misspelled one."""
 
 import difflib
 import json

@@ -1,7 +1,7 @@
-"""YAML as plain values, each with the place where it stands in the file; variables filled in.
+"""YAML as plain values with their positions in the file, and variables filled in.
 
-Refuses what a manifest has no use for: tags that make objects, keys given twice, files that expand without end.
-Every scalar stays the text that was written: `no` is no boolean, 1.10 is no number, 012345678901 is an account.
+Tags that create objects, repeated keys and files that expand without end are errors. Every scalar stays text: `no` is
+not a boolean, 1.10 is not a number, 012345678901 is an account.
 """
 
 import os

@@ -1,6 +1,6 @@
-"""What would fail after an hour of copying, found in what the survey knows: keys, sharing, throughput.
+"""What would fail after an hour of copying, found beforehand: keys, sharing, throughput.
 
-Refuses to ask AWS, and to assume the worst: what could not be read is no problem.
+What could not be read is not taken for a problem.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -
     elif settings.key and (problem := settings.key.problem()):
         yield KeyUnusable(
             f"The KMS key {settings.key.arn} cannot encrypt a copy in {region}: {problem}.",
-            why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
-            next_step=f"{settings.key.mend()} Or name another: --kms-key {region}=KEY".strip(),
+            why='EC2 would start the copy and fail it later: "Copy image failed with an internal error".',
+            next_step=f"{settings.key.fix()} Or name another: --kms-key {region}=KEY".strip(),
         )
     elif settings.default_key and will_be_encrypted(desired, settings) and (problem := settings.default_key.problem()):
         yield KeyUnusable(
             f"The default key for EBS in {region}, {settings.default_key.arn}, cannot encrypt a copy: {problem}.",
-            why='EC2 would start the copy and let it fail at its end: "Copy image failed with an internal error".',
-            next_step=f"{settings.default_key.mend()} Or name another: --kms-key {region}=KEY".strip(),
+            why='EC2 would start the copy and fail it later: "Copy image failed with an internal error".',
+            next_step=f"{settings.default_key.fix()} Or name another: --kms-key {region}=KEY".strip(),
         )
     yield from _encryption_problems(desired, settings, region)
     yield from public_problems(desired, settings, region)
@@ -51,9 +51,9 @@ def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region:
         )
     elif encrypted and (key := encrypting_key(settings)) and key.is_aws_managed:
         yield NotShareable(
-            f"The copy in {region} would be encrypted with the AWS-managed key, and so could be shared with nobody.",
+            f"The copy in {region} would be encrypted with the AWS-managed key, which cannot be shared.",
             why=f"{encrypted}; {'the key named' if settings.key else 'the default key for EBS there'} is AWS's own. "
-            f"The copy is to be shared with {', '.join(map(str, sorted(shared)))}.",
+            f"The copy should be shared with {', '.join(map(str, sorted(shared)))}.",
             next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
         )
 
@@ -65,13 +65,13 @@ def public_problems(
     if any(principal.is_public for principal in desired.launch_permissions):
         if watermarks := (desired.source.watermarks or frozenset()).union((copy and copy.watermarks) or ()):
             yield NotShareable(
-                f"The copy in {region} is to be public, and has a watermark: {', '.join(sorted(watermarks))}.",
+                f"The copy in {region} should be public, but has a watermark: {', '.join(sorted(watermarks))}.",
                 why="EC2 allows no watermark on a public AMI (AttachImageWatermark), and CopyImage carries watermarks.",
                 next_step="Leave the copy private (--no-permissions), or share it with accounts: --share ACCOUNT",
             )
         if settings.images_blocked:
             yield NotShareable(
-                f"Block public access for AMIs is on in {region}, and the copy is to be public.",
+                f"Block public access for AMIs is on in {region}, but the copy should be public.",
                 why="It is a setting of the account; amicopy never switches it off.",
                 next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
                 f"aws ec2 disable-image-block-public-access --region {region}",
@@ -86,7 +86,7 @@ def public_problems(
     public_volumes = any(one.is_public for who in desired.volume_permissions.values() for one in who)
     if public_volumes and settings.snapshots_blocked:
         yield NotShareable(
-            f"Block public access for snapshots is on in {region}, and the copy's snapshots are to be public.",
+            f"Block public access for snapshots is on in {region}, but the copy's snapshots should be public.",
             why="It is a setting of the account; amicopy never switches it off.",
             next_step="Leave the permissions behind: --no-permissions, or --share ACCOUNT",
         )
@@ -100,7 +100,7 @@ def will_be_encrypted(desired: DesiredCopy, settings: RegionSettings) -> str:
     if not desired.source.snapshot_ids:
         return ""  # kept in S3: CopyImage cannot encrypt it
     if desired.encrypt:
-        return "Encryption was asked for"
+        return "Encryption is requested"
     if any(device.encrypted for device in desired.source.devices):
         return "The source is encrypted"
     if settings.encryption_by_default:

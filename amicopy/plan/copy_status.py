@@ -1,7 +1,4 @@
-"""What is where: every copy of the sources, what each lacks, and what it has beyond.
-
-Refuses to decide what to do about it.
-"""
+"""Every copy of the sources, with its differences and extras."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

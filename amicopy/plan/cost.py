@@ -40,7 +40,7 @@ def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destin
 
 
 def cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
-    """Return how much is to be copied where, as an upper bound: EC2 copies less of what it has copied before."""
+    """Return how much will be copied where, as an upper bound: EC2 copies less of what it has copied before."""
     starting = [row for row in rows if row.action.starts_a_copy and row.source.snapshot_ids]
     if not starting:
         return []

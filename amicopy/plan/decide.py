@@ -18,7 +18,7 @@ from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
 
 def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
-    """Return what has to be done so that every destination holds one faithful copy of every source."""
+    """Return what has to be done so that every destination has one faithful copy of every source."""
     copies = {destination: copies_by_source(found.copies) for destination, found in survey.destinations.items()}
     rows = tuple(
         _plan_row(request, survey, source, found, copies[destination].get(source.reference, NO_COPIES))

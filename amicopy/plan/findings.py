@@ -14,7 +14,7 @@ from amicopy.core.models import Image
 class RegionSettings:
     """What a region's settings and keys mean for a copy; what was of no interest, or may not be read, is None."""
 
-    key: KmsKey | None = None  # the one asked for
+    key: KmsKey | None = None  # the requested one
     key_problem: AmicopyError | None = None
     encryption_by_default: bool | None = None
     default_key: KmsKey | None = None

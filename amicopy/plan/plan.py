@@ -11,7 +11,7 @@ from amicopy.plan.attributes.base import DesiredCopy, Difference
 
 
 class Action(StrEnum):
-    """What is to be done for one source in one destination."""
+    """What will be done for one source in one destination."""
 
     COPY = "copy"
     JOIN = "join"
@@ -38,7 +38,7 @@ class Row:
     copy: Image | None = None  # the one that is there and will be used
     differences: tuple[Difference, ...] = ()
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
-    dead_ids: frozenset[str] = frozenset()  # failed copies, whoever made them: no token of ours may bring one back
+    dead_ids: frozenset[str] = frozenset()  # failed copies of any tool: a token of ours must not return one of them
     best_effort: bool = False
     is_held: bool = False  # its sharing waits for the other destinations
     problems: tuple[AmicopyError, ...] = ()  # why it is refused
@@ -61,7 +61,7 @@ class Row:
 
     @property
     def name(self) -> str:
-        """The name that the copy has or is to have."""
+        """The name that the copy has or will have."""
         return (self.copy and self.copy.name) or self.desired.name
 
     @property
@@ -84,7 +84,7 @@ class Plan:
 
     @property
     def has_work(self) -> bool:
-        """Something is to be written or waited for."""
+        """Whether there is something to write or to wait for."""
         return any(row.writes for row in self.rows)
 
     def refusal(self) -> PlanRefused:
@@ -116,7 +116,7 @@ def with_refusals(plan: Plan, refusals: Mapping[Destination, AmicopyError]) -> P
 
 
 def rows_by_destination(plan: Plan) -> Mapping[Destination, tuple[Row, ...]]:
-    """Return the rows of each destination that are to be executed, in the plan's order."""
+    """Return the rows of each destination that have to be executed, in the plan's order."""
     found: dict[Destination, list[Row]] = {}
     for row in plan.rows:
         found.setdefault(row.destination, [])

@@ -1,1 +1,1 @@
-"""Plans, events and results as people and programs read them. Refuses to decide anything."""
+"""Plans, events and results as people and programs read them."""

@@ -1,7 +1,4 @@
-"""What cancelling is going to do, and what it did, for people and programs.
-
-Refuses to colour.
-"""
+"""What cancel is going to remove and what it has removed, for people and programs."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -14,7 +11,7 @@ from amicopy.render.text import columns, safe
 
 
 def target_lines(targets: Sequence[Target]) -> Iterator[str]:
-    """Yield one line for each image and orphaned snapshot that was found: what is to become of it, and why."""
+    """Yield one line for each image and orphaned snapshot that was found: what will be done with it, and why."""
     yield from columns([[str(one.state), one.region, one.resource_id, safe(one.reason)] for one in targets])
 
 

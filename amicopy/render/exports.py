@@ -1,7 +1,6 @@
-"""AMI ids by region as the next step reads them: for Terraform, CloudFormation, shells, and as Markdown.
+"""AMI ids by region for the next step: Terraform, CloudFormation, shells, Markdown.
 
-Refuses to hand on an id that is not available and as asked: who deploys from a map relies on every entry.
-The sources' own ids are in it too, since who deploys to all regions deploys to the source's as well.
+Only ids that are available and up to date, since people deploy from these maps. The sources' own ids are included.
 """
 
 import re
@@ -93,7 +92,7 @@ def cfn(report: Report) -> str:
 def env(report: Report) -> str:
     """Return ``AMI_US_WEST_2=ami-…`` lines for a shell (``set -a; . FILE``) and ``docker run --env-file``.
 
-    With several sources the name holds the source's id too: ``AMI_0ABC…_US_WEST_2``.
+    With several sources the name contains the source's id too: ``AMI_0ABC…_US_WEST_2``.
     """
     found = amis(report)
     lines = [

@@ -1,7 +1,4 @@
-"""Results written to files: complete or not at all, and refused before a run starts where that cannot work.
-
-Refuses to leave half a file, or a temporary one, behind.
-"""
+"""Writing result files: each is replaced as a whole, and checked before a run starts."""
 
 import os
 import secrets
@@ -70,9 +67,9 @@ def _beside(target: Path) -> tuple[int, Path]:
 
 
 def _is_stream(path: str | Path) -> bool:
-    """Tell whether it is no file of its own: a pipe, a device, or a name for an open descriptor.
+    """Return whether it is not a regular file of its own, but a pipe, a device, or an open descriptor.
 
-    ``/dev/stdout`` may lead to a regular file, which the shell holds open: replaced, it would lose what comes after.
+    ``/dev/stdout`` may lead to a regular file that the shell keeps open: replacing it would lose later output.
     """
     name = str(path)
     if name in {"/dev/stdout", "/dev/stderr"} or name.startswith(("/dev/fd/", "/proc/self/fd/")):

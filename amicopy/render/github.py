@@ -1,7 +1,4 @@
-"""What a step of GitHub Actions hands on: outputs, a summary on the run's page, annotations.
-
-Refuses to let foreign text become a workflow command or a second output.
-"""
+"""What a step of GitHub Actions passes on: outputs, a summary, annotations. Untrusted text cannot become a command."""
 
 import json
 import secrets
@@ -22,7 +19,7 @@ _MOST_FAILURES = 200
 
 
 def outputs(report: Report, exit_code: ExitCode) -> str:
-    """Return what is to be appended to the file that ``GITHUB_OUTPUT`` names.
+    """Return the text for the file that ``GITHUB_OUTPUT`` names.
 
     ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources: of source id and such
     objects); ``ami-REGION`` (with several: ``ami-SOURCE-REGION``) for each. Holds only ids that are available and as
@@ -42,7 +39,7 @@ def outputs(report: Report, exit_code: ExitCode) -> str:
 
 
 def _output(name: str, value: str) -> str:
-    # A delimiter that nobody can guess: a value that holds it would end there, and begin another output.
+    # An unpredictable delimiter: a value that contained it would end there and start another output.
     delimiter = f"amicopy_{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
 

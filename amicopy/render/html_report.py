@@ -1,6 +1,6 @@
-"""A run as one HTML page for people: every region's timeline, ids, sizes, what was carried, what failed and why.
+"""A run as one HTML page: every region's timeline, ids, sizes, what was carried, what failed and why.
 
-Refuses to load anything, to run a script, and to let foreign text be more than text.
+It loads nothing and runs no script; untrusted text is escaped.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from amicopy.render.summary import summary
 from amicopy.render.text import counted, duration, safe
 from amicopy.render.timeline import Scale, bar, scale
 
-# With more sources than this, those that are all well are folded: a page of thousands of rows is to be skimmed.
+# With more sources than this, those without problems are collapsed, so that a long page can be skimmed.
 _MOST_OPEN = 3
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
@@ -136,13 +136,13 @@ def _failure(parts: tuple[str, str, str, str], regions: Iterable[str]) -> str:
 
 
 def _unfinished(report: Report, command_line: str) -> Iterator[str]:
-    """Yield what is left to EC2 and to the next run; of a refused run nothing was begun."""
+    """Yield what EC2 is still copying and how to continue; a refused run has started nothing."""
     left = report.left_behind
     if not left or report.refused:
         return
     yield '<section aria-labelledby="unfinished">\n<h2 id="unfinished">What is unfinished</h2>'
     again = f": <code>{_text(command_line)}</code>" if command_line else "."
-    yield f"<p>{counted(len(left), 'copy', 'copies')}. What EC2 copies goes on there; to complete it, run the same"
+    yield f"<p>{counted(len(left), 'copy', 'copies')}. EC2 keeps copying; to complete the copies, run the same"
     yield f"command again{again}</p>"
     yield "</section>"
 

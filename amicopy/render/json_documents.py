@@ -1,6 +1,6 @@
-"""Plans, results and events as JSON-ready values, for programs.
+"""Plans, results and events as JSON-ready values.
 
-Refuses to change the meaning of a field: adding one is compatible, renaming one is a new ``schema``.
+Adding a field is compatible; renaming one, or changing its meaning, is a new ``schema``.
 """
 
 from collections.abc import Mapping, Sequence
@@ -85,9 +85,9 @@ def report_document(
 def unread_documents(survey: Survey) -> list[dict[str, Any]]:
     """Return the regions that could not be read, and why."""
     return [
-        {"region": region, "error": error_document(destination.problem)}
-        for region, destination in survey.destinations.items()
-        if destination.problem
+        {"region": findings.region, "error": error_document(findings.problem)}
+        for findings in survey.destinations.values()
+        if findings.problem
     ]
 
 

@@ -1,7 +1,4 @@
-"""The plan as lines for people: what will be done where, and why.
-
-Refuses to colour and to print.
-"""
+"""The plan as lines for people: what will be done where, and why."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,7 +6,7 @@ from collections.abc import Iterator
 from amicopy.plan.plan import Action, Plan
 from amicopy.render.text import columns, counted, safe
 
-# More lines than this nobody reads before the work begins.
+# A longer plan is not read before the work begins.
 _MOST_LINES = 100
 
 

@@ -1,7 +1,4 @@
-"""Progress on a terminal: a table with a bar per copy, or per region where they are too many, redrawn in place.
-
-Refuses to be there for anything but a terminal, and to grow beyond the screen.
-"""
+"""Progress on a terminal: a table with a bar per copy, or per region if there are too many, redrawn in place."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -117,7 +114,7 @@ class LiveView:
 
 
 def _urgency(outcome: Outcome) -> int:
-    """Order rows for a small screen: what goes on first, then failures, then what has ended well."""
+    """Sort rows for a small screen: unfinished copies, then failures, then the others."""
     return 2 if outcome.is_well else 1 if outcome.ended else 0
 
 

@@ -1,7 +1,4 @@
-"""The result on stdout, in the format asked for.
-
-Refuses to write anything else there: stdout is the pipeline's.
-"""
+"""The result on stdout, in the requested format."""
 
 import io
 import json
@@ -87,7 +84,7 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, styled: bool
     table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
-    # Written in one piece by us: rich ends the process when whoever reads stdout has gone.
+    # Written at once by us: rich ends the process when the reader of stdout has gone.
     paper = io.StringIO()
     console = Console(
         file=paper, force_terminal=styled, markup=False, emoji=False, highlight=False, legacy_windows=False

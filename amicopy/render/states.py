@@ -10,7 +10,7 @@ from amicopy.execute.report import Outcome, State
 class StateWords:
     """The appearance of one state."""
 
-    running: str  # while the run goes on
+    running: str  # during the run
     ended: str  # in a result
     sign: str = "…"
     tone: str = "wait"  # good, bad or wait: a class of the HTML report

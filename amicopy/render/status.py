@@ -1,7 +1,4 @@
-"""Where copies stand, for people and programs.
-
-Refuses to colour.
-"""
+"""The state of copies, for people and programs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

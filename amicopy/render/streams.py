@@ -1,7 +1,4 @@
-"""Writing to stderr so that a run never ends because nobody reads it.
-
-Refuses to raise.
-"""
+"""Writing to stderr, which never ends a run: nobody may be reading it."""
 
 import os
 import sys

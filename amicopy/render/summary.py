@@ -1,7 +1,4 @@
-"""What a run says last: a summary, each failure with its reason, and the command that goes on.
-
-Refuses to colour and to print.
-"""
+"""What a run writes last: a summary, each failure with its reason, and the command that continues."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,7 +30,7 @@ def refusal_lines(plan: Plan) -> Iterator[str]:
 
 
 def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[str]:
-    """Yield the summary (unless ``quiet``), what was left to EC2, and the failures last."""
+    """Yield the summary (unless ``quiet``), what EC2 is still copying, and the failures last."""
     worked = any(outcome.state is not State.UNCHANGED for outcome in report.outcomes)
     if not quiet and worked:
         yield summary(report)

@@ -1,7 +1,4 @@
-"""Words for a screen: foreign text made harmless, errors in four lines, durations, counts.
-
-Refuses to colour; whoever prints does.
-"""
+"""Text for a screen: untrusted text escaped, errors in four lines, durations, counts."""
 
 import shlex
 import shutil

@@ -1,7 +1,4 @@
-"""A run's timeline as SVG: one bar per copy, all on the same scale, drawn without a script.
-
-Refuses to be the only place where anything is said: what a bar shows stands in words beside it.
-"""
+"""A run's timeline as SVG: one bar per copy on a common scale. Everything it shows is in the page as text, too."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,7 +54,7 @@ def _words(length: timedelta) -> str:
 
 
 def bar(outcome: Outcome, scale: Scale) -> str:
-    """Return one copy's bar: a line while it was asked for, a block while EC2 copied, a full block while settling.
+    """Return one copy's bar: a line while it is requested, a block while EC2 copies, a dark block for completing.
 
     The block fills as the percentage grew. Empty where nothing has happened.
     """
@@ -86,7 +83,7 @@ def _shapes(outcome: Outcome, scale: Scale) -> Iterator[str]:
 
 def _block(name: str, scale: Scale, begin: datetime, end: datetime, *, top: int = 3, height: int = 14) -> str:
     left = min(scale.x(begin), _WIDTH - 4)
-    width = max(4, scale.x(end) - left)  # what took a moment only is to be seen too
+    width = max(4, scale.x(end) - left)  # a moment is visible, too
     return f'<rect class="{name}" x="{left}" y="{top}" width="{width}" height="{height}"/>'
 
 

@@ -31,7 +31,7 @@ class Unconfirmed:
     # The console offers disabled images for copying; what the API does is not documented.
     copy_of_disabled: Literal["accepted", "refused"] = "accepted"
     copy_keeps_deprecation: bool = False
-    # The newest guide says that a copy keeps its source's list of instance types; nobody has reported it yet.
+    # The newest guide says that a copy keeps its source's list of instance types; there is no report of it yet.
     copy_keeps_instance_types: bool = True
     # The key of a copy in another region when the source is encrypted and no key is given. The EC2 guide says "the
     # same key", which only a multi-Region key can be; the EBS guide says the destination's default key.

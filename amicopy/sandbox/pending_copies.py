@@ -1,6 +1,6 @@
 """Copies in progress: what the passing of time does to pending images and snapshots.
 
-Nothing here runs by itself: there is no thread and no timer. Whoever reads a region advances it first.
+Nothing here runs by itself: there is no thread and no timer. Reading a region advances it first.
 """
 
 from collections.abc import Mapping, MutableMapping

@@ -59,7 +59,7 @@ def read_volume_permissions(ec2: Ec2, snapshot_id: str) -> frozenset[Principal] 
 
 
 def read_uefi_data(ec2: Ec2, image: Image) -> str | None:
-    """Return the image's UEFI variables, empty if it has none; None if they cannot be read, or were not asked for.
+    """Return the image's UEFI variables, empty if it has none; None if they were not read.
 
     Only an image that can boot with UEFI is asked.
     """

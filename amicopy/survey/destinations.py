@@ -58,7 +58,7 @@ def survey_destinations(
     every: bool = False,
     looked_up: Mapping[Destination, Pending[dict[str, Image]]] = MappingProxyType({}),
 ) -> Survey:
-    """Return what every destination holds of these sources, all of them asked at once.
+    """Return what every destination has of these sources; all are read at the same time.
 
     The details that a comparison needs are read of the newest available copy of each source; with ``every``, of all.
     ``looked_up`` has, by destination, calls of `look_up` that have run already.

@@ -1,7 +1,4 @@
-"""From what is sought to the AMI that is meant: by id, the newest of a name, or what a parameter holds.
-
-Refuses to take anything that is not available.
-"""
+"""Finding the AMI that a manifest names: by id, by name (the newest), or by a parameter. It has to be available."""
 
 from datetime import datetime
 
@@ -18,7 +15,7 @@ def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: date
 
     Raises:
         ImageNotFound: no AMI has such a name, or there is no such parameter.
-        UsageError: the parameter holds no AMI id.
+        UsageError: the parameter does not contain an AMI id.
     """
     match sought:
         case ById(image_id=image_id):
@@ -64,7 +61,9 @@ def _held(path: str, parameters: ParameterStore) -> str:
     try:
         check_image_id(value)
     except ValueError as error:
-        raise UsageError(f"The parameter {path} in {parameters.region} holds no AMI id.", why=f"{error}.") from error
+        raise UsageError(
+            f"The parameter {path} in {parameters.region} does not contain an AMI id.", why=f"{error}."
+        ) from error
     return value
 
 

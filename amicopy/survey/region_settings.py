@@ -1,6 +1,6 @@
-"""Reading what a region's settings and keys mean for new copies: only what the request makes interesting.
+"""Reading a region's settings and keys, as far as they matter for the requested copies.
 
-Refuses to fail for lack of a permission: what IAM does not let us read is a note.
+What IAM does not allow to read becomes a note.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,14 +84,14 @@ class _Reader:
             return None
 
     def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
-        """Return the key that was asked for, or why a copy cannot be encrypted with it."""
+        """Return the requested key, or why a copy cannot be encrypted with it."""
         try:
             return self.read(lambda: self._kms.describe_key(text)), None
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
                 error.what,
-                why=f"{error.why.rstrip('.')}. EC2 would start the copy and let it fail at its end.",
+                why=f"{error.why.rstrip('.')}. EC2 would start the copy and fail it later.",
                 next_step=f"Name one that is there: --kms-key {region}=KEY (aws kms list-aliases --region {region})",
             )
 

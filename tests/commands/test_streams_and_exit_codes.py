@@ -219,7 +219,7 @@ def test_without_credentials_nothing_is_asked(amicopy: Run, world: World, monkey
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, ran.out, world.requests) == (6, "", [])
-    assert ran.err.startswith("error: There are no AWS credentials that can be used. [no-credentials]")
+    assert ran.err.startswith("error: There are no usable AWS credentials. [no-credentials]")
     for way_out in ("aws sso login", "--profile", "AWS_ACCESS_KEY_ID", "--sandbox"):
         assert way_out in ran.err
 

@@ -1,7 +1,4 @@
-"""``amicopy cancel``: its options.
-
-Refuses to import what needs botocore before the options are known to be right.
-"""
+"""``amicopy cancel``: its options, checked before anything is imported that calls AWS."""
 
 from typing import Any
 
@@ -21,7 +18,7 @@ from amicopy.cli.options import (
 
 EXIT_CODES = """\b
 Exit codes:
-  0 all that was to go is gone        1 nothing could be removed
+  0 everything was removed            1 nothing could be removed
   2 usage                             3 something was kept: protected, in use, or refused
   6 credentials, permissions
 """
@@ -35,23 +32,23 @@ Exit codes:
     multiple=True,
     required=True,
     type=NameList(),
-    help="Where: regions, 'all', or patterns.",
+    help="Regions, patterns, or 'all'.",
     shell_complete=complete_regions,
 )
 @source_options
-@option("--all-pending", is_flag=True, help="Every pending copy that amicopy made there, of whatever source.")
-@option("--available", is_flag=True, help="Remove finished copies too.")
-@option("--yes", is_flag=True, help="Do not ask.")
-@option("--dry-run", is_flag=True, help="Show what would go and remove nothing.")
+@option("--all-pending", is_flag=True, help="Cancel every pending copy that amicopy made there, of any source.")
+@option("--available", is_flag=True, help="Also remove available copies.")
+@option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@option("--dry-run", is_flag=True, help="Show what would be removed without removing anything.")
 @connection_options
 @output_options("text", "table", "json")
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
-    """Stop copies: deregister them and delete their snapshots.
+    """Cancel copies: deregister them and delete their snapshots.
 
-    AMI is a source's id (with its region in --from, by default the configured one), whose pending and failed copies
-    go, or a copy's own id. Snapshots that a stopped or killed copy left behind go too. Nothing else is touched: not
-    the source, not an image that was made from something else, and no finished copy without --available.
+    AMI is the id of a source (in the region of --from, or the configured one), to cancel its pending and failed copies,
+    or the id of a copy. Snapshots that an interrupted copy has left are removed as well. Nothing else is touched: not
+    the source, no image that was made from something else, and no available copy without --available.
 
     \b
     Examples:

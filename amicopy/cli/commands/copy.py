@@ -24,9 +24,9 @@ EXIT_CODES = """\b
 Exit codes:
   0 every destination is up to date   1 nothing succeeded, or refused and nothing started
   2 usage                             3 some destinations done, some not
-  4 --dry-run --exit-code: work to do 5 still copying; the same command goes on
+  4 --dry-run --exit-code: work to do 5 still copying; the same command continues
   6 credentials, permissions, region not enabled
-  130, 143 interrupted; the copies go on
+  130, 143 interrupted; EC2 keeps copying
 """
 
 
@@ -35,28 +35,28 @@ Exit codes:
 @option(
     "--packer-manifest",
     metavar="FILE",
-    help="Copy the AMI of packer's last run, as its packer-manifest.json has it, instead of AMI...",
+    help="Copy the AMI of packer's last run, from its packer-manifest.json, instead of AMI...",
 )
 @option(
     "--to",
     multiple=True,
     required=True,
     type=NameList(),
-    help="Destination regions: a comma list, repeatable; 'all', or patterns such as 'eu-*'.",
+    help="Destination regions, separated by commas: names, patterns such as 'eu-*', or 'all'; repeatable.",
     shell_complete=complete_regions,
 )
 @option(
     "--exclude",
     multiple=True,
     type=NameList(),
-    help="Regions or patterns to leave out of --to.",
+    help="Regions or patterns to exclude from --to.",
     shell_complete=complete_regions,
 )
 @option(
     "--best-effort",
     multiple=True,
     type=NameList(),
-    help="Destinations whose failure is reported and does not count.",
+    help="Destinations whose failure is reported but does not change the exit code.",
     shell_complete=complete_regions,
 )
 @source_options
@@ -70,12 +70,12 @@ Exit codes:
 def command(environment: Environment, /, **options: Any) -> int:
     """Copy AMIs to other regions, faithfully and exactly once.
 
-    Leaves in every destination one available AMI with the source's tags, its snapshots' tags, launch permissions,
-    snapshot permissions and deprecation date. The same command again joins, completes and repairs; where all is as
-    asked it writes nothing.
+    Waits until each destination has one available AMI with the source's tags, its snapshots' tags, launch permissions,
+    snapshot permissions and deprecation date. Running the same command again continues: it waits for pending copies,
+    completes and repairs existing ones, and writes nothing if everything is up to date.
 
-    AMI may be -: then the ids are read from stdin. Templates may hold {name} {source_id} {source_region} {region}
-    {date}; the same command is content with a {date} of another day.
+    Use - as AMI to read the ids from stdin. Templates can contain {name} {source_id} {source_region} {region} {date};
+    an existing copy with the {date} of another day is up to date.
 
     \b
     Examples:

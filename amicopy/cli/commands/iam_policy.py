@@ -1,7 +1,4 @@
-"""``amicopy iam-policy``: the least-privilege policy for a command line.
-
-Refuses to ask AWS anything.
-"""
+"""``amicopy iam-policy``: the least-privilege policy for a command line."""
 
 import json
 from typing import Any
@@ -22,10 +19,11 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 def command(for_command: str, **options: Any) -> int:
     """Print the smallest IAM policy for a command line.
 
-    Takes every option of copy: put iam-policy where copy stood. Regions named one by one limit the policy to them.
+    Takes every option of copy: replace copy with iam-policy in your command line. The regions that you name
+    limit the policy.
 
-    --for sync is all that a manifest may come to. Where it names a KMS key, add --kms-key; EC2's part is limited to the
-    regions of --from and --to.
+    --for sync covers everything that a manifest can need. If it names a KMS key, add --kms-key; the EC2 statements are
+    limited to the regions of --from and --to.
 
     \b
     Examples:

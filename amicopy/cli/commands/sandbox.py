@@ -1,7 +1,4 @@
-"""``amicopy sandbox``: serve a local EC2 until stopped.
-
-Refuses to import moto before it is asked to serve.
-"""
+"""``amicopy sandbox``: serve a local EC2 until stopped."""
 
 import click
 
@@ -16,14 +13,15 @@ from amicopy.cli.options import option
     "faults",
     multiple=True,
     metavar="FAULT",
-    help="Something to go wrong: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
+    help="A fault to simulate: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
 )
 @click.pass_obj
 def command(environment: Environment, /, port: int, faults: tuple[str, ...]) -> int:
-    """Serve a local EC2 to rehearse against: no account, no cost.
+    """Serve a local EC2 for tests and demos: no account, no cost.
 
-    Prints, as lines that a shell can source, what to export, the sample AMIs and a first command; then serves on
-    loopback until Ctrl-C. Every AWS client that heeds AWS_ENDPOINT_URL can talk to it: aws, boto3, Terraform.
+    Prints the environment variables to export, the sample AMIs and a first command, in a form that a shell can source;
+    then serves on loopback until Ctrl-C. Every AWS client that honors AWS_ENDPOINT_URL can use it: aws, boto3,
+    Terraform.
 
     \b
     Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), html, truncated,

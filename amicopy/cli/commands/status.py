@@ -1,7 +1,4 @@
-"""``amicopy status``: its options.
-
-Refuses to import what needs botocore before the options are known to be right.
-"""
+"""``amicopy status``: its options, checked before anything is imported that calls AWS."""
 
 from typing import Any
 
@@ -39,14 +36,14 @@ Exit codes:
     shell_complete=complete_regions,
 )
 @source_options
-@option("--watch", is_flag=True, help="Look again until nothing is being copied any more.")
+@option("--watch", is_flag=True, help="Keep watching until no copy is pending.")
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
     """Show every copy of AMIs: where, in which state, what is missing.
 
-    Copies are found by EC2's lineage and by amicopy's tag, whichever tool made them. Reads only.
+    Finds copies by the source that EC2 records and by amicopy's tag, no matter which tool made them. Reads only.
 
     \b
     Examples:

@@ -1,7 +1,4 @@
-"""``amicopy sync``: its options.
-
-Refuses to import what needs botocore before the options are known to be right.
-"""
+"""``amicopy sync``: its options, checked before anything is imported that calls AWS."""
 
 from typing import Any
 
@@ -16,31 +13,30 @@ from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 the manifest is true              1 nothing succeeded, or refused and nothing started
-  2 usage, or a faulty manifest       3 some of it is true, some not
-  4 --dry-run --exit-code: work to do 5 still copying; the same command goes on
+  0 everything is up to date          1 nothing succeeded, or refused and nothing started
+  2 usage, or an invalid manifest     3 some entries done, some not
+  4 --dry-run --exit-code: work to do 5 still copying; the same command continues
   6 credentials, permissions, region not enabled
-  130, 143 interrupted; the copies go on
+  130, 143 interrupted; EC2 keeps copying
 """
 
 
 @click.command("sync", epilog=EXIT_CODES)
 @click.argument("manifest", metavar="MANIFEST", required=False, type=click.Path())
-@option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and end.")
+@option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and exit.")
 @run_options
 @connection_options
 @output_options(*RUN_FORMATS)
 @file_options
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
-    """Make a manifest true: which images belong where.
+    """Apply a manifest: copy each image where it belongs.
 
-    MANIFEST is a YAML file (- for stdin) that names sources and destinations, what the copies are to bear, where their
-    ids are published, and how many copies stay. Without changes a run writes nothing. --dry-run shows what would
-    change: + made, ~ changed, - removed, = as it is.
+    MANIFEST is a YAML file (- for stdin) that lists images, their destinations and options, where the ids of the copies
+    are published, and how many copies are kept. If nothing has changed, a run writes nothing. --dry-run shows what
+    would change: + added, ~ changed, - removed, = unchanged.
 
-    With --no-wait a run makes one pass and ends; run again and again by any scheduler it brings a set of any size to
-    its end.
+    With --no-wait a run does what is possible now and exits; a scheduler that repeats it completes a set of any size.
 
     \b
     Examples:

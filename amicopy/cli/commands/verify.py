@@ -1,7 +1,4 @@
-"""``amicopy verify``: its options.
-
-Refuses to import what needs botocore before the options are known to be right.
-"""
+"""``amicopy verify``: its options, checked before anything is imported that calls AWS."""
 
 from typing import Any
 
@@ -22,9 +19,9 @@ from amicopy.cli.options import (
 
 EXIT_CODES = """\b
 Exit codes:
-  0 every copy is as its source       2 usage
+  0 every copy matches its source     2 usage
   1, 6 nothing could be read          3 some regions could not be read
-  4 some copy is not
+  4 a copy differs or is missing
 """
 
 
@@ -41,7 +38,7 @@ Exit codes:
 )
 @source_options
 @wanted_options
-@option("--repair", is_flag=True, help="Write what is missing, where EC2 lets it be written.")
+@option("--repair", is_flag=True, help="Write what is missing, if EC2 allows it on an existing image.")
 @option("--prune", is_flag=True, help="With --repair: remove tags and permissions that the source does not have.")
 @connection_options
 @output_options("table", "text", "json")
@@ -49,10 +46,10 @@ Exit codes:
 def command(environment: Environment, /, **options: Any) -> int:
     """Check copies against their source: are they faithful?
 
-    Compares every copy in every enabled region, whichever tool made it, with its source: blocks of the mapping, tags,
-    snapshots' tags, launch permissions, snapshot permissions, deprecation date, encryption. Give the options that the
-    copies were made with. What is missing, or is open to more than the source, ends with 4; tags beyond the source's
-    are only named. Reads only, without --repair.
+    Compares every copy in every enabled region, no matter which tool made it, with its source: devices, settings, tags,
+    snapshots' tags, launch permissions, snapshot permissions, deprecation date, encryption, license. Use the options
+    that the copies were made with. A difference, or a permission that the source does not have, exits with 4; other
+    extras are only listed. Without --repair nothing is changed.
 
     \b
     Examples:

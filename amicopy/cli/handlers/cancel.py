@@ -53,7 +53,7 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         say(target_lines(found.targets))
     if not found.targets and not found.unread and not command.output.quiet:
         what = "of " + ", ".join(command.image_ids) if command.image_ids else "with our tag"
-        say([f"nothing to cancel: no copy {what} is to go in {', '.join(job.regions)}"])
+        say([f"nothing to cancel: found no copy {what} to remove in {', '.join(job.regions)}"])
     if found.going and not command.dry_run:
         if not command.yes and not _agreed(found.going):
             say(["nothing was removed"])
@@ -66,8 +66,8 @@ def _agreed(going: Sequence[Target]) -> bool:
     """Ask the person at the terminal; Ctrl-C and Ctrl-D mean no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            "There is nobody to ask, so nothing was removed.",
-            why="Without a terminal cancel removes only what it was told to remove without asking.",
+            "Cannot ask for confirmation without a terminal, so nothing was removed.",
+            why="Without a terminal, cancel removes something only with --yes.",
             next_step="Look with --dry-run, then run it with --yes.",
         )
     try:

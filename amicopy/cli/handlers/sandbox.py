@@ -1,7 +1,4 @@
-"""``amicopy sandbox``: start it, say how to use it, wait for the end.
-
-Refuses to serve on anything but loopback; the sandbox sees to that.
-"""
+"""``amicopy sandbox``: start it, show how to use it, wait for a signal."""
 
 import contextlib
 import shlex

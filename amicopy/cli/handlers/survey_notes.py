@@ -1,7 +1,4 @@
-"""What status and verify say of a survey, beside its result.
-
-Refuses to say it on stdout.
-"""
+"""What status and verify write to stderr about a survey."""
 
 from amicopy.cli.terminal import say
 from amicopy.jobs.existing_copies import ExistingCopies

@@ -11,7 +11,7 @@ from amicopy.plan.attributes.base import Attribute, DesiredCopy, Difference, Dra
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeprecationDiffers(Difference):
-    """EC2 is to call the image deprecated from another date on."""
+    """The copy has another deprecation date than desired, or none."""
 
     desired: datetime
     found: datetime | None

@@ -18,7 +18,7 @@ class MissingSharing(Difference):
 
     @property
     def done(self) -> str:
-        """With whom it was shared."""
+        """The new principals."""
         return f"shared {self.subject} with {', '.join(map(str, self.missing))}"
 
     def __str__(self) -> str:

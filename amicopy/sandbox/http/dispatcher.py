@@ -1,6 +1,6 @@
 """Dispatches each HTTP request to the world or to moto, by the account, region and service in its signature.
 
-Refuses requests that a web page could have sent and those without an AWS signature. Signatures aren't verified.
+Requests that a web page could have sent, and those without an AWS signature, are refused. Signatures aren't verified.
 """
 
 import contextlib

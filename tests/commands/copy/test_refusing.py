@@ -367,7 +367,7 @@ SHARED: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("why", "reason"),
-    [(by_asking, "Encryption was asked for"), (by_default, "The region encrypts EBS by default")],
+    [(by_asking, "Encryption is requested"), (by_default, "The region encrypts EBS by default")],
     ids=["asked", "by default"],
 )
 @pytest.mark.parametrize("who", SHARED)

@@ -484,7 +484,7 @@ def test_a_copy_with_a_watermark_is_not_made_public(amicopy: Run, world: World) 
     source = a_source(world, watermarks=[watermark("approved")])
     ran = amicopy("copy", source.image_id, "--to", WEST, "--share", "public")
     assert (ran.code, world.images(WEST)) == (1, [])
-    assert f"is to be public, and has a watermark: {DEFAULT_ACCOUNT}:approved" in ran.err
+    assert f"should be public, but has a watermark: {DEFAULT_ACCOUNT}:approved" in ran.err
 
 
 def test_with_a_botocore_that_knows_no_watermarks_a_copy_is_not_called_faithful(

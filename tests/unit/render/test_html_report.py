@@ -183,7 +183,7 @@ def test_one_reason_in_many_regions_is_told_once() -> None:
 
 def test_what_is_unfinished_says_how_to_go_on() -> None:
     text = Page(written(of_everything())).text
-    assert "What is unfinished 5 copies. What EC2 copies goes on there; to complete it, run the same" in text
+    assert "What is unfinished 5 copies. EC2 keeps copying; to complete the copies, run the same" in text
 
 
 def test_what_ended_the_run_is_told_first() -> None:
