@@ -75,7 +75,7 @@ def test_packer_s_manifest_names_the_source_beside_the_manifest(amicopy: Run, wo
     [
         ("{name: nothing-*}", f"No available AMI in {HOME} is named 'nothing-*'"),
         ("{ssm: /nowhere}", f"There is no parameter /nowhere in {HOME}"),
-        ("{ssm: /text}", f"The parameter /text in {HOME} holds no AMI id"),
+        ("{ssm: /text}", f"The parameter /text in {HOME} does not contain an AMI id"),
     ],
 )
 def test_a_source_that_is_not_found_is_told_with_its_place_and_nothing_starts(
