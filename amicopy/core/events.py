@@ -61,7 +61,7 @@ class CopyJoined(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyQueued(Event):
-    """EC2 has no room for another copy at the moment; it is asked again."""
+    """EC2 has reached its limit of concurrent copies or requests; the request is repeated."""
 
     reason: str
 
@@ -135,6 +135,6 @@ class DestinationLeft(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteAdded(Event):
-    """Something that a person should know and that changes nothing."""
+    """Additional information that does not change the result."""
 
     text: str
