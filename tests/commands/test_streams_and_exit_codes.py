@@ -53,7 +53,7 @@ def calls_are_logged_by_none_but_the_run_that_was_asked_to() -> Iterator[None]:
     log.setLevel(logging.NOTSET)
 
 
-# 35: streams
+# Streams
 
 
 def process(*argv: str, redirect: str = "") -> subprocess.CompletedProcess[str]:
@@ -70,7 +70,7 @@ def process(*argv: str, redirect: str = "") -> subprocess.CompletedProcess[str]:
     ids=" ".join,
 )
 def test_a_reader_who_has_gone_is_no_error(amicopy: Run, world: World, arguments: list[str]) -> None:
-    """35: ``amicopy … | head -0``."""
+    """``amicopy … | head -0``."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     command = [sys.executable, "-m", "amicopy", "copy", source.image_id, "--to", WEST, *arguments]
@@ -87,7 +87,7 @@ def test_a_reader_who_has_gone_is_no_error(amicopy: Run, world: World, arguments
 
 @pytest.mark.parametrize("redirect", ["2>&-", ">&-", "<&-"])
 def test_streams_that_were_closed_before_the_start_are_no_error(amicopy: Run, world: World, redirect: str) -> None:
-    """35: cron and daemons start programs so."""
+    """Cron and daemons start programs so."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     ran = process("copy", source.image_id, "--to", WEST, redirect=redirect)
@@ -98,7 +98,7 @@ def test_streams_that_were_closed_before_the_start_are_no_error(amicopy: Run, wo
 
 
 def test_a_result_that_cannot_be_written_is_said_and_is_no_success(amicopy: Run, world: World) -> None:
-    """35: a full disk; the next step of a pipeline would read half a document."""
+    """A full disk; the next step of a pipeline would read half a document."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     ran = process("copy", source.image_id, "--to", WEST, "--output", "json", redirect=">/dev/full")
@@ -108,7 +108,7 @@ def test_a_result_that_cannot_be_written_is_said_and_is_no_success(amicopy: Run,
 
 
 def test_logging_of_calls_ends_with_the_run_that_asked_for_it(amicopy: Run, world: World) -> None:
-    """35: whoever runs commands in one process gets what each was asked for."""
+    """Whoever runs commands in one process gets what each was asked for."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST, "-v")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -116,7 +116,7 @@ def test_logging_of_calls_ends_with_the_run_that_asked_for_it(amicopy: Run, worl
 
 
 def test_stdout_holds_the_result_and_nothing_else(amicopy: Run, world: World) -> None:
-    """35: one line per copy, in the order asked, whatever stderr says."""
+    """One line per copy, in the order asked, whatever stderr says."""
     source = a_source(world, launch_permissions={SOMEBODY})
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "-v")
     assert ran.out == line(the_copy(world, WEST), source) + line(the_copy(world, EAST), source)
@@ -125,7 +125,6 @@ def test_stdout_holds_the_result_and_nothing_else(amicopy: Run, world: World) ->
 
 
 def test_quiet_leaves_errors_alone_on_stderr(amicopy: Run, world: World) -> None:
-    """35."""
     source = a_source(world)
     well = amicopy("copy", source.image_id, "--to", WEST, "-q")
     order(world, "copy@eu-west-1=fail")
@@ -136,7 +135,6 @@ def test_quiet_leaves_errors_alone_on_stderr(amicopy: Run, world: World) -> None
 
 
 def test_json_lines_are_each_a_document_and_the_last_is_the_result(amicopy: Run, world: World) -> None:
-    """35."""
     source = a_source(world, launch_permissions={SOMEBODY})
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--output", "jsonl")
     documents = [json.loads(text) for text in ran.out.splitlines()]
@@ -174,7 +172,6 @@ def test_json_lines_are_each_a_document_and_the_last_is_the_result(amicopy: Run,
 def test_json_on_stdout_is_one_document_whatever_happened(
     amicopy: Run, world: World, faults: list[str], arguments: list[str], code: int
 ) -> None:
-    """35."""
     source = a_source(world)
     order(world, *faults)
     ran = amicopy("copy", source.image_id, "--output", "json", *arguments)
@@ -186,7 +183,6 @@ def test_json_on_stdout_is_one_document_whatever_happened(
 def test_json_that_was_asked_for_by_a_variable_tells_usage_errors_too(
     amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """35."""
     monkeypatch.setenv("AMICOPY_OUTPUT", "json")
     ran = amicopy("copy", "ami-nonsense", "--to", WEST)
     assert (ran.code, ran.json["error"]["slug"], world.requests) == (2, "usage", [])
@@ -195,7 +191,7 @@ def test_json_that_was_asked_for_by_a_variable_tells_usage_errors_too(
 def test_a_bug_is_told_in_json_too_and_what_was_started_is_not_lost(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """35: exit 70, the traceback on stderr."""
+    """Exit 70, the traceback on stderr."""
     source = a_source(world)
 
     def break_down(event: Event) -> None:
@@ -209,11 +205,10 @@ def test_a_bug_is_told_in_json_too_and_what_was_started_is_not_lost(
     assert the_copy(world, WEST).image_id in ran.out + ran.err
 
 
-# 36: access
+# Access
 
 
 def test_without_credentials_nothing_is_asked(amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """36."""
     source = a_source(world)
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
@@ -225,7 +220,6 @@ def test_without_credentials_nothing_is_asked(amicopy: Run, world: World, monkey
 
 
 def test_without_credentials_json_says_so(amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """36."""
     source = a_source(world)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
@@ -233,7 +227,6 @@ def test_without_credentials_json_says_so(amicopy: Run, world: World, monkeypatc
 
 
 def test_a_profile_that_does_not_exist_is_a_matter_of_access(amicopy: Run, world: World) -> None:
-    """36."""
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--profile", "nobody")
     assert (ran.code, ran.out, world.requests) == (6, "", [])
     assert "nobody" in ran.err
@@ -244,7 +237,6 @@ def test_a_profile_that_does_not_exist_is_a_matter_of_access(amicopy: Run, world
 def test_a_profile_named_by_a_variable_is_told_alike(
     amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """36."""
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--output", "json")
     assert (ran.code, ran.json["error"]["slug"], world.requests) == (6, "no-credentials", []), ran.err
@@ -254,7 +246,6 @@ def test_a_profile_named_by_a_variable_is_told_alike(
 def test_a_configuration_that_cannot_be_read_is_a_matter_of_access(
     amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """36."""
     broken = tmp_path / "config"
     broken.write_text("no section = here")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(broken))
@@ -264,7 +255,7 @@ def test_a_configuration_that_cannot_be_read_is_a_matter_of_access(
 
 
 def test_an_endpoint_where_nobody_listens_is_named(amicopy: Run, world: World) -> None:
-    """36: not a matter of access, and told as clearly."""
+    """Not a matter of access, and told as clearly."""
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--endpoint-url", "http://127.0.0.1:9")
     assert (ran.code, "Traceback" in ran.err, "127.0.0.1:9" in ran.err) == (1, False, True), ran.err
 
@@ -278,7 +269,6 @@ def test_an_endpoint_where_nobody_listens_is_named(amicopy: Run, world: World) -
     ],
 )
 def test_wrong_credentials_are_said_once_and_in_words(amicopy: Run, world: World, fault: str) -> None:
-    """36."""
     source = a_source(world)
     order(world, f"*={fault}")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -319,7 +309,6 @@ def a_source_with_everything(world: World) -> Image:
 def test_a_read_that_is_needed_and_denied_names_the_action_and_starts_nothing(
     amicopy: Run, world: World, fault: str, action: str
 ) -> None:
-    """36."""
     source = a_source(world)
     order(world, fault)
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -329,7 +318,6 @@ def test_a_read_that_is_needed_and_denied_names_the_action_and_starts_nothing(
 
 
 def test_a_read_that_can_be_done_without_becomes_a_note(amicopy: Run, world: World) -> None:
-    """36."""
     source = a_source(world)
     order(world, f"DescribeRegions={DENIED}*always")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -338,7 +326,6 @@ def test_a_read_that_can_be_done_without_becomes_a_note(amicopy: Run, world: Wor
 
 
 def test_a_copy_that_may_not_be_made_anywhere_names_the_action(amicopy: Run, world: World) -> None:
-    """36."""
     source = a_source(world)
     order(world, f"CopyImage={DENIED}*always")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--output", "json")
@@ -351,7 +338,7 @@ def test_a_copy_that_may_not_be_made_anywhere_names_the_action(amicopy: Run, wor
     "operation", ["ModifyImageAttribute", "ModifySnapshotAttribute", "EnableImageDeprecation", "CreateTags"]
 )
 def test_a_write_that_is_denied_is_found_out_before_anything_starts(amicopy: Run, world: World, operation: str) -> None:
-    """36: a rehearsal asks EC2, and changes nothing."""
+    """A rehearsal asks EC2, and changes nothing."""
     source = a_source_with_everything(world)
     order(world, f"{operation}={DENIED}*always")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -362,7 +349,7 @@ def test_a_write_that_is_denied_is_found_out_before_anything_starts(amicopy: Run
 
 
 def test_the_action_that_ec2_names_is_the_one_to_allow(amicopy: Run, world: World) -> None:
-    """36: tags on creation need ec2:CreateTags, and it is CopyImage that is refused."""
+    """Tags on creation need ec2:CreateTags, and it is CopyImage that is refused."""
     source = a_source(world)
     why = (
         "You are not authorized to perform this operation. User: arn:aws:iam::123456789012:user/x is not authorized "
@@ -380,7 +367,7 @@ def test_the_action_that_ec2_names_is_the_one_to_allow(amicopy: Run, world: Worl
 def test_a_settling_write_that_is_denied_names_the_action_and_the_copy_that_is_there(
     amicopy: Run, world: World, operation: str
 ) -> None:
-    """36: the next run, allowed to, completes it."""
+    """The next run, allowed to, completes it."""
     source = a_source_with_everything(world)
     order(world, f"{operation}={DENIED}*always")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
@@ -395,7 +382,7 @@ def test_a_settling_write_that_is_denied_names_the_action_and_the_copy_that_is_t
 
 
 def test_without_any_region_the_question_is_which(amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """36: a fresh machine."""
+    """A fresh machine."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name, raising=False)
     ran = amicopy("copy", NOWHERE, "--to", WEST)
@@ -403,7 +390,7 @@ def test_without_any_region_the_question_is_which(amicopy: Run, world: World, mo
     assert "--from us-east-1" in ran.err
 
 
-# 38: hostile text. XML carries no ASCII control characters but tab and line ends; the C1 ones do the same on terminals.
+# Hostile text. XML carries no ASCII control characters but tab and line ends; the C1 ones do the same on terminals.
 
 HOSTILE = "web\x9b31m\x9b2J\u202etxt\u200f[red]x[/red]\n\t\x7f\u2028\U0001f4a5{name}%s"
 LONG = (HOSTILE * 20)[:255]
@@ -432,7 +419,6 @@ def a_hostile_world(world: World) -> str:
 
 @pytest.mark.parametrize("arguments", [[], ["--output", "table"], ["--dry-run"], ["-v"], ["-q"]], ids=" ".join)
 def test_hostile_text_is_shown_harmlessly(amicopy: Run, world: World, arguments: list[str]) -> None:
-    """38."""
     source_id = a_hostile_world(world)
     ran = amicopy("copy", source_id, "--to", f"{WEST},{EAST}", *arguments)
     assert ran.code == (0 if "--dry-run" in arguments else 3)
@@ -444,7 +430,7 @@ def test_hostile_text_is_shown_harmlessly(amicopy: Run, world: World, arguments:
 
 
 def test_hostile_text_passes_through_unchanged(amicopy: Run, world: World) -> None:
-    """38: it is the user's, and a copy is faithful."""
+    """It is the user's, and a copy is faithful."""
     source = world.image(HOME, a_hostile_world(world))
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
     copy = the_copy(world, WEST)
@@ -459,7 +445,6 @@ def test_hostile_text_passes_through_unchanged(amicopy: Run, world: World) -> No
 
 @pytest.mark.parametrize("output", ["json", "jsonl"])
 def test_hostile_text_in_json_is_exact(amicopy: Run, world: World, output: str) -> None:
-    """38."""
     source_id = a_hostile_world(world)
     ran = amicopy("copy", source_id, "--to", f"{WEST},{EAST}", "--output", output)
     result = ran.json if output == "json" else json.loads(ran.out.splitlines()[-1])
@@ -480,7 +465,7 @@ class Terminal(io.StringIO):
 def test_hostile_text_is_shown_harmlessly_on_a_terminal(
     amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """38: the live table writes sequences of its own and none of others'."""
+    """The live table writes sequences of its own and none of others'."""
     source_id = a_hostile_world(world)
     monkeypatch.setenv("TERM", "xterm-256color")
     terminal = Terminal()
@@ -492,7 +477,7 @@ def test_hostile_text_is_shown_harmlessly_on_a_terminal(
 
 
 def test_a_hostile_name_that_ec2_would_refuse_is_refused_harmlessly(amicopy: Run, world: World) -> None:
-    """38: old images have names that CopyImage does not take."""
+    """Old images have names that CopyImage does not take."""
     source = a_source(world, name=HOSTILE)
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, writes(world), harmful(ran.err)) == (1, [], set())
@@ -503,7 +488,6 @@ def test_a_hostile_name_that_ec2_would_refuse_is_refused_harmlessly(amicopy: Run
 def test_a_hostile_name_of_a_copy_that_others_made_is_shown_harmlessly(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """38."""
     source = a_source(world)
     theirs = world.image(WEST, finished_by_hand(world, clock, source, WEST))
     theirs.name = HOSTILE
@@ -514,7 +498,7 @@ def test_a_hostile_name_of_a_copy_that_others_made_is_shown_harmlessly(
 
 @pytest.mark.parametrize("key", ["\x9b31m", "\u202eabc", "\x1b[31m"], ids=ascii)
 def test_the_next_command_is_shown_harmlessly(amicopy: Run, world: World, key: str) -> None:
-    """38: arguments come from variables that others fill."""
+    """Arguments come from variables that others fill."""
     source = a_source(world)
     slow(world, 3600)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--tag", f"{key}=1", "--timeout", "1m")
@@ -544,7 +528,6 @@ def test_the_next_command_is_shown_harmlessly(amicopy: Run, world: World, key: s
     ids=ascii,
 )
 def test_hostile_arguments_are_refused_harmlessly(amicopy: Run, world: World, arguments: list[str]) -> None:
-    """38."""
     ran = amicopy("copy", *arguments)
     assert ran.code in {2, 6}, ran.err
     assert (harmful(ran.out), harmful(ran.err), writes(world)) == (set(), set(), [])
@@ -552,7 +535,6 @@ def test_hostile_arguments_are_refused_harmlessly(amicopy: Run, world: World, ar
 
 
 def test_a_hostile_error_of_ec2_is_shown_harmlessly(amicopy: Run, world: World) -> None:
-    """38."""
     source = a_source(world)
     world.inject(Fault(operation="CopyImage", effect=ErrorResponse(code="InvalidRequest", message=HOSTILE)))
     ran = amicopy("copy", source.image_id, "--to", WEST)

@@ -1,4 +1,4 @@
-"""32: ``kill -9`` at every request of a run, then the same command: one faithful copy per region, no orphan.
+"""``kill -9`` at every request of a run, then the same command: one faithful copy per region, no orphan.
 
 The process is a real one and dies by SIGKILL; the world and its time live on in the test. In ``make test`` it dies
 after some of the writing requests; with AMICOPY_TORTURE set, around every request, and at random several times in a
@@ -164,7 +164,6 @@ def kill_points(scene: Scene, made: list[str]) -> list[Strike]:
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_same_command(
     stage: Stage, tally: Tally, scene: Scene
 ) -> None:
-    """32."""
     broken = {}
     for strike in kill_points(scene, requests_of(stage, scene)):
         world, source = stage.set(scene)
@@ -181,7 +180,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_same_command(
 def test_runs_in_threads_that_are_killed_again_and_again_are_completed_by_the_same_command(
     stage: Stage, tally: Tally
 ) -> None:
-    """32: as people run it, its lanes side by side; up to three runs in a row die, each anywhere."""
+    """As people run it, its lanes side by side; up to three runs in a row die, each anywhere."""
     chance = random.Random(SEED)
     broken = {}
     for _ in range(LONG // 10 or 2):
@@ -203,7 +202,7 @@ CANCELLING = ("--on-interrupt", "cancel")
 
 
 def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(stage: Stage, tally: Tally) -> None:
-    """31: with ``--on-interrupt cancel`` no image and no snapshot of that run is left."""
+    """With ``--on-interrupt cancel`` no image and no snapshot of that run is left."""
     fresh = SCENES[0]
     broken = {}
     for kill in kill_points(fresh, requests_of(stage, fresh)):
@@ -222,7 +221,7 @@ def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(stage
 
 
 def test_a_run_that_is_interrupted_twice_anywhere_is_completed_by_the_same_command(stage: Stage, tally: Tally) -> None:
-    """31 and 32: the second Ctrl-C, or a kill, ends the run in the middle of taking back."""
+    """The second Ctrl-C, or a kill, ends the run in the middle of taking back."""
     fresh = SCENES[0]
     broken = {}
     chance = random.Random(SEED)

@@ -33,7 +33,6 @@ def pending_copy(amicopy: Run, clock: FakeClock, source: str, region: str = "us-
 def test_a_pending_copy_and_its_snapshots_are_removed_with_a_verdict_each(
     amicopy: Run, world: World, clock: FakeClock, source: str
 ) -> None:
-    """Scenario 33."""
     copy = pending_copy(amicopy, clock, source)
     ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
     assert ran.code == 0, ran.err
@@ -71,7 +70,6 @@ def test_snapshots_left_behind_by_an_earlier_removal_are_found_by_our_tag(
 def test_a_snapshot_that_another_image_uses_is_kept_and_said_so(
     amicopy: Run, world: World, clock: FakeClock, source: str
 ) -> None:
-    """Scenario 33."""
     done = amicopy("copy", source, "--to", "us-west-2")
     copy = world.image("us-west-2", done.out.split()[1])
     used = copy.snapshot_ids[0]
@@ -91,7 +89,6 @@ def test_a_snapshot_that_another_image_uses_is_kept_and_said_so(
 
 
 def test_a_protected_copy_is_explained_and_left(amicopy: Run, world: World, source: str) -> None:
-    """Scenario 33."""
     done = amicopy("copy", source, "--to", "us-west-2")
     copy = done.out.split()[1]
     world.call("EnableImageDeregistrationProtection", {"ImageId": copy}, region="us-west-2")
@@ -102,7 +99,6 @@ def test_a_protected_copy_is_explained_and_left(amicopy: Run, world: World, sour
 
 
 def test_a_finished_copy_is_left_alone_unless_asked(amicopy: Run, world: World, source: str) -> None:
-    """Scenario 34."""
     amicopy("copy", source, "--to", "us-west-2")
     world.requests.clear()
     ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
@@ -115,7 +111,7 @@ def test_a_finished_copy_is_left_alone_unless_asked(amicopy: Run, world: World, 
 
 
 def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, world: World, source: str) -> None:
-    """Scenario 34: same name, our tag by hand, made from an instance: none of these is a copy."""
+    """Same name, our tag by hand, made from an instance: none of these is a copy."""
     tag = {"amicopy:source": f"us-east-1/{source}"}
     other = world.register("us-east-1", name="other", volumes=VOLUMES)
     amicopy("copy", other.image_id, "--to", "us-west-2")

@@ -49,11 +49,11 @@ def three_volumes(world: World, **members: Any) -> Image:
     )
 
 
-# 23: tags and devices
+# Tags and devices
 
 
 def test_every_snapshot_gets_its_own_tags(amicopy: Run, world: World) -> None:
-    """23: one request tags all snapshots alike, so each is brought to its own afterwards."""
+    """One request tags all snapshots alike, so each is brought to its own afterwards."""
     source = three_volumes(world, tags={"aws:cloudformation:stack-name": "web", "Team": "web"})
     ran = amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -68,7 +68,7 @@ def test_every_snapshot_gets_its_own_tags(amicopy: Run, world: World) -> None:
 
 
 def test_no_snapshot_is_ever_given_a_tag_that_its_source_lacks(amicopy: Run, world: World) -> None:
-    """23: not even for a moment, since nothing would take it off again."""
+    """Not even for a moment, since nothing would take it off again."""
     source = three_volumes(world)
     amicopy("copy", source.image_id, "--to", WEST)
     [request] = asked(world, "CopyImage")
@@ -78,7 +78,7 @@ def test_no_snapshot_is_ever_given_a_tag_that_its_source_lacks(amicopy: Run, wor
 
 
 def test_devices_without_a_snapshot_and_missing_descriptions_are_no_trouble(amicopy: Run, world: World) -> None:
-    """23: and the copy's devices are the source's."""
+    """And the copy's devices are the source's."""
     source = three_volumes(world)
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
@@ -92,7 +92,7 @@ def test_devices_without_a_snapshot_and_missing_descriptions_are_no_trouble(amic
 
 
 def test_tags_of_aws_stay_behind_and_that_is_said(amicopy: Run, world: World) -> None:
-    """23: EC2 lets nobody set them."""
+    """EC2 lets nobody set them."""
     source = three_volumes(world, tags={"aws:cloudformation:stack-name": "web"})
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     notes = row(ran, WEST)["notes"]
@@ -104,7 +104,6 @@ def test_tags_of_aws_stay_behind_and_that_is_said(amicopy: Run, world: World) ->
 
 
 def test_fifty_tags_leave_no_room_for_ours_and_the_copy_is_found_all_the_same(amicopy: Run, world: World) -> None:
-    """23."""
     source = a_source(world, tags={**FIFTY, "aws:x": "1"}, volumes=[Volume(tags=FIFTY), Volume(device="/dev/sdb")])
     ran = amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -118,7 +117,6 @@ def test_fifty_tags_leave_no_room_for_ours_and_the_copy_is_found_all_the_same(am
 
 
 def test_fifty_tags_and_one_more_asked_for_are_refused_before_anything_starts(amicopy: Run, world: World) -> None:
-    """23."""
     source = a_source(world, tags=FIFTY)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--tag", "one=more")
     assert (ran.code, writes(world)) == (1, [])
@@ -127,7 +125,6 @@ def test_fifty_tags_and_one_more_asked_for_are_refused_before_anything_starts(am
 
 
 def test_asked_tags_win_over_the_sources_on_image_and_snapshots(amicopy: Run, world: World) -> None:
-    """23."""
     source = a_source(world, tags={"Team": "web"}, volumes=[Volume(tags={"Team": "web", "Disk": "root"})])
     amicopy("copy", source.image_id, "--to", WEST, "--tag", "Team=ops", "--tag", "Empty=")
     copy = the_copy(world, WEST)
@@ -137,7 +134,7 @@ def test_asked_tags_win_over_the_sources_on_image_and_snapshots(amicopy: Run, wo
 
 
 def test_a_copy_of_a_copy_names_its_own_source(amicopy: Run, world: World) -> None:
-    """23: the tag of the first copying does not travel on."""
+    """The tag of the first copying does not travel on."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     middle = the_copy(world, WEST)
@@ -146,7 +143,7 @@ def test_a_copy_of_a_copy_names_its_own_source(amicopy: Run, world: World) -> No
     assert (ran.code, last.tags) == (0, {TAG: f"{WEST}/{middle.image_id}"})
 
 
-# 24: permissions
+# Permissions
 
 
 def shared_widely(world: World) -> Image:
@@ -163,7 +160,6 @@ def shared_widely(world: World) -> Image:
 
 
 def test_all_launch_permissions_are_given_in_one_request(amicopy: Run, world: World) -> None:
-    """24."""
     source = shared_widely(world)
     ran = amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -186,7 +182,7 @@ def test_all_launch_permissions_are_given_in_one_request(amicopy: Run, world: Wo
 
 
 def test_snapshots_are_shared_before_the_image_is(amicopy: Run, world: World) -> None:
-    """24: whoever may launch it can use it from the first moment on."""
+    """Whoever may launch it can use it from the first moment on."""
     source = shared_widely(world)
     amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -198,7 +194,6 @@ def test_snapshots_are_shared_before_the_image_is(amicopy: Run, world: World) ->
 
 
 def test_permissions_are_not_written_again(amicopy: Run, world: World) -> None:
-    """24."""
     source = shared_widely(world)
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
@@ -207,18 +202,16 @@ def test_permissions_are_not_written_again(amicopy: Run, world: World) -> None:
 
 
 def test_what_was_shared_is_said_in_json(amicopy: Run, world: World) -> None:
-    """24."""
     source = a_source(world, launch_permissions={SOMEBODY, "all"})
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     copy = the_copy(world, WEST)
     assert row(ran, WEST)["changes"] == [f"shared {copy.image_id} with {SOMEBODY}, public"]
 
 
-# 29: dates, and what is never sent
+# Dates, and what is never sent
 
 
 def test_a_deprecation_date_is_carried(amicopy: Run, world: World) -> None:
-    """29."""
     source = a_source(world, deprecate_at=datetime(2027, 3, 1, 12, 30, tzinfo=UTC))
     ran = amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -229,7 +222,7 @@ def test_a_deprecation_date_is_carried(amicopy: Run, world: World) -> None:
 
 
 def test_a_deprecation_date_in_the_past_is_no_error(amicopy: Run, world: World) -> None:
-    """29: EC2 would refuse it, so it is not sent, and that is said."""
+    """EC2 would refuse it, so it is not sent, and that is said."""
     source = a_source(world, deprecate_at=START - timedelta(days=30))
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, asked(world, "EnableImageDeprecation"), the_copy(world, WEST).deprecate_at) == (0, [], None)
@@ -237,7 +230,7 @@ def test_a_deprecation_date_in_the_past_is_no_error(amicopy: Run, world: World) 
 
 
 def test_a_deprecation_date_that_passes_while_copying_is_no_error(amicopy: Run, world: World) -> None:
-    """29: it was in the future when the run began."""
+    """It was in the future when the run began."""
     source = a_source(world, deprecate_at=START + timedelta(minutes=10))
     slow(world, 1800)
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -246,7 +239,7 @@ def test_a_deprecation_date_that_passes_while_copying_is_no_error(amicopy: Run, 
 
 @pytest.mark.parametrize("encrypted", [True, False])
 def test_nothing_about_encryption_is_sent_unasked(amicopy: Run, world: World, encrypted: bool) -> None:
-    """29: Encrypted=False would be refused for an encrypted source, or would undo a region's default."""
+    """Encrypted=False would be refused for an encrypted source, or would undo a region's default."""
     source = a_source(world, volumes=[Volume(encrypted=encrypted)])
     world.settings(WEST).encryption_by_default = not encrypted
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -263,11 +256,10 @@ def test_nothing_about_encryption_is_sent_unasked(amicopy: Run, world: World, en
     assert [one.encrypted for one in snapshots_of(world, the_copy(world, WEST)).values()] == [True]
 
 
-# 30: nobody gets more
+# Nobody gets more
 
 
 def test_a_private_source_gives_private_copies(amicopy: Run, world: World) -> None:
-    """30."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -276,7 +268,6 @@ def test_a_private_source_gives_private_copies(amicopy: Run, world: World) -> No
 
 
 def test_sharing_shares_with_exactly_those_asked(amicopy: Run, world: World) -> None:
-    """30."""
     source = a_source(
         world,
         volumes=[Volume(shared_with=frozenset({SOMEBODY, OTHERS}))],
@@ -291,7 +282,7 @@ def test_sharing_shares_with_exactly_those_asked(amicopy: Run, world: World) -> 
 
 
 def test_sharing_never_opens_a_snapshot_that_the_source_keeps_closed(amicopy: Run, world: World) -> None:
-    """30: to launch is less than to read the disk."""
+    """To launch is less than to read the disk."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST, "--share", OTHERS)
     assert snapshots_of(world, the_copy(world, WEST))["/dev/sda1"].shared_with == set()
@@ -299,7 +290,6 @@ def test_sharing_never_opens_a_snapshot_that_the_source_keeps_closed(amicopy: Ru
 
 
 def test_no_permissions_leaves_the_copy_private(amicopy: Run, world: World) -> None:
-    """30."""
     source = shared_widely(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--no-permissions")
     copy = the_copy(world, WEST)
@@ -308,7 +298,7 @@ def test_no_permissions_leaves_the_copy_private(amicopy: Run, world: World) -> N
 
 
 def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """30: it is no difference, and taking it away is not ours."""
+    """It is no difference, and taking it away is not ours."""
     source = a_source(world, tags={"Team": "web"}, launch_permissions={SOMEBODY})
     finished_by_hand(world, clock, source, WEST)
     copy = the_copy(world, WEST)
@@ -323,7 +313,7 @@ def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, c
 
 @pytest.mark.parametrize("operation", ["DescribeImageAttribute", "DescribeSnapshotAttribute"])
 def test_permissions_that_may_not_be_read_are_not_guessed(amicopy: Run, world: World, operation: str) -> None:
-    """30: a copy that is silently private is not faithful; one that is asked to be is."""
+    """A copy that is silently private is not faithful; one that is asked to be is."""
     source = shared_widely(world)
     order(world, f"{operation}=error:403 UnauthorizedOperation: You are not authorized.*always")
     refused = amicopy("copy", source.image_id, "--to", WEST)

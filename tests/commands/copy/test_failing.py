@@ -9,7 +9,6 @@ from tests.support.scenes import HOME, WEST, a_source, the_copy
 
 
 def test_a_tag_policy_is_met_since_the_tags_are_in_the_request(amicopy: Run, world: World) -> None:
-    """28."""
     world.settings(WEST).required_tag_keys = frozenset({"CostCenter"})
     source = a_source(world, tags={"CostCenter": "42"}, volumes=[Volume(gib=8, tags={"CostCenter": "42"})])
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -18,7 +17,6 @@ def test_a_tag_policy_is_met_since_the_tags_are_in_the_request(amicopy: Run, wor
 
 
 def test_a_tag_policy_that_the_source_does_not_meet_is_explained(amicopy: Run, world: World) -> None:
-    """28."""
     world.settings(WEST).required_tag_keys = frozenset({"CostCenter"})
     source = a_source(world)
     refused = amicopy("copy", source.image_id, "--to", WEST)

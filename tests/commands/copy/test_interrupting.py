@@ -1,4 +1,4 @@
-"""31: Ctrl-C, SIGTERM and SIGHUP while waiting: the report is written, and EC2 goes on unless it is told otherwise."""
+"""Ctrl-C, SIGTERM and SIGHUP while waiting: the report is written, and EC2 goes on unless it is told otherwise."""
 
 import json
 import os

@@ -114,7 +114,7 @@ def never_unencrypted(world: World) -> bool:
     return all(one.params.get("Encrypted", True) is True for one in world.requests if one.operation == "CopyImage")
 
 
-# 27: keys that EC2 would find unusable at the end
+# Keys that EC2 would find unusable at the end
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def never_unencrypted(world: World) -> bool:
     [NO_KEY, "alias/missing", "mrk-" + "0" * 32, f"arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:alias/missing"],
 )
 def test_a_key_that_is_not_there_is_refused(amicopy: Run, world: World, named: str) -> None:
-    """27: EC2 would take it, and let the copy fail at its end."""
+    """EC2 would take it, and let the copy fail at its end."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", named)
     refused(ran, world)
@@ -144,7 +144,6 @@ def test_a_key_that_is_not_there_is_refused(amicopy: Run, world: World, named: s
 def test_a_key_that_cannot_encrypt_is_refused(
     amicopy: Run, world: World, kms: Kms, make: Callable[[Kms, str], str], words: str
 ) -> None:
-    """27."""
     source = a_source(world)
     arn = make(kms, WEST)
     world.requests.clear()
@@ -157,14 +156,14 @@ def test_a_key_that_cannot_encrypt_is_refused(
 
 @pytest.mark.parametrize("state", ["Disabled", "PendingDeletion"])
 def test_only_what_could_mend_a_key_is_advised(amicopy: Run, world: World, kms: Kms, state: str) -> None:
-    """27: a disabled key can be enabled; one to be deleted cannot before that is cancelled."""
+    """A disabled key can be enabled; one to be deleted cannot before that is cancelled."""
     arn = disabled(kms, WEST) if state == "Disabled" else dying(kms, WEST)
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", arn)
     assert ("Enable it" in ran.err) == (state == "Disabled"), ran.err
 
 
 def test_a_key_of_another_region_is_refused_by_its_text(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: neither KMS nor EC2 has to be asked for that."""
+    """Neither KMS nor EC2 has to be asked for that."""
     source = a_source(world)
     arn = made(kms, WEST)
     world.requests.clear()
@@ -176,7 +175,7 @@ def test_a_key_of_another_region_is_refused_by_its_text(amicopy: Run, world: Wor
 
 
 def test_a_key_id_of_another_region_is_missing_here(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: an id says nothing of its region."""
+    """An id says nothing of its region."""
     arn = made(kms, EAST)
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", key_id(arn))
@@ -186,7 +185,7 @@ def test_a_key_id_of_another_region_is_missing_here(amicopy: Run, world: World, 
 
 @pytest.mark.parametrize("kind", ["id", "arn", "alias", "alias arn"])
 def test_a_good_key_is_looked_at_once_and_used(amicopy: Run, world: World, kms: Kms, kind: str) -> None:
-    """27: the copy is encrypted with it, shared with it, and another run finds it so."""
+    """The copy is encrypted with it, shared with it, and another run finds it so."""
     arn = made(kms, WEST)
     kms(WEST).create_alias(AliasName="alias/web", TargetKeyId=arn)
     named = {
@@ -211,7 +210,6 @@ def test_a_good_key_is_looked_at_once_and_used(amicopy: Run, world: World, kms: 
 
 
 def test_one_alias_means_each_destinations_own_key(amicopy: Run, world: World, kms: Kms) -> None:
-    """27."""
     keys = {region: made(kms, region) for region in (WEST, EAST)}
     for region, arn in keys.items():
         kms(region).create_alias(AliasName="alias/images", TargetKeyId=arn)
@@ -236,7 +234,7 @@ def multi_region_key(kms: Kms, *regions: str) -> str:
 
 
 def test_a_multi_region_key_is_used_by_its_replica_in_each_destination(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: the id is the same everywhere, the ARN is not."""
+    """The id is the same everywhere, the ARN is not."""
     name = multi_region_key(kms, HOME, WEST, EAST)
     arns = {region: f"arn:aws:kms:{region}:{DEFAULT_ACCOUNT}:key/{name}" for region in (HOME, WEST, EAST)}
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", arns[HOME])
@@ -247,7 +245,7 @@ def test_a_multi_region_key_is_used_by_its_replica_in_each_destination(amicopy: 
 
 
 def test_a_multi_region_key_named_by_its_id_is_left_to_each_region_to_find(amicopy: Run, world: World) -> None:
-    """27: moto knows no such id, so KMS is not to be asked here."""
+    """Moto knows no such id, so KMS is not to be asked here."""
     world.state.keys = any_key
     order(world, "DescribeKey=error:400 AccessDeniedException: not authorized to perform: kms:DescribeKey*always")
     name = f"mrk-{NO_KEY.replace('-', '')}"
@@ -260,7 +258,6 @@ def test_a_multi_region_key_named_by_its_id_is_left_to_each_region_to_find(amico
 
 
 def test_a_multi_region_key_without_a_replica_there_is_refused(amicopy: Run, world: World, kms: Kms) -> None:
-    """27."""
     name = multi_region_key(kms, HOME, EAST)
     world.requests.clear()
     named = f"arn:aws:kms:{HOME}:{DEFAULT_ACCOUNT}:key/{name}"
@@ -271,7 +268,7 @@ def test_a_multi_region_key_without_a_replica_there_is_refused(amicopy: Run, wor
 
 
 def test_a_regions_own_key_wins_over_the_one_for_all(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: ``--kms-key KEY --kms-key REGION=KEY``."""
+    """``--kms-key KEY --kms-key REGION=KEY``."""
     own, alias = made(kms, EAST), made(kms, WEST)
     kms(WEST).create_alias(AliasName="alias/all", TargetKeyId=alias)
     source = a_source(world)
@@ -284,7 +281,6 @@ def test_a_regions_own_key_wins_over_the_one_for_all(amicopy: Run, world: World,
 
 
 def test_a_key_for_one_region_leaves_the_others_as_they_are(amicopy: Run, world: World, kms: Kms) -> None:
-    """27."""
     own = made(kms, EAST)
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", f"{EAST}={own}")
@@ -296,7 +292,7 @@ def test_a_key_for_one_region_leaves_the_others_as_they_are(amicopy: Run, world:
 
 
 def test_a_key_that_may_not_be_looked_at_is_a_note(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: IAM, or the key's policy, may forbid it and the copy succeed all the same."""
+    """IAM, or the key's policy, may forbid it and the copy succeed all the same."""
     arn = made(kms, WEST)
     order(world, "DescribeKey=error:400 AccessDeniedException: not authorized to perform: kms:DescribeKey*always")
     source = a_source(world)
@@ -309,7 +305,7 @@ def test_a_key_that_may_not_be_looked_at_is_a_note(amicopy: Run, world: World, k
 def test_without_the_preflight_ec2_lets_the_copy_fail_and_that_is_explained(
     amicopy: Run, world: World, kms: Kms
 ) -> None:
-    """27: ``--no-preflight`` is for those who know; the late failure names the key all the same."""
+    """``--no-preflight`` is for those who know; the late failure names the key all the same."""
     arn = disabled(kms, WEST)
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", arn, "--no-preflight")
@@ -323,7 +319,7 @@ def test_without_the_preflight_ec2_lets_the_copy_fail_and_that_is_explained(
 
 
 def test_a_copy_there_under_another_key_is_refused(amicopy: Run, world: World, kms: Kms, clock: FakeClock) -> None:
-    """27: nobody can encrypt it anew in place."""
+    """Nobody can encrypt it anew in place."""
     old, new = made(kms, WEST), made(kms, WEST)
     source = a_source(world)
     finished_by_hand(world, clock, source, WEST, Encrypted=True, KmsKeyId=old)
@@ -335,7 +331,6 @@ def test_a_copy_there_under_another_key_is_refused(amicopy: Run, world: World, k
 
 
 def test_a_plain_copy_there_is_refused_where_encryption_is_asked(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """27."""
     source = a_source(world)
     finished_by_hand(world, clock, source, WEST)
     world.requests.clear()
@@ -344,7 +339,7 @@ def test_a_plain_copy_there_is_refused_where_encryption_is_asked(amicopy: Run, w
     assert "has encryption of /dev/sda1 off instead of on" in ran.err
 
 
-# 25: encrypted with the AWS-managed key, and shared
+# Encrypted with the AWS-managed key, and shared
 
 
 def by_asking(world: World) -> Sequence[str]:
@@ -374,7 +369,7 @@ SHARED: dict[str, dict[str, Any]] = {
 def test_what_the_aws_managed_key_would_encrypt_cannot_be_shared(
     amicopy: Run, world: World, why: Callable[[World], Sequence[str]], reason: str, who: str
 ) -> None:
-    """25: refused before anything starts, with the way out."""
+    """Refused before anything starts, with the way out."""
     source = shared(world, **SHARED[who])
     ran = amicopy("copy", source.image_id, "--to", WEST, *why(world))
     refused(ran, world)
@@ -386,7 +381,7 @@ def test_what_the_aws_managed_key_would_encrypt_cannot_be_shared(
 
 
 def test_an_encrypted_source_is_refused_where_the_default_key_is_awss_own(amicopy: Run, world: World) -> None:
-    """25: the copy is encrypted although nobody asks for it here."""
+    """The copy is encrypted although nobody asks for it here."""
     source = shared(world, volumes=[Volume(encrypted=True, kms_key_id=f"arn:aws:kms:{HOME}:1:key/{NO_KEY}")])
     ran = amicopy("copy", source.image_id, "--to", WEST)
     refused(ran, world)
@@ -395,7 +390,7 @@ def test_an_encrypted_source_is_refused_where_the_default_key_is_awss_own(amicop
 
 
 def test_a_source_shared_with_nobody_may_be_encrypted_with_any_key(amicopy: Run, world: World) -> None:
-    """25: and the settings are of no interest then."""
+    """And the settings are of no interest then."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt")
     assert ran.code == 0, ran.err
@@ -405,7 +400,6 @@ def test_a_source_shared_with_nobody_may_be_encrypted_with_any_key(amicopy: Run,
 
 @pytest.mark.parametrize("way_out", [["--no-permissions"], ["--kms-key", "alias/own"]], ids=lambda words: words[0])
 def test_the_ways_out_lead_out(amicopy: Run, world: World, kms: Kms, way_out: list[str]) -> None:
-    """25."""
     arn = made(kms, WEST)
     kms(WEST).create_alias(AliasName="alias/own", TargetKeyId=arn)
     world.settings(WEST).encryption_by_default = True
@@ -420,7 +414,6 @@ def test_the_ways_out_lead_out(amicopy: Run, world: World, kms: Kms, way_out: li
 def test_a_customer_key_as_the_regions_default_may_be_shared(
     amicopy: Run, world: World, kms: Kms, options: list[str]
 ) -> None:
-    """25."""
     arn = made(kms, WEST)
     settings = world.settings(WEST)
     settings.default_kms_key, settings.encryption_by_default = arn, not options
@@ -438,7 +431,7 @@ def test_a_customer_key_as_the_regions_default_may_be_shared(
 
 
 def test_a_default_key_that_is_disabled_is_refused_too(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: it was looked at, and EC2 would let the copy fail at its end."""
+    """It was looked at, and EC2 would let the copy fail at its end."""
     arn = disabled(kms, WEST)
     world.settings(WEST).default_kms_key = arn
     world.settings(WEST).encryption_by_default = True
@@ -454,7 +447,7 @@ def test_a_default_key_that_is_disabled_is_refused_too(amicopy: Run, world: Worl
     "named", ["alias/aws/ebs", f"arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:alias/aws/ebs"], ids=["alias", "alias ARN"]
 )
 def test_naming_awss_own_key_changes_nothing_about_sharing(amicopy: Run, world: World, named: str) -> None:
-    """25: and it is not called the region's default then."""
+    """And it is not called the region's default then."""
     source = shared(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", named)
     refused(ran, world)
@@ -463,7 +456,7 @@ def test_naming_awss_own_key_changes_nothing_about_sharing(amicopy: Run, world: 
 
 
 def test_an_encrypted_copy_that_is_to_be_public_is_refused(amicopy: Run, world: World, kms: Kms) -> None:
-    """25: with a customer key too."""
+    """With a customer key too."""
     arn = made(kms, WEST)
     world.requests.clear()
     ran = amicopy("copy", public(world).image_id, "--to", WEST, "--kms-key", arn)
@@ -473,7 +466,6 @@ def test_an_encrypted_copy_that_is_to_be_public_is_refused(amicopy: Run, world: 
 
 
 def test_a_public_copy_where_the_region_encrypts_by_itself_is_refused(amicopy: Run, world: World) -> None:
-    """25."""
     world.settings(WEST).encryption_by_default = True
     ran = amicopy("copy", public(world).image_id, "--to", WEST)
     refused(ran, world)
@@ -482,7 +474,7 @@ def test_a_public_copy_where_the_region_encrypts_by_itself_is_refused(amicopy: R
 
 
 def test_without_the_preflight_the_refusal_to_share_is_explained(amicopy: Run, world: World) -> None:
-    """25: EC2 copies, and then says no."""
+    """EC2 copies, and then says no."""
     source = shared(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt", "--no-preflight")
     assert (ran.code, looked_at(world)) == (1, [])
@@ -491,17 +483,16 @@ def test_without_the_preflight_the_refusal_to_share_is_explained(amicopy: Run, w
     assert "--no-permissions" in ran.err
 
 
-# 26: block public access
+# Block public access
 
 
 @pytest.mark.parametrize("options", [[], ["--share", "public"]], ids=["as the source", "asked"])
 def test_blocked_public_access_is_refused_and_left_alone(amicopy: Run, world: World, options: list[str]) -> None:
-    """26."""
     world.settings(WEST).image_block_public_access = "block-new-sharing"
     source = a_source(world) if options else public(world)
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", *options)
     refused(ran, world)
-    assert f"Block public access for AMIs is on in {WEST}, and the copy is to be public. [not-shareable]" in ran.err
+    assert f"Block public access for AMIs is on in {WEST}, but the copy should be public. [not-shareable]" in ran.err
     assert f"aws ec2 disable-image-block-public-access --region {WEST}" in ran.err
     assert f"on in {EAST}" not in ran.err
     assert world.settings(WEST).image_block_public_access == "block-new-sharing"
@@ -509,7 +500,7 @@ def test_blocked_public_access_is_refused_and_left_alone(amicopy: Run, world: Wo
 
 
 def test_a_block_of_snapshots_is_refused_where_snapshots_are_public(amicopy: Run, world: World) -> None:
-    """26: it is a setting of its own."""
+    """It is a setting of its own."""
     world.settings(WEST).snapshot_block_public_access = "block-all-sharing"
     source = a_source(world, volumes=[Volume(shared_with=frozenset({"all"}))])
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -519,7 +510,7 @@ def test_a_block_of_snapshots_is_refused_where_snapshots_are_public(amicopy: Run
 
 
 def test_a_block_that_concerns_nobody_is_not_asked_for(amicopy: Run, world: World) -> None:
-    """26: the copy is to be shared, not public."""
+    """The copy is to be shared, not public."""
     world.settings(WEST).image_block_public_access = "block-new-sharing"
     ran = amicopy("copy", shared(world).image_id, "--to", WEST)
     assert ran.code == 0, ran.err
@@ -529,7 +520,7 @@ def test_a_block_that_concerns_nobody_is_not_asked_for(amicopy: Run, world: Worl
 def test_a_private_copy_there_that_is_to_become_public_meets_the_block_too(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """26: nothing is started elsewhere for the sake of what cannot be."""
+    """Nothing is started elsewhere for the sake of what cannot be."""
     source = public(world)
     finished_by_hand(world, clock, source, WEST)
     world.settings(WEST).image_block_public_access = "block-new-sharing"
@@ -540,7 +531,6 @@ def test_a_private_copy_there_that_is_to_become_public_meets_the_block_too(
 
 
 def test_without_the_preflight_the_block_is_explained(amicopy: Run, world: World) -> None:
-    """26."""
     world.settings(WEST).image_block_public_access = "block-new-sharing"
     ran = amicopy("copy", public(world).image_id, "--to", WEST, "--no-preflight")
     assert ran.code == 1
@@ -549,7 +539,7 @@ def test_without_the_preflight_the_block_is_explained(amicopy: Run, world: World
 
 
 def test_five_public_amis_there_are_all_that_may_be(amicopy: Run, world: World) -> None:
-    """26: the sixth would be refused after it was copied."""
+    """The sixth would be refused after it was copied."""
     for number in range(5):
         a_source(world, WEST, name=f"public{number}", launch_permissions={"all"})
     world.requests.clear()
@@ -561,7 +551,7 @@ def test_five_public_amis_there_are_all_that_may_be(amicopy: Run, world: World) 
 
 
 def test_a_fifth_public_ami_fits(amicopy: Run, world: World) -> None:
-    """26: others' public AMIs do not count."""
+    """Others' public AMIs do not count."""
     for number in range(4):
         a_source(world, WEST, name=f"public{number}", launch_permissions={"all"})
     for number in range(3):
@@ -571,7 +561,7 @@ def test_a_fifth_public_ami_fits(amicopy: Run, world: World) -> None:
 
 
 def test_public_copies_of_one_run_are_counted_together(amicopy: Run, world: World) -> None:
-    """26: four are there, and two are to come."""
+    """Four are there, and two are to come."""
     for number in range(4):
         a_source(world, WEST, name=f"public{number}", launch_permissions={"all"})
     sources = [public(world, name=f"source{number}") for number in range(2)]
@@ -659,7 +649,7 @@ def test_without_the_preflight_a_copy_that_can_never_be_fast_enough_is_not_waite
 
 @pytest.mark.parametrize("operation", sorted(SETTINGS))
 def test_settings_that_may_not_be_read_are_a_note(amicopy: Run, world: World, operation: str) -> None:
-    """27: what is not known is no reason to refuse."""
+    """What is not known is no reason to refuse."""
     source = public(world, volumes=[Volume(shared_with=frozenset({"all"}))])
     world.settings(WEST).default_kms_key = NO_KEY
     order(world, f"{operation}={DENIED}")
@@ -671,7 +661,7 @@ def test_settings_that_may_not_be_read_are_a_note(amicopy: Run, world: World, op
 
 
 def test_a_default_key_that_may_not_be_read_is_a_note(amicopy: Run, world: World) -> None:
-    """27: EC2 has the last word."""
+    """EC2 has the last word."""
     source = shared(world)
     order(world, f"GetEbsDefaultKmsKeyId={DENIED}")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt", "--output", "json")
@@ -794,7 +784,7 @@ def test_the_dry_run_shows_the_same_refusals(amicopy: Run, world: World) -> None
 
 @pytest.mark.parametrize("option", ["--encrypt", "--kms-key"])
 def test_a_source_may_be_encrypted_anew_in_its_own_region(amicopy: Run, world: World, kms: Kms, option: str) -> None:
-    """12: destination equals source is what was asked then."""
+    """Destination equals source is what was asked then."""
     arn = made(kms, HOME)
     world.settings(HOME).default_kms_key = arn
     source = a_source(world, tags={"Team": "web"})
@@ -809,7 +799,6 @@ def test_a_source_may_be_encrypted_anew_in_its_own_region(amicopy: Run, world: W
 
 
 def test_the_sources_own_region_is_no_destination_otherwise(amicopy: Run, world: World) -> None:
-    """12."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", f"{HOME},{WEST}")
     assert (ran.code, writes(world)) == (2, [])
@@ -818,7 +807,7 @@ def test_the_sources_own_region_is_no_destination_otherwise(amicopy: Run, world:
 
 
 def test_all_regions_do_not_include_the_sources_own_by_accident(amicopy: Run, world: World) -> None:
-    """12: to encrypt the copies is no wish for one more beside the source."""
+    """To encrypt the copies is no wish for one more beside the source."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", "us-*", "--encrypt", "--output", "json")
     assert ran.code == 0, ran.err
@@ -826,7 +815,7 @@ def test_all_regions_do_not_include_the_sources_own_by_accident(amicopy: Run, wo
 
 
 def test_a_mixed_source_is_copied_without_a_word_about_encryption(amicopy: Run, world: World) -> None:
-    """29: each snapshot keeps what it has."""
+    """Each snapshot keeps what it has."""
     source = a_source(world, volumes=[Volume(device="/dev/sda1", encrypted=True), Volume(device="/dev/sdb")])
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert ran.code == 0, ran.err
@@ -835,7 +824,6 @@ def test_a_mixed_source_is_copied_without_a_word_about_encryption(amicopy: Run, 
 
 
 def test_encryption_that_is_asked_for_encrypts_every_volume(amicopy: Run, world: World) -> None:
-    """29."""
     source = a_source(world, volumes=[Volume(device="/dev/sda1", encrypted=True), Volume(device="/dev/sdb")])
     ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt")
     assert ran.code == 0, ran.err
@@ -858,7 +846,7 @@ def test_a_shared_instance_store_source_is_not_held_up_by_the_regions_default(am
 
 
 def test_a_key_that_dies_while_copying_is_named_at_the_end(amicopy: Run, world: World, kms: Kms) -> None:
-    """27: what was good a moment ago; the preflight is no promise."""
+    """What was good a moment ago; the preflight is no promise."""
     arn = made(kms, WEST)
     look = world.state.keys
 

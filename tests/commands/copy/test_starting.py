@@ -52,11 +52,11 @@ def a_rich_source(world: World) -> Image:
     )
 
 
-# 1: an id that EC2 does not know yet
+# An id that EC2 does not know yet
 
 
 def test_an_id_that_no_list_shows_at_first_is_waited_for(amicopy: Run, world: World) -> None:
-    """1: an empty list, three times."""
+    """An empty list, three times."""
     source = a_source(world)
     order(world, "copy@us-west-2=unseen:3")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -66,7 +66,7 @@ def test_an_id_that_no_list_shows_at_first_is_waited_for(amicopy: Run, world: Wo
 
 
 def test_an_id_that_ec2_says_does_not_exist_is_waited_for(amicopy: Run, world: World) -> None:
-    """1: InvalidAMIID.NotFound, three times, after the two look-ups of the survey."""
+    """InvalidAMIID.NotFound, three times, after the two look-ups of the survey."""
     source = a_source(world)
     order(world, "DescribeImages@us-west-2=error:InvalidAMIID.NotFound: The image id does not exist*3 after 2")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -75,7 +75,7 @@ def test_an_id_that_ec2_says_does_not_exist_is_waited_for(amicopy: Run, world: W
 
 
 def test_what_is_asked_of_ec2_for_a_copy(amicopy: Run, world: World) -> None:
-    """1: the request itself: tags for image and snapshots in it, a client token, nothing about encryption."""
+    """The request itself: tags for image and snapshots in it, a client token, nothing about encryption."""
     source = a_source(world, tags={"Team": "web"}, volumes=[Volume(tags={"Disk": "root"})])
     amicopy("copy", source.image_id, "--to", WEST)
     [request] = asked(world, "CopyImage")
@@ -98,17 +98,16 @@ def test_what_is_asked_of_ec2_for_a_copy(amicopy: Run, world: World) -> None:
 
 
 def test_a_fresh_private_copy_needs_no_other_write(amicopy: Run, world: World) -> None:
-    """1: all that a private source bears is in the one request."""
+    """All that a private source bears is in the one request."""
     source = a_source(world, tags={"Team": "web"}, volumes=[Volume(tags={"Disk": "root"})])
     amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert writes(world) == ["CopyImage", "CopyImage"]
 
 
-# 2: an id that is not there
+# An id that is not there
 
 
 def test_a_mistyped_id_fails_at_once_and_names_id_and_region(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """2."""
     a_source(world)
     ran = amicopy("copy", "ami-0123456789abcdef0", "--to", WEST)
     assert (ran.code, ran.out) == (1, "")
@@ -119,7 +118,6 @@ def test_a_mistyped_id_fails_at_once_and_names_id_and_region(amicopy: Run, world
 
 
 def test_the_region_that_has_the_id_is_named(amicopy: Run, world: World) -> None:
-    """2."""
     source = a_source(world, "ap-southeast-2")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     assert ran.code == 1
@@ -132,7 +130,7 @@ def test_the_region_that_has_the_id_is_named(amicopy: Run, world: World) -> None
 
 
 def test_every_missing_id_of_several_is_named_in_one_go(amicopy: Run, world: World) -> None:
-    """2: nobody wants to correct one id per run."""
+    """Nobody wants to correct one id per run."""
     source = a_source(world)
     ran = amicopy("copy", "ami-0123456789abcdef0", source.image_id, "ami-0123456789abcdef1", "--to", WEST)
     assert ran.code == 1
@@ -141,11 +139,10 @@ def test_every_missing_id_of_several_is_named_in_one_go(amicopy: Run, world: Wor
     assert writes(world) == []
 
 
-# 3: a second run
+# A second run
 
 
 def test_a_second_run_over_a_rich_source_writes_nothing(amicopy: Run, world: World) -> None:
-    """3."""
     source = a_rich_source(world)
     first_run = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     world.requests.clear()
@@ -157,7 +154,6 @@ def test_a_second_run_over_a_rich_source_writes_nothing(amicopy: Run, world: Wor
 
 
 def test_a_second_run_says_in_json_that_all_was_as_asked(amicopy: Run, world: World) -> None:
-    """3."""
     source = a_rich_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     second = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
@@ -169,7 +165,7 @@ def test_a_second_run_says_in_json_that_all_was_as_asked(amicopy: Run, world: Wo
 
 
 def test_a_second_run_finds_the_copy_in_two_look_ups(amicopy: Run, world: World) -> None:
-    """3: and reads the source and the regions once."""
+    """And reads the source and the regions once."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
@@ -181,7 +177,7 @@ def test_a_second_run_finds_the_copy_in_two_look_ups(amicopy: Run, world: World)
 
 
 def test_what_a_copy_has_lost_is_put_back_and_no_more(amicopy: Run, world: World) -> None:
-    """3: drift is repaired in the copy that is there."""
+    """Drift is repaired in the copy that is there."""
     source = a_rich_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -197,11 +193,10 @@ def test_what_a_copy_has_lost_is_put_back_and_no_more(amicopy: Run, world: World
     assert copy.tags["Team"] == "web"
 
 
-# 4: a second run while copies are pending
+# A second run while copies are pending
 
 
 def test_a_second_run_joins_copies_that_are_pending(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """4."""
     source = a_source(world)
     slow(world, 600)
     left = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-wait")
@@ -232,7 +227,7 @@ def test_a_name_with_a_date_is_as_asked_on_every_later_day(amicopy: Run, world: 
 
 
 def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: Run, world: World) -> None:
-    """4: at the very same moment the look-ups find nothing, and the client token does."""
+    """At the very same moment the look-ups find nothing, and the client token does."""
     source = a_source(world)
     left = amicopy("copy", source.image_id, "--to", WEST, "--no-wait")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -241,7 +236,7 @@ def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: R
 
 
 def test_a_joined_copy_is_made_faithful_too(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """4: the run that started it may never have come back."""
+    """The run that started it may never have come back."""
     source = a_rich_source(world)
     slow(world, 600)
     amicopy("copy", source.image_id, "--to", WEST, "--no-wait")
@@ -256,7 +251,6 @@ def test_a_joined_copy_is_made_faithful_too(amicopy: Run, world: World, clock: F
 
 
 def test_leaving_without_waiting_says_how_to_go_on(amicopy: Run, world: World) -> None:
-    """4."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--no-wait")
     assert ran.code == 0
@@ -264,7 +258,6 @@ def test_leaving_without_waiting_says_how_to_go_on(amicopy: Run, world: World) -
 
 
 def test_leaving_without_waiting_can_tell_by_exit_code_that_work_is_left(amicopy: Run, world: World) -> None:
-    """4."""
     source = a_source(world)
     codes = [amicopy("copy", source.image_id, "--to", WEST, "--no-wait", "--exit-code").code]
     amicopy("copy", source.image_id, "--to", WEST)
@@ -272,7 +265,7 @@ def test_leaving_without_waiting_can_tell_by_exit_code_that_work_is_left(amicopy
     assert codes == [5, 0]
 
 
-# 5: two runs at the same moment
+# Two runs at the same moment
 
 
 def interleaved(
@@ -288,7 +281,7 @@ def interleaved(
 def test_two_runs_with_the_same_plan_make_one_copy_per_region(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """5: both have found nothing when the first CopyImage comes."""
+    """Both have found nothing when the first CopyImage comes."""
     source = a_rich_source(world)
     command = ("copy", source.image_id, "--to", f"{WEST},{EAST}")
     outer, inner_code = interleaved(capsys, clock, command, command)
@@ -301,7 +294,7 @@ def test_two_runs_with_the_same_plan_make_one_copy_per_region(
 def test_two_runs_whose_copies_overlap_in_time_make_one_copy_per_region(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """5: the other run's copy is still pending when this one's CopyImage comes."""
+    """The other run's copy is still pending when this one's CopyImage comes."""
     source = a_source(world)
     slow(world, 300)
     command = ("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -313,7 +306,7 @@ def test_two_runs_whose_copies_overlap_in_time_make_one_copy_per_region(
 def test_two_runs_in_threads_make_one_copy_per_region(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """5: however the two interleave."""
+    """However the two interleave."""
     source = a_source(world)
     command = ("copy", source.image_id, "--to", f"{WEST},{EAST}")
     codes: list[int] = []
@@ -335,7 +328,7 @@ def test_two_runs_in_threads_make_one_copy_per_region(
 def test_a_run_with_other_tags_joins_what_its_twin_started(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """5: the client token is the same and the parameters are not."""
+    """The client token is the same and the parameters are not."""
     source = a_source(world)
     command = ("copy", source.image_id, "--to", WEST)
     outer, inner_code = interleaved(capsys, clock, (*command, "--tag", "By=outer"), command)
@@ -349,7 +342,7 @@ def test_a_run_with_other_tags_joins_what_its_twin_started(
 def test_a_run_with_another_name_refuses_rather_than_doubles(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """5: EC2 cannot rename an AMI."""
+    """EC2 cannot rename an AMI."""
     source = a_source(world)
     command = ("copy", source.image_id, "--to", WEST)
     outer, inner_code = interleaved(capsys, clock, (*command, "--name", "mine"), (*command, "--name", "theirs"))
@@ -361,7 +354,7 @@ def test_a_run_with_another_name_refuses_rather_than_doubles(
 
 
 def test_a_name_that_is_asked_for_too_late_is_refused_before_anything_starts(amicopy: Run, world: World) -> None:
-    """5: and one after the other it is the plan that says so, for all regions."""
+    """And one after the other it is the plan that says so, for all regions."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
@@ -370,11 +363,10 @@ def test_a_name_that_is_asked_for_too_late_is_refused_before_anything_starts(ami
     assert the_copy(world, WEST).image_id in ran.err
 
 
-# 6: copies made by others
+# Copies made by others
 
 
 def test_a_copy_made_by_another_tool_is_adopted(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """6."""
     source = a_rich_source(world)
     theirs = finished_by_hand(world, clock, source, WEST)
     world.requests.clear()
@@ -391,7 +383,6 @@ def test_a_copy_made_by_another_tool_is_adopted(amicopy: Run, world: World, cloc
 
 
 def test_a_pending_copy_made_by_another_tool_is_joined(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """6."""
     source = a_source(world, tags={"Team": "web"})
     slow(world, 300)
     theirs = copied_by_hand(world, source, WEST, Name="by hand")
@@ -405,7 +396,6 @@ def test_a_pending_copy_made_by_another_tool_is_joined(amicopy: Run, world: Worl
 
 
 def test_a_namesake_made_from_another_source_is_not_adopted(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """6."""
     source, stranger = a_source(world), a_source(world)
     namesake = finished_by_hand(world, clock, stranger, WEST)
     unrelated = a_source(world, WEST)
@@ -420,7 +410,7 @@ def test_a_namesake_made_from_another_source_is_not_adopted(amicopy: Run, world:
 
 
 def test_a_tag_that_travelled_to_an_image_of_another_origin_does_not_make_it_a_copy(amicopy: Run, world: World) -> None:
-    """6: where EC2 names another source than the tag does, EC2 is believed."""
+    """Where EC2 names another source than the tag does, EC2 is believed."""
     source, stranger = a_source(world), a_source(world)
     a_source(
         world,
@@ -435,7 +425,7 @@ def test_a_tag_that_travelled_to_an_image_of_another_origin_does_not_make_it_a_c
 
 
 def test_an_image_of_an_instance_that_inherited_the_tag_is_not_adopted(amicopy: Run, world: World) -> None:
-    """6: CreateImage can carry tags along."""
+    """CreateImage can carry tags along."""
     source = a_source(world)
     a_source(world, WEST, tags={TAG: f"{HOME}/{source.image_id}"}, source_instance_id="i-0123456789abcdef0")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -444,7 +434,7 @@ def test_an_image_of_an_instance_that_inherited_the_tag_is_not_adopted(amicopy: 
 
 
 def test_a_copy_without_lineage_is_found_by_its_tag(amicopy: Run, world: World) -> None:
-    """6: EC2 has recorded lineage since November 2024 only."""
+    """EC2 has recorded lineage since November 2024 only."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -454,13 +444,12 @@ def test_a_copy_without_lineage_is_found_by_its_tag(amicopy: Run, world: World) 
     assert (ran.code, ran.out, writes(world)) == (0, line(copy, source), [])
 
 
-# 7: several copies
+# Several copies
 
 
 def test_of_two_copies_the_newest_available_is_taken_and_both_are_named(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """7."""
     source = a_source(world, tags={"Team": "web"})
     older = finished_by_hand(world, clock, source, WEST)
     newer = finished_by_hand(world, clock, source, WEST)
@@ -474,7 +463,6 @@ def test_of_two_copies_the_newest_available_is_taken_and_both_are_named(
 
 
 def test_an_available_copy_is_preferred_to_a_newer_pending_one(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """7."""
     source = a_source(world)
     there = finished_by_hand(world, clock, source, WEST)
     slow(world, 600)
@@ -487,7 +475,7 @@ def test_an_available_copy_is_preferred_to_a_newer_pending_one(amicopy: Run, wor
     assert len(world.images(WEST)) == 2
 
 
-# 8: the only copy there has failed
+# The only copy there has failed
 
 
 def a_failed_copy(amicopy: Run, world: World, source: Image, *options: str) -> Image:
@@ -498,7 +486,6 @@ def a_failed_copy(amicopy: Run, world: World, source: Image, *options: str) -> I
 
 
 def test_a_failed_copy_is_reported_with_all_that_ec2_says_of_it(amicopy: Run, world: World) -> None:
-    """8."""
     source = a_source(world)
     order(world, "copy@us-west-2=fail:Client.InternalError: Copy image failed | The key is disabled")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
@@ -520,7 +507,6 @@ def test_a_failed_copy_is_reported_with_all_that_ec2_says_of_it(amicopy: Run, wo
 
 
 def test_a_failed_copy_is_replaced_and_then_removed_with_its_snapshots(amicopy: Run, world: World) -> None:
-    """8."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     world.requests.clear()
@@ -537,7 +523,7 @@ def test_a_failed_copy_is_replaced_and_then_removed_with_its_snapshots(amicopy: 
 
 
 def test_a_replacement_that_fails_as_well_leaves_the_first_attempt_there(amicopy: Run, world: World) -> None:
-    """8: it is the only memory that an attempt was made."""
+    """It is the only memory that an attempt was made."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     order(world, "copy@us-west-2=fail")
@@ -551,7 +537,7 @@ def test_a_replacement_that_fails_as_well_leaves_the_first_attempt_there(amicopy
 def test_a_run_that_is_gone_before_it_removed_the_failed_copy_is_completed_by_the_next(
     amicopy: Run, world: World
 ) -> None:
-    """8: it left while the replacement was pending."""
+    """It left while the replacement was pending."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     slow(world, 600)
@@ -567,7 +553,7 @@ def test_a_run_that_is_gone_before_it_removed_the_failed_copy_is_completed_by_th
 def test_a_failed_attempt_beside_a_good_copy_is_removed_by_the_next_run(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """8: a run that was killed between the replacement and the removal."""
+    """A run that was killed between the replacement and the removal."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     finished_by_hand(world, clock, source, WEST)
@@ -577,7 +563,7 @@ def test_a_failed_attempt_beside_a_good_copy_is_removed_by_the_next_run(
 
 
 def test_a_failed_copy_of_another_tool_is_left_alone_and_named(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """8: we remove only what is ours by its tag."""
+    """We remove only what is ours by its tag."""
     source = a_source(world)
     order(world, "copy@us-west-2=fail")
     theirs = copied_by_hand(world, source, WEST)
@@ -596,7 +582,7 @@ DEAD_TOKENS: tuple[Literal["same-id", "error"], ...] = ("same-id", "error")
 def test_a_copy_that_was_deregistered_is_made_anew(
     amicopy: Run, world: World, clock: FakeClock, answer: Literal["same-id", "error"]
 ) -> None:
-    """8: the old client token hands back a dead image, or an error."""
+    """The old client token hands back a dead image, or an error."""
     world.state.unconfirmed = Unconfirmed(dead_token=answer)
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
@@ -611,7 +597,7 @@ def test_a_copy_that_was_deregistered_is_made_anew(
 
 
 def test_a_copy_that_was_deregistered_is_made_anew_without_waiting_too(amicopy: Run, world: World) -> None:
-    """8: with --no-wait from cron, a dead image must not be handed out for ever."""
+    """With --no-wait from cron, a dead image must not be handed out for ever."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     dead = the_copy(world, WEST).image_id
@@ -622,7 +608,7 @@ def test_a_copy_that_was_deregistered_is_made_anew_without_waiting_too(amicopy: 
 
 
 def test_a_failed_copy_that_a_person_removed_is_made_anew(amicopy: Run, world: World) -> None:
-    """8: the memory of the attempt is gone, the token is not."""
+    """The memory of the attempt is gone, the token is not."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     world.call("DeregisterImage", {"ImageId": failed.image_id, "DeleteAssociatedSnapshots": True}, region=WEST)
@@ -631,7 +617,7 @@ def test_a_failed_copy_that_a_person_removed_is_made_anew(amicopy: Run, world: W
 
 
 def test_a_copy_that_is_deregistered_again_and_again_is_made_anew_each_time(amicopy: Run, world: World) -> None:
-    """8: each dead image costs one token."""
+    """Each dead image costs one token."""
     source = a_source(world)
     made = set()
     for _ in range(4):
@@ -646,7 +632,7 @@ def test_a_copy_that_is_deregistered_again_and_again_is_made_anew_each_time(amic
 def test_a_deregistered_copy_does_not_stand_in_the_way_of_one_with_another_name(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """8: the token is known with another name, and its image is dead."""
+    """The token is known with another name, and its image is dead."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST, "--name", "first")
     dead = the_copy(world, WEST).image_id
@@ -660,7 +646,6 @@ def test_a_deregistered_copy_does_not_stand_in_the_way_of_one_with_another_name(
 def test_two_runs_that_replace_the_same_failed_copy_make_one(
     amicopy: Run, world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """8 and 5."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     command = ("copy", source.image_id, "--to", WEST)
@@ -681,7 +666,7 @@ def test_two_runs_that_replace_the_same_failed_copy_make_one(
 def test_a_good_copy_is_not_lost_to_a_failed_one_that_cannot_be_removed(
     amicopy: Run, world: World, refusal: str
 ) -> None:
-    """8: its id is on stdout, and what is left behind is said."""
+    """Its id is on stdout, and what is left behind is said."""
     source = a_source(world)
     failed = a_failed_copy(amicopy, world, source)
     order(world, f"DeregisterImage={refusal}")
@@ -691,12 +676,11 @@ def test_a_good_copy_is_not_lost_to_a_failed_one_that_cannot_be_removed(
     assert ran.out == line(good, source), ran.err
 
 
-# 9: lost replies
+# Lost replies
 
 
 @pytest.mark.parametrize("fault", ["lost", "truncated", "500*2", "503", "html", "dead*2"])
 def test_a_reply_that_gets_lost_does_not_double_the_copy(amicopy: Run, world: World, fault: str) -> None:
-    """9."""
     source = a_source(world)
     order(world, f"CopyImage@us-west-2={fault}")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -707,7 +691,7 @@ def test_a_reply_that_gets_lost_does_not_double_the_copy(amicopy: Run, world: Wo
 
 
 def test_a_run_that_never_heard_of_its_copy_tells_so_and_the_next_one_finds_it(amicopy: Run, world: World) -> None:
-    """9: all replies are lost, and the first call took effect."""
+    """All replies are lost, and the first call took effect."""
     source = a_source(world)
     order(world, "CopyImage@us-west-2=lost", "CopyImage@us-west-2=dead")
     lost = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
@@ -717,7 +701,7 @@ def test_a_run_that_never_heard_of_its_copy_tells_so_and_the_next_one_finds_it(a
     assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source))
 
 
-# 10: the source is not available
+# The source is not available
 
 
 def a_pending_source(world: World, seconds: float) -> Image:
@@ -730,7 +714,6 @@ def a_pending_source(world: World, seconds: float) -> Image:
 
 
 def test_a_pending_source_is_waited_for(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """10."""
     source = a_pending_source(world, 300)
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source)), ran.err
@@ -739,7 +722,6 @@ def test_a_pending_source_is_waited_for(amicopy: Run, world: World, clock: FakeC
 
 
 def test_waiting_for_a_pending_source_counts_towards_the_timeout(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """10."""
     source = a_pending_source(world, 3600)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--timeout", "10m", "--output", "json")
     assert (ran.code, ran.json["status"], ran.json["error"]["slug"]) == (5, "time-out", "time-out")
@@ -750,7 +732,6 @@ def test_waiting_for_a_pending_source_counts_towards_the_timeout(amicopy: Run, w
 
 
 def test_a_pending_source_that_fails_in_the_end_is_refused_with_its_reason(amicopy: Run, world: World) -> None:
-    """10."""
     order(world, "copy@us-east-1=fail:Client.InternalError: It broke")
     source = a_pending_source(world, 300)
     world.requests.clear()
@@ -761,7 +742,6 @@ def test_a_pending_source_that_fails_in_the_end_is_refused_with_its_reason(amico
 
 @pytest.mark.parametrize("option", ["--no-wait", "--dry-run"])
 def test_a_pending_source_is_refused_where_nothing_is_waited_for(amicopy: Run, world: World, option: str) -> None:
-    """10."""
     source = a_pending_source(world, 3600)
     world.requests.clear()
     ran = amicopy("copy", source.image_id, "--to", WEST, option)
@@ -787,7 +767,6 @@ def refusable(state: str, way_out: str) -> tuple[str, str]:
 def test_a_source_that_never_becomes_available_is_refused(
     amicopy: Run, world: World, clock: FakeClock, state: str, way_out: str
 ) -> None:
-    """10."""
     source = a_source(world, state=state, state_reason=("Client.InternalError", "it broke"))
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (ran.code, ran.out, writes(world), clock.now()) == (1, "", [], START)
@@ -796,7 +775,6 @@ def test_a_source_that_never_becomes_available_is_refused(
 
 
 def test_a_deregistered_source_is_not_found(amicopy: Run, world: World) -> None:
-    """10."""
     source = a_source(world)
     world.call("DeregisterImage", {"ImageId": source.image_id}, region=HOME)
     world.requests.clear()
@@ -806,14 +784,14 @@ def test_a_deregistered_source_is_not_found(amicopy: Run, world: World) -> None:
 
 
 def test_one_source_that_cannot_be_copied_holds_back_the_others(amicopy: Run, world: World) -> None:
-    """10: what can be refused early is refused before anything starts."""
+    """What can be refused early is refused before anything starts."""
     good, bad = a_source(world), a_source(world, state="disabled")
     ran = amicopy("copy", good.image_id, bad.image_id, "--to", WEST)
     assert (ran.code, ran.out, writes(world)) == (1, "", [])
     assert "nothing was started" in ran.err
 
 
-# 11: the source belongs to another account
+# The source belongs to another account
 
 
 def shared_with_us(world: World, *, storage: bool) -> Image:
@@ -829,7 +807,6 @@ def shared_with_us(world: World, *, storage: bool) -> Image:
 
 
 def test_a_source_of_another_account_is_copied_if_its_storage_is_shared(amicopy: Run, world: World) -> None:
-    """11."""
     source = shared_with_us(world, storage=True)
     ran = amicopy("copy", source.image_id, "--to", WEST)
     copy = the_copy(world, WEST)
@@ -840,7 +817,7 @@ def test_a_source_of_another_account_is_copied_if_its_storage_is_shared(amicopy:
 
 
 def test_that_tags_of_another_accounts_source_stay_behind_is_said(amicopy: Run, world: World) -> None:
-    """11: EC2 shows tags to the owner only."""
+    """EC2 shows tags to the owner only."""
     source = shared_with_us(world, storage=True)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     notes = [note for note in row(ran, WEST)["notes"] if "tag" in note]
@@ -849,7 +826,6 @@ def test_that_tags_of_another_accounts_source_stay_behind_is_said(amicopy: Run, 
 
 
 def test_a_second_run_over_another_accounts_source_writes_nothing(amicopy: Run, world: World) -> None:
-    """11."""
     source = shared_with_us(world, storage=True)
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
@@ -858,7 +834,6 @@ def test_a_second_run_over_another_accounts_source_writes_nothing(amicopy: Run, 
 
 
 def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: World) -> None:
-    """11."""
     source = shared_with_us(world, storage=False)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
     assert (ran.code, ran.json["error"]["slug"], writes(world)) == (1, "storage-not-shared", [])
@@ -867,7 +842,7 @@ def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: Wo
     assert "aws ec2 modify-snapshot-attribute" in ran.err
 
 
-# 12: destinations that make no sense
+# Destinations that make no sense
 
 
 @pytest.mark.parametrize(
@@ -890,7 +865,6 @@ def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: Wo
 def test_destinations_that_make_no_sense_are_refused_without_asking_aws(
     amicopy: Run, world: World, arguments: list[str], what: str
 ) -> None:
-    """12 and 13."""
     ran = amicopy("copy", a_source(world).image_id, *arguments, "--output", "json")
     assert (ran.code, ran.json["status"], ran.json["copies"]) == (2, "usage", [])
     assert what in ran.json["error"]["what"]
@@ -899,7 +873,7 @@ def test_destinations_that_make_no_sense_are_refused_without_asking_aws(
 
 
 def test_patterns_that_leave_nothing_are_refused(amicopy: Run, world: World) -> None:
-    """12: --to all, where all that is enabled is excluded."""
+    """--to all, where all that is enabled is excluded."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", "me-*")
     assert (ran.code, writes(world)) == (2, [])
@@ -907,7 +881,6 @@ def test_patterns_that_leave_nothing_are_refused(amicopy: Run, world: World) -> 
 
 
 def test_destinations_are_folded_and_keep_their_order(amicopy: Run, world: World) -> None:
-    """12."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, source.image_id, "--to", f"{WEST},{EAST},{WEST}", "--to", f"{EAST},us-*")
     assert ran.code == 0
@@ -915,18 +888,16 @@ def test_destinations_are_folded_and_keep_their_order(amicopy: Run, world: World
     assert len(asked(world, "CopyImage")) == 4
 
 
-# 13: regions that cannot be used
+# Regions that cannot be used
 
 
 def test_a_region_that_does_not_exist_is_answered_with_the_nearest_names(amicopy: Run, world: World) -> None:
-    """13."""
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},eu-wset-1")
     assert (ran.code, ran.out, world.requests) == (2, "", [])
     assert "Did you mean eu-west-1" in ran.err
 
 
 def test_a_region_that_is_not_enabled_is_said_so_before_anything_starts(amicopy: Run, world: World) -> None:
-    """13."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},me-south-1", "--output", "json")
     assert (ran.code, ran.json["status"], writes(world)) == (6, "access", [])
@@ -937,7 +908,7 @@ def test_a_region_that_is_not_enabled_is_said_so_before_anything_starts(amicopy:
 
 
 def test_a_region_that_is_not_enabled_is_recognised_where_regions_may_not_be_listed(amicopy: Run, world: World) -> None:
-    """13: EC2 answers AuthFailure there."""
+    """EC2 answers AuthFailure there."""
     source = a_source(world)
     order(world, "DescribeRegions=error:403 UnauthorizedOperation: You are not authorized to perform this operation.")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},me-south-1")
@@ -947,7 +918,6 @@ def test_a_region_that_is_not_enabled_is_recognised_where_regions_may_not_be_lis
 
 
 def test_a_region_that_is_not_enabled_does_not_stop_others_at_best_effort(amicopy: Run, world: World) -> None:
-    """13."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},me-south-1", "--best-effort", "me-south-1")
     assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source))
@@ -955,7 +925,7 @@ def test_a_region_that_is_not_enabled_does_not_stop_others_at_best_effort(amicop
 
 
 def test_every_region_means_every_enabled_one(amicopy: Run, world: World) -> None:
-    """13: 'all' names nothing that the account has not enabled."""
+    """'all' names nothing that the account has not enabled."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", "all", "--dry-run", "--output", "json")
     regions = [copy["region"] for copy in ran.json["copies"]]

@@ -40,11 +40,10 @@ def shared(world: World) -> Image:
     return a_source(world, launch_permissions={SOMEBODY})
 
 
-# 14: a long copy
+# A long copy
 
 
 def test_a_copy_that_takes_forty_minutes_is_waited_for(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """14."""
     source = a_source(world)
     slow(world, 2400)
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -53,7 +52,7 @@ def test_a_copy_that_takes_forty_minutes_is_waited_for(amicopy: Run, world: Worl
 
 
 def test_a_long_wait_shows_a_sign_of_life_every_minute(amicopy: Run, world: World) -> None:
-    """14: pipelines end jobs that are silent for ten minutes."""
+    """Pipelines end jobs that are silent for ten minutes."""
     source = a_source(world)
     slow(world, 1200)
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -64,7 +63,6 @@ def test_a_long_wait_shows_a_sign_of_life_every_minute(amicopy: Run, world: Worl
 def test_the_timeout_leaves_the_copies_running_and_says_how_to_go_on(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """14."""
     source = a_source(world)
     slow(world, 2400)
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--timeout", "10m")
@@ -80,7 +78,6 @@ def test_the_timeout_leaves_the_copies_running_and_says_how_to_go_on(
 
 
 def test_the_command_after_a_timeout_goes_on_with_the_same_copies(amicopy: Run, world: World) -> None:
-    """14."""
     source = shared(world)
     slow(world, 2400)
     timed_out = amicopy("copy", source.image_id, "--to", WEST, "--timeout", "10m")
@@ -91,7 +88,6 @@ def test_the_command_after_a_timeout_goes_on_with_the_same_copies(amicopy: Run, 
 
 
 def test_a_timeout_is_told_in_json(amicopy: Run, world: World) -> None:
-    """14."""
     source = a_source(world)
     slow(world, 2400)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--timeout", "10m", "--output", "json")
@@ -101,7 +97,7 @@ def test_a_timeout_is_told_in_json(amicopy: Run, world: World) -> None:
 
 
 def test_a_region_that_is_done_before_the_timeout_is_done(amicopy: Run, world: World) -> None:
-    """14: what stands is never lost to another's delay."""
+    """What stands is never lost to another's delay."""
     source = shared(world)
     order(world, "copy@eu-west-1=stuck")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--timeout", "10m", "--output", "json")
@@ -109,11 +105,10 @@ def test_a_region_that_is_done_before_the_timeout_is_done(amicopy: Run, world: W
     assert the_copy(world, WEST).launch_permissions == {SOMEBODY}
 
 
-# 15: copies that end badly
+# Copies that end badly
 
 
 def test_a_failed_copy_ends_its_region_at_once_and_no_other(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """15."""
     source = a_source(world)
     slow(world, 600)
     order(world, "copy@us-west-2=fail:Client.InternalError: No luck")
@@ -130,7 +125,6 @@ def test_a_failed_copy_ends_its_region_at_once_and_no_other(amicopy: Run, world:
 def test_a_state_that_is_no_way_to_available_ends_the_wait_at_once(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], state: str
 ) -> None:
-    """15."""
     source = a_source(world)
     slow(world, 600)
 
@@ -150,7 +144,7 @@ def test_a_state_that_is_no_way_to_available_ends_the_wait_at_once(
 
 
 def test_one_region_that_fails_alone_is_no_partial_success(amicopy: Run, world: World) -> None:
-    """15: exit 1 where nothing succeeded."""
+    """Exit 1 where nothing succeeded."""
     source = a_source(world)
     order(world, "copy=fail*2")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -158,7 +152,6 @@ def test_one_region_that_fails_alone_is_no_partial_success(amicopy: Run, world: 
 
 
 def test_a_failure_at_best_effort_is_reported_and_does_not_count(amicopy: Run, world: World) -> None:
-    """15."""
     source = a_source(world)
     order(world, "copy@eu-west-1=fail:Client.InternalError: No luck")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--best-effort", EAST)
@@ -167,11 +160,10 @@ def test_a_failure_at_best_effort_is_reported_and_does_not_count(amicopy: Run, w
     assert "No luck" in ran.err
 
 
-# 16: throttling
+# Throttling
 
 
 def test_throttling_of_starting_and_of_looking_is_waited_out(amicopy: Run, world: World) -> None:
-    """16."""
     source = a_source(world)
     slow(world, 300)
     order(world, "CopyImage@us-west-2=throttle*5", "DescribeImages@us-west-2=throttle*20 after 2")
@@ -182,7 +174,6 @@ def test_throttling_of_starting_and_of_looking_is_waited_out(amicopy: Run, world
 
 
 def test_throttling_of_the_settling_is_waited_out(amicopy: Run, world: World) -> None:
-    """16."""
     source = a_source(world, volumes=[Volume(shared_with=frozenset({SOMEBODY}))], launch_permissions={SOMEBODY})
     order(world, *(f"{operation}=throttle*3" for operation in ("ModifyImageAttribute", "ModifySnapshotAttribute")))
     ran = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
@@ -190,18 +181,17 @@ def test_throttling_of_the_settling_is_waited_out(amicopy: Run, world: World) ->
 
 
 def test_throttling_of_the_survey_is_waited_out(amicopy: Run, world: World) -> None:
-    """16: 34 regions asked at once is when it comes."""
+    """34 regions asked at once is when it comes."""
     source = a_source(world)
     order(world, "DescribeImages@us-west-2=throttle*5")
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source)), ran.err
 
 
-# 17: no room
+# No room
 
 
 def test_copies_queue_while_ec2_has_no_room(amicopy: Run, world: World) -> None:
-    """17."""
     sources = [a_source(world, name=name) for name in ("one", "two", "three")]
     world.settings(WEST).image_copies_limit = 1
     slow(world, 120)
@@ -213,7 +203,6 @@ def test_copies_queue_while_ec2_has_no_room(amicopy: Run, world: World) -> None:
 
 
 def test_a_queue_behind_other_peoples_copies_ends_with_the_timeout(amicopy: Run, world: World) -> None:
-    """17."""
     source = a_source(world)
     world.settings(WEST).image_copies_limit = 1
     slow(world, 7200)
@@ -224,7 +213,7 @@ def test_a_queue_behind_other_peoples_copies_ends_with_the_timeout(amicopy: Run,
 
 
 def test_waiting_for_room_is_said_once_while_nothing_changes(amicopy: Run, world: World) -> None:
-    """17: a line per change of state, and a sign of life a minute; a log of 40 minutes is to be read by people."""
+    """A line per change of state, and a sign of life a minute; a log of 40 minutes is to be read by people."""
     source = a_source(world)
     world.settings(WEST).image_copies_limit = 1
     slow(world, 2400)
@@ -234,13 +223,12 @@ def test_waiting_for_room_is_said_once_while_nothing_changes(amicopy: Run, world
     assert ran.err.count("queued: Too many image copies in progress.") == 1
 
 
-# 18: a region that does not answer
+# A region that does not answer
 
 
 def test_a_region_that_falls_silent_while_waiting_is_given_up_after_minutes(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """18."""
     source = a_source(world)
     slow(world, 120)
     order(world, "*@eu-west-1=dead after 4")
@@ -252,7 +240,6 @@ def test_a_region_that_falls_silent_while_waiting_is_given_up_after_minutes(
 
 
 def test_a_region_that_is_silent_for_a_moment_is_no_failure(amicopy: Run, world: World) -> None:
-    """18."""
     source = a_source(world)
     slow(world, 300)
     order(world, "*@eu-west-1=dead*15 after 4", "DescribeImages@us-west-2=500*5 after 3")
@@ -264,7 +251,6 @@ def test_a_region_that_is_silent_for_a_moment_is_no_failure(amicopy: Run, world:
 def test_a_region_that_fails_one_call_for_ever_is_given_up_after_minutes(
     amicopy: Run, world: World, clock: FakeClock, operation: str
 ) -> None:
-    """18."""
     source = shared(world)
     order(world, f"{operation}@eu-west-1=500*always")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-preflight")
@@ -276,7 +262,7 @@ def test_a_region_that_fails_one_call_for_ever_is_given_up_after_minutes(
 def test_a_network_that_is_gone_while_waiting_is_borne_for_minutes(
     clock: FakeClock, capsys: pytest.CaptureFixture[str], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """18: connections refused, names not resolved: a laptop's lid, a VPN, a NAT gateway's bad minute."""
+    """Connections refused, names not resolved: a laptop's lid, a VPN, a NAT gateway's bad minute."""
     with Sandbox.start(clock=clock, samples=False) as own:
         monkeypatch.setenv("AWS_ENDPOINT_URL", own.endpoint_url)
         source = a_source(own.world)
@@ -290,7 +276,7 @@ def test_a_network_that_is_gone_while_waiting_is_borne_for_minutes(
 
 
 def test_a_region_that_never_answers_is_named_before_anything_starts(amicopy: Run, world: World) -> None:
-    """18: what is refused early is refused in every region."""
+    """What is refused early is refused in every region."""
     source = a_source(world)
     order(world, "*@eu-west-1=dead")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
@@ -300,7 +286,6 @@ def test_a_region_that_never_answers_is_named_before_anything_starts(amicopy: Ru
 
 
 def test_a_region_that_never_answers_does_not_stop_others_at_best_effort(amicopy: Run, world: World) -> None:
-    """18."""
     source = a_source(world)
     order(world, "*@eu-west-1=dead")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--best-effort", EAST, "--output", "json")
@@ -309,12 +294,11 @@ def test_a_region_that_never_answers_does_not_stop_others_at_best_effort(amicopy
     assert "EC2 in eu-west-1 does not answer." in ran.err
 
 
-# 19: credentials that expire
+# Credentials that expire
 
 
 @pytest.mark.parametrize("expired", [EXPIRED, EXPIRED_TOKEN])
 def test_credentials_that_expire_while_waiting_end_like_a_timeout(amicopy: Run, world: World, expired: str) -> None:
-    """19."""
     source = a_source(world)
     slow(world, 3600)
     order(world, f"DescribeImages@us-west-2={expired} after 6", f"DescribeImages@eu-west-1={expired} after 6")
@@ -328,7 +312,6 @@ def test_credentials_that_expire_while_waiting_end_like_a_timeout(amicopy: Run, 
 
 
 def test_credentials_that_expire_are_told_in_json(amicopy: Run, world: World) -> None:
-    """19."""
     source = a_source(world)
     slow(world, 3600)
     order(world, f"DescribeImages@us-west-2={EXPIRED} after 6")
@@ -343,7 +326,6 @@ def test_credentials_that_expire_are_told_in_json(amicopy: Run, world: World) ->
 
 
 def test_credentials_that_expire_before_the_settling_leave_it_to_the_next_run(amicopy: Run, world: World) -> None:
-    """19."""
     source = shared(world)
     order(world, f"ModifyImageAttribute={EXPIRED}")
     left = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
@@ -354,7 +336,6 @@ def test_credentials_that_expire_before_the_settling_leave_it_to_the_next_run(am
 
 
 def test_credentials_that_have_expired_before_the_start_are_a_matter_of_access(amicopy: Run, world: World) -> None:
-    """19."""
     source = a_source(world)
     order(world, f"*={EXPIRED}")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
@@ -362,13 +343,12 @@ def test_credentials_that_have_expired_before_the_start_are_a_matter_of_access(a
     assert "aws sso login" in ran.err
 
 
-# 20: one of many vanishes
+# One of many vanishes
 
 
 def test_of_many_copies_in_a_region_one_that_vanishes_disturbs_no_other(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """20."""
     sources = [a_source(world, name=name) for name in ("one", "two", "three")]
     slow(world, 300)
     order(world, "copy@us-west-2=vanish")
@@ -382,7 +362,6 @@ def test_of_many_copies_in_a_region_one_that_vanishes_disturbs_no_other(
 
 
 def test_a_copy_that_vanished_is_made_anew_by_the_next_run(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """20."""
     source = a_source(world)
     slow(world, 60)
     order(world, "copy@us-west-2=vanish")
@@ -396,7 +375,6 @@ def test_a_copy_that_vanished_is_made_anew_by_the_next_run(amicopy: Run, world: 
 def test_a_copy_that_a_person_deregisters_while_pending_is_given_up_within_minutes(
     world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """20."""
     source = a_source(world)
     slow(world, 3600)
 
@@ -409,13 +387,13 @@ def test_a_copy_that_a_person_deregisters_while_pending_is_given_up_within_minut
     assert clock.now() - START < timedelta(minutes=5)
 
 
-# 21: every region
+# Every region
 
 
 def test_every_region_costs_one_copy_two_look_ups_and_one_look_per_tick(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """21: available at the third poll, 12 s after the start."""
+    """Available at the third poll, 12 s after the start."""
     source = a_source(world)
     world.opt_in()
     slow(world, 9)
@@ -432,7 +410,6 @@ def test_every_region_costs_one_copy_two_look_ups_and_one_look_per_tick(
 
 
 def test_a_second_run_over_every_region_costs_two_look_ups_each(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """21."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", "all")
     world.requests.clear()
@@ -444,11 +421,10 @@ def test_a_second_run_over_every_region_costs_two_look_ups_each(amicopy: Run, wo
     assert len(looks) == 16
 
 
-# 22: a state that flaps
+# A state that flaps
 
 
 def test_a_state_that_flaps_after_available_is_settled_all_the_same(amicopy: Run, world: World) -> None:
-    """22."""
     source = shared(world)
     order(world, "copy@us-west-2=flap:4")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -457,7 +433,6 @@ def test_a_state_that_flaps_after_available_is_settled_all_the_same(amicopy: Run
 
 
 def test_a_write_that_ec2_is_not_ready_for_is_repeated(amicopy: Run, world: World) -> None:
-    """22."""
     source = shared(world)
     order(world, "ModifyImageAttribute=error:InvalidAMIID.Unavailable: The AMI ID is currently pending*2")
     ran = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
@@ -466,7 +441,7 @@ def test_a_write_that_ec2_is_not_ready_for_is_repeated(amicopy: Run, world: Worl
 
 
 def test_a_write_that_ec2_keeps_refusing_fails_its_region_with_ec2s_reason(amicopy: Run, world: World) -> None:
-    """22: the copy is there, and the next run settles it."""
+    """The copy is there, and the next run settles it."""
     source = shared(world)
     order(world, "ModifyImageAttribute@us-west-2=error:OperationNotPermitted: Block public access is on")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-preflight", "--output", "json")
@@ -480,7 +455,7 @@ def test_a_write_that_ec2_keeps_refusing_fails_its_region_with_ec2s_reason(amico
 
 
 def test_a_new_copy_that_ec2_does_not_show_for_minutes_is_waited_for(amicopy: Run, world: World) -> None:
-    """14: EC2's own advice for what is new is five minutes."""
+    """EC2's own advice for what is new is five minutes."""
     source = a_source(world)
     order(world, "copy@us-west-2=unseen:50")  # looks, 5 s apart
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -489,7 +464,7 @@ def test_a_new_copy_that_ec2_does_not_show_for_minutes_is_waited_for(amicopy: Ru
 
 
 def test_a_new_copy_that_ec2_never_shows_is_asked_for_anew_after_five_minutes(amicopy: Run, world: World) -> None:
-    """14: a token may stand for a copy that was deregistered long ago."""
+    """A token may stand for a copy that was deregistered long ago."""
     source = a_source(world)
     order(world, "copy@us-west-2=unseen:5000")
     ran = amicopy("copy", source.image_id, "--to", WEST)

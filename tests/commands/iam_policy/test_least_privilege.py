@@ -93,7 +93,6 @@ def printed(amicopy: Run, *argv: str) -> Any:
 
 
 def test_the_printed_policy_is_enough(amicopy: Run, guarded: World, caller: Caller, source: str) -> None:
-    """Scenario 37."""
     caller.may(printed(amicopy, source, *COPY))
     ran = amicopy("copy", source, *COPY)
     assert ran.code == 0, ran.err
@@ -110,7 +109,6 @@ def test_the_printed_policy_is_enough(amicopy: Run, guarded: World, caller: Call
 def test_with_one_action_less_it_fails_naming_it_before_anything_is_started(
     amicopy: Run, guarded: World, caller: Caller, source: str, action: str
 ) -> None:
-    """Scenario 37."""
     caller.may(without(printed(amicopy, source, *COPY), action))
     ran = amicopy("copy", source, *COPY, "--output", "json")
     if next(one.optional for one in actions_for(Needs()) if one.name == action):  # done without; if used, said so

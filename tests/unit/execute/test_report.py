@@ -237,32 +237,32 @@ TIME_OUT, NO_WAIT, EXPIRED = LeftBecause.TIME_OUT, LeftBecause.NO_WAIT, LeftBeca
 @pytest.mark.parametrize(
     ("report", "code"),
     [
-        # 0: every destination is up to date, "nothing to do" included; what --no-wait leaves is up to date, too
+        # Every destination is up to date, "nothing to do" included; what --no-wait leaves is up to date, too
         (ended(), ExitCode.OK),
         (ended(None, None), ExitCode.OK),
         (ended(Action.UNCHANGED, Action.UNCHANGED), ExitCode.OK),
         (ended(None, Action.UNCHANGED), ExitCode.OK),
         (ended(None, NO_WAIT), ExitCode.OK),
-        # 1: nothing succeeded, or the plan was refused and nothing was started
+        # Nothing succeeded, or the plan was refused and nothing was started
         (ended(FAILED), ExitCode.FAILED),
         (ended(FAILED, NotFaithful("No.")), ExitCode.FAILED),
         (ended(FAILED, DENIED), ExitCode.FAILED),
         (refused(NotFaithful("No.")), ExitCode.FAILED),
         (refused(NotFaithful("No."), DENIED), ExitCode.FAILED),
-        # 2: a bad option or manifest
+        # A bad option or manifest
         (ended(None, error=UsageError("No.")), ExitCode.USAGE),
-        # 3: some destinations done, some not
+        # Some destinations done, some not
         (ended(None, FAILED), ExitCode.PARTIAL),
         (ended(Action.UNCHANGED, FAILED), ExitCode.PARTIAL),
         (ended(None, DENIED), ExitCode.PARTIAL),
         (ended(None, FAILED, TIME_OUT), ExitCode.PARTIAL),
         (ended(None, FAILED, NO_WAIT), ExitCode.PARTIAL),
-        # 5: still copying
+        # Still copying
         (ended(TIME_OUT), ExitCode.TIME_OUT),
         (ended(None, TIME_OUT), ExitCode.TIME_OUT),
         (ended(None, EXPIRED), ExitCode.TIME_OUT),
         (ended(error=TimedOut("The source is not available yet.")), ExitCode.TIME_OUT),
-        # 6: credentials, permissions, region not enabled
+        # Credentials, permissions, region not enabled
         (ended(DENIED), ExitCode.ACCESS),
         (ended(DENIED, CredentialsRejected("No.")), ExitCode.ACCESS),
         (refused(DENIED, CredentialsRejected("No.")), ExitCode.ACCESS),
