@@ -55,7 +55,7 @@ check: $(VENV)/ready  ## what CI runs
 	@$(BIN)/cog --check --diff $(GENERATED)
 	@$(MAKE) --no-print-directory docs test
 
-fix: $(VENV)/ready  ## let the tools mend what they can, and write the generated parts of the documents
+fix: $(VENV)/ready  ## apply automatic fixes, and update the generated parts of the documents
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 	@$(BIN)/cog -r $(GENERATED)

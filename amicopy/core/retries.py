@@ -37,7 +37,7 @@ VISIBLE_WITHIN = timedelta(minutes=5)
 # An AMI that was there and is absent from every answer for so long has been deregistered; describes can flap.
 GONE_AFTER = timedelta(minutes=1)
 # The state flaps after `available` for a minute or two (hashicorp/packer#2659).
-SETTLED_WITHIN = timedelta(minutes=5)
+STABLE_WITHIN = timedelta(minutes=5)
 READ_BACK_WITHIN = timedelta(minutes=2)
 UNREACHABLE_FOR = timedelta(minutes=3)
 SURVEYED_WITHIN = timedelta(minutes=5)
@@ -79,7 +79,7 @@ def not_answered(clock: Clock) -> Retrying:
 def flapping(clock: Clock) -> Retrying:
     """Repeat a write while EC2 does not yet know, or not yet again, what it is for."""
     errors = (ImageUnavailable, ImageNotFound, SnapshotNotFound, Throttled, Unreachable)
-    return _policy(clock, retry_if_exception_type(errors), wait_random_exponential(1, 15), SETTLED_WITHIN)
+    return _policy(clock, retry_if_exception_type(errors), wait_random_exponential(1, 15), STABLE_WITHIN)
 
 
 def not_read_back_yet(clock: Clock) -> Retrying:

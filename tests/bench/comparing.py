@@ -166,7 +166,7 @@ def _figures(run: _Run, *, ec2: Helper, environment: Mapping[str, str], folder: 
     return {
         "peer": run.peer.name,
         "regions": run.count,
-        "beyond_seconds": took.wall_seconds - outcome["longest_seconds"],
+        "overhead_seconds": took.wall_seconds - outcome["longest_seconds"],
         **asdict(took),
         **outcome,
     }
@@ -182,16 +182,16 @@ def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     Runs that failed are counted and otherwise left out, unless all did.
     """
     good = [run for run in runs if not run["exit_code"]] or list(runs)
-    extras = sorted(run["beyond_seconds"] for run in good)
-    middle = next(run for run in good if run["beyond_seconds"] == extras[len(extras) // 2])
+    extras = sorted(run["overhead_seconds"] for run in good)
+    middle = next(run for run in good if run["overhead_seconds"] == extras[len(extras) // 2])
     failed = [run["exit_code"] for run in runs if run["exit_code"]]
     return {
         "peer": middle["peer"],
         "regions": middle["regions"],
         "runs": len(runs),
-        "beyond_seconds": round(median(extras), 1),
-        "beyond_least": round(extras[0], 1),
-        "beyond_most": round(extras[-1], 1),
+        "overhead_seconds": round(median(extras), 1),
+        "overhead_least": round(extras[0], 1),
+        "overhead_most": round(extras[-1], 1),
         "cpu_seconds": round(median(run["cpu_seconds"] for run in good), 2),
         "peak_mib": round(median(run["peak_mib"] for run in good)),
         "calls": middle["calls"],

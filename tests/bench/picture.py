@@ -1,4 +1,4 @@
-"""docs/bench.svg: seconds beyond the copy, a bar per tool and number of regions, on a logarithmic scale.
+"""docs/bench.svg: secondoverhead s, a bar per tool and number of regions, on a logarithmic scale.
 
 Refuses to need a library, a font or a script: text in SVG, readable on light and dark.
 """
@@ -32,17 +32,17 @@ text { font: 13px system-ui, sans-serif; fill: #24292f; }
 
 
 def bar_chart(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the picture of rows with ``peer``, ``regions`` and ``beyond_seconds``; runs that failed have no bar."""
+    """Return the picture of rows with ``peer``, ``regions`` and ``overhead_seconds``; runs that failed have no bar."""
     shown = [row for row in rows if not row["failed"]]
     counts = sorted({row["regions"] for row in shown})
-    most = max((row["beyond_seconds"] for row in shown), default=1.0)
+    most = max((row["overhead_seconds"] for row in shown), default=1.0)
     ticks = [tick for number, tick in enumerate(_TICKS) if number < 2 or _TICKS[number - 1] < most]
     parts: list[str] = []
     y = _TOP
     for count in counts:
         label = "1 region" if count == 1 else f"{count} regions"
         parts.append(_text(16, y - 6, label, "title"))
-        for row in sorted((row for row in shown if row["regions"] == count), key=lambda row: row["beyond_seconds"]):
+        for row in sorted((row for row in shown if row["regions"] == count), key=lambda row: row["overhead_seconds"]):
             parts += _bar(row, y + 4, ticks)
             y += _BAR + _GAP
         y += _GROUP + 16
@@ -51,10 +51,10 @@ def bar_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     height = bottom + 34
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
-        f'aria-label="Seconds beyond the copy, by tool and number of regions">\n'
+        f'aria-label="Overhead in seconds, by tool and number of regions">\n'
         f"<style>{_STYLE}</style>\n"
         f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>\n'
-        + _text(16, 26, "Seconds that a run takes beyond the copy itself", "title")
+        + _text(16, 26, "Seconds that a run takes in addition to the copy", "title")
         + _text(_WIDTH - 16, 26, "logarithmic; less is better", "small", anchor="end")
         + "".join(grid + parts)
         + "</svg>\n"
@@ -69,12 +69,12 @@ def position(seconds: float, ticks: Sequence[float]) -> float:
 
 
 def _bar(row: Mapping[str, Any], y: float, ticks: Sequence[float]) -> list[str]:
-    end = position(row["beyond_seconds"], ticks)
+    end = position(row["overhead_seconds"], ticks)
     kind = "ours" if row["peer"] == _OURS else "others"
     return [
         _text(_LEFT - 8, y + 11, row["peer"], anchor="end"),
         f'<rect class="{kind}" x="{_LEFT}" y="{y}" width="{max(2.0, end - _LEFT):.1f}" height="{_BAR}" rx="2"/>\n',
-        _text(max(end, _LEFT + 2) + 6, y + 11, f"{row['beyond_seconds']:g}", "small"),
+        _text(max(end, _LEFT + 2) + 6, y + 11, f"{row['overhead_seconds']:g}", "small"),
     ]
 
 

@@ -85,17 +85,17 @@ def _peers(part: Results) -> Iterator[str]:
     yield "## Beside what else there is\n"
     yield (
         f"One AMI with two volumes, copied to regions of the same local EC2. A copy takes {times} s, by round; "
-        "what a run takes beyond that is shown, as the median of its runs.\n"
+        "the table shows what a run takes in addition, as the median of its runs.\n"
     )
-    yield "![Seconds beyond the copy itself, by tool and number of regions](bench.svg)\n"
+    yield "![Overhead in seconds, by tool and number of regions](bench.svg)\n"
     yield table(
-        ["", "regions", "s beyond the copy", "least to most", "runs", "CPU s", "memory MiB", "calls", "left undone"],
+        ["", "regions", "overhead s", "least to most", "runs", "CPU s", "memory MiB", "calls", "left undone"],
         [
             [
                 row["peer"],
                 row["regions"],
-                row["beyond_seconds"],
-                f"{row['beyond_least']} to {row['beyond_most']}" if row["runs"] > 1 else "",
+                row["overhead_seconds"],
+                f"{row['overhead_least']} to {row['overhead_most']}" if row["runs"] > 1 else "",
                 row["runs"],
                 row["cpu_seconds"],
                 row["peak_mib"],
@@ -129,7 +129,7 @@ def _release(part: Results) -> Iterator[str]:
     yield table(
         [
             "",
-            "s beyond the longest copy",
+            "s over the longest copy",
             "copies complete after s, mean",
             "most",
             "CPU s",
@@ -141,7 +141,7 @@ def _release(part: Results) -> Iterator[str]:
         [
             [
                 row["peer"],
-                row["beyond_seconds"],
+                row["overhead_seconds"],
                 "never" if row["late_mean"] is None else row["late_mean"],
                 "never" if row["late_most"] is None else row["late_most"],
                 row["cpu_seconds"],

@@ -25,7 +25,7 @@ def a_run(extras: float, **members: object) -> dict[str, object]:
         "peer": "a",
         "regions": 2,
         "exit_code": 0,
-        "beyond_seconds": extras,
+        "overhead_seconds": extras,
         "cpu_seconds": extras / 10,
         "peak_mib": extras * 10,
         "calls": {"CopyImage": int(extras)},
@@ -38,18 +38,18 @@ def a_run(extras: float, **members: object) -> dict[str, object]:
 
 
 def a_row(peer: str, regions: int, extras: float, failed: str = "") -> dict[str, object]:
-    return {"peer": peer, "regions": regions, "beyond_seconds": extras, "failed": failed}
+    return {"peer": peer, "regions": regions, "overhead_seconds": extras, "failed": failed}
 
 
 def test_the_middle_run_stands_for_all() -> None:
     row = summary([a_run(9), a_run(1), a_run(4)])
-    assert (row["beyond_seconds"], row["beyond_least"], row["beyond_most"]) == (4, 1, 9)
+    assert (row["overhead_seconds"], row["overhead_least"], row["overhead_most"]) == (4, 1, 9)
     assert (row["cpu_seconds"], row["peak_mib"], row["calls"]) == (0.4, 40, {"CopyImage": 4})
 
 
 def test_a_failed_run_is_counted_and_not_averaged() -> None:
     row = summary([a_run(4), a_run(-8, exit_code=2), a_run(4)])
-    assert row["beyond_least"] == 4
+    assert row["overhead_least"] == 4
     assert row["failed"] == "1 of 3 ended with exit code 2"
 
 

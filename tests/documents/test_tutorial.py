@@ -56,6 +56,6 @@ def test_the_tutorial_leads_where_it_says(
         missing = [line for line in lines(shown) if line not in lines(said)]
         assert lines(shown), command
         assert not missing, (command, said)
-    # What a newcomer is to have in the end: a manifest, made true.
+    # What a newcomer is to have in the end: an applied manifest.
     assert sum("sync" in command for command, _, _ in taken) >= 4
     assert all(world.images(region) for region in ("us-west-2", "eu-west-1", "ap-southeast-2"))

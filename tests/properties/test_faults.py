@@ -55,7 +55,7 @@ LONG = int(os.environ.get("AMICOPY_TORTURE", "0"))
 SEED = int(os.environ.get("AMICOPY_TORTURE_SEED", "1"))
 CHUNK = 100  # sequences after which a finding no longer hides the next
 
-# Triggers that the search is to walk around while their findings are being mended, so that it finds others, by comma:
+# Triggers that the search is to walk around while their findings are being fixed, so that it finds others, by comma:
 # somebody-elses-failure, late-to-show, late-snapshots, others-copy-cancelled, shifted-attempt.
 EXCLUDED: frozenset[str] = frozenset(os.environ.get("AMICOPY_TORTURE_EXCLUDE", "").split(","))
 

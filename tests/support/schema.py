@@ -40,8 +40,8 @@ def kind_of(document: Any) -> str:
     """Return the name that the schema has for this kind of document."""
     if "command" not in document:
         return "event_" + str(document["type"]).replace("-", "_")
-    beyond_the_plan = {"calls", "unread"} & document.keys()
-    return f"{document['command']}_document" if beyond_the_plan else "failure_document"
+    has_a_plan = {"calls", "unread"} & document.keys()
+    return f"{document['command']}_document" if has_a_plan else "failure_document"
 
 
 def check_document(document: Any) -> None:

@@ -298,7 +298,7 @@ def test_no_permissions_leaves_the_copy_private(amicopy: Run, world: World) -> N
 
 
 def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, clock: FakeClock) -> None:
-    """It is no difference, and taking it away is not ours."""
+    """It is not a difference, and taking it away is not ours."""
     source = a_source(world, tags={"Team": "web"}, launch_permissions={SOMEBODY})
     finished_by_hand(world, clock, source, WEST)
     copy = the_copy(world, WEST)

@@ -182,7 +182,7 @@ def test_on_failure_cancel_leaves_what_this_run_has_only_joined(amicopy: Run, wo
 
 
 def test_what_was_written_is_read_back(world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
-    """EC2 says yes to every write, and somebody takes it back at once: that is no faithful copy."""
+    """EC2 says yes to every write, and somebody takes it back at once: that is not a faithful copy."""
     source = a_source(world, launch_permissions={SOMEBODY})
     undone = upon(AttributeWritten, lambda _: the_copy(world, WEST).launch_permissions.clear())
     ran = driven(capsys, clock, undone, "copy", source.image_id, "--to", WEST)

@@ -649,7 +649,7 @@ def test_without_the_preflight_a_copy_that_can_never_be_fast_enough_is_not_waite
 
 @pytest.mark.parametrize("operation", sorted(SETTINGS))
 def test_settings_that_may_not_be_read_are_a_note(amicopy: Run, world: World, operation: str) -> None:
-    """What is not known is no reason to refuse."""
+    """What is not known does not refuse anything."""
     source = public(world, volumes=[Volume(shared_with=frozenset({"all"}))])
     world.settings(WEST).default_kms_key = NO_KEY
     order(world, f"{operation}={DENIED}")
@@ -807,7 +807,7 @@ def test_the_sources_own_region_is_no_destination_otherwise(amicopy: Run, world:
 
 
 def test_all_regions_do_not_include_the_sources_own_by_accident(amicopy: Run, world: World) -> None:
-    """To encrypt the copies is no wish for one more beside the source."""
+    """Encrypting the copies does not mean copying to the source region as well."""
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", "us-*", "--encrypt", "--output", "json")
     assert ran.code == 0, ran.err
@@ -846,7 +846,7 @@ def test_a_shared_instance_store_source_is_not_held_up_by_the_regions_default(am
 
 
 def test_a_key_that_dies_while_copying_is_named_at_the_end(amicopy: Run, world: World, kms: Kms) -> None:
-    """What was good a moment ago; the preflight is no promise."""
+    """What was good a moment ago; the preflight guarantees nothing."""
     arn = made(kms, WEST)
     look = world.state.keys
 
@@ -933,7 +933,7 @@ def test_a_time_that_ec2_does_not_offer_is_a_usage_error(amicopy: Run, world: Wo
 
 
 @pytest.mark.parametrize("time", ["0d", "soon", "90", "1y", "-90d", "9999999d", "99999999999999d", "4000d"])
-def test_a_deprecation_that_is_no_time_or_beyond_ec2s_ten_years_is_a_usage_error(
+def test_a_deprecation_that_is_not_a_duration_or_more_than_ec2s_ten_years_is_a_usage_error(
     amicopy: Run, world: World, time: str
 ) -> None:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--deprecate-after", time)

@@ -424,7 +424,7 @@ def test_another_deprecation_asked_later_is_written(amicopy: Run, world: World) 
 def test_a_copy_older_than_its_deprecation_gets_none_and_that_is_said_once_and_for_all(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
-    """EC2 takes no past date: that is no work, however often it is asked for."""
+    """EC2 takes no past date: that is not work, however often it is requested."""
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
     clock.advance(100 * 86400)

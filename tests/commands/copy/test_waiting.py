@@ -36,7 +36,7 @@ EXPIRED_TOKEN = "error:ExpiredToken: The security token included in the request 
 
 
 def shared(world: World) -> Image:
-    """Register a source whose copies have something to settle."""
+    """Register a source whose copies have something to complete."""
     return a_source(world, launch_permissions={SOMEBODY})
 
 
@@ -424,7 +424,7 @@ def test_a_second_run_over_every_region_costs_two_look_ups_each(amicopy: Run, wo
 # A state that flaps
 
 
-def test_a_state_that_flaps_after_available_is_settled_all_the_same(amicopy: Run, world: World) -> None:
+def test_a_state_that_flaps_after_available_is_completed_anyway(amicopy: Run, world: World) -> None:
     source = shared(world)
     order(world, "copy@us-west-2=flap:4")
     ran = amicopy("copy", source.image_id, "--to", WEST)
@@ -441,7 +441,7 @@ def test_a_write_that_ec2_is_not_ready_for_is_repeated(amicopy: Run, world: Worl
 
 
 def test_a_write_that_ec2_keeps_refusing_fails_its_region_with_ec2s_reason(amicopy: Run, world: World) -> None:
-    """The copy is there, and the next run settles it."""
+    """The copy is there, and the next run completes it."""
     source = shared(world)
     order(world, "ModifyImageAttribute@us-west-2=error:OperationNotPermitted: Block public access is on")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-preflight", "--output", "json")

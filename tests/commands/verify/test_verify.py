@@ -1,4 +1,4 @@
-"""Whole commands: verify finds every difference and names it, writes nothing unasked, and mends what can be mended."""
+"""Whole commands: verify finds and names every difference, writes nothing without --repair, and repairs what it can."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

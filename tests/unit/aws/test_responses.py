@@ -215,7 +215,7 @@ def test_empty_and_missing_tag_values_are_empty_values() -> None:
     assert tags_from({}) == {}
 
 
-def test_tags_are_sent_in_a_settled_order() -> None:
+def test_tags_are_sent_in_a_fixed_order() -> None:
     expected = [{"Key": "a", "Value": "2"}, {"Key": "b", "Value": ""}]
     assert tag_list({"b": "", "a": "2"}) == tag_list({"a": "2", "b": ""}) == expected
 

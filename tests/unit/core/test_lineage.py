@@ -80,7 +80,7 @@ def test_each_copy_is_in_the_one_group_of_its_state(state: ImageState, group: st
     assert {name: found for name, found in groups.items() if found} == {group: (copy,)}
 
 
-def test_the_newest_copy_comes_first_and_equals_in_a_settled_order() -> None:
+def test_the_newest_copy_comes_first_and_equals_in_a_fixed_order() -> None:
     dates = {"ami-2": "2026-11-22T09:00:00.000Z", "ami-3": "2026-11-23T09:00:00.000Z", "ami-4": "", "ami-5": ""}
     images = [image(image_id, **LINEAGE, created_at=date) for image_id, date in dates.items()]
     expected = ["ami-3", "ami-2", "ami-5", "ami-4"]

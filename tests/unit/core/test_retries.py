@@ -23,7 +23,7 @@ from amicopy.core.events import NoteAdded
 from amicopy.core.models import Image, ImageState
 from amicopy.core.retries import (
     READ_BACK_WITHIN,
-    SETTLED_WITHIN,
+    STABLE_WITHIN,
     UNREACHABLE_FOR,
     flapping,
     no_room,
@@ -125,7 +125,7 @@ def test_an_error_that_may_pass_is_waited_out(clock: FakeClock, name: str, error
 LASTING = {
     "no_room": timedelta(minutes=1),
     "not_answered": UNREACHABLE_FOR,
-    "flapping": SETTLED_WITHIN,
+    "flapping": STABLE_WITHIN,
     "not_read_back_yet": READ_BACK_WITHIN,
 }
 
@@ -147,7 +147,7 @@ def test_without_a_limit_room_is_waited_for_as_long_as_it_takes(clock: FakeClock
     assert clock.now() - START > timedelta(hours=1)
 
 
-def test_waiting_for_room_gets_patient_but_never_beyond_a_minute(clock: FakeClock) -> None:
+def test_waiting_for_room_gets_patient_but_never_more_than_a_minute(clock: FakeClock) -> None:
     asked = list(sleeps(persist(no_room(clock, None), Attempts(*[NoRoom("Full.")] * 200, "ami-2")), clock))
     assert max(asked) <= 60
     assert max(asked[:3]) <= 8

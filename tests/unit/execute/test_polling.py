@@ -50,7 +50,7 @@ def test_one_that_is_late_is_looked_at_as_any_other_again(elapsed: float, expect
     "readings",
     [
         (),
-        ((60, 10),),  # one reading is no pace
+        ((60, 10),),  # one reading gives no pace
         ((60, 0), (120, 0), (180, 0)),
         ((60, 10), (120, 10)),  # it stands still
         ((60, 10), (120, 24)),  # it jumps

@@ -230,7 +230,7 @@ def test_more_principals_than_ec2_takes_are_a_problem() -> None:
     thousand = frozenset(Principal.parse(f"{number:012}") for number in range(1000))
     assert desired(source(), share=thousand).problems == ()
     one_more = Principal.parse("999999999999")
-    assert desired(source(), share=thousand | {PUBLIC}).problems == ()  # everybody is no entity of the quota
+    assert desired(source(), share=thousand | {PUBLIC}).problems == ()  # everybody is not an entity of the quota
     assert "these are 1001" in desired(source(), share=thousand | {one_more}).problems[0]
 
 

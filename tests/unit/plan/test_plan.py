@@ -94,14 +94,14 @@ def test_a_faithful_copy_is_kept() -> None:
     assert not row.writes
 
 
-def test_a_copy_by_another_tool_is_settled_and_not_made_again() -> None:
+def test_a_copy_by_another_tool_is_completed_and_not_made_again() -> None:
     by_hand = a_copy(tags={}, source_region=HOME, source_image_id="ami-1")
     row = planned(by_hand)
     assert (row.action, row.copy) == (Action.UPDATE, by_hand)
     assert row.reason == "ami-2 is available; ami-2 is missing tags amicopy:source"
 
 
-def test_what_a_copy_lacks_is_settled_and_named() -> None:
+def test_what_a_copy_lacks_is_completed_and_named() -> None:
     source = replace(SOURCE, launch_permissions=frozenset({SOMEBODY}), deprecate_at=NOW + timedelta(days=9))
     row = planned(a_copy(), source=source)
     assert row.action is Action.UPDATE
@@ -410,19 +410,19 @@ def executed(row: Row, copies: list[Image]) -> list[Image]:
     kept = [copy for copy in copies if copy not in row.failed or not row.writes]
     if row.action.starts_a_copy:
         kept.append(a_copy(f"ami-new-{row.source.image_id}", row.source, region=row.region))
-        settled = kept[-1]
+        completed = kept[-1]
     elif row.writes and row.copy:
-        settled = row.copy
+        completed = row.copy
     else:
         return kept
-    device, snapshot = settled.devices[0].device, settled.snapshots[0]
+    device, snapshot = completed.devices[0].device, completed.snapshots[0]
     done = replace(
-        settled,
+        completed,
         state=ImageState.AVAILABLE,
         created_at="2026-11-23",
-        tags={**settled.tags, **row.desired.tags},
-        deprecate_at=row.desired.deprecate_at or settled.deprecate_at,
-        launch_permissions=(settled.launch_permissions or NOBODY) | row.desired.launch_permissions,
+        tags={**completed.tags, **row.desired.tags},
+        deprecate_at=row.desired.deprecate_at or completed.deprecate_at,
+        launch_permissions=(completed.launch_permissions or NOBODY) | row.desired.launch_permissions,
         snapshots=(
             replace(
                 snapshot,
@@ -431,7 +431,7 @@ def executed(row: Row, copies: list[Image]) -> list[Image]:
             ),
         ),
     )
-    return [done if copy is settled else copy for copy in kept]
+    return [done if copy is completed else copy for copy in kept]
 
 
 @given(cases())

@@ -99,13 +99,13 @@ def of_everything() -> Report:
     source = an_image("ami-0a11ce5a3b1e00001", "web-server-2026.11")
     regions = ["us-west-2", "eu-west-1", "ap-southeast-1", "eu-central-1", "us-west-1", "eu-north-1", "ca-central-1"]
     rows = [a_row(region, source) for region in regions]
-    settled = a_row("ap-south-1", source, Action.UPDATE, copy=an_image("ami-0309d9dd07df8fbcc"))
+    completed = a_row("ap-south-1", source, Action.UPDATE, copy=an_image("ami-0309d9dd07df8fbcc"))
     refused = with_refusals(
         Plan(rows=(a_row("sa-east-1", source, best_effort=True),)), {Destination("sa-east-1"): denied}
     ).rows
     late = a_row("eu-south-1", source)
     as_before = kept("af-south-1", "ami-06903faf33aec4718", source)
-    plan = Plan(rows=(*rows, settled, as_before, *refused, late), notes=("at most 24 GiB will be copied",))
+    plan = Plan(rows=(*rows, completed, as_before, *refused, late), notes=("at most 24 GiB will be copied",))
     report = Report(plan=plan, started_at=NOW)
     finish(report, rows[0], "ami-0309d9dd07df8fbcc")
     fail(report, rows[1], why="EC2 says of ami-0697a7ace07246bc0: Client.InternalError.")
@@ -124,9 +124,9 @@ def of_everything() -> Report:
     report.add(
         happened(rows[6], AttributeWritten, 160, what="shared snap-09d96217c1fa91749 (/dev/sda1) with 111122223333")
     )
-    report.add(happened(settled, AttributeWritten, 5, what="tagged snap-03b83f5c46d85f6e6 (/dev/sdf): Name, Role"))
-    report.add(happened(settled, NoteAdded, 6, text="the copy is named 'x'"))
-    report.add(happened(settled, CopyDone, 7))
+    report.add(happened(completed, AttributeWritten, 5, what="tagged snap-03b83f5c46d85f6e6 (/dev/sdf): Name, Role"))
+    report.add(happened(completed, NoteAdded, 6, text="the copy is named 'x'"))
+    report.add(happened(completed, CopyDone, 7))
     return report
 
 

@@ -71,7 +71,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Shows a certificate; a client that does not like it hangs up, which is no news."""
+    """Shows a certificate; a client that does not like it hangs up, which is normal."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing."""
