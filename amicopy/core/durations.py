@@ -60,3 +60,12 @@ def completion_problem(length: timedelta) -> str:
     if minutes % 15 or not 15 <= minutes <= 2880:
         return "is not allowed: use 15m to 48h in steps of 15 minutes, e.g. 45m"
     return ""
+
+
+def length_text(length: timedelta) -> str:
+    """Return a duration as a person writes it, in the largest unit that fits: 90s, 45m, 4h, 30d."""
+    seconds = int(length.total_seconds())
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"

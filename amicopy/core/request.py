@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from amicopy.core.durations import completion_problem, deprecation_problem
+from amicopy.core.durations import completion_problem, deprecation_problem, length_text
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
@@ -144,9 +144,9 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
     for key in request.kms_keys.values():
         yield from _unless_raised(check_key, key, "kms_keys")
     if request.complete_within is not None and (problem := completion_problem(request.complete_within)):
-        yield RequestProblem(("complete_within",), f"{request.complete_within} {problem}")
+        yield RequestProblem(("complete_within",), f"{length_text(request.complete_within)} {problem}")
     if request.deprecate_after is not None and (problem := deprecation_problem(request.deprecate_after)):
-        yield RequestProblem(("deprecate_after",), f"{request.deprecate_after} {problem}")
+        yield RequestProblem(("deprecate_after",), f"{length_text(request.deprecate_after)} {problem}")
 
 
 def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterator[RequestProblem]:

@@ -11,6 +11,7 @@ from itertools import chain
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.destination import Key
+from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
 from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
@@ -171,19 +172,10 @@ def _spared(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], ar
         more = f" and {len(arns) - 1} more" if len(arns) > 1 else ""
         return f"{arns[0]}{more} uses it"
     if not image.is_older_than(now - keep.min_age):
-        return f"it is younger than {_length(keep)}"
+        return f"it is younger than {length_text(keep.min_age)}"
     if image.protection.startswith("enabled"):
         return f"deregistration protection is on ({image.protection})"
     return ""
-
-
-def _length(keep: Keep) -> str:
-    """Return the age as a person writes it, in the largest unit that fits."""
-    seconds = int(keep.min_age.total_seconds())
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
 
 
 def _target(image: Image, spared: str) -> Target:

@@ -7,6 +7,8 @@ from typing import Any
 
 ACCOUNT = "111122223333"
 KEY = "alias/web"
+ARN = f"arn:aws:kms:eu-west-3:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+TAGS = {f"k{number}": "" for number in range(51)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +90,21 @@ CONTRADICTIONS = {
     ),
     "AWS's own tag": Contradiction(
         options=["--tag", "aws:a=b"], manifest="tags: {'aws:a': b}", python={"tags": {"aws:a": "b"}}, says="'aws:a'"
+    ),
+    "more tags than EC2 allows": Contradiction(
+        options=[part for key in TAGS for part in ("--tag", f"{key}=")],
+        manifest=f"tags: {{{', '.join(f'{key}: x' for key in TAGS)}}}",
+        python={"tags": TAGS},
+        says="a resource can have at most 50 tags, and these are 51",
+    ),
+    "an unknown region": Contradiction(
+        options=["--exclude", "us-wset-1"],
+        manifest="exclude: us-wset-1",
+        python={"exclude": "us-wset-1"},
+        says="us-wset-1",
+    ),
+    "a key of another region": Contradiction(
+        options=["--kms-key", ARN], manifest=f"kms_key: {ARN}", python={"kms_keys": {"": ARN}}, says="eu-west-3"
     ),
     "a best-effort region that is not a destination": Contradiction(
         options=["--best-effort", "eu-west-3"],
