@@ -205,6 +205,7 @@ def cancel(
     regions: str | Sequence[str],
     source_region: str | None = None,
     available: bool = False,
+    copy_ids: str | Iterable[str] = (),
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -212,14 +213,15 @@ def cancel(
 ) -> CancelResult:
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
 
-    The ids are sources' or copies' own. Returns a verdict for each image and snapshot. To look first, use `CancelJob`.
+    ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids`` are
+    copies. Sources are never removed. Returns a verdict for each image and snapshot. To look first, use `CancelJob`.
 
     Raises:
         ValueError: no id is given.
         AmicopyError: nothing could be read.
     """
-    ids = _listed(image_ids)
-    if not ids:
+    ids, own_ids = _listed(image_ids), _listed(copy_ids)
+    if not ids and not own_ids:
         raise ValueError("give the ids of sources or copies")
     job = CancelJob(
         _context(context, session, profile, region),
@@ -227,6 +229,7 @@ def cancel(
         _listed(regions),
         source_region=source_region,
         available=available,
+        copy_ids=own_ids,
     )
     return job.remove(job.find())
 

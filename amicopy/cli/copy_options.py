@@ -37,12 +37,12 @@ wanted_options = stacked(
         type=TagOption(),
         help="Tag for the copies and their snapshots; overrides the source's tag; repeatable.",
     ),
-    option("--no-tags", is_flag=True, help="Do not copy the source's tags; those of --tag are still set."),
+    option("--no-tags", is_flag=True, help="Do not copy the source's tags; tags given with --tag are still set."),
     option(
         "--share",
         multiple=True,
         type=PrincipalOption(),
-        help="Share the copies with exactly these, instead of as the source: an account id, the ARN of an "
+        help="Share the copies with exactly these principals instead of the source's: an account id, the ARN of an "
         "organization or organizational unit, or public; repeatable.",
     ),
     option("--no-permissions", is_flag=True, help="Keep the copies private."),

@@ -37,7 +37,7 @@ file_options = stacked(
         multiple=True,
         type=FormatAndFile(),
         help=f"Also write the result to a file, as {', '.join(FILE_FORMATS[:-1])} or {FILE_FORMATS[-1]}; repeatable. "
-        "The file is replaced as a whole, also when the run fails.",
+        "The file is replaced atomically, even if the run fails.",
     ),
     option("--html", metavar="FILE", help="Also write an HTML report with a timeline of every region."),
     option(

@@ -24,12 +24,12 @@ run_options = stacked(
     option(
         "--no-wait",
         is_flag=True,
-        help="Start, complete and replace what is possible now, then exit; EC2 keeps copying.",
+        help="Do what can be done now (start, complete, replace copies), then exit; EC2 keeps copying.",
     ),
     option(
         "--no-preflight",
         is_flag=True,
-        help="Skip the checks for what would fail later: permissions, keys, sharing, quotas.",
+        help="Skip the checks for problems that would show up only later: permissions, keys, sharing, quotas.",
     ),
     option(
         "--max-in-flight",
@@ -57,7 +57,7 @@ run_options = stacked(
         type=Duration(),
         default="4h",
         show_default=True,
-        help="Stop waiting after this time; EC2 keeps copying, and the same command continues.",
+        help="Stop waiting after this time; EC2 keeps copying; rerun the same command to resume.",
     ),
 )
 

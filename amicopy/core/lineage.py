@@ -18,6 +18,11 @@ class Copies:
 
 NO_COPIES = Copies()
 
+# Not `deregistered`: that one is gone, and EC2 lists it for a while.
+_FAILED = {ImageState.FAILED, ImageState.ERROR, ImageState.INVALID}
+# AWS Backup, Data Lifecycle Manager, EC2 Image Builder.
+_SERVICE_TAGS = ("aws:backup:", "aws:dlm:", "Ec2ImageBuilderArn")
+
 
 def source_of(image: Image) -> str:
     """Return the source that CopyImage made ``image`` from, as ``REGION/AMI``; empty if it is not a copy.
@@ -33,13 +38,23 @@ def source_of(image: Image) -> str:
 
 
 def is_copy_of(source: Image, image: Image) -> bool:
-    """Tell whether ``image`` was made from ``source`` by CopyImage."""
+    """Return whether CopyImage made ``image`` from ``source``."""
     return source_of(image) == source.reference
 
 
 def is_ours(source: Image, image: Image) -> bool:
-    """Return whether amicopy made ``image`` from ``source``: it has our tag with that value."""
-    return image.tags.get(SOURCE_TAG) == source.reference
+    """Return whether amicopy made ``image`` from ``source``, or has adopted it: it has our tag with that value.
+
+    An available image for which EC2 records no source was not made by CopyImage, whatever its tags say: they came along
+    with RegisterImage, a restored backup, or a script.
+    """
+    recorded = image.source_image_id or image.state is not ImageState.AVAILABLE
+    return bool(recorded) and image.tags.get(SOURCE_TAG) == source.reference and not is_service_copy(image)
+
+
+def is_service_copy(image: Image) -> bool:
+    """Return whether a backup, lifecycle or image-building service of AWS manages the image."""
+    return any(key.startswith(_SERVICE_TAGS) for key in image.tags)
 
 
 def copies_by_source(images: Iterable[Image]) -> Mapping[str, Copies]:
@@ -62,5 +77,5 @@ def _by_state(images: Iterable[Image]) -> Copies:
         available=tuple(image for image in found if image.state is ImageState.AVAILABLE),
         in_progress=tuple(image for image in found if image.state.in_progress),
         disabled=tuple(image for image in found if image.state is ImageState.DISABLED),
-        failed=tuple(image for image in found if image.state.is_dead and image.state is not ImageState.DISABLED),
+        failed=tuple(image for image in found if image.state in _FAILED),
     )

@@ -42,6 +42,7 @@ class CopyRequest:
     carry_deprecation: bool = True
     deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
+    adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 

@@ -38,6 +38,7 @@ class Target:
     expected_snapshots: int = 0
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
+    is_named: bool = False  # by its own id, not as a copy of a named source
     is_protected: bool = False  # it would be cancelled, but for its deregistration protection
     error: AmicopyError | None = None
 
@@ -52,26 +53,46 @@ class Target:
         return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
 
 
-def find_targets(image_ids: Sequence[str], source_region: str, ec2: Ec2, *, available: bool) -> tuple[Target, ...]:
+def find_targets(
+    image_ids: Sequence[str], source_region: str, ec2: Ec2, *, available: bool, copy_ids: Sequence[str] = ()
+) -> tuple[Target, ...]:
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
-    An id is a source's (in ``source_region``) or a copy's own. Reads only.
+    An id of ``image_ids`` is that of a source in ``source_region``, or of a copy in another region; one of ``copy_ids``
+    is always that of a copy. An image in the source region that is named by ``image_ids`` is a source, and stays.
+    Reads only.
     """
     references = [f"{source_region}/{image_id}" for image_id in image_ids]
     images = {
         **ec2.find_tagged_copies(references),
         **ec2.find_lineage_copies(source_region, image_ids),
-        **ec2.describe_own_images(image_ids),
+        **ec2.describe_own_images([*image_ids, *copy_ids]),
     }
     snapshots = ec2.find_tagged_snapshots(references)
-    return _targets(images, snapshots, image_ids, references, ec2, available=available)
+    named = {*image_ids, *copy_ids}
+    sources = frozenset(image_ids) - frozenset(copy_ids) if ec2.region == source_region else frozenset()
+    return _targets(images, snapshots, named, references, ec2, available=available, source_ids=sources)
 
 
 def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
-    """Return every pending copy in one region that has our tag, and every orphaned snapshot. Reads only."""
-    images = ec2.find_all_pending_copies()
+    """Return every pending copy in one region that amicopy made, and every orphaned snapshot. Reads only.
+
+    The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too.
+    """
+    images = {
+        image_id: image
+        for image_id, image in ec2.find_all_pending_copies().items()
+        if source_of(image) == image.tags.get(SOURCE_TAG)
+    }
     snapshots = ec2.find_all_tagged_snapshots()
     return _targets(images, snapshots, tuple(images), (), ec2, available=False)
+
+
+def has_copies(image_id: str, region: str, ec2: Ec2) -> bool:
+    """Return whether one region has copies of this image, which is then a source."""
+    reference = f"{region}/{image_id}"
+    found = {**ec2.find_lineage_copies(region, [image_id]), **ec2.find_tagged_copies([reference])}
+    return any(source_of(image) == reference for image in found.values())
 
 
 def _targets(
@@ -82,9 +103,13 @@ def _targets(
     ec2: Ec2,
     *,
     available: bool,
+    source_ids: frozenset[str] = frozenset(),
 ) -> tuple[Target, ...]:
     named, sources = frozenset(named_ids), frozenset(references)
-    found = (_target(image, named, sources, available=available) for image in images.values())
+    found = (
+        _source_target(image) if image.image_id in source_ids else _target(image, named, sources, available=available)
+        for image in images.values()
+    )
     made_for: dict[str, set[str]] = {}  # a target may not list its snapshots yet
     for snapshot in snapshots.values():
         made_for.setdefault(destination_of(snapshot), set()).add(snapshot.snapshot_id)
@@ -96,6 +121,21 @@ def _targets(
     return (
         *sorted(targets, key=lambda target: target.resource_id),
         *_orphans(snapshots, images, ec2, available=available),
+    )
+
+
+def _source_target(image: Image) -> Target | None:
+    """Return a named image of the source region: it stays, and that is worth saying only if it is a copy itself."""
+    if not source_of(image):
+        return None
+    return Target(
+        region=image.region,
+        resource_id=image.image_id,
+        source=source_of(image),
+        state=TargetState.KEEP,
+        reason="it is named as a source; to remove this copy itself: "
+        f"amicopy cancel --copy {image.image_id} --in {image.region}",
+        snapshot_ids=image.snapshot_ids,
     )
 
 
@@ -112,6 +152,8 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
             TargetState.KEEP,
             "it is not a copy: neither EC2's source fields nor our tag say what it was copied from",
         )
+    elif image.state is ImageState.AVAILABLE and not image.source_image_id:
+        state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
     elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
         state, reason = TargetState.KEEP, f"it is {image.state}; finished copies are removed only with --available"
     elif image.protection.startswith("enabled"):
@@ -126,6 +168,7 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
         source=origin,
         state=state,
         reason=reason,
+        is_named=not source,
         is_protected=is_protected,
         expected_snapshots=sum(device.ebs for device in image.devices) if image.state.in_progress else 0,
         snapshot_ids=image.snapshot_ids,

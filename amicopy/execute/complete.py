@@ -48,8 +48,7 @@ def _not_faithful(source: Image, copy: Image, left: Iterable[Difference]) -> Not
     return NotFaithful(
         f"The copy {copy.image_id} in {copy.region} differs from its source.",
         why="; ".join(map(str, left)),
-        next_step=f"See what differs: amicopy verify {source.image_id}. If only a new copy helps: amicopy cancel "
-        f"{source.image_id} --in {copy.region} --available, then copy again.",
+        next_step=f"See what differs: amicopy verify {source.image_id} --from {source.region} --in {copy.region}",
     )
 
 

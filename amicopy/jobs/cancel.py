@@ -1,14 +1,14 @@
 """Cancelling copies: `find` looks, `remove` removes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
-from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets
+from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
 from amicopy.jobs.context import Context
 from amicopy.survey.destinations import survey_regions
 
@@ -53,8 +53,9 @@ class CancelJob:
         *,
         source_region: str | None = None,
         available: bool = False,
+        copy_ids: Sequence[str] = (),
     ) -> None:
-        """Resolve the regions.
+        """Resolve the regions. ``copy_ids`` are ids of copies; ``image_ids`` those of sources, or of copies elsewhere.
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
@@ -64,18 +65,41 @@ class CancelJob:
         named = NamedRegions(context.session.partitions, source_region, {"regions": regions}, context.spelling)
         self.regions = named.resolve("regions", lambda: survey_regions(context.clients[source_region])[0])
         self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
-        if image_ids:
-            self._look = partial(find_targets, image_ids, source_region, available=available)
+        if image_ids or copy_ids:
+            self._look = partial(find_targets, image_ids, source_region, available=available, copy_ids=copy_ids)
 
     def find(self) -> CancelResult:
         """Return what would go, and what would not and why; reads only."""
         clients = self._context.clients
         looks = ((region, partial(self._looked, clients[region])) for region in self.regions)
         found = all_at_once(looks, self._context.stop).values()
+        targets = [target for one in found if not isinstance(one, AmicopyError) for target in one]
         return CancelResult(
-            targets=tuple(target for one in found if not isinstance(one, AmicopyError) for target in one),
+            targets=self._without_sources(targets),
             unread=tuple(one for one in found if isinstance(one, AmicopyError)),
         )
+
+    def _without_sources(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets; an available image that is the source of other copies stays.
+
+        Only an image that was named by its own id can be one: it is looked for in every region of this job.
+        """
+        clients = self._context.clients
+        named = [one for one in targets if one.is_named and one.state is TargetState.CANCEL and one.snapshot_ids]
+        looks = {
+            (target.resource_id, region): partial(self._has_copies, target, clients[region])
+            for target in named
+            for region in self.regions
+        }
+        sources = {image_id for (image_id, _), found in all_at_once(looks, self._context.stop).items() if found}
+        reason = "it is the source of other copies, and a source is never removed"
+        return tuple(
+            replace(one, state=TargetState.KEEP, reason=reason) if one.resource_id in sources else one
+            for one in targets
+        )
+
+    def _has_copies(self, target: Target, ec2: Ec2) -> bool:
+        return self._context.with_retries(partial(has_copies, target.resource_id, target.region, ec2))
 
     def remove(self, found: CancelResult) -> CancelResult:
         """Deregister the targets and delete their snapshots; return what became of each."""

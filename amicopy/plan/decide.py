@@ -103,22 +103,26 @@ def _decide_available(
         problem = NotFaithful(
             f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {desired.name!r}.",
             why="EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
-            next_step=f"Leave --name out, or ask for {copy.name!r}. To have it made anew, remove it first: "
-            f"amicopy cancel {desired.source.image_id} --in {region} --available",
+            next_step=f"Leave --name out, or use {copy.name!r}. To replace this copy, if nobody uses it, remove it first: "
+            f"{_removal(copy)}",
         )
         return Action.REFUSE, problem.what, copy, problem
     if lasting:
         problem = NotFaithful(
             f"The copy {copy.image_id} in {region} is not like its source, and only a new copy can be.",
             why="; ".join(map(str, lasting)),
-            next_step=f"Remove it, then run the same command again: amicopy cancel {desired.source.image_id} "
-            f"--in {region} --available",
+            next_step=f"If nobody uses this copy, remove it, then run the same command again: {_removal(copy)}",
         )
         return Action.REFUSE, problem.what, copy, problem
     if found:
         more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
         return Action.UPDATE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
     return Action.UNCHANGED, f"{copy.image_id} is up to date", copy, None
+
+
+def _removal(copy: Image) -> str:
+    """Return the command that removes this one copy and nothing else."""
+    return f"amicopy cancel --copy {copy.image_id} --in {copy.region} --available"
 
 
 def _source_problem(source: Image) -> AmicopyError | None:

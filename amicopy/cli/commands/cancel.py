@@ -36,7 +36,14 @@ Exit codes:
     shell_complete=complete_regions,
 )
 @source_options
-@option("--all-pending", is_flag=True, help="Cancel every pending copy that amicopy made there, of any source.")
+@option(
+    "--copy", "copy_ids", multiple=True, type=ImageId(), help="Id of a copy to remove, and nothing else; repeatable."
+)
+@option(
+    "--all-pending",
+    is_flag=True,
+    help="Cancel every pending copy that amicopy made in these regions, whatever its source.",
+)
 @option("--available", is_flag=True, help="Also remove available copies.")
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Show what would be removed without removing anything.")
@@ -46,9 +53,9 @@ Exit codes:
 def command(environment: Environment, /, **options: Any) -> int:
     """Cancel copies: deregister them and delete their snapshots.
 
-    AMI is the id of a source (in the region of --from, or the configured one), to cancel its pending and failed copies,
-    or the id of a copy. Snapshots that an interrupted copy has left are removed as well. Nothing else is touched: not
-    the source, no image that was made from something else, and no available copy without --available.
+    AMI is either a source (in the region of --from, or the configured one), to cancel its pending and failed copies, or
+    a copy in another region. --copy names a copy in any region. Snapshots left behind by an interrupted copy are also
+    removed. Sources are never removed, nor images that are not copies, nor available copies unless you add --available.
 
     \b
     Examples:
@@ -59,10 +66,11 @@ def command(environment: Environment, /, **options: Any) -> int:
     """
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes cannot be used together: a dry run removes nothing.")
-    if options["all_pending"] and (options["image_ids"] or options["available"]):
+    named = options["image_ids"] or options["copy_ids"]
+    if options["all_pending"] and (named or options["available"]):
         raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
-    if not options["all_pending"] and not options["image_ids"]:
-        raise click.UsageError("Missing argument 'AMI...': name sources or copies, or say --all-pending.")
+    if not options["all_pending"] and not named:
+        raise click.UsageError("Missing argument 'AMI...': name sources or copies, or use --all-pending.")
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.cancel import CancelCommand, cancel
 
@@ -70,6 +78,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         environment,
         CancelCommand(
             image_ids=options["image_ids"],
+            copy_ids=options["copy_ids"],
             source_region=options["source_region"] or "",
             regions=options["regions"],
             connection=connection,

@@ -22,9 +22,9 @@ from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 every destination is up to date   1 nothing succeeded, or refused and nothing started
+  0 every destination is up to date   1 nothing succeeded, or the plan was refused
   2 usage                             3 some destinations done, some not
-  4 --dry-run --exit-code: work to do 5 still copying; the same command continues
+  4 changes needed (--exit-code)      5 still copying; rerun to resume
   6 credentials, permissions, region not enabled
   130, 143 interrupted; EC2 keeps copying
 """
@@ -35,7 +35,7 @@ Exit codes:
 @option(
     "--packer-manifest",
     metavar="FILE",
-    help="Copy the AMI of packer's last run, from its packer-manifest.json, instead of AMI...",
+    help="Copy the AMI that Packer's last run built, from its packer-manifest.json, instead of AMI...",
 )
 @option(
     "--to",
@@ -75,7 +75,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     completes and repairs existing ones, and writes nothing if everything is up to date.
 
     Use - as AMI to read the ids from stdin. Templates can contain {name} {source_id} {source_region} {region} {date};
-    an existing copy with the {date} of another day is up to date.
+    an existing copy whose name differs only in {date} is up to date.
 
     \b
     Examples:

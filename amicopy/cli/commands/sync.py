@@ -13,9 +13,9 @@ from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 everything is up to date          1 nothing succeeded, or refused and nothing started
+  0 everything is up to date          1 nothing succeeded, or the plan was refused
   2 usage, or an invalid manifest     3 some entries done, some not
-  4 --dry-run --exit-code: work to do 5 still copying; the same command continues
+  4 changes needed (--exit-code)      5 still copying; rerun to resume
   6 credentials, permissions, region not enabled
   130, 143 interrupted; EC2 keeps copying
 """

@@ -44,12 +44,12 @@ Exit codes:
 @output_options("table", "text", "json")
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
-    """Check copies against their source: are they faithful?
+    """Check that copies match their source.
 
     Compares every copy in every enabled region, no matter which tool made it, with its source: devices, settings, tags,
     snapshots' tags, launch permissions, snapshot permissions, deprecation date, encryption, license. Use the options
-    that the copies were made with. A difference, or a permission that the source does not have, exits with 4; other
-    extras are only listed. Without --repair nothing is changed.
+    that the copies were made with. The exit code is 4 if a copy differs or has a permission that its
+    source lacks; other extras are only listed. Without --repair nothing is changed.
 
     \b
     Examples:

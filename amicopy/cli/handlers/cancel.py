@@ -26,6 +26,7 @@ class CancelCommand:
     """One ``amicopy cancel``, as it was typed."""
 
     image_ids: tuple[str, ...]  # none: all pending copies that amicopy made
+    copy_ids: tuple[str, ...]
     source_region: str
     regions: tuple[str, ...]
     connection: ConnectionOptions
@@ -47,12 +48,14 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         command.regions,
         source_region=command.source_region,
         available=command.available,
+        copy_ids=command.copy_ids,
     )
     found = job.find()
     if not command.output.quiet:
         say(target_lines(found.targets))
     if not found.targets and not found.unread and not command.output.quiet:
-        what = "of " + ", ".join(command.image_ids) if command.image_ids else "with our tag"
+        named = (*command.image_ids, *command.copy_ids)
+        what = "of " + ", ".join(named) if named else "with our tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(job.regions)}"])
     if found.going and not command.dry_run:
         if not command.yes and not _agreed(found.going):

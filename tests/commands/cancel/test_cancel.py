@@ -132,11 +132,68 @@ def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, 
     }
 
 
-def test_an_image_that_is_no_copy_is_not_removed_by_its_own_id(amicopy: Run, world: World, source: str) -> None:
-    ran = amicopy("cancel", source, "--in", "us-east-1", "--yes", "--available")
+@pytest.mark.parametrize("named", [("{}",), ("--copy", "{}"), ("{}", "--from", "us-west-2")])
+def test_an_image_that_is_not_a_copy_is_never_removed(
+    amicopy: Run, world: World, source: str, named: tuple[str, ...]
+) -> None:
+    ran = amicopy("cancel", *(word.format(source) for word in named), "--in", "us-east-1", "--yes", "--available")
     assert ran.code == 0
-    assert "it is not a copy" in ran.err
     assert world.image("us-east-1", source)
+
+
+def chain(amicopy: Run, source: str) -> tuple[str, str]:
+    """Copy a copy: us-east-1 to us-west-2 to eu-west-1; return the ids of both copies."""
+    second = amicopy("copy", source, "--to", "us-west-2").out.split()[1]
+    third = amicopy("copy", second, "--from", "us-west-2", "--to", "eu-west-1").out.split()[1]
+    return second, third
+
+
+@pytest.mark.parametrize("where", ["all", "us-west-2"])
+def test_a_source_that_is_a_copy_itself_is_never_removed(amicopy: Run, world: World, source: str, where: str) -> None:
+    second, third = chain(amicopy, source)
+    ran = amicopy("cancel", second, "--from", "us-west-2", "--in", where, "--available", "--yes")
+    assert ran.code == 0, ran.err
+    assert f"amicopy cancel --copy {second} --in us-west-2" in ran.err
+    assert world.image("us-west-2", second)
+    assert [image.image_id for image in world.images("eu-west-1")] == ([] if where == "all" else [third])
+
+
+@pytest.mark.parametrize("named", [("{}",), ("--copy", "{}")])
+def test_a_copy_that_is_the_source_of_others_is_not_removed_by_its_own_id(
+    amicopy: Run, world: World, source: str, named: tuple[str, ...]
+) -> None:
+    second, _ = chain(amicopy, source)
+    ran = amicopy("cancel", *(word.format(second) for word in named), "--in", "all", "--available", "--yes")
+    assert ran.code == 0, ran.err
+    assert "it is the source of other copies" in ran.err
+    assert world.image("us-west-2", second)
+
+
+def test_copy_removes_a_copy_of_the_source_region_and_nothing_else(amicopy: Run, world: World, source: str) -> None:
+    copy = amicopy("copy", source, "--to", "us-east-1,us-west-2", "--encrypt").out.split()[1]
+    ran = amicopy("cancel", "--copy", copy, "--in", "us-east-1", "--available", "--yes")
+    assert ran.code == 0, ran.err
+    assert [image.image_id for image in world.images("us-east-1")] == [source]
+    assert len(world.images("us-west-2")) == 1
+
+
+def test_all_pending_spares_a_copy_of_our_copy_that_carries_our_tag(amicopy: Run, world: World, source: str) -> None:
+    second = amicopy("copy", source, "--to", "us-west-2").out.split()[1]
+    theirs = {"SourceRegion": "us-west-2", "SourceImageId": second, "Name": "theirs", "CopyImageTags": True}
+    answer = world.call("CopyImage", theirs, region="eu-west-1")
+    ran = amicopy("cancel", "--all-pending", "--in", "eu-west-1", "--yes")
+    assert ran.code == 0, ran.err
+    assert [image.image_id for image in world.images("eu-west-1")] == [answer["ImageId"]]
+
+
+def test_an_available_image_that_ec2_records_no_source_for_is_not_removed(
+    amicopy: Run, world: World, source: str
+) -> None:
+    tags = {"amicopy:source": f"us-east-1/{source}"}
+    restored = world.register("us-west-2", name="restored", volumes=VOLUMES, tags=tags)
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, "EC2 records no source for it" in ran.err) == (0, True)
+    assert world.image("us-west-2", restored.image_id)
 
 
 def test_a_copy_is_removed_by_its_own_id(amicopy: Run, world: World, clock: FakeClock, source: str) -> None:

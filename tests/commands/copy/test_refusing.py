@@ -327,7 +327,7 @@ def test_a_copy_there_under_another_key_is_refused(amicopy: Run, world: World, k
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", new)
     assert (ran.code, writes(world)) == (1, [])
     assert f"has the key of /dev/sda1 {old} instead of {new}" in ran.err
-    assert f"amicopy cancel {source.image_id} --in {WEST} --available" in ran.err
+    assert f"amicopy cancel --copy {the_copy(world, WEST).image_id} --in {WEST} --available" in ran.err
 
 
 def test_a_plain_copy_there_is_refused_where_encryption_is_asked(amicopy: Run, world: World, clock: FakeClock) -> None:

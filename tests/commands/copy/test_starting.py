@@ -350,7 +350,7 @@ def test_a_run_with_another_name_refuses_rather_than_doubles(
     assert the_copy(world, WEST).name == "theirs"
     assert "'theirs'" in outer.err
     assert "'mine'" in outer.err
-    assert f"amicopy cancel {source.image_id} --in {WEST} --available" in outer.err
+    assert f"amicopy verify {source.image_id} --from {HOME} --in {WEST}" in outer.err
 
 
 def test_a_name_that_is_asked_for_too_late_is_refused_before_anything_starts(amicopy: Run, world: World) -> None:

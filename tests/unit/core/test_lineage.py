@@ -55,8 +55,18 @@ def test_the_same_id_in_another_region_is_another_image() -> None:
 
 
 def test_ours_is_what_bears_our_tag() -> None:
-    assert is_ours(SOURCE, image(tags=OUR_TAG))
+    assert is_ours(SOURCE, image(tags=OUR_TAG, **LINEAGE))
+    assert is_ours(SOURCE, image(tags=OUR_TAG, state=ImageState.PENDING))
     assert not is_ours(SOURCE, image(**LINEAGE))
+
+
+def test_an_available_image_without_a_recorded_source_is_not_ours_whatever_its_tags_say() -> None:
+    assert not is_ours(SOURCE, image(tags=OUR_TAG))
+
+
+@pytest.mark.parametrize("tag", ["aws:backup:source-resource", "aws:dlm:policy", "Ec2ImageBuilderArn"])
+def test_a_copy_that_a_service_manages_is_not_ours(tag: str) -> None:
+    assert not is_ours(SOURCE, image(tags={**OUR_TAG, tag: "x"}, **LINEAGE))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +80,6 @@ def test_ours_is_what_bears_our_tag() -> None:
         (ImageState.FAILED, "failed"),
         (ImageState.ERROR, "failed"),
         (ImageState.INVALID, "failed"),
-        (ImageState.DEREGISTERED, "failed"),
     ],
 )
 def test_each_copy_is_in_the_one_group_of_its_state(state: ImageState, group: str) -> None:
