@@ -66,6 +66,7 @@ def copy(
     complete_within: timedelta | None = None,
     deprecate_after: timedelta | None = None,
     carry_deprecation: bool = True,
+    adopt: bool = False,
     protect: Protection | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
@@ -92,6 +93,7 @@ def copy(
       is shared with; empty: no one. ``carry_permissions=False``: keep the copies private.
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
+    - ``adopt``: complete and share existing copies that other tools made, instead of leaving them alone.
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
@@ -121,6 +123,7 @@ def copy(
         kms_keys=dict(kms_keys or {}),
         complete_within=complete_within,
         carry_deprecation=carry_deprecation,
+        adopt=adopt,
         deprecate_after=deprecate_after,
         protect=protect,
         preflight=preflight,
@@ -213,8 +216,9 @@ def cancel(
 ) -> CancelResult:
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
 
-    ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids`` are
-    copies. Sources are never removed. Returns a verdict for each image and snapshot. To look first, use `CancelJob`.
+    ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
+    are copies. Sources are never removed. Returns the result for each image and snapshot. To look first, use
+    `CancelJob`.
 
     Raises:
         ValueError: no id is given.

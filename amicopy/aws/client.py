@@ -41,6 +41,7 @@ class ServiceClient:
         self._region = region
         self._client = session.client(service, region)
         self._calls = calls
+        self._session = session
 
     def members(self, shape: str) -> frozenset[str]:
         """Return the members of a shape that the installed botocore knows: it drops all others from answers."""
@@ -57,10 +58,13 @@ class ServiceClient:
         try:
             answer: Mapping[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
         except Exception as error:
-            ours = our_error(error, operation, self._service, self._region)
+            ours = our_error(
+                error, operation, self._service, self._region, was_authenticated=self._session.is_authenticated
+            )
             if ours is None:
                 raise
             raise ours from error
         finally:
             log.info("%s %s %.0f ms", operation, self._region, (time.perf_counter() - started) * 1000)
+        self._session.is_authenticated = True
         return answer

@@ -8,6 +8,7 @@ from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.session import Session
 from amicopy.aws.ssm import ParameterStore
+from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError
 from amicopy.core.models import Image
@@ -125,7 +126,8 @@ class Clients:
     A region alone means the account of the run's own credentials.
     """
 
-    def __init__(self, session: Session, calls: CallCounter) -> None:
+    def __init__(self, session: Session, calls: CallCounter, clock: Clock | None = None) -> None:
+        self._clock = clock
         self._sessions = {"": session}  # by account; "": the run's own credentials
         self._calls = calls
         self._created: dict[Destination, Ec2] = {}
@@ -134,7 +136,7 @@ class Clients:
         destination = place if isinstance(place, Destination) else Destination(place)
         if destination not in self._created:
             session = self._sessions[destination.account]
-            self._created[destination] = Ec2(session, destination.region, self._calls)
+            self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
         return self._created[destination]
 
     def kms(self, destination: Destination) -> KmsClient:

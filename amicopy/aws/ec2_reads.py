@@ -9,9 +9,11 @@ from typing import Any, TypeVar
 from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.responses import NEWER_MEMBERS, image_from, principals_from, region_from, snapshot_from
 from amicopy.aws.session import Session
+from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import ImageNotFound, SnapshotNotFound
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
+from amicopy.core.rate_limit import Pace
 
 _Item = TypeVar("_Item")
 
@@ -30,6 +32,13 @@ _ALL_REFERENCES: Mapping[str, Any] = {
 }
 
 
+# Attributes are read one call each, for every image and snapshot. EC2 allows 100 at once and 20 a second for each of
+# these operations (EC2 developer guide, "Request throttling"), which the account's other tools share.
+ATTRIBUTE_BURST = 80
+ATTRIBUTES_PER_SECOND = 15.0
+_PACED = ("DescribeImageAttribute", "DescribeSnapshotAttribute")
+
+
 class Ec2Reads:
     """EC2 in one region, for one set of credentials, to look at.
 
@@ -37,9 +46,11 @@ class Ec2Reads:
     CredentialsExpired, Throttled, Unreachable, RequestRefused.
     """
 
-    def __init__(self, session: Session, region: str, calls: CallCounter) -> None:
+    def __init__(self, session: Session, region: str, calls: CallCounter, clock: Clock | None = None) -> None:
         self.region = region
         self._call = ServiceClient(session, "ec2", region, calls)
+        used = clock or SystemClock()
+        self._paces = {name: Pace(used, burst=ATTRIBUTE_BURST, per_second=ATTRIBUTES_PER_SECOND) for name in _PACED}
 
     def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.
@@ -204,6 +215,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeImageAttribute.
         """
+        self._paces["DescribeImageAttribute"].wait()
         answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
         return principals_from(answer.get("LaunchPermissions", ()))
 
@@ -216,6 +228,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeImageAttribute.
         """
+        self._paces["DescribeImageAttribute"].wait()
         answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="uefiData")
         data: str = answer.get("UefiData", {}).get("Value", "")
         return data
@@ -229,6 +242,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeSnapshotAttribute.
         """
+        self._paces["DescribeSnapshotAttribute"].wait()
         answer = self._call("DescribeSnapshotAttribute", SnapshotId=snapshot_id, Attribute="createVolumePermission")
         return principals_from(answer.get("CreateVolumePermissions", ()))
 

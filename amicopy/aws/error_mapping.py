@@ -5,14 +5,17 @@ The code decides; EC2's message is only shown, unless the code alone is ambiguou
 
 import re
 
+import botocore.exceptions
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    MetadataRetrievalError,
     NoCredentialsError,
     ParamValidationError,
     PartialCredentialsError,
+    RefreshWithMFAUnsupportedError,
     SSOError,
     TokenRetrievalError,
 )
@@ -72,11 +75,28 @@ _NO_CREDENTIALS = (
     SSOError,
     TokenRetrievalError,
 )
+# What botocore raises before a call when it cannot renew credentials: SSO, roles with MFA, `aws login`, processes.
+_NOT_RENEWED = (
+    CredentialRetrievalError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+    getattr(botocore.exceptions, "LoginError", SSOError),  # since botocore 1.41
+)
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
-def our_error(error: Exception, operation: str, service: str, region: str) -> AmicopyError | None:
-    """Return our error for one of botocore's; None for what is a bug of ours."""
+def our_error(
+    error: Exception, operation: str, service: str, region: str, *, was_authenticated: bool = False
+) -> AmicopyError | None:
+    """Return our error for one of botocore's; None for what is a bug of ours.
+
+    ``was_authenticated``: AWS has accepted these credentials before, so that a failure to renew them is an expiry.
+    """
+    if was_authenticated and isinstance(error, MetadataRetrievalError):
+        return Unreachable("The instance metadata service does not renew the credentials.", why=str(error))
+    if (was_authenticated and isinstance(error, _NOT_RENEWED)) or _still_expired(error):
+        return _expired(str(error))
     match error:
         case ClientError():
             settings = error.response.get("Error", {})
@@ -115,6 +135,19 @@ def our_error(error: Exception, operation: str, service: str, region: str) -> Am
     return None
 
 
+def _still_expired(error: Exception) -> bool:
+    """Return whether botocore has renewed credentials and got expired ones: it raises a plain RuntimeError."""
+    return isinstance(error, RuntimeError) and "refreshed credentials are still expired" in str(error)
+
+
+def _expired(why: str) -> CredentialsExpired:
+    return CredentialsExpired(
+        "The AWS credentials have expired.",
+        why=why,
+        next_step="Renew them (aws sso login, or a new role session), then run the same command again.",
+    )
+
+
 def _refusal(*, operation: str, service: str, region: str, code: str, message: str, status: int) -> AmicopyError:
     """Return our error for one of AWS's: EC2's own words stay in ``why``.
 
@@ -128,11 +161,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
     if code == _OUR_REGION_OR_KEYS:
         return _auth_failure(operation, region, message)
     if code in _EXPIRED:
-        return CredentialsExpired(
-            "The AWS credentials have expired.",
-            why=message,
-            next_step="Renew them (aws sso login, or a new role session), then run the same command again.",
-        )
+        return _expired(message)
     if code in _REJECTED:
         return CredentialsRejected(
             f"AWS does not accept the credentials in {region}.",

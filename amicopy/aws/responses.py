@@ -60,6 +60,7 @@ def image_from(answer: Answer, region: str, unknown: Set[str] = frozenset()) -> 
         watermarks=None if "ImageWatermarks" in unknown else _watermarks(answer),
         imds_support=answer.get("ImdsSupport", ""),
         deprecate_at=_moment(answer.get("DeprecationTime", "")),
+        last_launched_at=_moment(answer.get("LastLaunchedTime", "")),
         protection=answer.get("DeregistrationProtection", ""),
         source_region=answer.get("SourceImageRegion", ""),
         source_image_id=answer.get("SourceImageId", ""),

@@ -86,6 +86,7 @@ class Session:
         self._create: Callable[..., Any] = getattr(session, "client", None) or self._session.create_client
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self.is_authenticated = False  # AWS has accepted these credentials at least once
         self._tls = None if stock_botocore() else SharedTlsContext()
 
     @property

@@ -67,6 +67,11 @@ wanted_options = stacked(
         flag_value="on",
         help="Protect the copies from deregistration; 'cooldown': with a 24-hour cooldown; 'source': like the source.",
     ),
+    option(
+        "--adopt",
+        is_flag=True,
+        help="Take over copies that other tools made: complete, share and repair them. Default: leave them alone.",
+    ),
 )
 
 completion_option = option(
@@ -100,6 +105,7 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         carry_deprecation=not options["no_deprecation"],
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
+        adopt=options["adopt"],
         preflight=not options.get("no_preflight"),
     )
     problems = [problem.words(OPTIONS) for problem in request_problems(request)]

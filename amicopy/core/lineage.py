@@ -43,13 +43,15 @@ def is_copy_of(source: Image, image: Image) -> bool:
 
 
 def is_ours(source: Image, image: Image) -> bool:
-    """Return whether amicopy made ``image`` from ``source``, or has adopted it: it has our tag with that value.
+    """Return whether amicopy made ``image`` from ``source``, or has adopted it: it or a snapshot of it has our tag.
 
     An available image for which EC2 records no source was not made by CopyImage, whatever its tags say: they came along
     with RegisterImage, a restored backup, or a script.
     """
     recorded = image.source_image_id or image.state is not ImageState.AVAILABLE
-    return bool(recorded) and image.tags.get(SOURCE_TAG) == source.reference and not is_service_copy(image)
+    tagged = (image.tags, *(snapshot.tags for snapshot in image.snapshots))
+    is_tagged = any(tags.get(SOURCE_TAG) == source.reference for tags in tagged)
+    return bool(recorded) and is_tagged and not is_service_copy(image)
 
 
 def is_service_copy(image: Image) -> bool:

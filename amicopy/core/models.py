@@ -67,7 +67,7 @@ class Principal:
         Raises:
             ValueError: it is none of these; the message says what would be one.
         """
-        if text in {"public", "all"}:
+        if text == "public":
             return cls(PrincipalKind.GROUP, "all")
         for kind, pattern in _PRINCIPALS:
             if pattern.fullmatch(text):
@@ -158,6 +158,7 @@ class Image:
     devices: tuple[BlockDevice, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)  # what CopyImage carries, by EC2's member names
     deprecate_at: datetime | None = None
+    last_launched_at: datetime | None = None
     protection: str = ""
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them

@@ -141,9 +141,9 @@ def _fail(error: AmicopyError) -> NoReturn:
     raise error
 
 
-def run_all(reads: Iterable[Pending[Any]], stop: Stop) -> None:
-    """Run all reads at the same time; errors stay in them. Raises Interrupted as soon as ``stop`` is set."""
-    all_at_once(enumerate(reads), stop)
+def run_all(reads: Iterable[Pending[Any]], stop: Stop, *, most: int = 40) -> None:
+    """Run up to ``most`` reads at the same time; errors stay in them. Raises Interrupted as soon as ``stop`` is set."""
+    all_at_once(enumerate(reads), stop, most=most)
 
 
 def all_at_once(

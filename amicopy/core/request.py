@@ -94,6 +94,7 @@ OPTIONS: Mapping[str, str] = {
     "complete_within": "--complete-within",
     "deprecate_after": "--deprecate-after",
     "carry_deprecation": "--no-deprecation",
+    "adopt": "--adopt",
 }
 
 
@@ -184,3 +185,29 @@ def check_destinations(request: CopyRequest, destinations: Sequence[str], spelli
                 why=listed,
                 next_step="Add it to the destinations, or leave it out.",
             )
+
+
+def comparing_options(request: CopyRequest) -> Iterator[str]:
+    """Yield the options of ``amicopy verify`` that compare a copy with the same request."""
+    named = {"--name": request.name, "--description": request.description}
+    for option, value in named.items():
+        if value:
+            yield from (option, value)
+    for key, value in request.tags.items():
+        yield from ("--tag", f"{key}={value}")
+    for principal in sorted(request.share or ()):
+        yield from ("--share", str(principal))
+    for region, key in request.kms_keys.items():
+        yield from ("--kms-key", f"{region}={key}" if region else key)
+    flags = {
+        "--no-tags": not request.carry_tags,
+        "--no-permissions": not request.carry_permissions,
+        "--encrypt": request.encrypt,
+        "--no-deprecation": not request.carry_deprecation,
+        "--adopt": request.adopt,
+    }
+    yield from (option for option, is_set in flags.items() if is_set)
+    if request.deprecate_after is not None:
+        yield from ("--deprecate-after", length_text(request.deprecate_after))
+    if request.protect is not None:
+        yield from ("--protect", request.protect.value)

@@ -6,7 +6,7 @@ Transport errors and short throttling are retried by botocore first (see `sessio
 import sys
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from tenacity import (
     DoAttempt,
@@ -44,6 +44,18 @@ SURVEYED_WITHIN = timedelta(minutes=5)
 GLITCHES_FOR = timedelta(seconds=15)
 
 _Result = TypeVar("_Result")
+
+
+class Retry(Protocol):
+    """Calls a read until it succeeds or there is no use in another attempt."""
+
+    def __call__(self, read: Callable[[], _Result], /) -> _Result:
+        """Return what the read returns; raise its last error."""
+
+
+def once(read: Callable[[], _Result], /) -> _Result:
+    """Call the read once: a `Retry` that does not."""
+    return read()
 
 
 def no_room(clock: Clock, lasting: timedelta | None) -> Retrying:

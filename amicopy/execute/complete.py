@@ -1,6 +1,6 @@
 """Completing an available copy: write what it lacks, in order, then read that back."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from functools import partial
 
@@ -17,8 +17,20 @@ from amicopy.plan.differences import differences
 from amicopy.survey.copy_details import read_launch_permissions, read_volume_permissions
 
 
-def complete(desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
+def _as_planned(desired: DesiredCopy) -> DesiredCopy:
+    return desired
+
+
+def complete(
+    desired: DesiredCopy,
+    copy: Image,
+    ec2: Ec2,
+    clock: Clock,
+    narrowed: Callable[[DesiredCopy], DesiredCopy] = _as_planned,
+) -> Work[None]:
     """Write what ``copy`` lacks; yield one event per thing written.
+
+    Before anything is shared, ``narrowed`` returns what may still be shared.
 
     Raises:
         NotFaithful: something differs that cannot be written, or that reads back wrong.
@@ -26,6 +38,9 @@ def complete(desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock) -> Work[
     """
     desired = yield from _without_past_date(desired, copy, clock)
     found = differences(desired, copy)
+    if any(one.is_sharing for one in found):
+        desired = yield from _still_shared(desired, copy, clock, narrowed)
+        found = differences(desired, copy)
     written = [difference for difference in found if difference.repairable]
     for difference in written:
         for write in difference.writes:
@@ -42,6 +57,25 @@ def complete(desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock) -> Work[
         left = yield from persist(not_read_back_yet(clock), partial(_read_back, desired, copy, written, ec2))
     if left:
         raise _not_faithful(desired.source, copy, left)
+
+
+def _still_shared(
+    desired: DesiredCopy, copy: Image, clock: Clock, narrowed: Callable[[DesiredCopy], DesiredCopy]
+) -> Work[DesiredCopy]:
+    """Return what is desired without permissions that the source has lost since the plan was made."""
+    now = yield from persist(flapping(clock), partial(narrowed, desired))
+    lost = desired.launch_permissions - now.launch_permissions
+    for device, who in desired.volume_permissions.items():
+        lost |= who - now.volume_permissions.get(device, frozenset())
+    if lost:
+        yield NoteAdded(
+            at=clock.now(),
+            source=desired.source.reference,
+            destination=desired.destination,
+            image_id=copy.image_id,
+            text=f"the source is no longer shared with {', '.join(map(str, sorted(lost)))}, so the copy is not either",
+        )
+    return now
 
 
 def _not_faithful(source: Image, copy: Image, left: Iterable[Difference]) -> NotFaithful:

@@ -4,7 +4,7 @@ import hashlib
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AmicopyError, ImageUnavailable
-from amicopy.core.lineage import copies_of
+from amicopy.core.lineage import copies_of, is_ours
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Row
@@ -75,4 +75,5 @@ def earlier_copy(source: Image, ec2: Ec2) -> str:
         **ec2.find_lineage_copies(source.region, [source.image_id]),
     }
     copies = copies_of(source, found.values())
-    return next((image.image_id for image in (*copies.available, *copies.in_progress)), "")
+    living = (*copies.available, *copies.in_progress)
+    return next((image.image_id for image in living if is_ours(source, image)), "")

@@ -47,6 +47,7 @@ from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.execute.deregister import Removal, remove_completely
+from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
 
@@ -59,8 +60,9 @@ _LOOK_AGAIN_SECONDS = 5.0
 class CopyTask:
     """One row of the plan, being executed in one region."""
 
-    def __init__(self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions) -> None:
+    def __init__(self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions, permissions: SourcePermissions) -> None:
         self.row = row
+        self._permissions = permissions
         self._ec2 = ec2
         self._clock = clock
         self._options = options
@@ -76,7 +78,7 @@ class CopyTask:
         try:
             copy = yield from self._obtain()
             if copy is not None:
-                yield from complete(self.row.desired, copy, self._ec2, self._clock)
+                yield from complete(self.row.desired, copy, self._ec2, self._clock, self._permissions.narrowed)
                 yield from self._remove_failed()
                 yield self._event(SharingDeferred if self.row.is_held else CopyDone)
         except CredentialsExpired:

@@ -14,11 +14,12 @@ from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound,
 from amicopy.core.events import CopyProgressed, DestinationFailed, Event, LeftBecause
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
+from amicopy.core.rate_limit import TokenBucket
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.copy_task import CopyTask
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
-from amicopy.execute.rate_limit import TokenBucket
+from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Row
 
 # While copies are under way a region may be silent for so long before it is given up.
@@ -42,7 +43,13 @@ class Lane:
     """All rows of one destination region."""
 
     def __init__(
-        self, rows: Sequence[Row], ec2: Ec2, clock: Clock, options: RunOptions, deadline: datetime | None = None
+        self,
+        rows: Sequence[Row],
+        ec2: Ec2,
+        clock: Clock,
+        options: RunOptions,
+        permissions: SourcePermissions,
+        deadline: datetime | None = None,
     ) -> None:
         self.region = ec2.region
         self.rows = tuple(rows)
@@ -52,7 +59,7 @@ class Lane:
         self._deadline = deadline  # no copy is waited for after it
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        tasks = [CopyTask(row, ec2, clock, options) for row in ordered]
+        tasks = [CopyTask(row, ec2, clock, options, permissions) for row in ordered]
         self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock)

@@ -29,12 +29,11 @@ def repair(
 
 def prune(status: CopyStatus, ec2: Ec2, clock: Clock, stop: Stop, tell: Callable[[str], None]) -> AmicopyError | None:
     """Remove what one copy has and its source has not; return why that failed, or None."""
-    for extra in status.extras:
+    for extra in status.prunable:
         try:
             for write in extra.removals:
                 in_place(clock, stop, flapping(clock), partial(ec2.write, write))
         except AmicopyError as error:
             return error
-        if extra.removals:
-            tell(f"{status.copy.region} {status.copy.image_id} no longer: {extra}")
+        tell(f"{status.copy.region} {status.copy.image_id} removed: {extra}")
     return None

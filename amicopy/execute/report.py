@@ -160,6 +160,8 @@ class Report:
             return ExitCode.PARTIAL
         if any(outcome.left in {LeftBecause.TIME_OUT, LeftBecause.EXPIRED} for outcome in counted):
             return ExitCode.TIME_OUT
+        if any(outcome.row.wider for outcome in counted):
+            return ExitCode.DRIFT
         return ExitCode.OK
 
 

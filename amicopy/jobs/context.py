@@ -38,7 +38,7 @@ class Context:
     clients: Clients = field(init=False)
 
     def __post_init__(self) -> None:
-        self.clients = Clients(self.session, self.calls)
+        self.clients = Clients(self.session, self.calls, self.clock)
 
     def with_retries(self, read: Callable[[], _Read]) -> _Read:
         """Return what a read of the survey brings, repeated while EC2 throttles."""

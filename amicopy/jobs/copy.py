@@ -12,6 +12,7 @@ from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import roll_back
 from amicopy.execute.share_together import may_be_shared, without_sharing
+from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.jobs.context import Context
 from amicopy.jobs.planning import Planning
 from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
@@ -140,7 +141,9 @@ class CopyJob:
 
     def _lanes(self, plan: Plan) -> list[Lane]:
         clients, clock = self.context.clients, self.context.clock
+        regions = {row.source.region for row in plan.rows}
+        permissions = SourcePermissions({region: clients[region] for region in regions}, clock)
         return [
-            Lane(rows, clients[destination], clock, self.options, self._deadline)
+            Lane(rows, clients[destination], clock, self.options, permissions, self._deadline)
             for destination, rows in rows_by_destination(plan).items()
         ]

@@ -12,6 +12,7 @@ from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest, check_request
+from amicopy.core.retries import Retry
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
@@ -39,7 +40,7 @@ class ExistingCopies:
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
-        self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop))
+        self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop, context.with_retries))
         self.destinations = named.resolve("regions", lambda: self._regions)
         self._are_named = not any(map(is_pattern, named["regions"]))
         self._request = replace(
@@ -107,14 +108,15 @@ def unread_code(survey: Survey) -> ExitCode:
     return problems[0].exit_code if len(problems) == len(survey.destinations) else ExitCode.PARTIAL
 
 
-def known_sources(image_ids: tuple[str, ...], ec2: Ec2, stop: Stop) -> tuple[Image, ...]:
+def known_sources(image_ids: tuple[str, ...], ec2: Ec2, stop: Stop, retry: Retry) -> tuple[Image, ...]:
     """Return the sources in the order asked; one that is gone has nothing but its id and region."""
     try:
-        return survey_sources(image_ids, ec2, stop, Details(uefi_data=True))
+        return survey_sources(image_ids, ec2, stop, Details(uefi_data=True), retry)
     except AccessDenied:
-        return survey_sources(image_ids, ec2, stop, Details(launch_permissions=False, snapshot_permissions=False))
+        nothing = Details(launch_permissions=False, snapshot_permissions=False)
+        return survey_sources(image_ids, ec2, stop, nothing, retry)
     except ImageNotFound as error:
-        found = known_sources(tuple(one for one in image_ids if one not in error.image_ids), ec2, stop)
+        found = known_sources(tuple(one for one in image_ids if one not in error.image_ids), ec2, stop, retry)
         there = {source.image_id: source for source in found}
         gone = {image_id: Image(image_id=image_id, region=ec2.region) for image_id in error.image_ids}
         return tuple((there | gone)[image_id] for image_id in image_ids)

@@ -196,7 +196,7 @@ class Planning:
     def _look_at(self, reading: _Reading, image_ids: tuple[str, ...]) -> dict[str, Image]:
         source_region, details = reading
         context = self._context
-        sources = survey_sources(image_ids, context.clients[source_region], context.stop, details)
+        sources = survey_sources(image_ids, context.clients[source_region], context.stop, details, context.with_retries)
         return {source.image_id: source for source in sources}
 
     def _once_available(self, asked: _Surveyed, until: datetime) -> None:

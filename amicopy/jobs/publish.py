@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import AmicopyError, UsageError
+from amicopy.core.errors import AmicopyError, OutputFailed, UsageError
 from amicopy.core.models import SOURCE_TAG, Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.templates import fill_template
@@ -17,6 +18,9 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry, invalid
 from amicopy.manifest.model import Publish
 from amicopy.plan.plan import Action
+
+_ACCEPTED_WITHIN = timedelta(minutes=1)
+_READ_BACK_SECONDS = 2.0
 
 
 class ParameterState(StrEnum):
@@ -226,9 +230,29 @@ def _publish(context: Context, before: ParameterWrite, image_id: str) -> Paramet
         if write.state is not ParameterState.PUT:
             return write
         context.with_retries(partial(parameters.put, write.path, image_id))
+        _read_back(context, write.publication, image_id)
     except AmicopyError as error:
         return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
     return replace(write, state=ParameterState.DONE)
+
+
+def _read_back(context: Context, publication: Publication, image_id: str) -> None:
+    """Wait until the parameter has its new value: Systems Manager accepts an AMI id before it has validated it.
+
+    Raises:
+        OutputFailed: it still has another value after a minute.
+    """
+    parameters = context.clients.parameters(publication.region)
+    give_up = context.clock.now() + _ACCEPTED_WITHIN
+    while (found := context.with_retries(partial(parameters.get, publication.path))) != image_id:
+        if context.clock.now() >= give_up:
+            raise OutputFailed(
+                f"The parameter {publication.path} in {publication.region} still contains {found or 'nothing'}.",
+                why=f"Systems Manager accepted {image_id} and does not show it; it validates AMI ids afterwards.",
+                next_step="Run the same command again.",
+            )
+        context.clock.sleep(_READ_BACK_SECONDS, until=context.stop)
+        context.stop.check()
 
 
 def withheld(write: ParameterWrite) -> ParameterWrite:

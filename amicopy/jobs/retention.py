@@ -127,7 +127,7 @@ def copies_to_remove(
     return tuple(
         _target(
             image,
-            unknown or _spared(keep, image, now, held, _staying(used.get(image.image_id, ()), moving)),
+            unknown or _reason_to_stay(keep, image, now, held, _staying(used.get(image.image_id, ()), moving), ec2),
         )
         for image in old
     )
@@ -164,8 +164,8 @@ def _staying(arns: Iterable[str], moving: Collection[str]) -> list[str]:
     return [arn for arn in arns if not any(arn.endswith(f":parameter{path}") for path in moving)]
 
 
-def _spared(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], arns: list[str]) -> str:
-    """Return why an image has to stay; empty where it may go."""
+def _reason_to_stay(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], arns: list[str], ec2: Ec2) -> str:
+    """Return why an image has to stay; empty if it can be removed."""
     if image.image_id in held:
         return held[image.image_id]
     if arns:
@@ -175,7 +175,21 @@ def _spared(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], ar
         return f"it is younger than {length_text(keep.min_age)}"
     if image.protection.startswith("enabled"):
         return f"deregistration protection is on ({image.protection})"
-    return ""
+    if image.last_launched_at is not None and image.last_launched_at > now - keep.min_age:
+        return f"it was launched on {image.last_launched_at:%Y-%m-%d}"
+    return "" if keep.shared else _shared_with(image, ec2)
+
+
+def _shared_with(image: Image, ec2: Ec2) -> str:
+    """Return with whom an image is shared: EC2 does not tell what other accounts use."""
+    try:
+        others = ec2.launch_permissions(image.image_id)
+    except AccessDenied as error:
+        return f"{error.action} is not allowed, so it is not known whether other accounts use it"
+    if not others:
+        return ""
+    names = ", ".join(map(str, sorted(others)[:3])) + (", …" if len(others) > 3 else "")
+    return f"it is shared with {names}, who may use it; to remove such copies: keep with shared: true"
 
 
 def _target(image: Image, spared: str) -> Target:

@@ -11,6 +11,7 @@ from amicopy.core.request import CopyRequest
 from amicopy.execute.repair import prune, repair
 from amicopy.jobs.context import Context
 from amicopy.jobs.existing_copies import ExistingCopies, unread_code
+from amicopy.plan.attributes.base import Extra
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 
@@ -28,9 +29,23 @@ class VerifyResult:
     def exit_code(self) -> ExitCode:
         """The exit code of the process: DRIFT if a copy is missing or differs from its source."""
         code = unread_code(self.survey)
-        if code is ExitCode.OK and (self.without_copy or not all(one.is_faithful for one in self.copies)):
+        if code is ExitCode.OK and (self.without_copy or self._differing()):
             return ExitCode.DRIFT
         return code
+
+    def _differing(self) -> bool:
+        """Return whether one of our copies differs, or a destination has only differing copies of others."""
+        good = {(one.source.reference, one.copy.region) for one in self.copies if one.is_faithful}
+        return any(
+            one.is_ours or (one.source.reference, one.copy.region) not in good
+            for one in self.copies
+            if not one.is_faithful
+        )
+
+    @property
+    def prunable(self) -> tuple[tuple[CopyStatus, Extra], ...]:
+        """What ``--prune`` would remove, by copy."""
+        return tuple((one, extra) for one in self.copies for extra in one.prunable)
 
 
 class VerifyJob:
@@ -49,11 +64,12 @@ class VerifyJob:
     def repaired(
         self, before: VerifyResult, *, prunes: bool, told: Callable[[Event], None], pruned: Callable[[str], None]
     ) -> VerifyResult:
-        """Write what the copies lack and, if ``prunes``, remove extras; return the verdict afterwards.
+        """Write what our copies lack and, if ``prunes``, remove their extras; return the verdict afterwards.
 
-        ``told`` is called with each event, ``pruned`` with a description of each removal.
+        Copies that amicopy did not make are left alone unless the request adopts them, and so are the copies of a
+        source that no longer exists. ``told`` is called with each event, ``pruned`` with each removal in words.
         """
-        if not any(one.can_be_repaired or one.extras for one in before.copies):
+        if not any(one.can_be_repaired or one.prunable for one in before.copies):
             return before
 
         def repair_region(region: str, found: Sequence[CopyStatus]) -> list[AmicopyError]:
@@ -62,7 +78,7 @@ class VerifyJob:
             for one in found:
                 if one.can_be_repaired:
                     errors.append(repair(one, ec2, clock, stop, told))
-                if prunes and one.extras:
+                if prunes and one.prunable:
                     errors.append(prune(one, ec2, clock, stop, pruned))
             return [error for error in errors if error]
 

@@ -53,6 +53,7 @@ class Keep:
 
     newest: int
     min_age: timedelta
+    shared: bool = False  # remove copies that are shared with others, too
     mark: str
 
 

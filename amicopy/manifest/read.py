@@ -156,7 +156,9 @@ class _Entries:
                 places["keep"], f"keep marks the copies with a tag, and this source is too much for it: {problem}"
             )
             return None
-        return Keep(newest=said["newest"], min_age=age or timedelta(days=1), mark=mark)
+        return Keep(
+            newest=said["newest"], min_age=age or timedelta(days=1), shared=said.get("shared", False), mark=mark
+        )
 
     def _requests(
         self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought, mark: str
@@ -219,6 +221,7 @@ class _Entries:
             kms_keys={"": said["kms_key"]} if said.get("kms_key") else {},
             complete_within=within,
             carry_deprecation=said.get("carry_deprecation", True),
+            adopt=said.get("adopt", False),
             deprecate_after=after,
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )

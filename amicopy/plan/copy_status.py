@@ -7,8 +7,8 @@ from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
+from amicopy.plan.choose import compare, may_write
 from amicopy.plan.desired import desired_copy
-from amicopy.plan.differences import differences, extras
 from amicopy.plan.findings import DestinationFindings, Survey
 
 
@@ -18,6 +18,8 @@ class CopyStatus:
 
     source: Image
     copy: Image
+    is_ours: bool = False  # made by amicopy, or adopted: only then it is repaired
+    source_is_gone: bool = False  # it was compared with another copy, and is not repaired
     desired: DesiredCopy | None = None
     missing: tuple[Difference, ...] = ()
     extras: tuple[Extra, ...] = ()
@@ -39,7 +41,17 @@ class CopyStatus:
     @property
     def can_be_repaired(self) -> bool:
         """Whether something that it lacks can be written."""
-        return any(difference.repairable for difference in self.missing)
+        return self.may_be_written and any(difference.repairable for difference in self.missing)
+
+    @property
+    def may_be_written(self) -> bool:
+        """Whether `verify --repair` may change it: ours only, and only by comparison with its source."""
+        return self.is_ours and not self.source_is_gone
+
+    @property
+    def prunable(self) -> tuple[Extra, ...]:
+        """The extras that ``--prune`` removes."""
+        return tuple(one for one in self.extras if one.removals) if self.may_be_written else ()
 
 
 def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
@@ -55,15 +67,20 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
             copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
                 if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:
-                    yield CopyStatus(source=source, copy=copy)
+                    ours = may_write(source, copy, adopt=request.adopt)
+                    yield CopyStatus(source=source, copy=copy, is_ours=ours, source_is_gone=reference is not source)
                     continue
-                desired = _wanted(source, reference, request, destination, survey)
+                one = compare(
+                    source, copy, _wanted(source, reference, request, destination, survey), adopt=request.adopt
+                )
                 yield CopyStatus(
                     source=source,
                     copy=copy,
-                    desired=desired,
-                    missing=differences(desired, copy),
-                    extras=extras(desired, copy),
+                    is_ours=one.is_ours,
+                    source_is_gone=reference is not source,
+                    desired=one.desired,
+                    missing=one.missing,
+                    extras=one.extras,
                 )
 
 

@@ -1,18 +1,20 @@
 """The decision what to do for every source in every destination, with its reason."""
 
-from dataclasses import replace
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import Image, ImageState
-from amicopy.core.request import CopyRequest
-from amicopy.plan.attributes.base import DesiredCopy, Difference
+from amicopy.core.request import CopyRequest, comparing_options
+from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
 from amicopy.plan.checks import copy_problems, public_problems
+from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import cost_notes, overloaded_regions
 from amicopy.plan.desired import desired_copy
-from amicopy.plan.differences import differences, extras
 from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
@@ -29,100 +31,128 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 
 
-def _plan_row(
-    request: CopyRequest, survey: Survey, source: Image, destination: DestinationFindings, copies: Copies
-) -> Row:
-    desired = desired_copy(source, request, destination=destination.destination, now=survey.at)
-    if destination.settings.key:
-        desired = replace(desired, key_arn=destination.settings.key.arn)
-    lacking = differences(desired, copies.available[0]) if copies.available else ()
-    action, reason, copy, problem = _decide(source, desired, copies, destination, lacking)
-    problems: tuple[AmicopyError, ...] = (problem,) if problem else ()
-    if action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
-        found = [_wanted_problem(desired, destination.region)] if desired.problems else []
-        if action.starts_a_copy and request.preflight:
-            found += copy_problems(desired, destination.settings, destination.region)
-        elif request.preflight and any(one.is_sharing for one in lacking):
-            found += public_problems(desired, destination.settings, destination.region, copies.available[0])
-        if problems := tuple(found):
-            action, reason = Action.REFUSE, problems[0].what
-    others = [image for image in (*copies.available, *copies.in_progress) if image is not copy]
+def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: DestinationFindings, copies: Copies) -> Row:
+    desired = desired_copy(source, request, destination=found.destination, now=survey.at)
+    if found.settings.key:
+        desired = replace(desired, key_arn=found.settings.key.arn)
+    compared = [compare(source, copy, desired, adopt=request.adopt) for copy in copies.available]
+    chosen = choose(compared)
+    decision = _decide(request, source, copies, found, chosen)
+    problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
+    if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
+        problems = tuple(_problems(request, desired, found, decision.action, chosen))
+        if problems:
+            decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
+    if decision.action is Action.UNCHANGED and ours_failed:
+        reason = f"{decision.reason}; a failed copy still has to be removed"
+        decision = replace(decision, action=Action.UPDATE, reason=reason)
+    is_compared = chosen is not None and decision.copy is chosen.copy
+    notes = _notes(request, desired, decision.copy, compared, copies, ours_failed)
     return Row(
         source=source,
-        destination=destination.destination,
-        action=Action.UPDATE if action is Action.UNCHANGED and ours_failed else action,
-        reason=f"{reason}; a failed copy still has to be removed"
-        if action is Action.UNCHANGED and ours_failed
-        else reason,
-        desired=desired,
-        copy=copy,
-        differences=lacking if action in {Action.UNCHANGED, Action.UPDATE} else (),
+        destination=found.destination,
+        action=decision.action,
+        reason=decision.reason,
+        desired=chosen.desired if chosen is not None and is_compared else desired,
+        copy=decision.copy,
+        differences=chosen.missing
+        if chosen is not None and is_compared and decision.action in {Action.UNCHANGED, Action.UPDATE}
+        else (),
+        wider=chosen.wider if chosen is not None and is_compared else (),
+        prune_command=_prune_command(request, source, found.region),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
-        best_effort=destination.region in request.best_effort,
+        best_effort=found.region in request.best_effort,
         problems=problems,
-        notes=(*desired.notes, *destination.settings.notes, *_notes(desired, copy, others, copies, ours_failed)),
+        notes=(*desired.notes, *found.settings.notes, *notes),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What will be done in one destination, and why."""
+
+    action: Action
+    reason: str
+    copy: Image | None = None
+    problem: AmicopyError | None = None
+
+
+def _refusal(problem: AmicopyError, copy: Image | None = None) -> _Decision:
+    return _Decision(Action.REFUSE, problem.what, copy, problem)
+
+
+def _problems(
+    request: CopyRequest, desired: DesiredCopy, found: DestinationFindings, action: Action, chosen: Compared | None
+) -> Iterator[AmicopyError]:
+    """Yield what would go wrong with a decision that writes."""
+    if desired.problems:
+        yield _wanted_problem(desired, found.region)
+    if action.starts_a_copy and request.preflight:
+        yield from copy_problems(desired, found.settings, found.region)
+    elif request.preflight and chosen is not None and any(one.is_sharing for one in chosen.missing):
+        yield from public_problems(desired, found.settings, found.region, chosen.copy)
+
+
 def _decide(
-    source: Image,
-    desired: DesiredCopy,
-    copies: Copies,
-    destination: DestinationFindings,
-    lacking: tuple[Difference, ...],
-) -> tuple[Action, str, Image | None, AmicopyError | None]:
-    problem = destination.problem or _source_problem(source)
-    if problem:
-        return Action.REFUSE, problem.what, None, problem
-    if copies.available:
-        return _decide_available(desired, copies.available[0], destination.region, lacking)
-    if copies.in_progress:
-        copy = copies.in_progress[0]
-        return Action.JOIN, f"{copy.image_id} is already being copied", copy, None
-    if copies.disabled:
-        copy = copies.disabled[0]
-        refusal = ImageUnavailable(
-            f"The copy {copy.image_id} in {destination.region} is disabled.",
-            why="Somebody took it out of use (DisableImage); amicopy neither undoes that nor makes another beside it.",
+    request: CopyRequest, source: Image, copies: Copies, found: DestinationFindings, chosen: Compared | None
+) -> _Decision:
+    if problem := found.problem or _source_problem(source):
+        return _refusal(problem)
+    if chosen is not None:
+        return _decide_available(chosen, found.region)
+    if pending := pending_copies(source, copies, adopt=request.adopt):
+        return _Decision(Action.JOIN, f"{pending[0].image_id} is already being copied", pending[0])
+    if disabled := [copy for copy in copies.disabled if may_write(source, copy, adopt=request.adopt)]:
+        problem = ImageUnavailable(
+            f"The copy {disabled[0].image_id} in {found.region} is disabled.",
+            why="Somebody took it out of use (DisableImage). amicopy neither enables it nor makes another copy.",
             next_step="Enable it (aws ec2 enable-image), or deregister it, then run the same command again.",
         )
-        return Action.REFUSE, refusal.what, copy, refusal
-    if copies.failed:
-        failed = copies.failed[0]
-        return Action.REPLACE, f"{failed.image_id} failed: {failed.state_reason or 'EC2 gives no reason'}", None, None
-    return Action.COPY, "no copy yet", None, None
+        return _refusal(problem, disabled[0])
+    if failed := [copy for copy in copies.failed if is_ours(source, copy)]:
+        reason = failed[0].state_reason or "EC2 gives no reason"
+        return _Decision(Action.REPLACE, f"{failed[0].image_id} failed: {reason}")
+    return _Decision(Action.COPY, "no copy yet")
 
 
-def _decide_available(
-    desired: DesiredCopy, copy: Image, region: str, found: tuple[Difference, ...]
-) -> tuple[Action, str, Image | None, AmicopyError | None]:
+def _decide_available(chosen: Compared, region: str) -> _Decision:
+    copy, found = chosen.copy, chosen.missing
     lasting = [difference for difference in found if not difference.repairable]
     if lasting and all(isinstance(one, NameDiffers) for one in lasting):
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {desired.name!r}.",
-            why="EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
-            next_step=f"Leave --name out, or use {copy.name!r}. To replace this copy, if nobody uses it, remove it first: "
+            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {chosen.desired.name!r}.",
+            why="EC2 cannot rename an AMI, and amicopy does not make a second copy unless you remove this one.",
+            next_step=f"Leave --name out, or use {copy.name!r}. To replace this copy, if nobody uses it, remove it: "
             f"{_removal(copy)}",
         )
-        return Action.REFUSE, problem.what, copy, problem
+        return _refusal(problem, copy)
     if lasting:
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {region} is not like its source, and only a new copy can be.",
+            f"The copy {copy.image_id} in {region} differs from its source, and only a new copy can match it.",
             why="; ".join(map(str, lasting)),
             next_step=f"If nobody uses this copy, remove it, then run the same command again: {_removal(copy)}",
         )
-        return Action.REFUSE, problem.what, copy, problem
+        return _refusal(problem, copy)
     if found:
         more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-        return Action.UPDATE, f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}", copy, None
-    return Action.UNCHANGED, f"{copy.image_id} is up to date", copy, None
+        reason = f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}"
+        return _Decision(Action.UPDATE, reason, copy)
+    maker = "" if chosen.is_ours else ", not made by amicopy,"
+    return _Decision(Action.UNCHANGED, f"{copy.image_id}{maker} is up to date", copy)
 
 
 def _removal(copy: Image) -> str:
     """Return the command that removes this one copy and nothing else."""
     return f"amicopy cancel --copy {copy.image_id} --in {copy.region} --available"
+
+
+def _prune_command(request: CopyRequest, source: Image, region: str) -> str:
+    """Return the command that compares with the same request and removes what is too much, after asking."""
+    options = " ".join(map(shlex.quote, comparing_options(request)))
+    command = f"amicopy verify {source.image_id} --from {source.region} --in {region} --repair --prune"
+    return f"{command} {options}".rstrip()
 
 
 def _source_problem(source: Image) -> AmicopyError | None:
@@ -154,26 +184,40 @@ def _wanted_problem(desired: DesiredCopy, region: str) -> AmicopyError:
 
 
 def _notes(
-    desired: DesiredCopy, copy: Image | None, others: list[Image], copies: Copies, ours_failed: tuple[Image, ...]
-) -> list[str]:
-    notes = []
-    source = desired.source.image_id
+    request: CopyRequest,
+    desired: DesiredCopy,
+    copy: Image | None,
+    compared: Sequence[Compared],
+    copies: Copies,
+    ours_failed: Sequence[Image],
+) -> Iterator[str]:
+    source = desired.source
+    counting = [one.copy for one in compared if one.counts]
+    pending = pending_copies(source, copies, adopt=request.adopt)
+    others = [image for image in (*counting, *pending) if image is not copy]
     if copy is not None and others:
         ids = ", ".join(image.image_id for image in others)
-        newest = "the newest available" if copy.state is ImageState.AVAILABLE else "the newest"
-        notes.append(f"there are other copies of {source}: {ids}; {newest}, {copy.image_id}, is used")
+        yield f"there are other copies of {source.image_id}: {ids}; {copy.image_id} is used"
+    yield from _foreign_notes(source, request, compared, copies)
     date = deprecation_date(desired, copy) if copy is not None else None
     if copy is not None and copy.deprecate_at is None and date and desired.as_of and date <= desired.as_of:
-        notes.append(
-            f"{copy.image_id} was to be deprecated from {date:%Y-%m-%d} on, which has passed; it stays without"
-        )
-    if copy is not None and (wider := [str(one) for one in extras(desired, copy) if one.is_wider]):
-        notes.append(f"{'; '.join(wider)}; to take that away: amicopy verify {source} --repair --prune")
+        yield f"{copy.image_id} should have been deprecated from {date:%Y-%m-%d} on, which has passed; it gets no date"
     if copy is not None and not desired.name_template and copy.name != desired.name:
-        notes.append(f"{copy.image_id} is named {copy.name!r}, the source {desired.name!r}")
-    notes += [
-        f"{image.image_id} failed and was not made by amicopy; it is left alone"
-        for image in copies.failed
-        if image not in ours_failed
-    ]
-    return notes
+        yield f"{copy.image_id} is named {copy.name!r}, the source {desired.name!r}"
+    for image in copies.failed:
+        if image not in ours_failed:
+            yield f"{image.image_id} failed and was not made by amicopy; it is left alone"
+
+
+def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compared], copies: Copies) -> Iterator[str]:
+    """Yield what is said of copies that others made and that do not count."""
+    for one in compared:
+        if not one.counts:
+            what = next(iter((*one.missing, *one.wider)))
+            yield (
+                f"{one.copy.image_id} was not made by amicopy and is left alone: {what}; "
+                "to complete and use it instead: --adopt"
+            )
+    for image in copies.in_progress:
+        if not may_write(source, image, adopt=request.adopt):
+            yield f"{image.image_id} is being copied by another tool and is not waited for; to use it: --adopt"

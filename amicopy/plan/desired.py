@@ -45,6 +45,7 @@ def desired_copy(source: Image, request: CopyRequest, *, destination: Destinatio
         snapshot_tags=tags.snapshot_tags(draft),
         launch_permissions=launch_permissions.launch_permissions(draft),
         volume_permissions=snapshot_permissions.snapshot_permissions(draft),
+        launch_from_source=request.share is None and request.carry_permissions,
         launch_is_known=launch_permissions.are_known(draft),
         unknown_devices=snapshot_permissions.unknown_devices(draft),
         encrypt=request.encrypt or bool(key),

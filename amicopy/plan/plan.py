@@ -7,7 +7,7 @@ from enum import StrEnum
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused
 from amicopy.core.models import Image
-from amicopy.plan.attributes.base import DesiredCopy, Difference
+from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
 
 class Action(StrEnum):
@@ -37,6 +37,8 @@ class Row:
     desired: DesiredCopy
     copy: Image | None = None  # the one that is there and will be used
     differences: tuple[Difference, ...] = ()
+    wider: tuple[Extra, ...] = ()  # by which more people can use the copy than desired
+    prune_command: str = ""  # the command that removes what is wider
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
     dead_ids: frozenset[str] = frozenset()  # failed copies of any tool: a token of ours must not return one of them
     best_effort: bool = False
@@ -63,6 +65,12 @@ class Row:
     def name(self) -> str:
         """The name that the copy has or will have."""
         return (self.copy and self.copy.name) or self.desired.name
+
+    @property
+    def makes_public(self) -> bool:
+        """Executing it shares the copy with everyone, unless it is public already."""
+        is_public = any(principal.is_public for principal in (self.copy and self.copy.launch_permissions) or ())
+        return any(principal.is_public for principal in self.desired.launch_permissions) and not is_public
 
     @property
     def writes(self) -> bool:

@@ -125,6 +125,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "name": row.name,
         "volume_gib": row.source.volume_gib,
         "differences": [difference_document(difference) for difference in row.differences],
+        "wider": [str(one) for one in row.wider],
         "error": error_document(row.problem),
         "problems": [error_document(problem) for problem in row.problems],
         "notes": list(row.notes),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.plan import Plan
-from amicopy.render.text import counted, error_lines
+from amicopy.render.text import counted, error_lines, safe
 
 _LEFT_WHY = {
     LeftBecause.TIME_OUT: "Timed out",
@@ -41,6 +41,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         if outcome.error and outcome.has_failed:
             label = "error (best effort)" if outcome.row.best_effort else "error"
             yield from error_lines(outcome.error, label=label)
+    yield from wider_lines(report.plan)
     waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]
     if waiting:
         yield "Nothing was shared because some destinations have no copy yet. Ready:"
@@ -54,6 +55,15 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
         renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
         yield f"  next   {renew}{same_command}"
+
+
+def wider_lines(plan: Plan) -> Iterator[str]:
+    """Yield, for each copy that more people can use than desired, who they are and how to change that."""
+    for row in plan.rows:
+        for extra in row.wider:
+            yield f"warning: {row.region}: {safe(str(extra))}"
+        if row.wider and row.copy:
+            yield f"  next   If that is not intended: {row.prune_command}"
 
 
 def _line(outcome: Outcome) -> str:

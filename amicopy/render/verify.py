@@ -42,7 +42,8 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
 
 def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
-    return [*map(_what, one.missing), *map(str, one.extras)]
+    maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
+    return [*maker, *map(_what, one.missing), *map(str, one.extras)]
 
 
 def _rows(one: CopyStatus) -> Iterator[list[str]]:
@@ -70,6 +71,7 @@ def verdict_document(
                 "source_id": one.source.image_id,
                 "region": one.copy.region,
                 "image_id": one.copy.image_id,
+                "is_ours": one.is_ours,
                 "state": str(one.copy.state),
                 "state_reason": one.copy.state_reason or None,
                 "verdict": verdict(one).replace(" ", "-"),

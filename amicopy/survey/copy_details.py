@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.models import Image, Principal, Snapshot
+from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 
 
@@ -15,30 +17,33 @@ def with_details(
     *,
     every_permission: bool = False,
     uefi_data: bool = False,
+    retry: Retry = once,
 ) -> list[Image]:
     """Return the copies with their snapshots and, if some are desired (or ``every_permission``), their permissions.
 
     One DescribeSnapshots for all copies, one attribute call per image and snapshot whose permissions matter.
     """
     snapshot_ids = [snapshot_id for copy, _ in copies for snapshot_id in copy.snapshot_ids]
-    found = ec2.describe_snapshots(snapshot_ids) if snapshot_ids else {}
-    detailed = [_with_details(ec2, copy, desired, found, every_permission) for copy, desired in copies]
-    return [replace(copy, uefi_data=read_uefi_data(ec2, copy)) for copy in detailed] if uefi_data else detailed
+    found = retry(partial(ec2.describe_snapshots, snapshot_ids)) if snapshot_ids else {}
+    detailed = [_with_details(ec2, copy, desired, found, every_permission, retry) for copy, desired in copies]
+    if not uefi_data:
+        return detailed
+    return [replace(copy, uefi_data=retry(partial(read_uefi_data, ec2, copy))) for copy in detailed]
 
 
 def _with_details(
-    ec2: Ec2, copy: Image, desired: DesiredCopy, found: dict[str, Snapshot], every_permission: bool
+    ec2: Ec2, copy: Image, desired: DesiredCopy, found: dict[str, Snapshot], every_permission: bool, retry: Retry
 ) -> Image:
     snapshots = []
     for device in copy.devices:
         if snapshot := found.get(device.snapshot_id):
             if every_permission or desired.volume_permissions.get(device.device):
-                permissions = read_volume_permissions(ec2, snapshot.snapshot_id)
+                permissions = retry(partial(read_volume_permissions, ec2, snapshot.snapshot_id))
                 snapshot = replace(snapshot, volume_permissions=permissions)
             snapshots.append(snapshot)
     launch = None
     if every_permission or desired.launch_permissions:
-        launch = read_launch_permissions(ec2, copy.image_id)
+        launch = retry(partial(read_launch_permissions, ec2, copy.image_id))
     return replace(copy, snapshots=tuple(snapshots), launch_permissions=launch)
 
 

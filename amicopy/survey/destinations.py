@@ -21,7 +21,7 @@ from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Pending, Stop, all_at_once
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import with_read_retries
+from amicopy.core.retries import Retry, with_read_retries
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
@@ -60,7 +60,7 @@ def survey_destinations(
 ) -> Survey:
     """Return what every destination has of these sources; all are read at the same time.
 
-    The details that a comparison needs are read of the newest available copy of each source; with ``every``, of all.
+    The details that a comparison needs are read of every available copy; with ``every``, those of `verify` too.
     ``looked_up`` has, by destination, calls of `look_up` that have run already.
     """
 
@@ -68,7 +68,8 @@ def survey_destinations(
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
             found = looked_up[destination].result() if destination in looked_up else None
-            read = partial(_copies, request, desired, ec2, found, every=every)
+            retry = partial(with_read_retries, clock, stop)
+            read = partial(_copies, request, desired, ec2, found, every=every, retry=retry)
             copies = with_read_retries(clock, stop, read)
             settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
@@ -102,18 +103,18 @@ def _copies(
     looked_up: dict[str, Image] | None,
     *,
     every: bool,
+    retry: Retry,
 ) -> tuple[Image, ...]:
     """Return every copy of the sources in one region, with details of those that are compared."""
     if looked_up is None:
         looked_up = look_up(request.source_region, [one.source.image_id for one in desired], ec2)
     found = dict(looked_up)
-    as_source = request.share is None and request.carry_permissions  # otherwise the request names who can use a copy
     compared: list[tuple[Image, DesiredCopy]] = []
     by_source = copies_by_source(found.values())
     for one in desired:
         available = by_source.get(one.source.reference, NO_COPIES).available
-        compared += [(copy, one) for copy in (available if every else available[:1])]
-    detailed = with_details(ec2, compared, every_permission=every or not as_source, uefi_data=every)
+        compared += [(copy, one) for copy in available]
+    detailed = with_details(ec2, compared, every_permission=True, uefi_data=every, retry=retry)
     found |= {image.image_id: image for image in detailed}
     return tuple(found.values())
 

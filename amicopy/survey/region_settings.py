@@ -14,6 +14,7 @@ from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.choose import may_write
 from amicopy.plan.findings import RegionSettings
 
 _Read = TypeVar("_Read")
@@ -37,7 +38,11 @@ def region_settings(
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
     by_source = copies_by_source(copies)
     there = [(one, by_source.get(one.source.reference, NO_COPIES)) for one in desired if copying]
-    new = [one for one, found in there if not (found.available or found.in_progress)]
+    new = [
+        one
+        for one, found in there
+        if not any(may_write(one.source, copy, adopt=request.adopt) for copy in (*found.available, *found.in_progress))
+    ]
     shared = [one for one in new if one.launch_permissions or any(one.volume_permissions.values())]
     by_default: bool | None = None
     default_key: KmsKey | None = None
@@ -64,8 +69,8 @@ def region_settings(
 
 
 def _is_public(found: Copies) -> bool:
-    """Tell whether the copy that is there, if any, is shared with everybody already."""
-    return any(who.is_public for copy in found.available[:1] for who in copy.launch_permissions or ())
+    """Return whether an existing copy is public already."""
+    return any(who.is_public for copy in found.available for who in copy.launch_permissions or ())
 
 
 class _Reader:

@@ -9,12 +9,15 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, AmicopyError, ImageNotFound, NotOwner, StorageNotShared
 from amicopy.core.models import Image, ImageState, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, all_at_once, run_all
+from amicopy.core.retries import Retry, once
 from amicopy.survey.copy_details import read_uefi_data
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
 
 _Detail = TypeVar("_Detail")
+READS_AT_ONCE = 8  # in one region
+
 Permissions = frozenset[Principal] | None  # None: only the owner, another account, may read them
 
 
@@ -40,18 +43,22 @@ class _Reads:
         """Read everything, at the same time."""
         first = [self.snapshots] if self.snapshots else []
         others = (self.launch_permissions, self.snapshot_permissions, self.uefi_data)
-        run_all([*first, *(read for reads in others for read in reads.values())], stop)
+        run_all([*first, *(read for reads in others for read in reads.values())], stop, most=READS_AT_ONCE)
 
 
-def survey_sources(image_ids: Sequence[str], ec2: Ec2, stop: Stop, details: Details = Details()) -> tuple[Image, ...]:
+def survey_sources(
+    image_ids: Sequence[str], ec2: Ec2, stop: Stop, details: Details = Details(), retry: Retry = once
+) -> tuple[Image, ...]:
     """Return the sources with their snapshots and ``details``, in the order of ``image_ids``.
+
+    ``retry`` repeats each read by itself: of hundreds, a few are always throttled.
 
     Raises:
         ImageNotFound: one is not in this region; `located` finds out where it is instead.
         StorageNotShared: another account's AMI, with snapshots that these credentials cannot see.
         AccessDenied: a permission of our own AMI cannot be read; its copies would silently be private.
     """
-    found = ec2.describe_images(image_ids)
+    found = retry(partial(ec2.describe_images, image_ids))
     if missing := tuple(image_id for image_id in image_ids if image_id not in found):
         raise ImageNotFound(
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {ec2.region}.",
@@ -60,28 +67,28 @@ def survey_sources(image_ids: Sequence[str], ec2: Ec2, stop: Stop, details: Deta
             next_step="Check the id, and name its region with --from.",
         )
     sources = [found[image_id] for image_id in image_ids]
-    reads = _reads([one for one in sources if one.state is ImageState.AVAILABLE], ec2, details)
+    reads = _reads([one for one in sources if one.state is ImageState.AVAILABLE], ec2, details, retry)
     reads.run(stop)
     return tuple(_source(one, reads, details) if one.state is ImageState.AVAILABLE else one for one in sources)
 
 
-def _reads(images: Sequence[Image], ec2: Ec2, details: Details) -> _Reads:
+def _reads(images: Sequence[Image], ec2: Ec2, details: Details, retry: Retry) -> _Reads:
     reads = _Reads()
     snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
     if snapshot_ids:
-        reads.snapshots = Pending(partial(ec2.describe_snapshots, snapshot_ids))
+        reads.snapshots = Pending(partial(retry, partial(ec2.describe_snapshots, snapshot_ids)))
     for image in images:
         if image.owner_alias in _READABLE_OWNERS:
             continue
         if details.launch_permissions:
             read = partial(ec2.launch_permissions, image.image_id)
-            reads.launch_permissions[image.image_id] = Pending(partial(_unless_foreign, read))
+            reads.launch_permissions[image.image_id] = Pending(partial(retry, partial(_unless_foreign, read)))
         if details.snapshot_permissions:
             for snapshot_id in image.snapshot_ids:
                 read = partial(ec2.volume_permissions, snapshot_id)
-                reads.snapshot_permissions[snapshot_id] = Pending(partial(_unless_foreign, read))
+                reads.snapshot_permissions[snapshot_id] = Pending(partial(retry, partial(_unless_foreign, read)))
         if details.uefi_data:
-            reads.uefi_data[image.image_id] = Pending(partial(read_uefi_data, ec2, image))
+            reads.uefi_data[image.image_id] = Pending(partial(retry, partial(read_uefi_data, ec2, image)))
     return reads
 
 

@@ -89,6 +89,15 @@ def test_without_a_default_session_the_configuration_is_read(monkeypatch: pytest
     assert session_for(None, None, "eu-north-1").region == "eu-north-1"
 
 
+def test_aws_region_counts_as_in_the_aws_cli(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
+    monkeypatch.setenv("AWS_REGION", "ca-central-1")
+    assert Session().region == "ca-central-1"
+    assert Session(region="eu-north-1").region == "eu-north-1"
+    monkeypatch.setenv("AWS_REGION", "")
+    assert Session().region == "sa-east-1"
+
+
 @pytest.mark.parametrize("arguments", [{"session": object()}, {"session": "default"}])
 def test_what_is_not_a_session_is_refused(arguments: Any) -> None:
     with pytest.raises(TypeError, match=r"boto3\.Session or a botocore session"):

@@ -185,8 +185,8 @@ def test_joining_takes_no_copy_image_and_writes_what_is_missing(amicopy: Run, wo
     slow(world, 60)
     copied_by_hand(world, source, WEST)
     clock.advance(5)
-    copied(amicopy, world, source.image_id, "--to", WEST, "--no-preflight")
-    # What its snapshot bears is read before and after our tag is put on both.
+    copied(amicopy, world, source.image_id, "--to", WEST, "--no-preflight", "--adopt")
+    # The snapshot's tags are read before and after our tag is put on both.
     assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 2, "CreateTags": 2, **READ_BACK}
 
 
@@ -201,11 +201,14 @@ def test_replacing_takes_the_token_of_the_dead_copy_and_one_more(amicopy: Run, w
 # Nothing to do: look-ups only
 
 
-def test_where_nothing_is_to_be_done_a_private_image_takes_three_reads(amicopy: Run, world: World) -> None:
+WHO = {"DescribeImageAttribute": 1, "DescribeSnapshotAttribute": 1}  # whether more people can use it than the source
+
+
+def test_where_nothing_is_to_be_done_an_image_takes_five_reads(amicopy: Run, world: World) -> None:
     source = a_source(world)
     copied(amicopy, world, source.image_id, "--to", WEST)
     copied(amicopy, world, source.image_id, "--to", WEST)
-    assert (calls(world), polls(world)) == ({**LOOK_UPS, "DescribeSnapshots": 1}, [])
+    assert (calls(world), polls(world)) == ({**LOOK_UPS, "DescribeSnapshots": 1, **WHO}, [])
 
 
 def test_where_nothing_is_to_be_done_each_permission_that_matters_is_one_more(amicopy: Run, world: World) -> None:
@@ -218,11 +221,13 @@ def test_where_nothing_is_to_be_done_each_permission_that_matters_is_one_more(am
     assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 1, **permissions}
 
 
-def test_where_nothing_is_to_be_done_ten_private_amis_take_as_many_calls_as_one(amicopy: Run, world: World) -> None:
+def test_where_nothing_is_to_be_done_ten_amis_take_as_many_calls_as_one_but_for_permissions(
+    amicopy: Run, world: World
+) -> None:
     sources = [a_source(world, name=f"web-{number}").image_id for number in range(10)]
     copied(amicopy, world, *sources, "--to", WEST)
     copied(amicopy, world, *sources, "--to", WEST)
-    assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 1}
+    assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 1, **dict.fromkeys(WHO, 10)}
 
 
 def test_of_the_source_and_its_region_everything_is_read_once(amicopy: Run, world: World) -> None:

@@ -393,7 +393,7 @@ def test_copies_are_faithful_until_a_hand_changes_one_and_again_once_repaired(
     if named is changed["differences"]:
         assert named[0]["repairable"] is (hand.what == "lacks")
 
-    repaired = scene.verify("--repair", "--prune", *case.options)
+    repaired = scene.verify("--repair", "--prune", "--yes", *case.options)
     if hand.what == "lasts":
         assert (repaired.code, writes(scene.world)) == (4, []), repaired.out
     else:

@@ -186,7 +186,8 @@ def lacks(world: World, source: Image, copy: Image, tags: Mapping[str, str]) -> 
     found = []
     if copy.state != "available":
         found.append(f"it is {copy.state}")
-    ours = {SOURCE_TAG: f"{source.region}/{source.image_id}"}
+    made_by_us = copy.image_id in world.made_by_us(copy.region) if isinstance(world, TortureWorld) else True
+    ours = {SOURCE_TAG: f"{source.region}/{source.image_id}"} if made_by_us else {}
     if not _within({**source.tags, **tags, **ours}, copy.tags):
         found.append(f"tags: {source.tags} and {tags}, found {copy.tags}")
     if missing := source.launch_permissions - copy.launch_permissions:

@@ -25,9 +25,13 @@ def botocore_session(profile: str | None) -> botocore.session.Session:
         BotoCoreError: the profile doesn't exist, or a file can't be read.
     """
     if stock_botocore():
-        return botocore.session.Session(profile=profile)
-    session = LeanSession(profile)
-    session.register_component("data_loader", shared_loader(session.get_config_variable("data_path")))
+        session = botocore.session.Session(profile=profile)
+    else:
+        session = LeanSession(profile)
+        session.register_component("data_loader", shared_loader(session.get_config_variable("data_path")))
+    # As in the AWS CLI and the other SDKs; botocore itself reads AWS_DEFAULT_REGION only.
+    if region := os.environ.get("AWS_REGION"):
+        session.set_config_variable("region", region)
     return session
 
 

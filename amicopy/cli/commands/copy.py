@@ -59,6 +59,7 @@ Exit codes:
     help="Destinations whose failure is reported but does not change the exit code.",
     shell_complete=complete_regions,
 )
+@option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
 @wanted_options
 @completion_option
@@ -104,6 +105,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             arguments=options["image_ids"],
             packer_manifest=options["packer_manifest"] or "",
             dry_run=options["dry_run"],
+            yes=options["yes"],
             exit_code=options["exit_code"],
         ),
     )

@@ -40,6 +40,8 @@ Exit codes:
 @wanted_options
 @option("--repair", is_flag=True, help="Write what is missing, if EC2 allows it on an existing image.")
 @option("--prune", is_flag=True, help="With --repair: remove tags and permissions that the source does not have.")
+@option("--yes", is_flag=True, help="With --prune: do not ask for confirmation.")
+@option("--dry-run", is_flag=True, help="With --repair: show what would be written and removed, without doing it.")
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj
@@ -57,6 +59,9 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy verify ami-0abcdef1234567890 --in us-west-2,eu-west-1 --share 111122223333
       amicopy verify ami-0abcdef1234567890 --repair
     """
+    for name, needed in (("yes", "prune"), ("dry_run", "repair")):
+        if options[name] and not options[needed]:
+            raise click.UsageError(f"--{name.replace('_', '-')} requires --{needed}.")
     if options["prune"] and not options["repair"]:
         raise click.UsageError("--prune requires --repair.")
     connection, output, request = connection_from(options), output_from(options), copy_request(options)
@@ -71,5 +76,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             output=output,
             repair=options["repair"],
             prune=options["prune"],
+            yes=options["yes"],
+            dry_run=options["dry_run"],
         ),
     )

@@ -1,19 +1,14 @@
 """``amicopy cancel``: find, ask, remove, tell. Nothing is removed without a yes, from a person or ``--yes``."""
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import click
-
+from amicopy.cli.confirm import confirmed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
-from amicopy.cli.signals import interruptible
 from amicopy.cli.terminal import say, to_stdout
-from amicopy.core.errors import ExitCode, Interrupted, UsageError
-from amicopy.execute.cancel import Target
+from amicopy.core.errors import ExitCode
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.render.cancel import cancel_document, target_lines, write_targets
@@ -58,26 +53,11 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         what = "of " + ", ".join(named) if named else "with our tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(job.regions)}"])
     if found.going and not command.dry_run:
-        if not command.yes and not _agreed(found.going):
-            say(["nothing was removed"])
+        if not command.yes and not confirmed(f"Remove {counted(len(found.going), 'of them', 'of them')}?"):
+            say(["nothing was changed"])
             return ExitCode.FAILED
         found = job.remove(found)
     return _tell(found, command.output)
-
-
-def _agreed(going: Sequence[Target]) -> bool:
-    """Ask the person at the terminal; Ctrl-C and Ctrl-D mean no."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "Cannot ask for confirmation without a terminal, so nothing was removed.",
-            why="Without a terminal, cancel removes something only with --yes.",
-            next_step="Look with --dry-run, then run it with --yes.",
-        )
-    try:
-        with interruptible():
-            return click.confirm(f"Remove {counted(len(going), 'of them', 'of them')}?", err=True)
-    except click.Abort as error:
-        raise Interrupted("Interrupted; nothing was removed.") from error
 
 
 def _tell(found: CancelResult, output: OutputOptions) -> int:

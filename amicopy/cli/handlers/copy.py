@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from amicopy.cli.confirm import confirmed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
@@ -39,6 +40,7 @@ class CopyCommand:
     arguments: tuple[str, ...] = ()  # AMI ids, and STDIN where those on stdin belong
     packer_manifest: str = ""
     dry_run: bool = False
+    yes: bool = False  # make copies public without asking
     exit_code: bool = False  # --exit-code: work that is left changes the exit code
 
 
@@ -57,8 +59,20 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
         return _show(plan, context, command, run_output)
     if not command.output.quiet:
         say(plan_lines(plan, in_brief=True))
+    if _makes_public(plan, command.request) and not command.yes and not confirmed("Make the copies public?"):
+        say(["nothing was changed"])
+        return ExitCode.FAILED
     bug = run_output.follow(job.report, job.events())
     return _tell(job, bug, environment, command, run_output)
+
+
+def _makes_public(plan: Plan, request: CopyRequest) -> bool:
+    """Return whether the run will share a copy with everyone because the request says so, not because the source is."""
+    return (
+        not plan.refused
+        and any(principal.is_public for principal in request.share or ())
+        and any(row.writes and row.makes_public for row in plan.rows)
+    )
 
 
 def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOutput) -> int:

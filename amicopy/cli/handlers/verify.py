@@ -1,21 +1,23 @@
 """``amicopy verify``: compare and tell; with ``--repair`` write, then compare again."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from amicopy.cli.confirm import confirmed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, to_stdout
+from amicopy.core.errors import ExitCode
 from amicopy.core.events import AttributeWritten, Event
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Context
 from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.render.progress_lines import event_words
 from amicopy.render.result import write_json
-from amicopy.render.text import error_lines, safe
+from amicopy.render.text import counted, error_lines, safe
 from amicopy.render.verify import differing, not_compared_notes, verdict_document, write_verdicts
 
 
@@ -29,6 +31,8 @@ class VerifyCommand:
     output: OutputOptions
     repair: bool = False
     prune: bool = False
+    yes: bool = False
+    dry_run: bool = False
 
 
 def verify(environment: Environment, command: VerifyCommand) -> int:
@@ -51,12 +55,30 @@ def _verify(command: VerifyCommand, context: Context) -> int:
 
     verdict = job.verdict()
     if command.repair:
+        say(_intentions(verdict, command))
+    if command.repair and not command.dry_run:
+        asks = command.prune and verdict.prunable and not command.yes
+        if asks and not confirmed(f"Remove {counted(len(verdict.prunable), 'extra')}?"):
+            say(["nothing was changed"])
+            return ExitCode.FAILED
         verdict = job.repaired(verdict, prunes=command.prune, told=told, pruned=changes.append)
         for error in verdict.not_repaired:
             say(error_lines(error))
     written = _tell(verdict, command.output, changes)
     tell_survey(job.existing, verdict.survey, quiet=quiet)
     return int(verdict.exit_code or written)
+
+
+def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
+    """Yield what would be written, for a dry run, and what will be removed."""
+    if command.dry_run:
+        for one in verdict.copies:
+            if one.can_be_repaired:
+                words = (str(difference) for difference in one.missing if difference.repairable)
+                yield from (f"would fix  {one.copy.region} {safe(text)}" for text in words)
+    if command.prune:
+        verb = "would remove" if command.dry_run else "will remove"
+        yield from (f"{verb}  {one.copy.region} {safe(str(extra))}" for one, extra in verdict.prunable)
 
 
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:

@@ -43,12 +43,17 @@ def run(file: Path) -> None:
     from amicopy.core.parallel import Stop
     from amicopy.core.run_options import RunOptions
     from amicopy.execute.lane import Lane
+    from amicopy.execute.source_permissions import SourcePermissions
     from amicopy.execute.threads import in_threads
     from amicopy.plan.plan import rows_by_destination
 
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
-    lanes = [Lane(rows, clients[region], clock, RunOptions()) for region, rows in rows_by_destination(made).items()]
+    permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock)
+    lanes = [
+        Lane(rows, clients[destination], clock, RunOptions(), permissions)
+        for destination, rows in rows_by_destination(made).items()
+    ]
     for _ in in_threads(lanes, clock, Stop()):
         pass
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from amicopy.core.events import CopyAvailable, Event
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -20,6 +21,7 @@ from tests.support.scenes import (
     WEST,
     a_source,
     asked,
+    driven,
     finished_by_hand,
     line,
     order,
@@ -27,6 +29,7 @@ from tests.support.scenes import (
     slow,
     snapshots_of,
     the_copy,
+    upon,
     writes,
 )
 
@@ -297,6 +300,44 @@ def test_no_permissions_leaves_the_copy_private(amicopy: Run, world: World) -> N
     assert [one.shared_with for one in snapshots_of(world, copy).values()] == [set(), set(), set()]
 
 
+@pytest.mark.parametrize("gone", [False, True], ids=["made private", "deregistered"])
+def test_a_source_that_loses_its_permissions_while_ec2_copies_is_not_shared(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], gone: bool
+) -> None:
+    source = a_source(world, launch_permissions={SOMEBODY, OTHERS})
+    for snapshot in snapshots_of(world, source).values():
+        snapshot.shared_with = {SOMEBODY}
+
+    def lose(_event: Event) -> None:
+        source.launch_permissions -= {SOMEBODY}
+        for snapshot in snapshots_of(world, source).values():
+            snapshot.shared_with.clear()
+        if gone:
+            world.remove(HOME, source.image_id)
+
+    ran = driven(capsys, clock, upon(CopyAvailable, lose), "copy", source.image_id, "--to", WEST)
+    copy = the_copy(world, WEST)
+    assert ran.code == 0, ran.err
+    assert copy.launch_permissions == (set() if gone else {OTHERS})
+    assert [one.shared_with for one in snapshots_of(world, copy).values()] == [set()] * len(copy.snapshot_ids)
+    assert f"the source is no longer shared with {SOMEBODY}" in ran.err
+
+
+def test_making_copies_public_on_request_needs_a_yes(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--share", "public")
+    assert (ran.code, world.images(WEST)) == (2, [])
+    assert "Make the copies public?" in ran.err
+    agreed = amicopy("copy", source.image_id, "--to", WEST, "--share", "public", "--yes")
+    assert (agreed.code, the_copy(world, WEST).public) == (0, True), agreed.err
+
+
+def test_copies_of_a_public_source_are_public_without_a_question(amicopy: Run, world: World) -> None:
+    source = a_source(world, launch_permissions={"all"})
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    assert the_copy(world, WEST).public
+
+
 def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, clock: FakeClock) -> None:
     """It is not a difference, and taking it away is not ours."""
     source = a_source(world, tags={"Team": "web"}, launch_permissions={SOMEBODY})
@@ -304,8 +345,9 @@ def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, c
     copy = the_copy(world, WEST)
     copy.launch_permissions.add(OTHERS)
     copy.tags["Added"] = "there"
-    ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert (ran.code, copy.launch_permissions) == (0, {SOMEBODY, OTHERS}), ran.err
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt", "--quiet")
+    assert (ran.code, copy.launch_permissions) == (4, {SOMEBODY, OTHERS}), ran.err
+    assert f"{copy.image_id} is shared with {OTHERS}, its source is not" in ran.err
     assert (copy.tags["Added"], copy.tags["Team"]) == ("there", "web")
     [request] = asked(world, "ModifyImageAttribute")
     assert request.params["LaunchPermission"] == {"Add": [{"UserId": SOMEBODY}]}

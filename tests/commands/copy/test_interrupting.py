@@ -176,7 +176,7 @@ def test_on_failure_cancel_leaves_what_this_run_has_only_joined(amicopy: Run, wo
     order(world, f"copy@{WEST}=fail:Client.InternalError: no luck")
     theirs = copied_by_hand(world, source, WEST)
     clock.advance(1)
-    ran = amicopy("copy", source.image_id, "--to", WEST, "--on-failure", "cancel")
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt", "--on-failure", "cancel")
     assert ran.code == 1
     assert the_copy(world, WEST).image_id == theirs
 

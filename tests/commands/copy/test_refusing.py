@@ -324,7 +324,7 @@ def test_a_copy_there_under_another_key_is_refused(amicopy: Run, world: World, k
     source = a_source(world)
     finished_by_hand(world, clock, source, WEST, Encrypted=True, KmsKeyId=old)
     world.requests.clear()
-    ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", new)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", new, "--adopt")
     assert (ran.code, writes(world)) == (1, [])
     assert f"has the key of /dev/sda1 {old} instead of {new}" in ran.err
     assert f"amicopy cancel --copy {the_copy(world, WEST).image_id} --in {WEST} --available" in ran.err
@@ -334,7 +334,7 @@ def test_a_plain_copy_there_is_refused_where_encryption_is_asked(amicopy: Run, w
     source = a_source(world)
     finished_by_hand(world, clock, source, WEST)
     world.requests.clear()
-    ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt")
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt", "--adopt")
     assert (ran.code, writes(world)) == (1, [])
     assert "has encryption of /dev/sda1 off instead of on" in ran.err
 

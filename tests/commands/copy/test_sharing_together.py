@@ -170,9 +170,9 @@ def test_a_copy_that_is_there_and_private_waits_for_the_others(amicopy: Run, wor
     source = a_release(world)
     finished_by_hand(world, clock, source, WEST)
     order(world, f"copy@{EAST}=fail")
-    ran = release(amicopy, source)
+    ran = release(amicopy, source, "--adopt")
     assert (ran.code, is_shared(world, WEST)) == (3, False), ran.err
-    assert release(amicopy, source).code == 0
+    assert release(amicopy, source, "--adopt").code == 0
     assert is_released(world, WEST)
 
 

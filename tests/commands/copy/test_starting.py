@@ -366,11 +366,11 @@ def test_a_name_that_is_asked_for_too_late_is_refused_before_anything_starts(ami
 # Copies made by others
 
 
-def test_a_copy_made_by_another_tool_is_adopted(amicopy: Run, world: World, clock: FakeClock) -> None:
+def test_a_copy_made_by_another_tool_is_adopted_on_request(amicopy: Run, world: World, clock: FakeClock) -> None:
     source = a_rich_source(world)
     theirs = finished_by_hand(world, clock, source, WEST)
     world.requests.clear()
-    ran = amicopy("copy", source.image_id, "--to", WEST)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt")
     copy = the_copy(world, WEST)
     assert (ran.code, ran.out) == (0, line(copy, source)), ran.err
     assert copy.image_id == theirs
@@ -382,13 +382,32 @@ def test_a_copy_made_by_another_tool_is_adopted(amicopy: Run, world: World, cloc
     assert (second.code, second.out, writes(world)) == (0, ran.out, [])
 
 
-def test_a_pending_copy_made_by_another_tool_is_joined(amicopy: Run, world: World, clock: FakeClock) -> None:
+def test_a_colleagues_private_copy_is_not_shared_completed_or_in_the_way(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    source = a_rich_source(world)
+    theirs = world.image(WEST, finished_by_hand(world, clock, source, WEST, Name="private-test"))
+    before = (dict(theirs.tags), set(theirs.launch_permissions))
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
+    made = row(ran, WEST)["image_id"]
+    assert (ran.code, made != theirs.image_id) == (0, True), ran.err
+    assert (dict(theirs.tags), set(theirs.launch_permissions)) == before
+    assert f"{theirs.image_id} was not made by amicopy and is left alone" in " ".join(row(ran, WEST)["notes"])
+    world.requests.clear()
+    again = amicopy("copy", source.image_id, "--to", WEST)
+    assert (again.code, made in again.out, writes(world)) == (0, True, [])
+    for extra in ("--repair", "--repair --prune --yes"):
+        assert amicopy("verify", source.image_id, "--in", WEST, *extra.split()).code == 0
+    assert writes(world) == []
+
+
+def test_a_pending_copy_made_by_another_tool_is_joined_on_request(amicopy: Run, world: World, clock: FakeClock) -> None:
     source = a_source(world, tags={"Team": "web"})
     slow(world, 300)
     theirs = copied_by_hand(world, source, WEST, Name="by hand")
     clock.advance(30)
     world.requests.clear()
-    ran = amicopy("copy", source.image_id, "--to", WEST)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt")
     copy = the_copy(world, WEST)
     assert (ran.code, copy.image_id, copy.tags["Team"]) == (0, theirs, "web")
     assert asked(world, "CopyImage") == []
@@ -453,7 +472,7 @@ def test_of_two_copies_the_newest_available_is_taken_and_both_are_named(
     source = a_source(world, tags={"Team": "web"})
     older = finished_by_hand(world, clock, source, WEST)
     newer = finished_by_hand(world, clock, source, WEST)
-    ran = amicopy("copy", source.image_id, "--to", WEST)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt")
     assert (ran.code, ran.out) == (0, f"{WEST} {newer} {source.image_id}\n")
     assert older in ran.err
     assert newer in ran.err

@@ -185,7 +185,7 @@ def test_a_copy_beside_its_source_is_published_instead_of_it(amicopy: Run, world
     assert amicopy("sync", a_manifest(tmp_path, text + "        encrypt: true\n")).code == 0
     assert parameter(HOME, "/amis/web") == made_from(world, HOME)[source.image_id]
     looks = [one for one in world.requests if one.operation == "GetParameter" and one.region == HOME]
-    assert len(looks) == 3, "for the plan, before it is written, and the test's own"
+    assert len(looks) == 4, "for the plan, before and after it is written, and the test's own"
 
 
 def test_a_denied_write_is_told_and_the_copies_stay(amicopy: Run, world: World, tmp_path: Path) -> None:

@@ -376,3 +376,43 @@ def test_keep_needs_a_source_that_changes_and_a_name(amicopy: Run, world: World,
     none = a_manifest(tmp_path, KEEP_ONE.replace("newest: 1", "newest: 0"))
     assert "0 is less than 1" in amicopy("sync", none).err
     assert world.requests == []
+
+
+# What others use
+
+
+def next_release(amicopy: Run, world: World, manifest: str, name: str = "web-9") -> str:
+    """Release one more image; return what was said."""
+    a_source(world, name=name)
+    ran = amicopy("sync", manifest)
+    assert ran.code == 0, ran.err
+    return ran.err
+
+
+def test_a_copy_that_is_shared_with_others_stays(amicopy: Run, world: World, clock: FakeClock, tmp_path: Path) -> None:
+    manifest = a_manifest(tmp_path, KEEP_ONE)
+    [source] = released(world, clock, amicopy, manifest, "web-1")
+    old = made_from(world, WEST)[source.image_id]
+    world.image(WEST, old).launch_permissions.add("999988887777")
+    assert "it is shared with 999988887777, who may use it" in next_release(amicopy, world, manifest)
+    assert world.image(WEST, old).state == "available"
+
+
+def test_a_copy_that_is_shared_goes_if_the_manifest_says_so(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    manifest = a_manifest(tmp_path, KEEP_ONE.replace("newest: 1", "newest: 1, shared: true"))
+    [source] = released(world, clock, amicopy, manifest, "web-1")
+    old = made_from(world, WEST)[source.image_id]
+    world.image(WEST, old).launch_permissions.add("999988887777")
+    next_release(amicopy, world, manifest)
+    assert removed(world) == [old]
+
+
+def test_a_copy_that_was_launched_lately_stays(amicopy: Run, world: World, clock: FakeClock, tmp_path: Path) -> None:
+    manifest = a_manifest(tmp_path, KEEP_ONE)
+    [source] = released(world, clock, amicopy, manifest, "web-1")
+    old = made_from(world, WEST)[source.image_id]
+    world.image(WEST, old).last_launched_at = clock.now()
+    assert "it was launched on" in next_release(amicopy, world, manifest)
+    assert world.image(WEST, old).state == "available"

@@ -386,8 +386,36 @@ def test_a_copy_that_is_open_to_more_is_a_difference_and_pruned_when_asked(
     assert (shown.code, change.words in shown.out) == (4, True)
     repaired = verify(amicopy, source, "--repair")
     assert (repaired.code, writes(world)) == (4, [])
-    pruned = verify(amicopy, source, "--repair", "--prune")
+    pruned = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (pruned.code, _remembered(world, copy), len(writes(world))) == (0, before, 1), pruned.err
+
+
+def test_pruning_asks_and_without_a_terminal_needs_yes(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world)
+    the_copy(world, WEST).tags["Added"] = "x"
+    ran = verify(amicopy, source, "--repair", "--prune")
+    assert (ran.code, writes(world)) == (2, [])
+    assert "Cannot ask for confirmation without a terminal" in ran.err
+
+
+def test_a_dry_run_of_a_repair_shows_what_it_would_do(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world)
+    copy = the_copy(world, WEST)
+    copy.tags["Added"] = "x"
+    del copy.tags["Team"]
+    ran = verify(amicopy, source, "--repair", "--prune", "--dry-run")
+    assert (ran.code, writes(world)) == (4, [])
+    assert f"would fix  {WEST} {copy.image_id} is missing tags Team" in ran.err
+    assert f"would remove  {WEST} {copy.image_id} has tags that its source does not have: Added" in ran.err
+
+
+def test_copies_of_a_source_that_is_gone_are_not_repaired_by_one_another(amicopy: Run, world: World) -> None:
+    source = copied(amicopy, world, to=BOTH)
+    the_copy(world, WEST).launch_permissions.add(STRANGER)
+    world.remove("us-east-1", source.image_id)
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes", places=BOTH)
+    assert (ran.code, writes(world)) == (4, [])
+    assert STRANGER not in the_copy(world, EAST).launch_permissions
 
 
 @pytest.mark.parametrize("change", TAGGED, ids=repr)
@@ -398,7 +426,7 @@ def test_more_tags_are_named_and_are_no_difference(amicopy: Run, world: World, c
     change.make(world, copy)
     shown = verify(amicopy, source)
     assert (shown.code, change.words in shown.out) == (0, True)
-    pruned = verify(amicopy, source, "--repair", "--prune")
+    pruned = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (pruned.code, _remembered(world, copy), writes(world)) == (0, before, ["DeleteTags"]), pruned.err
     assert change.words not in pruned.out
 
@@ -406,7 +434,7 @@ def test_more_tags_are_named_and_are_no_difference(amicopy: Run, world: World, c
 def test_imdsv2_on_the_copy_alone_is_named_and_stays(amicopy: Run, world: World) -> None:
     source = copied(amicopy, world)
     world.images("us-east-1")[0].imds = ""
-    ran = verify(amicopy, source, "--repair", "--prune")
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (ran.code, the_copy(world, WEST).imds, writes(world)) == (0, "v2.0", [])
     assert "has IMDS support v2.0, its source does not" in ran.out
 
@@ -428,7 +456,7 @@ def test_instance_types_of_the_copy_alone_are_named_and_pruned(amicopy: Run, wor
     the_copy(world, WEST).supported_instance_types.append("t3.*")
     ran = verify(amicopy, source)
     assert (ran.code, "allows only instance types t3.*, its source allows all" in ran.out) == (0, True)
-    pruned = verify(amicopy, source, "--repair", "--prune")
+    pruned = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (pruned.code, the_copy(world, WEST).supported_instance_types) == (0, []), pruned.err
     assert writes(world) == ["ReplaceImageInstanceTypeSpecification"]
 
@@ -475,7 +503,7 @@ def test_a_watermark_of_another_account_needs_a_new_copy(amicopy: Run, world: Wo
 def test_a_watermark_of_the_copy_alone_is_named_and_stays(amicopy: Run, world: World) -> None:
     source = copied(amicopy, world)
     the_copy(world, WEST).watermarks.append(watermark("approved"))
-    ran = verify(amicopy, source, "--repair", "--prune")
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (ran.code, writes(world)) == (0, [])
     assert f"has the watermark {DEFAULT_ACCOUNT}:approved, its source does not" in ran.out
 
@@ -518,7 +546,7 @@ def test_extras_are_in_the_json(amicopy: Run, world: World) -> None:
 def test_awss_own_tags_on_a_copy_are_nobodys_business(amicopy: Run, world: World) -> None:
     source = copied(amicopy, world)
     the_copy(world, WEST).tags["aws:backup:source"] = "x"
-    ran = verify(amicopy, source, "--repair", "--prune")
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (ran.code, writes(world), "aws:" in ran.out) == (0, [], False)
 
 
@@ -528,7 +556,7 @@ def test_pruning_and_repairing_come_in_one_go(amicopy: Run, world: World) -> Non
     for region in (WEST, EAST):
         for change in (*LACKING[1:7], *BEYOND, *TAGGED):
             change.make(world, the_copy(world, region))
-    ran = verify(amicopy, source, "--repair", "--prune", places=BOTH)
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes", places=BOTH)
     assert ran.code == 0, ran.out
     assert [_remembered(world, the_copy(world, region)) for region in (WEST, EAST)] == before
 
@@ -553,7 +581,7 @@ def test_every_copy_of_a_region_is_judged(amicopy: Run, world: World, clock: Fak
     older = the_copy(world, WEST)
     second = finished_by_hand(world, clock, source, WEST)
     ran = verify(amicopy, source, "--output", "json")
-    assert (ran.code, verdicts(ran)) == (4, {older.image_id: "faithful", second: "differs"})
+    assert (ran.code, verdicts(ran)) == (0, {older.image_id: "faithful", second: "differs"})
 
 
 def test_a_copy_by_another_tool_is_found_and_what_it_lacks_is_repaired(
@@ -570,7 +598,10 @@ def test_a_copy_by_another_tool_is_found_and_what_it_lacks_is_repaired(
         "missing-snapshot-permissions",
         "deprecation-differs",
     }
-    repaired = verify(amicopy, source, "--repair")
+    left = verify(amicopy, source, "--repair")
+    assert (left.code, "not made by amicopy" in left.out) == (4, True)
+    assert the_copy(world, WEST).launch_permissions == set()
+    repaired = verify(amicopy, source, "--repair", "--adopt")
     assert repaired.code == 0, repaired.err
     assert the_copy(world, WEST).launch_permissions == source.launch_permissions
 
@@ -588,7 +619,7 @@ def test_a_pending_copy_is_not_judged(amicopy: Run, world: World) -> None:
     image_id = copied_by_hand(world, source, WEST)
     world.clock.sleep(10)
     world.requests.clear()
-    ran = verify(amicopy, source, "--repair", "--prune", "--output", "json")
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes", "--output", "json")
     assert (ran.code, verdicts(ran), writes(world)) == (0, {image_id: "pending"}, [])
 
 
@@ -597,7 +628,7 @@ def test_a_copy_that_has_failed_is_no_copy_and_that_is_found(amicopy: Run, world
     order(world, f"copy@{WEST}=fail:Client.InternalError: no luck")
     amicopy("copy", source.image_id, "--to", WEST)
     world.requests.clear()
-    shown = verify(amicopy, source, "--repair", "--prune")
+    shown = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (shown.code, writes(world)) == (4, [])
     assert "failed" in shown.out
     assert "no luck" in shown.out
@@ -684,7 +715,7 @@ def test_permissions_of_the_source_that_may_not_be_read_are_not_taken_for_none(
     copy = the_copy(world, WEST)
     before = _remembered(world, copy)
     order(world, f"{operation}@{HOME}={DENIED}")
-    ran = verify(amicopy, source, "--repair", "--prune")
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (_remembered(world, copy), writes(world)) == (before, []), ran.out
     assert f"ec2:{operation}" in ran.err or "cannot be read" in ran.err
 

@@ -38,6 +38,8 @@ def a_client() -> Any:
 class OneClient:
     """A session that has one client for everything, and knows what it was asked for."""
 
+    is_authenticated = False
+
     def __init__(self, client: Any) -> None:
         self._client = client
         self.asked: list[tuple[str, str]] = []

@@ -4,13 +4,16 @@ import pytest
 from botocore.exceptions import (
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    MetadataRetrievalError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
     ProxyConnectionError,
     ReadTimeoutError,
+    RefreshWithMFAUnsupportedError,
     SSLError,
     SSOTokenLoadError,
     TokenRetrievalError,
@@ -278,3 +281,33 @@ def test_what_botocore_raises_itself_is_one_of_our_errors(error: Exception, kind
 
 def test_what_is_none_of_botocores_is_a_bug() -> None:
     assert our_error(KeyError("ImageId"), "CopyImage", "ec2", REGION) is None
+
+
+def ours_of(error: Exception, *, was_authenticated: bool) -> AmicopyError | None:
+    """Return our error for one that botocore raises before a call."""
+    return our_error(error, "DescribeImages", "ec2", "us-west-2", was_authenticated=was_authenticated)
+
+
+NOT_RENEWED = [
+    UnauthorizedSSOTokenError(),
+    TokenRetrievalError(provider="sso", error_msg="Token has expired and refresh failed"),
+    RefreshWithMFAUnsupportedError(),
+    CredentialRetrievalError(provider="custom-process", error_msg="exit 1"),
+]
+
+
+@pytest.mark.parametrize("error", NOT_RENEWED, ids=lambda error: type(error).__name__)
+def test_credentials_that_cannot_be_renewed_in_a_run_have_expired(error: Exception) -> None:
+    assert isinstance(ours_of(error, was_authenticated=True), CredentialsExpired)
+    assert not isinstance(ours_of(error, was_authenticated=False), CredentialsExpired)
+
+
+def test_credentials_that_are_renewed_and_still_expired_have_expired() -> None:
+    error = RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired.")
+    assert isinstance(ours_of(error, was_authenticated=True), CredentialsExpired)
+    assert ours_of(RuntimeError("another"), was_authenticated=True) is None
+
+
+def test_a_metadata_service_that_fails_in_a_run_is_unreachable_for_now() -> None:
+    error = MetadataRetrievalError(error_msg="timed out")
+    assert isinstance(ours_of(error, was_authenticated=True), Unreachable)

@@ -14,7 +14,6 @@ UNIT = "arn:aws:organizations::111122223333:ou/o-exampleorg1/ou-abcd-12345678"
         ("111122223333", PrincipalKind.ACCOUNT, "111122223333"),
         ("000000000001", PrincipalKind.ACCOUNT, "000000000001"),
         ("public", PrincipalKind.GROUP, "all"),
-        ("all", PrincipalKind.GROUP, "all"),
         (ORGANIZATION, PrincipalKind.ORGANIZATION, ORGANIZATION),
         (UNIT, PrincipalKind.ORGANIZATIONAL_UNIT, UNIT),
         *(

@@ -20,6 +20,7 @@ from amicopy.core.errors import (
     TimedOut,
     Unreachable,
 )
+from amicopy.core.lineage import is_ours
 from amicopy.core.models import SOURCE_TAG, BlockDevice, Image, ImageState, Principal, Snapshot
 from amicopy.core.request import CopyRequest
 from amicopy.plan.decide import plan_copies
@@ -49,6 +50,8 @@ def a_copy(image_id: str = "ami-2", source: Image = SOURCE, **members: Any) -> I
         "region": region,
         "name": source.name,
         "tags": tags,
+        "source_region": source.region,
+        "source_image_id": source.image_id,
         "devices": tuple(replace(device, snapshot_id=f"{device.snapshot_id}-{image_id}") for device in source.devices),
         "launch_permissions": NOBODY,
         "snapshots": tuple(
@@ -76,7 +79,10 @@ def test_where_nothing_is_a_copy_is_made() -> None:
 
 def test_images_of_other_sources_are_nothing() -> None:
     assert (
-        planned(a_copy(tags={SOURCE_TAG: "us-east-1/ami-9"}), Image(image_id="ami-3", region=WEST, name="web")).action
+        planned(
+            a_copy(tags={SOURCE_TAG: "us-east-1/ami-9"}, source_image_id="ami-9"),
+            Image(image_id="ami-3", region=WEST, name="web"),
+        ).action
         is Action.COPY
     )
 
@@ -94,11 +100,65 @@ def test_a_faithful_copy_is_kept() -> None:
     assert not row.writes
 
 
-def test_a_copy_by_another_tool_is_completed_and_not_made_again() -> None:
-    by_hand = a_copy(tags={}, source_region=HOME, source_image_id="ami-1")
-    row = planned(by_hand)
-    assert (row.action, row.copy) == (Action.UPDATE, by_hand)
-    assert row.reason == "ami-2 is available; ami-2 is missing tags amicopy:source"
+def by_hand(image_id: str = "ami-9", **members: Any) -> Image:
+    """Return a copy of a private source that another tool made: without our tag."""
+    copy = a_copy(image_id, **members)
+    return replace(copy, tags={}, snapshots=tuple(replace(one, tags={}) for one in copy.snapshots))
+
+
+def test_a_faithful_copy_of_another_tool_counts_and_is_not_touched() -> None:
+    row = planned(by_hand())
+    assert (row.action, row.differences, row.writes) == (Action.UNCHANGED, (), False)
+    assert row.reason == "ami-9, not made by amicopy, is up to date"
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"attributes": {"BootMode": "uefi"}}, {"launch_permissions": frozenset({SOMEBODY})}, {"description": "theirs"}],
+)
+def test_another_copy_that_differs_is_left_alone_and_ours_is_made_beside_it(members: dict[str, Any]) -> None:
+    row = planned(by_hand(**members), description="web")
+    assert (row.action, row.copy, row.reason) == (Action.COPY, None, "no copy yet")
+    assert any("ami-9 was not made by amicopy and is left alone" in note for note in row.notes)
+
+
+def test_adopting_completes_a_copy_of_another_tool() -> None:
+    row = planned(by_hand(), adopt=True)
+    assert (row.action, row.copy) == (Action.UPDATE, by_hand())
+    assert row.reason.startswith("ami-9 is available; ami-9 is missing tags amicopy:source")
+
+
+def test_a_copy_that_a_service_manages_is_not_adopted() -> None:
+    backup = replace(by_hand(), tags={"aws:backup:source-resource": "x"}, description="x")
+    row = planned(
+        replace(backup, tags={"aws:backup:source-resource": "x"}, description="x"), adopt=True, description="y"
+    )
+    assert (row.action, row.copy) == (Action.COPY, None)
+
+
+def test_our_copy_is_used_whatever_newer_copies_others_make() -> None:
+    ours = a_copy(created_at="2026-11-01T00:00:00.000Z")
+    theirs = by_hand(created_at="2026-11-02T00:00:00.000Z", attributes={"BootMode": "uefi"})
+    row = planned(ours, theirs)
+    assert (row.action, row.copy) == (Action.UNCHANGED, ours)
+
+
+def test_a_faithful_copy_of_another_tool_goes_before_one_of_ours_that_cannot_be_repaired() -> None:
+    row = planned(a_copy(attributes={"BootMode": "uefi"}), by_hand())
+    assert row.copy is not None
+    assert (row.action, row.copy.image_id) == (Action.UNCHANGED, "ami-9")
+
+
+def test_a_pending_copy_of_another_tool_is_joined_only_to_adopt_it() -> None:
+    pending = by_hand(state=ImageState.PENDING)
+    assert planned(pending).action is Action.COPY
+    assert planned(pending, adopt=True).action is Action.JOIN
+
+
+def test_a_copy_that_more_people_can_use_says_so_and_how_to_change_it() -> None:
+    row = planned(a_copy(launch_permissions=frozenset({SOMEBODY})), share=frozenset({PUBLIC}))
+    assert [str(one) for one in row.wider] == ["ami-2 is shared with 111122223333, its source is not"]
+    assert row.prune_command == ("amicopy verify ami-1 --from us-east-1 --in us-west-2 --repair --prune --share public")
 
 
 def test_what_a_copy_lacks_is_completed_and_named() -> None:
@@ -123,7 +183,7 @@ def test_a_failure_without_a_reason_says_so() -> None:
 
 
 def test_another_tools_failed_copy_is_no_attempt_of_ours_and_is_left_alone() -> None:
-    foreign = a_copy("ami-9", tags={}, source_region=HOME, source_image_id="ami-1", state=ImageState.FAILED)
+    foreign = by_hand(state=ImageState.FAILED)
     row = planned(foreign, a_copy(state=ImageState.FAILED))
     assert [image.image_id for image in row.failed] == ["ami-2"]
     assert row.dead_ids == {"ami-2", "ami-9"}
@@ -147,7 +207,7 @@ def test_of_several_copies_the_newest_available_is_used_and_the_others_are_named
     old, new = a_copy(created_at="2026-11-01T00:00:00.000Z"), a_copy("ami-3", created_at="2026-11-02T00:00:00.000Z")
     row = planned(old, new, a_copy("ami-4", state=ImageState.PENDING))
     assert row.copy == new
-    assert "there are other copies of ami-1: ami-2, ami-4; the newest available, ami-3, is used" in row.notes
+    assert "there are other copies of ami-1: ami-2, ami-4; ami-3 is used" in row.notes
 
 
 def test_of_several_copies_in_progress_each_other_one_is_named_once_and_none_is_called_available() -> None:
@@ -171,7 +231,7 @@ def test_a_disabled_copy_is_for_a_person_to_judge() -> None:
         (
             a_copy(),
             {"name": "database"},
-            "EC2 cannot rename an AMI, and a second copy beside it is nothing to make unasked.",
+            "EC2 cannot rename an AMI, and amicopy does not make a second copy unless you remove this one.",
         ),
     ],
 )
@@ -180,7 +240,7 @@ def test_a_copy_that_only_a_new_one_could_mend_is_refused(copy: Image, asked: di
     assert row.action is Action.REFUSE
     assert isinstance(row.problem, NotFaithful)
     assert row.problem.why == why
-    assert "amicopy cancel ami-1 --in us-west-2 --available" in row.problem.next_step
+    assert "amicopy cancel --copy ami-2 --in us-west-2 --available" in row.problem.next_step
 
 
 def test_a_destination_that_cannot_be_read_is_refused_for_that_reason() -> None:
@@ -330,7 +390,10 @@ def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
         for number, copy in enumerate(copies):
             if draw(st.booleans()):
                 source_region, image_id = copy.tags[SOURCE_TAG].split("/")
-                copies[number] = replace(copy, tags={}, source_region=source_region, source_image_id=image_id)
+                foreign = tuple(replace(one, tags={}) for one in copy.snapshots)
+                copies[number] = replace(
+                    copy, tags={}, snapshots=foreign, source_region=source_region, source_image_id=image_id
+                )
         where = Destination(region)
         destinations[where] = DestinationFindings(destination=where, copies=tuple(copies))
     request = CopyRequest(
@@ -366,8 +429,14 @@ def test_rows_are_in_the_order_asked_one_for_each_source_and_destination(case: t
 @given(cases())
 def test_a_copy_is_started_only_where_none_is_alive(case: tuple[CopyRequest, Survey]) -> None:
     for row in plan_copies(*case).rows:
-        alive = [copy for copy in there(case[1], row) if not copy.state.is_dead or copy.state is ImageState.DISABLED]
-        assert row.action.starts_a_copy == (not alive)
+        alive = [
+            copy
+            for copy in there(case[1], row)
+            if is_ours(row.source, copy) and (not copy.state.is_dead or copy.state is ImageState.DISABLED)
+        ]
+        assert not (row.action.starts_a_copy and alive)
+        if not alive:  # then another tool's copy is as good, or one of ours is made
+            assert row.action.starts_a_copy or (row.copy is not None and row.differences == ())
 
 
 @given(cases())

@@ -1,5 +1,6 @@
-"""How fast CopyImage can be called: EC2's own token bucket, respected in advance."""
+"""How fast EC2 can be called: its token buckets, respected in advance."""
 
+import threading
 from datetime import timedelta
 
 from amicopy.core.clock import Clock
@@ -28,3 +29,21 @@ class TokenBucket:
             self._left -= 1
             return timedelta(0)
         return timedelta(seconds=(1 - self._left) / self._per_second)
+
+
+class Pace:
+    """Lets calls of several threads through no faster than a token bucket allows."""
+
+    def __init__(self, clock: Clock, *, burst: int, per_second: float) -> None:
+        self._clock = clock
+        self._bucket = TokenBucket(clock, burst=burst, per_second=per_second)
+        self._lock = threading.Lock()
+
+    def wait(self) -> None:
+        """Return once a call may be made."""
+        while True:
+            with self._lock:
+                delay = self._bucket.take()
+            if not delay:
+                return
+            self._clock.sleep(delay.total_seconds())
