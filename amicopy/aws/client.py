@@ -5,12 +5,15 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from botocore import xform_name
 
 from amicopy.aws.error_mapping import our_error
 from amicopy.aws.session import Session
+from amicopy.core.clock import Clock
 
 log = logging.getLogger("amicopy.calls")
 
@@ -36,12 +39,16 @@ class CallCounter:
 class ServiceClient:
     """Calls operations by their name in the AWS API, such as ``DescribeImages``."""
 
-    def __init__(self, session: Session, service: str, region: str, calls: CallCounter) -> None:
+    def __init__(
+        self, session: Session, service: str, region: str, calls: CallCounter, clock: Clock | None = None
+    ) -> None:
         self._service = service
         self._region = region
         self._client = session.client(service, region)
         self._calls = calls
         self._session = session
+        self._clock = clock
+        self.server_ahead = timedelta(0)  # how far AWS's clock was ahead of ours at the last answer
 
     def members(self, shape: str) -> frozenset[str]:
         """Return the members of a shape that the installed botocore knows: it drops all others from answers."""
@@ -67,4 +74,15 @@ class ServiceClient:
         finally:
             log.info("%s %s %.0f ms", operation, self._region, (time.perf_counter() - started) * 1000)
         self._session.is_authenticated = True
+        if self._clock is not None and (date := _date_of(answer)):
+            self.server_ahead = date - self._clock.now()
         return answer
+
+
+def _date_of(answer: Mapping[str, Any]) -> datetime | None:
+    """Return the Date header of an answer; None if there is none that can be read."""
+    text = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return parsedate_to_datetime(text) if text else None
+    except ValueError:
+        return None

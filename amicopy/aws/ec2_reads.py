@@ -1,6 +1,7 @@
 """The reading calls of EC2 in one region. Answers are our models, errors are ours, never botocore's."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import islice
 from types import MappingProxyType
@@ -36,6 +37,7 @@ _ALL_REFERENCES: Mapping[str, Any] = {
 # these operations (EC2 developer guide, "Request throttling"), which the account's other tools share.
 ATTRIBUTE_BURST = 80
 ATTRIBUTES_PER_SECOND = 15.0
+_CLOCKS_AGREE = timedelta(seconds=2)
 _PACED = ("DescribeImageAttribute", "DescribeSnapshotAttribute")
 
 
@@ -48,9 +50,17 @@ class Ec2Reads:
 
     def __init__(self, session: Session, region: str, calls: CallCounter, clock: Clock | None = None) -> None:
         self.region = region
-        self._call = ServiceClient(session, "ec2", region, calls)
         used = clock or SystemClock()
+        self._call = ServiceClient(session, "ec2", region, calls, used)
         self._paces = {name: Pace(used, burst=ATTRIBUTE_BURST, per_second=ATTRIBUTES_PER_SECOND) for name in _PACED}
+
+    def server_time(self, moment: datetime) -> datetime:
+        """Return a moment of this machine's clock by EC2's, from the Date header of its last answer.
+
+        That has whole seconds: a difference of less than two is none.
+        """
+        ahead = self._call.server_ahead
+        return moment + ahead if abs(ahead) > _CLOCKS_AGREE else moment
 
     def describe_images(self, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return those of the AMIs that these credentials may see, by id; an unknown one is absent, no error.

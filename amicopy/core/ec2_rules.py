@@ -44,6 +44,8 @@ def description_problem(description: str) -> str:
     """Return what EC2 has against ``description``, or nothing."""
     if len(description) > MAX_DESCRIPTION:
         return f"a description can have up to 255 characters; this one has {len(description)}"
+    if wrong := next((char for char in description if not (char.isascii() and char.isprintable())), ""):
+        return f"a description can contain printable ASCII characters only, and this one contains {wrong!r}"
     return ""
 
 

@@ -14,6 +14,10 @@ class DeadImage(Exception):
     """The image that a client token stands for was deregistered."""
 
 
+class NeverShown(DeadImage):
+    """EC2 has returned an id and has not shown the image for minutes: it is dead, or EC2 is very late."""
+
+
 def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 

@@ -8,6 +8,7 @@ from typing import Any
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
+from amicopy.core.durations import length_text
 from amicopy.core.errors import (
     AmicopyError,
     CopyFailed,
@@ -45,7 +46,7 @@ from amicopy.core.retries import (
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.complete import complete
-from amicopy.execute.copy_image import DeadImage, ask_for_copy, check_alive, client_token, earlier_copy
+from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Action, Row
@@ -55,6 +56,7 @@ from amicopy.survey.copy_details import with_details
 _MOST_ATTEMPTS = 50
 _NO_WAIT_PATIENCE = timedelta(seconds=30)
 _LOOK_AGAIN_SECONDS = 5.0
+_BRIEF_PATIENCE = timedelta(minutes=1)
 
 
 class CopyTask:
@@ -132,9 +134,10 @@ class CopyTask:
 
         Always from the first on: two runs that see different things meet at the same token.
         """
+        never_shown = ""
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.desired, self.row.region, attempt)
-            self._asked_at, self._started = self._clock.now(), False
+            self._asked_at, self._started = self._ec2.server_time(self._clock.now()), False
             yield CopyRequested(**self._about(), name=self.row.desired.name, client_token=token)
             try:
                 self.image_id = yield from persist_work(
@@ -152,11 +155,20 @@ class CopyTask:
                     return None
                 return self._as_created((yield from self._available()))
             except TokenMismatch:
-                if attempt < len(self.row.failed):
-                    continue  # each failed attempt of ours stands for a token before any that can live
-                if (yield from self._earlier_request()):
+                # A failed attempt of ours stands for a token before any that can live; but it may be another one.
+                patience = _BRIEF_PATIENCE if attempt < len(self.row.failed) else VISIBLE_WITHIN
+                if (yield from self._earlier_request(patience)):
                     yield self._event(CopyJoined)
                     return (yield from self._joined())
+                if not self._options.wait:
+                    yield self.leave(LeftBecause.NO_WAIT)
+                    return None
+                if attempt < len(self.row.failed):
+                    continue
+            except NeverShown:
+                if never_shown:  # not a third copy: EC2 may still show the first two
+                    raise self._never_shown(never_shown, self.image_id) from None
+                never_shown = self.image_id
             except DeadImage:
                 pass
             yield NoteAdded(
@@ -176,14 +188,19 @@ class CopyTask:
                 yield CopyQueued(**self._about(), reason=error.why or error.what)
             raise
 
-    def _earlier_request(self) -> Work[bool]:
-        """Find the copy that an earlier run started with this token, once it is visible; return False if it is dead."""
+    def _earlier_request(self, patience: timedelta) -> Work[bool]:
+        """Find the copy that an earlier run started with this token, once it is visible.
+
+        Return False if it does not appear in time, or at once with ``--no-wait``.
+        """
+        if not self._options.wait:
+            patience = timedelta(0)
         yield NoteAdded(
             **self._about(),
-            text="an earlier run started this copy with another name, description or tags; waiting up to 5 minutes "
-            "for it to appear, to avoid a duplicate",
+            text="an earlier run started this copy with another name, description or tags; waiting up to "
+            f"{length_text(patience)} for it to appear, to avoid a duplicate",
         )
-        give_up = self._clock.now() + VISIBLE_WITHIN
+        give_up = self._clock.now() + patience
         while True:
             looked_at = self._clock.now()
             if image_id := (
@@ -204,7 +221,7 @@ class CopyTask:
             CopyVanished: it existed and was removed.
         """
         # Spelled out, where `retries` could say it: it is gone through for every copy at every tick.
-        seen, give_up = False, self._clock.now() + VISIBLE_WITHIN
+        seen, extended, give_up = False, False, self._clock.now() + VISIBLE_WITHIN
         while True:
             looked_at = self._clock.now()
             copy = yield Look(self.image_id)
@@ -212,7 +229,15 @@ class CopyTask:
                 if not seen:
                     check_alive(self._ec2, self.image_id)
                 if looked_at >= give_up:
-                    raise self._vanished() if seen else DeadImage(self.image_id)
+                    if seen:
+                        raise self._vanished()
+                    snapshots = self._snapshots()
+                    if not any(one.state == "pending" for one in snapshots) and (extended or not snapshots):
+                        raise NeverShown(self.image_id)
+                    if not extended:
+                        text = "EC2 has snapshots for it and does not show the image yet; waiting"
+                        yield NoteAdded(**self._about(), text=text)
+                    extended, give_up = True, self._clock.now() + VISIBLE_WITHIN
                 continue
             if not seen and self._started and copy.is_older_than(self._asked_at):
                 self._started = False  # the token returned a copy that another run has started
@@ -224,6 +249,18 @@ class CopyTask:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
         return copy
+
+    def _snapshots(self) -> tuple[Snapshot, ...]:
+        """Return the snapshots that EC2 has for an image that it does not show: then it may only be late."""
+        return tuple(self._ec2.find_snapshots_of_copies([self.image_id]).values())
+
+    def _never_shown(self, *image_ids: str) -> CopyVanished:
+        return CopyVanished(
+            f"EC2 has started {' and '.join(image_ids)} in {self.row.region} and shows neither.",
+            why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
+            next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
+            f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
+        )
 
     def _as_created(self, copy: Image) -> Image:
         """Return the new copy with what need not be read: the tags that CopyImage has set, and no permissions."""

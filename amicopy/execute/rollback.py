@@ -68,6 +68,6 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
         shown = with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
-    if shown and outcome.requested_at and shown.is_older_than(outcome.requested_at):
+    if shown and outcome.requested_at and shown.is_older_than(ec2.server_time(outcome.requested_at)):
         return replace(target, state=TargetState.KEEP, reason="another run has started it")
     return cancel_target(target, ec2, clock, stop)

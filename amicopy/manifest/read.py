@@ -12,6 +12,7 @@ from typing import Any
 from amicopy.core.durations import completion_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid
+from amicopy.core.files import read_bounded
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import expand, is_pattern, split_names
@@ -126,12 +127,15 @@ class _Entries:
     def _packed(self, path: TreePath, said: str, source_region: str) -> ById | None:
         file = Path(self._path).parent / said
         try:
-            artifacts = packer_artifacts(file.read_bytes())
+            artifacts = packer_artifacts(read_bounded(file))
         except OSError as error:
             self._tree.blame(path, f"{file} cannot be read: {error.strerror}")
             return None
         except ValueError as error:
             self._tree.blame(path, f"{file}: {error}")
+            return None
+        if not source_region and len(artifacts) > 1:
+            self._tree.blame(path, f"{file} has AMIs in several regions, set from to one of: {', '.join(artifacts)}")
             return None
         region = source_region or next(iter(artifacts))
         if region not in artifacts:

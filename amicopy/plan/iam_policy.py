@@ -161,7 +161,6 @@ class Needs:
     share: bool = False  # others are named instead
     deprecation: bool = True
     protection: bool = False
-    key: bool = False  # a KMS key is named
     source_region: str = "*"
     destinations: tuple[str, ...] = ("*",)
 
@@ -219,10 +218,27 @@ def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
         statements.append(_statement("AmicopyCompletesCopies", writes, there))
     if publishes:
         statements.append(_statement("AmicopyPublishes", publishes, [f"arn:{partition}:ssm:*:*:parameter/*"]))
-    if needs.key:
-        used = KMS_ACTIONS[:1] if needs.only_look else KMS_ACTIONS
-        statements.append(_statement("AmicopyEncrypts", used, ["*"]))
+    if needs.command in {"copy", "sync", "verify"}:
+        statements += _key_statements(needs)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _key_statements(needs: Needs) -> Iterator[dict[str, Any]]:
+    """Yield what EC2 does with KMS keys in the caller's name: for a named key, a default key, an encrypted source.
+
+    Limited to calls that EC2 makes for the caller (EBS User Guide, "Amazon EBS encryption requirements").
+    """
+    yield _statement("AmicopyLooksAtKeys", KMS_ACTIONS[:1], ["*"])
+    if needs.only_look:
+        return
+    regions = dict.fromkeys([needs.source_region, *needs.destinations])
+    names = ["*"] if "*" in regions else list(regions)
+    via = {"kms:ViaService": [f"ec2.{region}.amazonaws.com*" for region in names]}  # .com.cn in China
+    uses = [action for action in KMS_ACTIONS[1:] if action != "kms:CreateGrant"]
+    yield _statement("AmicopyEncrypts", uses, ["*"]) | {"Condition": {"StringLike": via}}
+    yield _statement("AmicopyGrantsKeysToEC2", ["kms:CreateGrant"], ["*"]) | {
+        "Condition": {"StringLike": via, "Bool": {"kms:GrantIsForAWSResource": "true"}}
+    }
 
 
 def _statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:

@@ -11,11 +11,14 @@ from datetime import timedelta
 from amicopy.core.errors import AmicopyError
 
 # Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
+_CI_COMMANDS = ("##[", "##vso[")  # GitHub's and Azure's runners obey these anywhere in a line of a log
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def safe(text: str) -> str:
-    """Return ``text`` so that it can neither move a cursor, colour a terminal nor turn the reading direction."""
+    """Return ``text`` with everything escaped that could control a terminal, a reading direction or a CI runner."""
+    for start in _CI_COMMANDS:
+        text = text.replace(start, "\\x23" + start[1:])
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(char) if unicodedata.category(char) in _UNSAFE else char for char in text)

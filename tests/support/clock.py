@@ -34,6 +34,22 @@ class FakeClock:
         self._now += timedelta(seconds=seconds)
 
 
+class SkewedClock:
+    """A clock that is wrong by some seconds, on a machine beside the one with the right clock."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock = clock
+        self._skew = timedelta(seconds=seconds)
+
+    def now(self) -> datetime:
+        """Return the wrong time."""
+        return self._clock.now() + self._skew
+
+    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        """Wait as long as the right clock would."""
+        self._clock.sleep(seconds, until)
+
+
 def one_after_another(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
     """Run lanes in one thread: the one that wakes first goes on, and the clock moves to that moment."""
     waking: list[tuple[datetime, int, Iterator[Event | Sleep]]] = [

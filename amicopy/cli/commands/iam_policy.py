@@ -11,7 +11,15 @@ from amicopy.core.regions import is_pattern, split_names
 from amicopy.plan.iam_policy import Needs, policy
 
 _COMMANDS = ("copy", "sync", "status", "verify", "cancel")
-_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
 
 
 @click.command("iam-policy")
@@ -22,8 +30,8 @@ def command(for_command: str, **options: Any) -> int:
     Takes every option of copy: replace copy with iam-policy in your command line. The regions that you name
     limit the policy.
 
-    --for sync covers everything that a manifest can need. If it names a KMS key, add --kms-key; the EC2 statements are
-    limited to the regions of --from and --to.
+    --for sync covers everything that a manifest can need. The EC2 statements are limited to the regions of
+    --from and --to.
 
     \b
     Examples:
@@ -42,11 +50,12 @@ def command(for_command: str, **options: Any) -> int:
         share=bool(options["share"]),
         deprecation=not options["no_deprecation"],
         protection=bool(options["protect"]) or syncs,
-        key=bool(options["keys"]),
         source_region=options["source_region"] or "*",
         destinations=destinations,
     )
-    partition = next((name for prefix, name in _PARTITIONS.items() if destinations[0].startswith(prefix)), "aws")
+    places = [options["source_region"] or "", *named]  # a pattern such as us-gov-* names its partition, too
+    found = (name for place in places for prefix, name in _PARTITIONS.items() if place.startswith(prefix))
+    partition = next(found, "aws")
     click.echo(json.dumps(policy(needs, partition), indent=2))
     return 0
 

@@ -15,6 +15,7 @@ from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.files import read_bounded
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
@@ -145,7 +146,7 @@ def _from_packer(path: str, request: CopyRequest, context: Context) -> CopyReque
     from amicopy.manifest.packer import packer_artifacts
 
     try:
-        found = packer_artifacts(Path(path).read_bytes())
+        found = packer_artifacts(read_bounded(Path(path)))
     except OSError as error:
         raise UsageError(f"--packer-manifest: {path} cannot be read.", why=f"{error.strerror}.") from error
     except ValueError as error:
@@ -160,5 +161,11 @@ def _from_packer(path: str, request: CopyRequest, context: Context) -> CopyReque
             next_step=f"--from {next(iter(found))}",
         )
     configured = named or context.session.region
+    if configured not in found and len(found) > 1:
+        raise UsageError(
+            f"--packer-manifest: {path} has AMIs in several regions: {', '.join(found)}.",
+            why="Only one of them is the source, and none is in the configured region.",
+            next_step=f"Name the region of the source, for example: --from {next(iter(found))}",
+        )
     region = configured if configured in found else next(iter(found))
     return replace(request, source_region=region, image_ids=(found[region],))

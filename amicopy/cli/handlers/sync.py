@@ -12,6 +12,7 @@ from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.terminal import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.files import read_bounded, read_stream
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
@@ -66,7 +67,9 @@ def _content(path: str) -> bytes:
         UsageError: it cannot be read.
     """
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return read_stream(sys.stdin.buffer) if path == "-" else read_bounded(Path(path))
+    except ValueError as error:
+        raise UsageError(f"The manifest {path} cannot be read: {error}.", next_step="Check its path.") from error
     except OSError as error:
         raise UsageError(
             f"The manifest {path} cannot be read.", why=f"{error.strerror}.", next_step="Check its path and its mode."

@@ -5,6 +5,7 @@ import io
 import os
 import socket
 import threading
+from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -204,6 +205,10 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     wbufsize = -1
     disable_nagle_algorithm = True
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the Date header: the time of the simulated EC2, as real AWS sends its own."""
+        return format_datetime(self.server.dispatcher.world.state.clock.now(), usegmt=True)
 
     def run_wsgi(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

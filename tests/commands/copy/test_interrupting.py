@@ -18,7 +18,7 @@ from amicopy.execute.lane import Lane
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
-from tests.support.clock import FakeClock, one_after_another
+from tests.support.clock import FakeClock, SkewedClock, one_after_another
 from tests.support.scenes import (
     EAST,
     SOMEBODY,
@@ -169,6 +169,17 @@ def test_on_failure_cancel_removes_what_this_run_has_started(amicopy: Run, world
     assert orphans(world, WEST) == []
     assert "what was left of this one is removed" in ran.err
     assert len(world.images(EAST)) == 1
+
+
+@pytest.mark.parametrize("skew", [0, 3, 300, -3, -300])
+def test_a_wrong_clock_does_not_change_whose_copy_it_is(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], skew: int
+) -> None:
+    source = a_source(world)
+    order(world, f"copy@{WEST}=fail:Client.InternalError: no luck")
+    argv = ("copy", source.image_id, "--to", WEST, "--on-failure", "cancel")
+    ran = driven(capsys, SkewedClock(clock, skew), one_after_another, *argv)
+    assert (ran.code, world.images(WEST)) == (1, []), ran.err
 
 
 def test_on_failure_cancel_leaves_what_this_run_has_only_joined(amicopy: Run, world: World, clock: FakeClock) -> None:

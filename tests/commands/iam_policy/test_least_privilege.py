@@ -195,7 +195,7 @@ images:
     from: us-east-1
     to: us-west-2
     publish: {ssm: /images/web, include_source: true}
-    keep: {newest: 1, min_age: 60s}
+    keep: {newest: 1, min_age: 60s, shared: true}
 """
 
 
@@ -226,3 +226,40 @@ def test_sync_gets_by_with_its_policy_and_not_without_each_of_its_own_actions(
     last = amicopy(*sync)
     assert last.code == 0, last.err
     assert old.image_id not in {image.image_id for image in guarded.images("us-west-2")}
+
+
+def kms_statements(document: Any) -> dict[str, Any]:
+    """Return the conditions of the statements about KMS by their names."""
+    return {one["Sid"]: one.get("Condition") for one in document["Statement"] if one["Action"][0].startswith("kms:")}
+
+
+def test_keys_may_be_used_through_ec2_only(amicopy: Run) -> None:
+    document = printed(amicopy, "--from", "us-east-1", "--to", "us-west-2")
+    via = {"kms:ViaService": ["ec2.us-east-1.amazonaws.com*", "ec2.us-west-2.amazonaws.com*"]}
+    assert kms_statements(document) == {
+        "AmicopyLooksAtKeys": None,
+        "AmicopyEncrypts": {"StringLike": via},
+        "AmicopyGrantsKeysToEC2": {"StringLike": via, "Bool": {"kms:GrantIsForAWSResource": "true"}},
+    }
+
+
+@pytest.mark.parametrize("command", ["status", "cancel"])
+def test_who_does_not_copy_needs_no_keys(amicopy: Run, command: str) -> None:
+    assert kms_statements(printed(amicopy, "--for", command)) == {}
+
+
+@pytest.mark.parametrize(
+    ("options", "partition"),
+    [
+        (("--from", "cn-north-1", "--to", "all"), "aws-cn"),
+        (("--from", "us-gov-west-1", "--to", "us-gov-*"), "aws-us-gov"),
+        (("--to", "us-iso-east-1"), "aws-iso"),
+        (("--to", "eu-west-1"), "aws"),
+    ],
+)
+def test_resources_are_in_the_partition_of_the_named_regions(
+    amicopy: Run, options: Sequence[str], partition: str
+) -> None:
+    document = printed(amicopy, *options)
+    resources = [one for statement in document["Statement"] for one in statement["Resource"] if one != "*"]
+    assert {one.split(":")[1] for one in resources} == {partition}

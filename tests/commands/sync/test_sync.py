@@ -62,6 +62,25 @@ def test_a_parameter_names_the_source(amicopy: Run, world: World, tmp_path: Path
     assert the_copy(world, WEST).source_image_id == source.image_id
 
 
+def test_a_packer_manifest_with_several_regions_needs_a_source_region(
+    amicopy: Run, world: World, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    artifact = f"eu-west-1:ami-0123456789abcdef0,{HOME}:{source.image_id}"
+    builds = [{"packer_run_uuid": "r", "artifact_id": artifact}]
+    (tmp_path / "packer.json").write_text(json.dumps({"builds": builds, "last_run_uuid": "r"}))
+    text = f"images:\n  - source: {{packer: packer.json}}\n    to: {WEST}\n"
+    ran = amicopy("sync", a_manifest(tmp_path, text))
+    assert (ran.code, world.requests) == (2, [])
+    assert "has AMIs in several regions, set from to one of: eu-west-1, us-east-1" in ran.err
+
+
+def test_an_endless_packer_manifest_is_refused(amicopy: Run, world: World, tmp_path: Path) -> None:
+    ran = amicopy("sync", a_manifest(tmp_path, one("{packer: /dev/zero}")))
+    assert (ran.code, world.requests) == (2, [])
+    assert "it is larger than 10 MB" in ran.err
+
+
 def test_packer_s_manifest_names_the_source_beside_the_manifest(amicopy: Run, world: World, tmp_path: Path) -> None:
     source = a_source(world)
     builds = [{"packer_run_uuid": "r", "artifact_id": f"{HOME}:{source.image_id}"}]

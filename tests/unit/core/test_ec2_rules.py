@@ -64,6 +64,11 @@ def test_a_description_has_255_characters_at_most() -> None:
     assert "256" in description_problem("d" * 256)
 
 
+@pytest.mark.parametrize("description", ["Grüße", "two\nlines", "bell\x07"])
+def test_a_description_is_printable_ascii(description: str) -> None:
+    assert "printable ASCII" in description_problem(description)
+
+
 @pytest.mark.parametrize(("key", "value"), [("k", ""), ("k" * 128, "v" * 256), ("awsome", "v"), ("Aws", "v")])
 def test_tags_within_the_limits_are_fine(key: str, value: str) -> None:
     assert tag_problem(key, value) == ""

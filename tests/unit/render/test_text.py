@@ -24,6 +24,8 @@ from amicopy.render.text import columns, counted, duration, error_lines, safe
         ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
         ("line\u2028para\u2029", "line\\u2028para\\u2029"),
         ("half\ud800", "half\\ud800"),
+        ("tag ##[set-env name=x]", "tag \\x23#[set-env name=x]"),
+        ("##vso[task.x]", "\\x23#vso[task.x]"),
         ("tag\U000e0041", "tag\\U000e0041"),
     ],
 )
