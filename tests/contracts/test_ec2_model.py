@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.model import OperationModel, Shape
 
 from amicopy.aws.session import Session
-from amicopy.aws.startup.ec2_model import OPERATIONS
+from tests.support.installed import INSTALLED_OPERATIONS
 
 KEYS = ("AKIDEXAMPLE", "secret")
 UNKNOWN_REGION = "mars-north-1"
@@ -130,7 +130,7 @@ def parameters(whole: Wire, operation: str) -> Iterator[dict[str, Any]]:
     yield value(shape)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", INSTALLED_OPERATIONS)
 def test_the_same_bytes_are_sent_in_every_partition(
     operation: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,7 +155,7 @@ def test_all_that_can_be_sent_is_in_the_bytes(home: Pair) -> None:
     assert sent["Name"] == ["Name é&<>=+ 雪"]
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", INSTALLED_OPERATIONS)
 def test_the_same_is_read_out_of_an_answer(operation: str, home: Pair) -> None:
     _, whole = home
     shape = model(whole, operation).output_shape

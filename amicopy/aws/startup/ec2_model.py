@@ -29,7 +29,7 @@ OPERATIONS = (
 )
 # Operations that the oldest supported botocore does not know. It cannot read what they would change, so that they are
 # never called with it.
-_NEWER = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
+NEWER_OPERATIONS = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
 
 
 def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dic
         KeyError, TypeError, AttributeError: the model isn't built as expected, or an operation is missing that every
             supported botocore has.
     """
-    known = [name for name in operations if name in model["operations"] or name not in _NEWER]
+    known = [name for name in operations if name in model["operations"] or name not in NEWER_OPERATIONS]
     kept = {name: _bare(model["operations"][name]) for name in known}
     shapes: dict[str, Any] = {}
     waiting = [*_references(kept), *(name for name, shape in model["shapes"].items() if shape.get("exception"))]

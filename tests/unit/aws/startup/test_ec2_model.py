@@ -8,10 +8,11 @@ import botocore.session
 import pytest
 
 import amicopy
-from amicopy.aws.startup.ec2_model import OPERATIONS, cut
+from amicopy.aws.startup.ec2_model import cut
+from tests.support.installed import INSTALLED_OPERATIONS
 
 PACKAGE = Path(amicopy.__file__).parent
-OTHERS = {PACKAGE / "ec2_model.py", *(PACKAGE / "sandbox").rglob("*.py")}
+OTHERS = {PACKAGE / "aws" / "startup" / "ec2_model.py", *(PACKAGE / "sandbox").rglob("*.py")}
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +29,12 @@ def test_the_operations_are_those_that_the_code_names(whole: Any) -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert named & whole["operations"].keys() == set(OPERATIONS)
+    assert named & whole["operations"].keys() == set(INSTALLED_OPERATIONS)
 
 
 def test_the_cut_model_has_these_operations_only(whole: Any) -> None:
     model = cut(whole)
-    assert set(model["operations"]) == set(OPERATIONS)
+    assert set(model["operations"]) == set(INSTALLED_OPERATIONS)
     assert model["metadata"] == whole["metadata"]
     assert 0 < len(model["shapes"]) < len(whole["shapes"]) / 10
 

@@ -14,6 +14,7 @@ from amicopy.aws.session import Session
 from amicopy.aws.startup.ec2_model import OPERATIONS
 from amicopy.aws.startup.loader import Loader, shared_loader
 from amicopy.core.errors import CredentialsMissing
+from tests.support.installed import INSTALLED_OPERATIONS
 
 STOCK = botocore.loaders.Loader()
 KINDS = ("service-2", "endpoint-rule-set-1")
@@ -33,7 +34,7 @@ def cached(tmp_path: Path) -> Path:
 
 
 def test_ec2_is_cut_to_the_operations_in_use() -> None:
-    assert operations(Loader()) == set(OPERATIONS)
+    assert operations(Loader()) == set(INSTALLED_OPERATIONS)
 
 
 def test_the_endpoint_rules_are_botocores() -> None:
@@ -61,13 +62,13 @@ def test_the_cache_is_named_after_botocores_version(cached: Path) -> None:
 def test_a_damaged_cache_is_made_again(cached: Path) -> None:
     whole = cached.read_bytes()
     cached.write_bytes(whole[:-1])
-    assert operations(Loader()) == set(OPERATIONS)
+    assert operations(Loader()) == set(INSTALLED_OPERATIONS)
     assert cached.read_bytes() == whole
 
 
 def test_without_a_place_for_the_cache_all_goes_on(tmp_path: Path) -> None:
     (tmp_path / ".cache").write_text("a file")
-    assert operations(Loader()) == set(OPERATIONS)
+    assert operations(Loader()) == set(INSTALLED_OPERATIONS)
 
 
 class Installed(Loader):
@@ -141,7 +142,7 @@ def test_a_users_own_model_of_ec2_is_used_as_it_is(tmp_path: Path) -> None:
 
 def test_a_users_models_of_other_services_leave_ec2_small(tmp_path: Path) -> None:
     (tmp_path / "mine" / "s3").mkdir(parents=True)
-    assert operations(Loader(extra_search_paths=[str(tmp_path / "mine")])) == set(OPERATIONS)
+    assert operations(Loader(extra_search_paths=[str(tmp_path / "mine")])) == set(INSTALLED_OPERATIONS)
 
 
 def test_a_version_that_is_named_is_botocores() -> None:
