@@ -80,7 +80,7 @@ def copy(
 
     Safe to repeat: a second call joins pending copies, completes incomplete ones, and changes nothing when every
     destination is up to date. Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``).
-    When anything is refused, nothing is started.
+    When a destination is refused, nothing is started. One that does not answer only fails itself.
 
     - ``image_ids``: one id or several. ``source_region``: their region; by default the session's.
     - ``to``: regions; ``all`` and patterns such as ``eu-*`` match enabled regions; ``exclude`` removes some.

@@ -162,7 +162,7 @@ def check_destinations(request: CopyRequest, destinations: Sequence[str], spelli
     """Check that keys and best-effort regions are about destinations, and that each key can be used in its region.
 
     Raises:
-        UsageError: one isn't, or is the ARN of a key in another region.
+        UsageError: one isn't, or is the ARN of a key in another region, or a destination is left without a key.
     """
     keys, best_effort = (spelling.get(name, name) for name in ("kms_keys", "best_effort"))
     listed = f"The destinations are: {', '.join(destinations)}."
@@ -173,6 +173,14 @@ def check_destinations(request: CopyRequest, destinations: Sequence[str], spelli
                 why=listed,
                 next_step="Correct the region, or leave that key out.",
             )
+    keyless = [destination for destination in destinations if not request.key_for(destination)]
+    if request.kms_keys and keyless and not request.encrypt:
+        raise UsageError(
+            f"{keys} has no key for {', '.join(keyless)}.",
+            why="Copies there could be left unencrypted.",
+            next_step="Give a key for each destination, or one without a region for all others. With "
+            f"{spelling.get('encrypt', 'encrypt')} they are encrypted with their region's default key.",
+        )
     for destination in destinations:
         try:
             key_in_region(request.key_for(destination), destination)

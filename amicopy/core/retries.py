@@ -94,6 +94,11 @@ def flapping(clock: Clock) -> Retrying:
     return _policy(clock, retry_if_exception_type(errors), wait_random_exponential(1, 15), STABLE_WITHIN)
 
 
+def not_shown_yet(clock: Clock) -> Retrying:
+    """Look again for an image that CopyImage has named and EC2 does not show; ends with None."""
+    return _policy(clock, retry_if_result(lambda image: image is None), wait_random_exponential(1, 10), GONE_AFTER)
+
+
 def not_read_back_yet(clock: Clock) -> Retrying:
     """Read again while what was written is not all there; ends with what is still lacking."""
     errors = retry_if_exception_type((Throttled, Unreachable))

@@ -108,12 +108,14 @@ class Report:
 
     def __post_init__(self) -> None:
         for row in self.plan.rows:
+            failed = row.is_unreachable and not self.refused
             self.by_key[row.key] = Outcome(
                 row=row,
-                state=_FIRST_STATE.get(row.action, State.PLANNED),
+                state=State.FAILED if failed else _FIRST_STATE.get(row.action, State.PLANNED),
                 image_id=row.copy.image_id if row.copy else "",
                 error=row.problem,
                 notes=row.notes,
+                ended_at=self.started_at if failed else None,
             )
 
     def add(self, event: Event) -> Outcome:

@@ -8,8 +8,9 @@ from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, TokenMismatch
 from amicopy.core.events import CopyRolledBack, DestinationFailed, DestinationLeft, Event, LeftBecause
+from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retries import with_read_retries
+from amicopy.core.retries import in_place, not_shown_yet, with_read_retries
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.copy_image import DeadImage, ask_for_copy
 from amicopy.execute.report import Outcome, Report
@@ -64,10 +65,16 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
+
+    def look() -> Image | None:
+        return with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
+
     try:
-        shown = with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
+        shown = in_place(clock, stop, not_shown_yet(clock), look)
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
-    if shown and outcome.requested_at and shown.is_older_than(ec2.server_time(outcome.requested_at)):
+    if shown is None:  # only its creation date tells whether it is ours
+        return replace(target, state=TargetState.KEEP, reason="EC2 does not show it yet")
+    if outcome.requested_at and shown.is_older_than(ec2.server_time(outcome.requested_at)):
         return replace(target, state=TargetState.KEEP, reason="another run has started it")
     return cancel_target(target, ec2, clock, stop)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from amicopy.core.destination import Destination, Key
-from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused
+from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
@@ -52,6 +52,11 @@ class Row:
         return next(iter(self.problems), None)
 
     @property
+    def is_unreachable(self) -> bool:
+        """It is refused only because the destination's region does not answer."""
+        return bool(self.problems) and all(isinstance(problem, Unreachable) for problem in self.problems)
+
+    @property
     def region(self) -> str:
         """The destination's region."""
         return self.destination.region
@@ -87,8 +92,26 @@ class Plan:
 
     @property
     def refused(self) -> tuple[Row, ...]:
-        """The rows for which a person has to choose, best-effort ones left out: with any, nothing is started."""
+        """The refused rows, best-effort ones left out, if they keep the whole plan from being executed.
+
+        A person has to choose what becomes of them. A region that does not answer is that region's failure alone,
+        unless no other row is left.
+        """
+        refused = self.not_startable
+        others_go_on = all(row.is_unreachable for row in refused) and len(refused) < len(self.rows)
+        return () if others_go_on else refused
+
+    @property
+    def not_startable(self) -> tuple[Row, ...]:
+        """The rows that cannot be executed, best-effort ones left out."""
         return tuple(row for row in self.rows if row.action is Action.REFUSE and not row.best_effort)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What a run that only shows the plan ends with, changes left out."""
+        if self.refused:
+            return self.refusal().exit_code
+        return ExitCode.PARTIAL if self.not_startable else ExitCode.OK
 
     @property
     def has_work(self) -> bool:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from amicopy.plan.plan import Action, Plan
+from amicopy.plan.plan import Action, Plan, Row
 from amicopy.render.text import columns, counted, safe
 
 # A longer plan is not read before the work begins.
@@ -30,10 +30,15 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
                     str(row.action),
                     row.region,
                     *([row.source.image_id] if several else []),
-                    safe(row.reason) if row.action is not Action.REFUSE else "refused, see below",
+                    reason(row),
                 ]
                 for row in plan.rows
             ]
         )
     for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
         yield f"note: {safe(note)}"
+
+
+def reason(row: Row) -> str:
+    """Return why the row's action is what it is; what has to be decided is told at length below the plan."""
+    return "refused, see below" if row.action is Action.REFUSE and not row.is_unreachable else safe(row.reason)

@@ -17,12 +17,16 @@ _LEFT_WHY = {
 
 
 def refusal_lines(plan: Plan) -> Iterator[str]:
-    """Yield every refused row's problem once, then that nothing was started."""
+    """Yield every refused row's problem once, then that nothing was started if that is so."""
     shown = set()
-    for problem in (problem for row in plan.rows for problem in row.problems):
-        if (problem.what, problem.why) not in shown:
-            shown.add((problem.what, problem.why))
-            yield from error_lines(problem, label="refused")
+    for row in plan.rows:
+        for problem in row.problems:
+            if (problem.what, problem.why) not in shown:
+                shown.add((problem.what, problem.why))
+                label = "refused" if plan.refused else "error (best effort)" if row.best_effort else "error"
+                yield from error_lines(problem, label=label)
+    if not plan.refused:
+        return
     refusal = plan.refusal()
     yield f"error: {refusal.what} [{refusal.slug}]"
     if len(plan.rows) > len(plan.refused):

@@ -8,6 +8,7 @@ from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
 from amicopy.plan.plan import Action, Row
 from amicopy.render.json_documents import error_document
+from amicopy.render.plan import reason
 from amicopy.render.text import columns, counted, safe
 
 _SIGNS = {
@@ -44,8 +45,7 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
 
 def _copy_line(row: Row) -> list[str]:
     copy = row.copy.image_id if row.copy else "a new copy"
-    why = "refused, see below" if row.action is Action.REFUSE else safe(row.reason)
-    return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", why]
+    return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", reason(row)]
 
 
 def _parameter_line(one: ParameterWrite) -> list[str]:

@@ -78,13 +78,12 @@ def _makes_public(plan: Plan, request: CopyRequest) -> bool:
 
 def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOutput) -> int:
     """Print the plan as the result."""
-    code = plan.refusal().exit_code if plan.refused else ExitCode.OK
+    code = plan.exit_code
     if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count())
     written = run_output.show(document, "plan", partial(write_lines, plan_lines(plan)))
-    if plan.refused:
-        say(refusal_lines(plan))
+    say(refusal_lines(plan))
     return int(code or written)
 
 

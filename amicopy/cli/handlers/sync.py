@@ -79,15 +79,14 @@ def _content(path: str) -> bytes:
 def _show(result: SyncResult, context: Context, command: SyncCommand, run_output: RunOutput) -> int:
     """Print what would change as the result."""
     plan = result.report.plan
-    code = plan.refusal().exit_code if plan.refused else ExitCode.OK
+    code = plan.exit_code
     if code is ExitCode.OK and result.errors:
         code = ExitCode.PARTIAL
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count()) | sync_members(result)
     written = run_output.show(document, "plan", partial(write_lines, diff_lines(result)))
-    if plan.refused:
-        say(refusal_lines(plan))
+    say(refusal_lines(plan))
     for error in result.errors:
         say(error_lines(error))
     return int(code or written)

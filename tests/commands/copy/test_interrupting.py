@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -157,6 +158,30 @@ def test_a_real_process_ends_with_its_report_when_it_is_signalled(world: World, 
     assert document["exit_code"] == code
     assert [one["image_id"] for one in document["copies"]] == [the_copy(world, WEST).image_id]
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("seconds", [2, 30])
+def test_what_another_run_asked_for_is_left_alone_before_ec2_shows_it(
+    amicopy: Run, world: World, clock: FakeClock, seconds: float
+) -> None:
+    """Both runs have sent the same token; only the creation date, once it is shown, tells who was first."""
+    slow(world, 3600)
+    source = a_source(world)
+    world.state.timing = replace(world.state.timing, visible_after=6)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(seconds)
+    stop = Stop()
+
+    def drive(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
+        for event in one_after_another(lanes, clock, stop):
+            yield event
+            if isinstance(event, CopyStarted):
+                stop.signal_number = signal.SIGINT
+                stop.set()
+
+    argv = ("copy", source.image_id, "--to", WEST, "--on-interrupt", "cancel")
+    assert main(argv, Environment(clock=clock, drive=drive, stop=stop)) in {0, 130}
+    assert (len(world.images(WEST)), asked(world, "DeregisterImage")) == (1, [])
 
 
 def test_on_failure_cancel_removes_what_this_run_has_started(amicopy: Run, world: World, clock: FakeClock) -> None:

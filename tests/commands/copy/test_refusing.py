@@ -280,13 +280,23 @@ def test_a_regions_own_key_wins_over_the_one_for_all(amicopy: Run, world: World,
     assert [one.kms_key_id for one in snapshots_of(world, the_copy(world, EAST)).values()] == [own]
 
 
-def test_a_key_for_one_region_leaves_the_others_as_they_are(amicopy: Run, world: World, kms: Kms) -> None:
+def test_a_key_for_one_region_only_is_refused(amicopy: Run, world: World, kms: Kms) -> None:
+    """The other copy would be left unencrypted without a word."""
     own = made(kms, EAST)
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", f"{EAST}={own}")
+    assert (ran.code, writes(world)) == (2, [])
+    assert f"--kms-key has no key for {WEST}." in ran.err
+    assert "--encrypt" in ran.err
+
+
+def test_a_key_for_one_region_and_the_default_key_elsewhere(amicopy: Run, world: World, kms: Kms) -> None:
+    own = made(kms, EAST)
+    world.requests.clear()
+    ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", f"{EAST}={own}", "--encrypt")
     assert ran.code == 0, ran.err
-    assert [set(one.params) & {"Encrypted", "KmsKeyId"} for one in asked(world, "CopyImage", WEST)] == [set()]
-    assert [one.encrypted for one in snapshots_of(world, the_copy(world, WEST)).values()] == [False]
+    assert [set(one.params) & {"Encrypted", "KmsKeyId"} for one in asked(world, "CopyImage", WEST)] == [{"Encrypted"}]
+    assert [one.encrypted for one in snapshots_of(world, the_copy(world, WEST)).values()] == [True]
     assert [one.kms_key_id for one in snapshots_of(world, the_copy(world, EAST)).values()] == [own]
     assert looked_at(world) == [("DescribeKey", EAST)]
 
@@ -719,7 +729,7 @@ def test_a_write_that_iam_forbids_is_refused_before_the_first_copy(amicopy: Run,
 
 def test_all_problems_of_all_destinations_come_in_one_answer(amicopy: Run, world: World, kms: Kms) -> None:
     source = public(world, volumes=[Volume(gib=440, shared_with=frozenset({"all"}))])
-    key = disabled(kms, OHIO)
+    key, west, east = disabled(kms, OHIO), made(kms, WEST), made(kms, EAST)
     world.settings(WEST).image_block_public_access = "block-new-sharing"
     world.settings(WEST).snapshot_block_public_access = "block-all-sharing"
     world.settings(EAST).encryption_by_default = True
@@ -731,6 +741,10 @@ def test_all_problems_of_all_destinations_come_in_one_answer(amicopy: Run, world
         f"{WEST},{EAST},{OHIO}",
         "--kms-key",
         f"{OHIO}={key}",
+        "--kms-key",
+        f"{WEST}={west}",
+        "--kms-key",
+        f"{EAST}={east}",
         "--complete-within",
         "15m",
         "--output",
@@ -739,7 +753,7 @@ def test_all_problems_of_all_destinations_come_in_one_answer(amicopy: Run, world
     assert (ran.code, writes(world)) == (1, [])
     slugs = {copy["region"]: [problem["slug"] for problem in copy["problems"]] for copy in ran.json["copies"]}
     assert slugs == {
-        WEST: ["not-shareable", "not-shareable", "too-fast"],
+        WEST: ["not-shareable", "not-shareable", "not-shareable", "too-fast"],
         EAST: ["not-shareable", "too-fast"],
         OHIO: ["key-unusable", "not-shareable", "too-fast"],
     }
@@ -765,7 +779,7 @@ def test_a_forbidden_write_and_a_bad_key_come_in_one_answer(amicopy: Run, world:
     key = disabled(kms, WEST)
     order(world, f"CopyImage@{EAST}={DENIED}")
     world.requests.clear()
-    ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", f"{WEST}={key}")
+    ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", f"{WEST}={key}", "--encrypt")
     assert (ran.code, writes(world)) == (1, [])
     assert f"The KMS key {key} cannot encrypt" in ran.err
     assert "Allow ec2:CopyImage" in ran.err

@@ -275,21 +275,58 @@ def test_a_network_that_is_gone_while_waiting_is_borne_for_minutes(
     assert the_copy(own.world, WEST).image_id in ran.err
 
 
-def test_a_region_that_never_answers_is_named_before_anything_starts(amicopy: Run, world: World) -> None:
-    """What is refused early is refused in every region."""
+def test_a_region_that_never_answers_does_not_stop_the_others(amicopy: Run, world: World, clock: FakeClock) -> None:
     source = a_source(world)
     order(world, "*@eu-west-1=dead")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
+    assert (ran.code, ran.out) == (3, line(the_copy(world, WEST), source)), ran.err
+    assert "error: EC2 in eu-west-1 does not answer. [unreachable]" in ran.err
+    assert "2 copies: 1 done, 1 failed" in ran.err
+    assert clock.now() - START < timedelta(minutes=15)
+    again = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--output", "json")
+    assert (again.code, row(again, WEST)["state"], row(again, EAST)["state"]) == (3, "unchanged", "failed")
+
+
+def test_a_dry_run_names_a_region_that_never_answers(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, "*@eu-west-1=dead")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--dry-run")
+    assert (ran.code, writes(world)) == (3, [])
+    assert "error: EC2 in eu-west-1 does not answer. [unreachable]" in ran.err
+    assert "nothing was started" not in ran.err
+
+
+def test_nothing_is_shared_while_a_region_does_not_answer_if_all_are_to_be_shared_together(
+    amicopy: Run, world: World
+) -> None:
+    source = shared(world)
+    order(world, "*@eu-west-1=dead")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--share-when", "all")
+    assert ran.code == 3, ran.err
+    assert the_copy(world, WEST).launch_permissions == frozenset()
+
+
+def test_a_run_to_nothing_but_regions_that_never_answer_has_started_nothing(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, "*@eu-west-1=dead", "*@us-west-2=dead")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (ran.code, ran.out, writes(world)) == (1, "", [])
     assert "EC2 in eu-west-1 does not answer." in ran.err
-    assert "--best-effort" in ran.err
+    assert "so nothing was started." in ran.err
+
+
+def test_a_region_that_never_answers_does_not_start_what_somebody_has_to_decide(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, "*@eu-west-1=dead")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--kms-key", "alias/none")
+    assert (ran.code, ran.out, writes(world)) == (1, "", [])
 
 
 def test_a_region_that_never_answers_does_not_stop_others_at_best_effort(amicopy: Run, world: World) -> None:
     source = a_source(world)
     order(world, "*@eu-west-1=dead")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--best-effort", EAST, "--output", "json")
-    assert (ran.code, row(ran, WEST)["state"], row(ran, EAST)["state"]) == (0, "done", "refused")
+    assert (ran.code, row(ran, WEST)["state"], row(ran, EAST)["state"]) == (0, "done", "failed")
     assert row(ran, EAST)["error"]["slug"] == "unreachable"
     assert "EC2 in eu-west-1 does not answer." in ran.err
 

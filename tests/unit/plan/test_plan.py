@@ -290,9 +290,16 @@ def plan_of(*problems: AmicopyError | None, best_effort: tuple[str, ...] = ()) -
 
 
 def test_a_refused_destination_refuses_the_plan_unless_it_was_best_effort() -> None:
-    refused = Unreachable("It does not answer.")
+    refused = NotFaithful("Not like it.")
     assert [row.region for row in plan_of(None, refused).refused] == ["region-1"]
     assert plan_of(None, refused, best_effort=("region-1",)).refused == ()
+
+
+def test_a_destination_that_does_not_answer_refuses_nothing_but_itself() -> None:
+    silent = Unreachable("It does not answer.")
+    assert (plan_of(None, silent).refused, plan_of(None, silent).exit_code) == ((), ExitCode.PARTIAL)
+    assert [row.region for row in plan_of(silent, NotFaithful("No."), None).refused] == ["region-0", "region-1"]
+    assert len(plan_of(silent, silent).refused) == 2
 
 
 def test_the_refusal_says_how_many_and_each_reason_once() -> None:
