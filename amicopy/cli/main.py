@@ -1,5 +1,6 @@
 """The ``amicopy`` command: its subcommands by name, and the one place where an error becomes text and an exit code."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -80,6 +81,8 @@ def amicopy() -> None:
 def main(argv: Sequence[str], environment: Environment) -> int:
     """Run the command line ``argv``; return the exit code, having told why it is not 0."""
     environment.argv = tuple(argv)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what the locale cannot write is escaped, as Python does on stderr
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = amicopy.main(args=list(argv), prog_name="amicopy", obj=environment, standalone_mode=False)
         sys.stdout.flush()

@@ -64,6 +64,21 @@ def process(*argv: str, redirect: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=os.environ, capture_output=True, text=True, timeout=20, check=False)
 
 
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii", "cp1252"])
+@pytest.mark.parametrize("arguments", [["copy", "--output", "table"], ["status"], ["verify"], ["copy"]], ids=" ".join)
+def test_every_locale_can_be_written_in(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch, encoding: str, arguments: list[str]
+) -> None:
+    source = a_source(world, name="web", tags={"Name": "雪 é"})
+    amicopy("copy", source.image_id, "--to", WEST)
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("COLUMNS", "160")
+    where = "--to" if arguments[0] == "copy" else "--in"
+    ran = process(arguments[0], source.image_id, where, WEST, *arguments[1:], "--from", HOME)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
+    assert the_copy(world, WEST).image_id in ran.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["--dry-run"], ["--output", "json"], ["--output", "jsonl", "--dry-run"], ["--output", "table"], []],

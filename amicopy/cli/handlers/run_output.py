@@ -67,7 +67,7 @@ class RunOutput:
         return to_stdout(for_people)
 
     def tell(self, report: Report, document: Mapping[str, Any], code: ExitCode) -> ExitCode:
-        """Write the result to stdout and to every requested file; return OK, or FAILED if one could not be written."""
+        """Write the result to every requested file and to stdout; return OK, or FAILED if one could not be written."""
         formats: dict[str, Callable[[], str]] = {
             "text": partial(text_of, report.outcomes),
             "table": partial(table_of, report),
@@ -77,8 +77,8 @@ class RunOutput:
         }
         form = self._output.format
         text = partial(table_of, report, styled=sys.stdout.isatty()) if form == "table" else formats.get(form)
-        written = self.show(document, "result", lambda: write_text(text() if text else ""))
         errors = write_files(requested_files(self._output, formats, code, report))
+        written = self.show(document, "result", lambda: write_text(text() if text else ""))
         for error in errors:
             say(error_lines(error))
         if self._output.github:
