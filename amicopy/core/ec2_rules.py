@@ -40,11 +40,20 @@ def name_problem(name: str) -> str:
     return ""
 
 
+def as_description(text: str) -> str:
+    """Return the text as EC2 takes it for a description: 255 characters, with ``?`` for all but printable ASCII."""
+    return "".join(char if _is_printable_ascii(char) else "?" for char in text.strip()[:MAX_DESCRIPTION])
+
+
+def _is_printable_ascii(char: str) -> bool:
+    return char.isascii() and char.isprintable()
+
+
 def description_problem(description: str) -> str:
     """Return what EC2 has against ``description``, or nothing."""
     if len(description) > MAX_DESCRIPTION:
         return f"a description can have up to 255 characters; this one has {len(description)}"
-    if wrong := next((char for char in description if not (char.isascii() and char.isprintable())), ""):
+    if wrong := next((char for char in description if not _is_printable_ascii(char)), ""):
         return f"a description can contain printable ASCII characters only, and this one contains {wrong!r}"
     return ""
 

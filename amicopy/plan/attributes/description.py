@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from amicopy.core.ec2_rules import MAX_DESCRIPTION, description_problem
+from amicopy.core.ec2_rules import as_description, description_problem
 from amicopy.core.models import Image
 from amicopy.core.templates import fill_template
 from amicopy.core.write import Write, WriteOperation
@@ -32,10 +32,8 @@ def description(draft: Draft, values: dict[str, str]) -> str:
     """Return the copy's description; by default it says where the image was copied from."""
     source, request = draft.source, draft.request
     if request.description is None:
-        origin = f"[Copied {source.image_id} from {source.region}] {source.description or source.name}"
-        text = origin.strip()[:MAX_DESCRIPTION]
-    else:
-        text = fill_template(request.description, values)
+        return as_description(f"[Copied {source.image_id} from {source.region}] {source.description or source.name}")
+    text = fill_template(request.description, values)
     draft.problems.extend(filter(None, [description_problem(text)]))
     return text
 
