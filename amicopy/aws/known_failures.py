@@ -47,6 +47,27 @@ _KNOWN = (
         ),
     ),
     (
+        "invalid attribute item value",  # hashicorp/packer#1196: one bad account fails the whole list
+        Advice(
+            why="An account that was closed, or that does not exist.",
+            next_step="Take it out of the source's launch permissions, or out of --share. Everybody else has theirs.",
+        ),
+    ),
+    (
+        "invalid user id",
+        Advice(
+            why="An account that was closed, or that does not exist.",
+            next_step="Take it out of the permissions of the source's snapshots. Everybody else has theirs.",
+        ),
+    ),
+    (
+        "maximum number of tags",
+        Advice(
+            why="A resource can have 50 tags.",
+            next_step="Remove a tag of the copy that its source no longer has: amicopy verify --repair --prune",
+        ),
+    ),
+    (
         "block public access",
         Advice(
             why="Block public access for AMIs is on in this region; amicopy never switches it off.",

@@ -1,6 +1,6 @@
 """Errors that a user can do something about: what happened, why, what to do next."""
 
-from copy import copy
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar, Self
 
@@ -54,8 +54,28 @@ class AmicopyError(Exception):
 
     def with_next_step(self, next_step: str) -> Self:
         """Return the same error with another next step."""
-        other = copy(self)
+        other = self._copy()
         other.next_step = next_step
+        return other
+
+    def with_detail(self, detail: str) -> Self:
+        """Return the same error with one more detail."""
+        other = self._copy()
+        other.details = (*self.details, detail)
+        return other
+
+    @staticmethod
+    def in_one(errors: Sequence["AmicopyError"]) -> "AmicopyError":
+        """Return one error for several of the same piece of work: the first, and all of them as its details."""
+        if len(errors) == 1:
+            return errors[0]
+        other = errors[0]._copy()
+        other.why, other.details = "", tuple(f"{error.what} {error.why}".rstrip() for error in errors)
+        return other
+
+    def _copy(self) -> Self:
+        other = type(self).__new__(type(self), *self.args)  # copy.copy() would call __init__ without its keywords
+        other.__dict__.update(self.__dict__)
         return other
 
 

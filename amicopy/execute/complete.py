@@ -6,7 +6,7 @@ from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.errors import NotFaithful
+from amicopy.core.errors import AccessDenied, AmicopyError, NotFaithful, OperationNotPermitted, RequestRefused
 from amicopy.core.events import AttributeWritten, NoteAdded
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
@@ -32,9 +32,11 @@ def complete(
 
     Before anything is shared, ``narrowed`` returns what may still be shared.
 
+    What EC2 refuses does not keep the rest from being written.
+
     Raises:
         NotFaithful: something differs that cannot be written, or that reads back wrong.
-        OperationNotPermitted, AccessDenied, …: EC2 refuses a write.
+        OperationNotPermitted, AccessDenied, RequestRefused: EC2 refuses a write.
     """
     desired = yield from _without_past_date(desired, copy, clock)
     found = differences(desired, copy)
@@ -42,21 +44,42 @@ def complete(
         desired = yield from _still_shared(desired, copy, clock, narrowed)
         found = differences(desired, copy)
     written = [difference for difference in found if difference.repairable]
+    refusals: list[AmicopyError] = []
     for difference in written:
-        for write in difference.writes:
-            yield from persist(flapping(clock), partial(ec2.write, write))
-        yield AttributeWritten(
-            at=clock.now(),
-            source=desired.source.reference,
-            destination=desired.destination,
-            image_id=copy.image_id,
-            what=difference.done,
-        )
+        refusals += yield from _write(difference, desired, copy, ec2, clock)
+    if refusals:
+        raise AmicopyError.in_one(refusals)
     left: Sequence[Difference] = [difference for difference in found if not difference.repairable]
     if written:
         left = yield from persist(not_read_back_yet(clock), partial(_read_back, desired, copy, written, ec2))
     if left:
         raise _not_faithful(desired.source, copy, left)
+
+
+def _write(
+    difference: Difference, desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock
+) -> Work[list[AmicopyError]]:
+    """Remove one difference, or those parts of it that EC2 accepts; return what it refuses."""
+    try:
+        for write in difference.writes:
+            yield from persist(flapping(clock), partial(ec2.write, write))
+    except RequestRefused as error:
+        refusals: list[AmicopyError] = [error]
+        if len(difference.parts) > 1:
+            refusals = []
+            for part in difference.parts:
+                refusals += yield from _write(part, desired, copy, ec2, clock)
+        return refusals
+    except (AccessDenied, OperationNotPermitted) as error:
+        return [error]
+    yield AttributeWritten(
+        at=clock.now(),
+        source=desired.source.reference,
+        destination=desired.destination,
+        image_id=copy.image_id,
+        what=difference.done,
+    )
+    return []
 
 
 def _still_shared(

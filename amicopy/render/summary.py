@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from amicopy.core.errors import AmicopyError
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.plan import Plan
@@ -43,8 +44,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
-            label = "error (best effort)" if outcome.row.best_effort else "error"
-            yield from error_lines(outcome.error, label=label)
+            yield from _failure_lines(outcome, outcome.error, same_command)
     yield from wider_lines(report.plan)
     waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]
     if waiting:
@@ -59,6 +59,17 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
         renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
         yield f"  next   {renew}{same_command}"
+
+
+def _failure_lines(outcome: Outcome, error: AmicopyError, same_command: str) -> Iterator[str]:
+    """Yield why one copy failed, and which one it is if the error does not name it: EC2 may go on with it."""
+    if not error.next_step and outcome.image_id:
+        error = error.with_next_step(f"When that is settled, complete the copy with: {same_command}")
+    if outcome.image_id and outcome.image_id not in f"{error.what} {error.why}":
+        goes_on = outcome.available_at is None and outcome.copying_since is not None
+        words = f"The copy is {outcome.image_id} in {outcome.region}, of {outcome.row.source.reference}"
+        error = error.with_detail(f"{words}; EC2 keeps copying it." if goes_on else f"{words}.")
+    yield from error_lines(error, label="error (best effort)" if outcome.row.best_effort else "error")
 
 
 def wider_lines(plan: Plan) -> Iterator[str]:

@@ -38,5 +38,7 @@ class Unconfirmed:
     encrypted_copy_key: Literal["default", "same"] = "default"
     # What happens to a paravirtual image whose kernel is missing in the destination.
     missing_kernel: Literal["refused", "failed"] = "refused"
+    # Closed accounts: one of them is reported to make EC2 refuse the whole call that shares.
+    closed_accounts: frozenset[str] = frozenset()
     # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False

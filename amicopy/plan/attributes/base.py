@@ -96,6 +96,11 @@ class Difference(ABC):
         return ()
 
     @property
+    def parts(self) -> tuple["Difference", ...]:
+        """The difference in smaller ones, so that one bad part does not keep EC2 from taking the others."""
+        return ()
+
+    @property
     def repairable(self) -> bool:
         """Whether it can be removed without a new copy."""
         return bool(self.writes)

@@ -1,6 +1,6 @@
 """What launch permissions and snapshot permissions have in common."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amicopy.core.models import Principal
 from amicopy.plan.attributes.base import Difference, Extra
@@ -15,6 +15,11 @@ class MissingSharing(Difference):
 
     missing: tuple[Principal, ...]
     is_sharing = True
+
+    @property
+    def parts(self) -> tuple[Difference, ...]:
+        """One per principal: an account that was closed, or a typing error, makes EC2 refuse all of them."""
+        return tuple(replace(self, missing=(principal,)) for principal in self.missing)
 
     @property
     def done(self) -> str:

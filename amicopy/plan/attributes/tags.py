@@ -1,7 +1,7 @@
 """Tags of the image and of its snapshots. EC2 CreateTags, DeleteTags; CopyImage sets those that it can."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amicopy.core.ec2_rules import MAX_TAGS, tags_problem
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SOURCE_TAG, Image, user_tags
@@ -19,6 +19,12 @@ class MissingTags(Difference):
     def writes(self) -> tuple[Write, ...]:
         """CreateTags replaces the value of a key that exists."""
         return (_write(WriteOperation.CREATE_TAGS, self.resource_id, self.missing),)
+
+    @property
+    def parts(self) -> tuple[Difference, ...]:
+        """One per tag, the user's own first: there may be room for some of them."""
+        keys = sorted(self.missing, key=lambda key: key in OWN_TAGS)
+        return tuple(replace(self, missing={key: self.missing[key]}) for key in keys)
 
     @property
     def done(self) -> str:

@@ -142,18 +142,23 @@ def _principals(items: Iterable[Mapping[str, str]]) -> set[str]:
         ((kind, value),) = item.items()
         name, pattern = _KINDS[kind]
         if not pattern.fullmatch(value):
-            raise errors.Ec2Error(
-                "InvalidAMIAttributeItemValue",
-                f'Invalid attribute item value "{value}" for {name} item type.',
-            )
+            raise _invalid_item(name, value)
         principals.add(value)
     return principals
+
+
+def _invalid_item(kind: str, value: str) -> errors.Ec2Error:
+    return errors.Ec2Error(
+        "InvalidAMIAttributeItemValue", f'Invalid attribute item value "{value}" for {kind} item type.'
+    )
 
 
 def check_sharing(call: Call, image: Image, added: set[str]) -> None:
     """Refuse to share an image that can't be shared with the added principals."""
     if not added:
         return
+    for account in sorted(added & call.state.unconfirmed.closed_accounts):
+        raise _invalid_item("userId", account)
     snapshots = [
         snapshot
         for snapshot_id in image.snapshot_ids

@@ -130,6 +130,8 @@ def _principals(items: list[dict[str, str]]) -> set[str]:
 def _check_sharing(call: Call, snapshot: Snapshot, added: set[str]) -> None:
     if not added:
         return
+    for account in sorted(added & call.state.unconfirmed.closed_accounts):
+        raise errors.Ec2Error("InvalidUserID.Malformed", f'Invalid user id: "{account}"')
     if snapshot.aws_managed_key:
         raise errors.Ec2Error(
             "InvalidParameter",

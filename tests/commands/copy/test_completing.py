@@ -1,5 +1,6 @@
 """Whole commands: a copy bears what its source bears, and nobody gets more than the source gives."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -194,6 +195,40 @@ def test_snapshots_are_shared_before_the_image_is(amicopy: Run, world: World) ->
     added = [one.params["CreateVolumePermission"] for one in asked(world, "ModifySnapshotAttribute")]
     assert added == [{"Add": [{"UserId": SOMEBODY}]}] * 2
     assert [one.shared_with for one in snapshots_of(world, copy).values()] == [{SOMEBODY}, {SOMEBODY}, set()]
+
+
+def test_a_closed_account_does_not_keep_the_others_from_being_shared_with(amicopy: Run, world: World) -> None:
+    closed = "777788889999"
+    world.state.unconfirmed = replace(world.state.unconfirmed, closed_accounts=frozenset({closed}))
+    source = a_source(world, launch_permissions={SOMEBODY, OTHERS, closed})
+    for snapshot in snapshots_of(world, source).values():
+        snapshot.shared_with = {SOMEBODY, closed}
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    copy = the_copy(world, WEST)
+    assert (ran.code, copy.launch_permissions) == (1, {SOMEBODY, OTHERS}), ran.err
+    assert [one.shared_with for one in snapshots_of(world, copy).values()] == [{SOMEBODY}] * len(copy.snapshot_ids)
+    assert f'Invalid attribute item value "{closed}"' in ran.err
+    assert f"The copy is {copy.image_id} in {WEST}, of {HOME}/{source.image_id}." in ran.err
+    source.launch_permissions -= {closed}
+    for snapshot in snapshots_of(world, source).values():
+        snapshot.shared_with -= {closed}
+    again = amicopy("copy", source.image_id, "--to", WEST)
+    assert (again.code, again.out) == (0, line(copy, source)), again.err
+
+
+def test_a_tag_without_room_does_not_keep_the_rest_from_being_written(amicopy: Run, world: World) -> None:
+    keys = sorted(FIFTY)
+    source = a_source(world, tags=dict.fromkeys(keys[:49], ""))
+    amicopy("copy", source.image_id, "--to", WEST)
+    del source.tags[keys[0]], source.tags[keys[1]]
+    source.tags |= {keys[49]: "new", "another": "new", keys[2]: "changed"}
+    source.launch_permissions = {SOMEBODY}
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    copy = the_copy(world, WEST)
+    assert (ran.code, copy.launch_permissions, copy.tags[keys[2]]) == (1, {SOMEBODY}, "changed"), ran.err
+    assert "The maximum number of Tags for a resource has been reached." in ran.err
+    assert "amicopy verify --repair --prune" in ran.err
+    assert copy.image_id in ran.err
 
 
 def test_permissions_are_not_written_again(amicopy: Run, world: World) -> None:
