@@ -23,6 +23,10 @@ def length_from(text: str) -> timedelta:
     return length
 
 
+MAX_PUBLIC_DEPRECATION = timedelta(days=731)
+"""EnableImageDeprecation: "except for public AMIs, where the upper limit is 2 years from the creation date"."""
+
+
 def deprecation_from(text: str) -> timedelta:
     """Return how long after its creation an AMI is deprecated.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
-from amicopy.core.durations import completion_problem, deprecation_problem, length_text
+from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, deprecation_problem, length_text
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
@@ -139,7 +139,8 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(("share", "carry_permissions"), "cannot be used together")
     if request.deprecate_after is not None and not request.carry_deprecation:
         yield RequestProblem(("deprecate_after", "carry_deprecation"), "cannot be used together")
-    if request.encrypts and any(principal.is_public for principal in request.share or ()):
+    makes_public = any(principal.is_public for principal in request.share or ())
+    if request.encrypts and makes_public:
         yield RequestProblem(
             ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
         )
@@ -149,6 +150,10 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(("complete_within",), f"{length_text(request.complete_within)} {problem}")
     if request.deprecate_after is not None and (problem := deprecation_problem(request.deprecate_after)):
         yield RequestProblem(("deprecate_after",), f"{length_text(request.deprecate_after)} {problem}")
+    elif (request.deprecate_after or timedelta(0)) > MAX_PUBLIC_DEPRECATION and makes_public:
+        yield RequestProblem(
+            ("share", "deprecate_after"), "a public AMI is deprecated within 2 years (730d) of its creation"
+        )
 
 
 def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterator[RequestProblem]:

@@ -46,6 +46,12 @@ CONTRADICTIONS = {
         python={"deprecate_after": timedelta(days=90), "carry_deprecation": False},
         says="cannot be used together",
     ),
+    "public and deprecated in three years": Contradiction(
+        options=["--share", "public", "--deprecate-after", "1095d"],
+        manifest="share: [public]\n    deprecate_after: 1095d",
+        python={"share": "public", "deprecate_after": timedelta(days=1095)},
+        says="a public AMI is deprecated within 2 years (730d) of its creation",
+    ),
     "public and encrypted": Contradiction(
         options=["--share", "public", "--encrypt"],
         manifest="share: [public]\n    encrypt: true",

@@ -70,7 +70,10 @@ def disable_protection(call: Call) -> dict[str, Any]:
 
 
 def enable_deprecation(call: Call) -> dict[str, Any]:
-    """EnableImageDeprecation: set the date, without its seconds. It can't be past or over ten years ahead."""
+    """EnableImageDeprecation: set the date, without its seconds. It can't be past or over ten years ahead.
+
+    That of a public image can't be over two years after its creation.
+    """
     image = call.own_image(call.required("ImageId"))
     moment = call.required("DeprecateAt")
     if isinstance(moment, str):
@@ -81,6 +84,10 @@ def enable_deprecation(call: Call) -> dict[str, Any]:
         raise errors.invalid_value(moment.isoformat(), "DeprecateAt", "The date cannot be in the past.")
     if moment > call.now + timedelta(days=3653):
         raise errors.invalid_value(moment.isoformat(), "DeprecateAt", "The limit is 10 years from now.")
+    if image.public and moment > (image.created_at or call.now) + timedelta(days=731):
+        raise errors.invalid_value(
+            moment.isoformat(), "DeprecateAt", "The limit for public AMIs is 2 years from the creation date."
+        )
     image.deprecate_at = moment
     return {"Return": True}
 

@@ -775,6 +775,21 @@ def test_a_destination_that_is_best_effort_does_not_hold_up_the_others(amicopy: 
     assert f"Block public access for AMIs is on in {WEST}" in ran.err
 
 
+@pytest.mark.parametrize("options", [["--share", "public", "--yes"], []], ids=["made public", "public as its source"])
+def test_a_public_copy_deprecated_after_more_than_two_years_is_refused(
+    amicopy: Run, world: World, options: list[str]
+) -> None:
+    source = a_source(world) if options else public(world)
+    source.deprecate_at = START + timedelta(days=800)
+    ran = amicopy("copy", source.image_id, "--to", WEST, *options)
+    refused(ran, world)
+    assert "should be public and be deprecated on" in ran.err
+    assert "--deprecate-after 730d" in ran.err
+    again = amicopy("copy", source.image_id, "--to", WEST, *options, "--deprecate-after", "730d")
+    assert again.code == 0, again.err
+    assert amicopy("copy", source.image_id, "--to", WEST, *options, "--deprecate-after", "730d").out == again.out
+
+
 def test_a_forbidden_write_and_a_bad_key_come_in_one_answer(amicopy: Run, world: World, kms: Kms) -> None:
     key = disabled(kms, WEST)
     order(world, f"CopyImage@{EAST}={DENIED}")

@@ -390,7 +390,7 @@ def cases(draw: st.DrawFn) -> tuple[CopyRequest, Survey]:
                 draw(st.sampled_from(images)),
                 region=region,
                 state=draw(st.sampled_from(ImageState)),
-                created_at=draw(st.sampled_from(["", "2026-11-01", "2026-11-02"])),
+                created_at=draw(st.sampled_from(["", "2026-11-01T00:00:00.000Z", "2026-11-02T00:00:00.000Z"])),
             )
             for number in range(draw(st.integers(0, 3)))
         ]
@@ -495,7 +495,7 @@ def executed(row: Row, copies: list[Image]) -> list[Image]:
     done = replace(
         completed,
         state=ImageState.AVAILABLE,
-        created_at="2026-11-23",
+        created_at="2026-11-23T00:00:00.000Z",
         tags={**completed.tags, **row.desired.tags},
         deprecate_at=row.desired.deprecate_at or completed.deprecate_at,
         launch_permissions=(completed.launch_permissions or NOBODY) | row.desired.launch_permissions,
