@@ -182,8 +182,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             return SnapshotInUse(what, why=message)
         case "IdempotentParameterMismatch":
             return TokenMismatch(what, why=message)
-        case "ResourceLimitExceeded" if operation == "CopyImage" and "throughput" not in message.lower():
-            # The wording for too many copies is not known; any limit on CopyImage means: queue and repeat.
+        case "ResourceLimitExceeded" if operation == "CopyImage" and _will_pass(message):
             return NoRoom(f"EC2 takes no further copy into {region} at the moment.", why=message)
         case "OperationNotPermitted" | "TagPolicyViolation":
             return OperationNotPermitted(
@@ -197,6 +196,16 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
         case "InvalidRequest" if "storage for the ami is not available" in message:
             return ImageUnavailable(what, why=message)
     return RequestRefused(what, code=code, why=message, next_step=advice.next_step if advice else "")
+
+
+def _will_pass(message: str) -> bool:
+    """Return whether a limit on CopyImage is that of copies in progress, so that waiting helps.
+
+    "Too many snapshot copies in progress" is reported for CopySnapshot, the wording for images is not known. That of
+    the quota of AMIs and of throughput is, and nobody frees room under those but the user.
+    """
+    text = message.lower()
+    return "in progress" in text or "concurrent" in text or not ("quota" in text or "throughput" in text)
 
 
 def _denied(operation: str, service: str, region: str, message: str) -> AccessDenied:

@@ -223,6 +223,17 @@ def test_waiting_for_room_is_said_once_while_nothing_changes(amicopy: Run, world
     assert ran.err.count("queued: Too many image copies in progress.") == 1
 
 
+def test_a_quota_of_images_is_not_waited_for(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world)
+    order(
+        world, "CopyImage=error:400 ResourceLimitExceeded: You have reached your quota of 50000 for the number of AMIs"
+    )
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert ran.code == 1
+    assert "You have reached your quota of 50000 for the number of AMIs" in ran.err
+    assert clock.now() - START < timedelta(minutes=1)
+
+
 # A region that does not answer
 
 

@@ -157,6 +157,15 @@ SEEN: list[tuple[str, str, str, int, type[AmicopyError]]] = [
         400,
         NoRoom,
     ),
+    ("CopyImage", "ResourceLimitExceeded", "Limit exceeded.", 400, NoRoom),
+    ("CopyImage", "ResourceLimitExceeded", "Your quota of 100 concurrent copies is reached.", 400, NoRoom),
+    (
+        "CopyImage",
+        "ResourceLimitExceeded",
+        "You have reached your quota of 50000 for the number of AMIs allowed in this Region.",
+        400,
+        RequestRefused,
+    ),
     (
         "ModifyImageAttribute",
         "ResourceLimitExceeded",
