@@ -57,6 +57,16 @@ _MOST_ATTEMPTS = 50
 _NO_WAIT_PATIENCE = timedelta(seconds=30)
 _LOOK_AGAIN_SECONDS = 5.0
 _BRIEF_PATIENCE = timedelta(minutes=1)
+# A copy that waits its turn is looked for again before it is asked for: another run may have made it.
+_LOOK_AGAIN_AFTER = timedelta(minutes=1)
+
+
+class _MadeMeanwhile(Exception):
+    """Another run has made the copy since the plan was made."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(image_id)
+        self.image_id = image_id
 
 
 class CopyTask:
@@ -73,6 +83,7 @@ class CopyTask:
         self._queued = False  # and said so
         self._was_cancelled = False
         self._asked_at = clock.now()
+        self._looked_at = row.desired.as_of or clock.now()
         self._failed_attempts = {image.image_id: image.snapshot_ids for image in row.failed}
 
     def run(self) -> Work[None]:
@@ -154,6 +165,10 @@ class CopyTask:
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
                 return self._as_created((yield from self._available()))
+            except _MadeMeanwhile as made:
+                self.image_id = made.image_id
+                yield self._event(CopyJoined)
+                return (yield from self._joined())
             except TokenMismatch:
                 # A failed attempt of ours stands for a token before any that can live; but it may be another one.
                 patience = _BRIEF_PATIENCE if attempt < len(self.row.failed) else VISIBLE_WITHIN
@@ -180,6 +195,11 @@ class CopyTask:
         return (yield from persist_work(not_answered(self._clock), partial(self._copy_image, token)))
 
     def _copy_image(self, token: str) -> Work[str]:
+        now = self._clock.now()
+        if now - self._looked_at >= _LOOK_AGAIN_AFTER:
+            if made := earlier_copy(self.row.source, self._ec2):
+                raise _MadeMeanwhile(made)
+            self._looked_at = now
         try:
             return ask_for_copy(self.row, self._ec2, token)
         except NoRoom as error:

@@ -54,6 +54,12 @@ def _write(operation: WriteOperation, resource_id: str, tags: Mapping[str, str])
     return Write(operation, {"Resources": [resource_id], "Tags": tag_list(tags)})
 
 
+_WITHOUT = {
+    SOURCE_TAG: "it is recognized by the source that EC2 records",
+    MANIFEST_TAG: "`keep` never removes it",
+}
+
+
 def image_tags(draft: Draft) -> dict[str, str]:
     """Return the tags that the copy should have."""
     return _tags(draft, draft.source.tags, f"image {draft.source.image_id}")
@@ -83,16 +89,16 @@ def _tags(draft: Draft, carried: Mapping[str, str], subject: str) -> dict[str, s
         draft.notes.append(f"tags of {subject} that begin with aws: are reserved by AWS and are not copied")
     for key in OWN_TAGS:  # of a source that is a copy itself
         tags.pop(key, None)
-    tags |= {**request.tags, **request.own_tags}
+    tags |= request.tags
     if problem := tags_problem(tags):
         draft.problems.append(f"{subject}: {problem}")
-    if len(tags) < MAX_TAGS:
-        tags[SOURCE_TAG] = draft.source.reference
-    else:
-        draft.notes.append(
-            f"{subject} already has {MAX_TAGS} tags, so the copy cannot be tagged {SOURCE_TAG}; "
-            "it is recognized by the source that EC2 records"
-        )
+    for key, value in {SOURCE_TAG: draft.source.reference, **request.own_tags}.items():
+        if len(tags) < MAX_TAGS:
+            tags[key] = value
+        else:
+            draft.notes.append(
+                f"the copy of {subject} has {MAX_TAGS} tags already, so it cannot be tagged {key}; {_WITHOUT[key]}"
+            )
     return tags
 
 

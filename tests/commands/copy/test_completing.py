@@ -114,7 +114,7 @@ def test_fifty_tags_leave_no_room_for_ours_and_the_copy_is_found_all_the_same(am
     assert (ran.code, copy.tags) == (0, FIFTY), ran.err
     assert snapshots_of(world, copy)["/dev/sda1"].tags == FIFTY
     assert snapshots_of(world, copy)["/dev/sdb"].tags == {TAG: f"{HOME}/{source.image_id}"}
-    assert f"image {source.image_id} already has 50 tags, so the copy cannot be tagged {TAG}" in ran.err
+    assert f"the copy of image {source.image_id} has 50 tags already, so it cannot be tagged {TAG}" in ran.err
     world.requests.clear()
     second = amicopy("copy", source.image_id, "--to", WEST)
     assert (second.code, second.out, writes(world)) == (0, ran.out, [])

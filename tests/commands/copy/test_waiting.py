@@ -202,6 +202,28 @@ def test_copies_queue_while_ec2_has_no_room(amicopy: Run, world: World) -> None:
     assert {one.error for one in asked(world, "CopyImage")} == {"", "ResourceLimitExceeded"}
 
 
+@pytest.mark.parametrize("seconds", [300, 7200], ids=["finished", "still pending"])
+def test_a_copy_that_waited_its_turn_is_looked_for_again(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], seconds: float
+) -> None:
+    """A colleague's run, with another request and so with another token, has made it meanwhile."""
+    one, two = a_source(world, name="one"), a_source(world, name="two")
+    slow(world, 1200)
+    tags = [{"ResourceType": "image", "Tags": [{"Key": "amicopy:source", "Value": f"{HOME}/{two.image_id}"}]}]
+    made: list[str] = []
+
+    def meanwhile(_event: Event) -> None:
+        if not made:
+            slow(world, seconds)
+            made.append(copied_by_hand(world, two, WEST, TagSpecifications=tags))
+
+    argv = ("copy", one.image_id, two.image_id, "--to", WEST, "--max-in-flight", "1")
+    ran = driven(capsys, clock, upon(CopyStarted, meanwhile), *argv)
+    assert ran.code == 0, ran.err
+    assert f"{WEST} {made[0]} {two.image_id}" in ran.out
+    assert len(world.images(WEST)) == 2
+
+
 def test_a_queue_behind_other_peoples_copies_ends_with_the_timeout(amicopy: Run, world: World) -> None:
     source = a_source(world)
     world.settings(WEST).image_copies_limit = 1

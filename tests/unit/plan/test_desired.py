@@ -143,8 +143,17 @@ def test_fifty_tags_leave_no_room_for_ours_and_that_is_said() -> None:
     assert copy.snapshot_tags["/dev/sd0"] == {**many_tags(49), SOURCE_TAG: REFERENCE}
     assert copy.problems == ()
     assert [note for note in copy.notes if "cannot be tagged" in note] == [
-        "image ami-7c4aa86a already has 50 tags, so the copy cannot be tagged amicopy:source; "
+        "the copy of image ami-7c4aa86a has 50 tags already, so it cannot be tagged amicopy:source; "
         "it is recognized by the source that EC2 records"
+    ]
+
+
+def test_of_our_tags_that_of_the_source_goes_first() -> None:
+    copy = desired(source(tags=many_tags(49)), mark="base web")
+    assert copy.tags == many_tags(49) | {SOURCE_TAG: REFERENCE}
+    assert [note for note in copy.notes if "cannot be tagged" in note] == [
+        "the copy of image ami-7c4aa86a has 50 tags already, so it cannot be tagged amicopy:manifest; "
+        "`keep` never removes it"
     ]
 
 
