@@ -12,7 +12,7 @@ from amicopy.aws.responses import NEWER_MEMBERS, image_from, principals_from, re
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import ImageNotFound, SnapshotNotFound
-from amicopy.core.models import SOURCE_TAG, Image, Principal, Region, Snapshot
+from amicopy.core.models import SOURCE_TAG, Image, ImageState, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
 from amicopy.core.rate_limit import Pace
 
@@ -108,16 +108,22 @@ class Ec2Reads:
         return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
 
     def find_named_images(
-        self, pattern: str, owner: str, *, architecture: str = "", tags: Mapping[str, str] = MappingProxyType({})
+        self,
+        pattern: str,
+        owner: str,
+        *,
+        architecture: str = "",
+        tags: Mapping[str, str] = MappingProxyType({}),
+        states: Sequence[ImageState] = (ImageState.AVAILABLE,),
     ) -> dict[str, Image]:
-        """Return the available AMIs of an owner whose name matches: ``*`` and ``?`` are EC2's own wildcards.
+        """Return the AMIs of an owner in these states whose name matches: ``*`` and ``?`` are EC2's own wildcards.
 
         ``owner`` is ``self``, an account, ``amazon`` or ``aws-marketplace``. Deprecated ones are left out, but for the
         account's own: those EC2 lists always.
 
         AWS: EC2 DescribeImages.
         """
-        also = [{"Name": "state", "Values": ["available"]}]
+        also = [{"Name": "state", "Values": [str(state) for state in states]}]
         if architecture:
             also.append({"Name": "architecture", "Values": [architecture]})
         also += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]

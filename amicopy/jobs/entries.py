@@ -14,7 +14,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.planning import check_requests
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
-from amicopy.survey.find_source import found, why_not
+from amicopy.survey.find_source import Found, found, why_not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +61,21 @@ def check_entries(context: Context, entries: Sequence[Entry]) -> tuple[KnownEntr
     return tuple(known)
 
 
-def with_sources(context: Context, entries: Sequence[KnownEntry]) -> tuple[KnownEntry, ...]:
-    """Return the entries with their sources; reads only.
+def with_sources(context: Context, entries: Sequence[KnownEntry], *, waits: bool) -> tuple[KnownEntry, ...]:
+    """Return the entries with their sources; reads only. ``waits``: a source may still be pending.
 
     Raises:
         ManifestInvalid: with every source that is not found.
     """
 
-    def find(known: KnownEntry, read: Callable[[], str]) -> KnownEntry | str:
+    def find(known: KnownEntry, read: Callable[[], Found]) -> KnownEntry | str:
         try:
-            return replace(known, image_id=context.with_retries(read))
+            source = context.with_retries(read)
+            if source.newer_id:
+                context.say(
+                    f"{source.newer_id} is newer than {source.image_id} and pending; this run does not wait for it"
+                )
+            return replace(known, image_id=source.image_id)
         except (ImageNotFound, UsageError) as error:
             return f"{known.entry.where}: {why_not(error)}"
 
@@ -79,7 +84,7 @@ def with_sources(context: Context, entries: Sequence[KnownEntry]) -> tuple[Known
             by_parameter = isinstance(known.entry.source, ByParameter)
             parameters = context.clients.parameters(known.source_region) if by_parameter else None
             ec2 = context.clients[known.source_region]
-            read = partial(found, known.entry.source, ec2, parameters, context.clock.now())
+            read = partial(found, known.entry.source, ec2, parameters, context.clock.now(), waits=waits)
             yield known.number, partial(find, known, read)
 
     results = all_at_once(tasks(), context.stop).values()

@@ -85,7 +85,7 @@ class SyncJob:
             ManifestInvalid: with every entry that names what does not exist.
         """
         self.context = replace(context, spelling=MANIFEST)
-        self._options = options
+        self._options = options or RunOptions()
         self._preflight = preflight
         self._entries: tuple[KnownEntry, ...] = check_entries(self.context, entries)
 
@@ -96,7 +96,7 @@ class SyncJob:
             ManifestInvalid: a source is not found, or two entries ask for the same copy.
             AmicopyError: something that the run cannot do without could not be read.
         """
-        entries = with_sources(self.context, self._entries)
+        entries = with_sources(self.context, self._entries, waits=may_write and self._options.wait)
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
         self.copying = CopyJob(self.context, requests_of(entries, preflight=self._preflight), self._options)
         plan = self.copying.plan(may_write=may_write)

@@ -17,7 +17,7 @@ class ById:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ByName:
-    """The newest available AMI whose name matches."""
+    """The newest AMI whose name matches; a run that waits also takes one that is still pending."""
 
     region: str
     pattern: str

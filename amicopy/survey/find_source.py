@@ -1,5 +1,6 @@
-"""Finding the AMI that a manifest names: by id, by name (the newest), or by a parameter. It has to be available."""
+"""Finding the AMI that a manifest names: by id, by name (the newest), or by a parameter."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from amicopy.aws.ec2 import Ec2
@@ -7,11 +8,22 @@ from amicopy.aws.ssm import ParameterStore
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ImageNotFound, UsageError
 from amicopy.core.lineage import source_of
+from amicopy.core.models import ImageState
 from amicopy.manifest.model import ById, ByName, ByParameter, Sought
 
 
-def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: datetime) -> str:
-    """Return the id of the AMI that is meant in the gateway's region; ``parameters`` only where one is asked.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The AMI that is meant, and a newer one that is not waited for."""
+
+    image_id: str
+    newer_id: str = ""
+
+
+def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: datetime, *, waits: bool) -> Found:
+    """Return the AMI that is meant in the client's region; ``parameters`` only where one is asked.
+
+    By name it is the newest: also one that is still pending, if the run ``waits`` for it.
 
     Raises:
         ImageNotFound: no AMI has such a name, or there is no such parameter.
@@ -19,17 +31,21 @@ def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: date
     """
     match sought:
         case ById(image_id=image_id):
-            return image_id
+            return Found(image_id)
         case ByName():
-            return _newest(sought, ec2, now)
+            return _newest(sought, ec2, now, waits=waits)
         case ByParameter(path=path):
             assert parameters is not None  # the caller knows what is sought
-            return _held(path, parameters)
+            return Found(_held(path, parameters))
 
 
-def _newest(sought: ByName, ec2: Ec2, now: datetime) -> str:
+def _newest(sought: ByName, ec2: Ec2, now: datetime, *, waits: bool) -> Found:
     matching = ec2.find_named_images(
-        sought.pattern, sought.owner, architecture=sought.architecture, tags=sought.tags
+        sought.pattern,
+        sought.owner,
+        architecture=sought.architecture,
+        tags=sought.tags,
+        states=(ImageState.AVAILABLE, ImageState.PENDING),
     ).values()
     references = {image.reference for image in matching}
     images = [
@@ -38,7 +54,9 @@ def _newest(sought: ByName, ec2: Ec2, now: datetime) -> str:
         # A copy beside its source has its name and is newer: taken for the source, it would be copied for ever.
         if source_of(image) not in references and not (image.deprecate_at and image.deprecate_at <= now)
     ]
-    if not images:
+    images.sort(key=lambda image: (image.created_at, image.image_id), reverse=True)
+    usable = [image for image in images if waits or not image.state.in_progress]
+    if not usable:
         more = [f"owner {sought.owner}", sought.architecture, *(f"{key}={value}" for key, value in sought.tags.items())]
         raise ImageNotFound(
             f"No available AMI in {ec2.region} is named {sought.pattern!r} ({', '.join(filter(None, more))}).",
@@ -47,7 +65,7 @@ def _newest(sought: ByName, ec2: Ec2, now: datetime) -> str:
             next_step="Look for it: aws ec2 describe-images --owners self --filters "
             f"'Name=name,Values={sought.pattern}' --region {ec2.region}",
         )
-    return max(images, key=lambda image: (image.created_at, image.image_id)).image_id
+    return Found(usable[0].image_id, newer_id="" if usable[0] is images[0] else images[0].image_id)
 
 
 def _held(path: str, parameters: ParameterStore) -> str:

@@ -133,6 +133,15 @@ def first(do: Callable[[], object]) -> Driver:
     return drive
 
 
+def a_pending_source(world: World, seconds: float, **members: Any) -> Image:
+    """Let a source come into being, itself a copy that takes so long."""
+    slow(world, seconds)
+    image_id = copied_by_hand(world, a_source(world, "us-east-2", **members), HOME)
+    world.state.images[HOME][image_id].visible_at = world.state.clock.now()
+    slow(world, 3)
+    return world.image(HOME, image_id)
+
+
 def upon(kind: type[Event], do: Callable[[Event], object]) -> Driver:
     """Return a driver that lets something happen right after each event of a kind."""
 

@@ -21,6 +21,7 @@ from tests.support.scenes import (
     SOMEBODY,
     TAG,
     WEST,
+    a_pending_source,
     a_source,
     asked,
     copied_by_hand,
@@ -726,15 +727,6 @@ def test_a_run_that_cannot_ask_for_its_copy_tells_so(amicopy: Run, world: World)
 
 
 # The source is not available
-
-
-def a_pending_source(world: World, seconds: float) -> Image:
-    """Let a source come into being, itself a copy that takes so long."""
-    slow(world, seconds)
-    image_id = copied_by_hand(world, a_source(world, "us-east-2"), HOME)
-    world.state.images[HOME][image_id].visible_at = START
-    slow(world, 3)
-    return world.image(HOME, image_id)
 
 
 def test_a_pending_source_is_waited_for(amicopy: Run, world: World, clock: FakeClock) -> None:

@@ -12,7 +12,20 @@ from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.clock import FakeClock
 from tests.support.manifests import DAY, a_manifest, put_parameter
-from tests.support.scenes import EAST, HOME, ORGANIZATION, SOMEBODY, WEST, a_source, asked, order, row, the_copy, writes
+from tests.support.scenes import (
+    EAST,
+    HOME,
+    ORGANIZATION,
+    SOMEBODY,
+    WEST,
+    a_pending_source,
+    a_source,
+    asked,
+    order,
+    row,
+    the_copy,
+    writes,
+)
 
 
 def one(source: str, more: str = "", to: str = WEST) -> str:
@@ -53,6 +66,28 @@ def test_a_deprecated_image_is_not_the_newest(amicopy: Run, world: World, clock:
     world.image(HOME, bad.image_id).deprecate_at = clock.now()
     assert amicopy("sync", a_manifest(tmp_path, one("{name: 'web-*'}"))).code == 0
     assert the_copy(world, WEST).source_image_id == good.image_id
+
+
+def test_the_newest_by_name_is_waited_for(amicopy: Run, world: World, clock: FakeClock, tmp_path: Path) -> None:
+    """A pipeline's sync comes right after its build: the release before would be published, and nothing said."""
+    a_source(world, name="web-1")
+    clock.advance(DAY)
+    newest = a_pending_source(world, 600, name="web-2")
+    ran = amicopy("sync", a_manifest(tmp_path, one("{name: 'web-*'}")))
+    assert ran.code == 0, ran.err
+    assert the_copy(world, WEST).source_image_id == newest.image_id
+
+
+@pytest.mark.parametrize("option", ["--no-wait", "--dry-run"])
+def test_without_waiting_the_newest_available_is_used_and_the_newer_one_named(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path, option: str
+) -> None:
+    before = a_source(world, name="web-1")
+    clock.advance(DAY)
+    newest = a_pending_source(world, 600, name="web-2")
+    ran = amicopy("sync", a_manifest(tmp_path, one("{name: 'web-*'}")), option)
+    assert ran.code == 0, ran.err
+    assert f"{newest.image_id} is newer than {before.image_id} and pending; this run does not wait for it" in ran.err
 
 
 def test_a_parameter_names_the_source(amicopy: Run, world: World, tmp_path: Path) -> None:
