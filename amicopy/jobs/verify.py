@@ -27,10 +27,15 @@ class VerifyResult:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The exit code of the process: DRIFT if a copy is missing or differs from its source."""
+        """The exit code of the process: DRIFT if a copy is missing or differs from its source.
+
+        PARTIAL if none is known to, but a region or the permissions of a copy could not be read.
+        """
         code = unread_code(self.survey)
         if code is ExitCode.OK and (self.without_copy or self._differing()):
             return ExitCode.DRIFT
+        if code is ExitCode.OK and any(one.unreadable for one in self.copies):
+            return ExitCode.PARTIAL
         return code
 
     def _differing(self) -> bool:

@@ -22,7 +22,13 @@ class CopyStatus:
     source_is_gone: bool = False  # it was compared with another copy, and is not repaired
     desired: DesiredCopy | None = None
     missing: tuple[Difference, ...] = ()
+    unreadable: tuple[str, ...] = ()  # whose permissions these credentials cannot read
     extras: tuple[Extra, ...] = ()
+
+    @property
+    def is_partly_compared(self) -> bool:
+        """Whether something was not compared."""
+        return bool(self.not_compared or self.unreadable)
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -79,7 +85,8 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
                     is_ours=one.is_ours,
                     source_is_gone=reference is not source,
                     desired=one.desired,
-                    missing=one.missing,
+                    missing=tuple(difference for difference in one.missing if difference.is_known),
+                    unreadable=tuple(difference.subject for difference in one.missing if not difference.is_known),
                     extras=one.extras,
                 )
 

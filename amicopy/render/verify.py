@@ -20,15 +20,21 @@ def verdict(one: CopyStatus) -> str:
         return str(one.copy.state)
     if not one.is_faithful:
         return "differs"
-    return "partly compared" if one.not_compared else "faithful"
+    return "partly compared" if one.is_partly_compared else "faithful"
 
 
 def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
     """Return what could not be compared, and why."""
-    names = dict.fromkeys(name for one in found for name in one.not_compared)
-    if not names:
-        return []
-    return [f"{' and '.join(names)} are not compared: the installed botocore does not know them; upgrade boto3"]
+    notes = []
+    if names := dict.fromkeys(name for one in found for name in one.not_compared):
+        words = " and ".join(names)
+        notes.append(f"{words} are not compared: the installed botocore does not know them; upgrade boto3")
+    notes += [
+        f"{one.copy.region}: whom {subject} is shared with is not compared: these credentials cannot read it"
+        for one in found
+        for subject in one.unreadable
+    ]
+    return notes
 
 
 def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:

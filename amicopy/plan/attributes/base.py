@@ -88,6 +88,7 @@ class Difference(ABC):
 
     resource_id: str
     device: str = ""  # of a snapshot; empty for the image itself
+    is_known: bool = True  # False: what the copy has cannot be read, so that nothing of it counts as there
     is_sharing: ClassVar[bool] = False
 
     @property

@@ -62,7 +62,8 @@ def are_known(draft: Draft) -> bool:
 def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
     """Yield the permissions that are missing; those of a copy that cannot be read count as none."""
     if missing := desired.launch_permissions - (copy.launch_permissions or frozenset()):
-        yield MissingLaunchPermissions(resource_id=copy.image_id, missing=tuple(sorted(missing)))
+        is_known = copy.launch_permissions is not None
+        yield MissingLaunchPermissions(resource_id=copy.image_id, missing=tuple(sorted(missing)), is_known=is_known)
 
 
 def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:

@@ -27,7 +27,10 @@ class MissingSharing(Difference):
         return f"shared {self.subject} with {', '.join(map(str, self.missing))}"
 
     def __str__(self) -> str:
-        return f"{self.subject} is not shared with {', '.join(map(str, self.missing))}"
+        names = ", ".join(map(str, self.missing))
+        if self.is_known:
+            return f"{self.subject} is not shared with {names}"
+        return f"whom {self.subject} is shared with cannot be read, so it is shared again with {names}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

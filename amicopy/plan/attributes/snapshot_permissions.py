@@ -75,7 +75,10 @@ def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
     for device, snapshot_id in copy.snapshot_ids_by_device.items():
         found = described[device].volume_permissions if device in described else None
         if missing := desired.volume_permissions.get(device, frozenset()) - (found or frozenset()):
-            yield MissingSnapshotPermissions(resource_id=snapshot_id, device=device, missing=tuple(sorted(missing)))
+            is_known = found is not None or device not in described
+            yield MissingSnapshotPermissions(
+                resource_id=snapshot_id, device=device, missing=tuple(sorted(missing)), is_known=is_known
+            )
 
 
 def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:
