@@ -6,6 +6,7 @@ from math import ceil
 
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, TooFast
+from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Row
@@ -31,7 +32,7 @@ def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destin
     gib = Counter[Destination]()
     for row in rows:
         if row.action.starts_a_copy:
-            gib[row.destination] += row.source.volume_gib
+            gib[row.destination] += _gib(row.source)
     return {
         destination: _too_fast(f"{total} GiB together", REGION_THROUGHPUT, minutes, destination.region)
         for destination, total in gib.items()
@@ -46,7 +47,7 @@ def cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
         return []
     per_region = Counter[str]()
     for row in starting:
-        per_region[row.region] += ceil(row.source.full_gib or row.source.volume_gib)
+        per_region[row.region] += _gib(row.source)
     sizes = set(per_region.values())
     known = all(row.source.full_gib is not None for row in starting)
     basis = "the snapshots' full size" if known else "the volumes' size"
@@ -71,15 +72,27 @@ def time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
     """Yield the error for a snapshot that EC2 cannot copy within the requested duration."""
     if not desired.minutes:
         return
-    largest = max((device.volume_gib or 0 for device in desired.source.devices if device.snapshot_id), default=0)
+    known = {one.snapshot_id: one.full_bytes for one in desired.source.snapshots}
+    sizes = [
+        ceil(full / 2**30) if (full := known.get(device.snapshot_id)) is not None else device.volume_gib or 0
+        for device in desired.source.devices
+        if device.snapshot_id
+    ]
+    largest = max(sizes, default=0)
     if largest * 1024 / (desired.minutes * 60) > SNAPSHOT_THROUGHPUT:
         yield _too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, desired.minutes, region)
+
+
+def _gib(source: Image) -> int:
+    """Return how much data the source's snapshots hold; the size of its volumes where EC2 does not say."""
+    return ceil(source.full_gib if source.full_gib is not None else source.volume_gib)
 
 
 def _too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:
     """Return the error for a time-based copy that asks for more than EC2 gives."""
     return TooFast(
         f"EC2 cannot copy {what} to {region} within {minutes} minutes.",
-        why=f"Time-based copies get {limit} MiB/s at most; EC2 refuses a request that needs more.",
-        next_step="Give it longer with --complete-within, or leave that out: then EC2 copies as fast as it can.",
+        why=f"By default, time-based copies get {limit} MiB/s at most.",
+        next_step="Give it longer with --complete-within, or leave that out: then EC2 copies as fast as it can. With a "
+        "raised quota (L-E137849C): --no-preflight",
     )
