@@ -63,7 +63,9 @@ def json_of(document: Any) -> str:
 
 
 def write_text(text: str) -> None:
-    """Write a result."""
+    """Write a result; a locale that has no line to draw gets hyphens."""
+    if not (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
+        text = text.replace("─", "-")
     sys.stdout.write(text)
     sys.stdout.flush()
 

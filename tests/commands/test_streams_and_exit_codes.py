@@ -77,6 +77,7 @@ def test_every_locale_can_be_written_in(
     ran = process(arguments[0], source.image_id, where, WEST, *arguments[1:], "--from", HOME)
     assert (ran.returncode, "Traceback" in ran.stderr) == (0, False), ran.stderr
     assert the_copy(world, WEST).image_id in ran.stdout
+    assert "u2500" not in ran.stdout
 
 
 @pytest.mark.parametrize(
