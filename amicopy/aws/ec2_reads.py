@@ -11,7 +11,7 @@ from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.responses import NEWER_MEMBERS, image_from, principals_from, region_from, snapshot_from
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
-from amicopy.core.errors import ImageNotFound, SnapshotNotFound
+from amicopy.core.errors import ImageNotFound, SnapshotNotFound, Unreachable
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
 from amicopy.core.rate_limit import Pace
@@ -145,14 +145,9 @@ class Ec2Reads:
         """
         found: dict[str, list[str]] = {}
         for some in chunks(image_ids, _REFERENCES_PER_CALL):
-            token: dict[str, str] = {}
-            while True:
-                answer = self._call("DescribeImageReferences", ImageIds=some, **_ALL_REFERENCES, **token)
-                for reference in answer.get("ImageReferences", ()):
+            for page in self._pages("DescribeImageReferences", ImageIds=some, **_ALL_REFERENCES):
+                for reference in page.get("ImageReferences", ()):
                     found.setdefault(reference["ImageId"], []).append(reference.get("Arn", ""))
-                if not answer.get("NextToken"):
-                    break
-                token = {"NextToken": answer["NextToken"]}
         return found
 
     def _images(
@@ -325,11 +320,28 @@ class Ec2Reads:
         """Yield every item that a filter finds, over as many pages and calls as that takes."""
         for some in chunks(values, _FILTER_VALUES):
             filters = [{"Name": name, "Values": list(some)}, *also]
-            page = self._call(operation, Filters=filters, MaxResults=_PAGE, **parameters)
-            yield from page.get(member, ())
-            while token := page.get("NextToken"):
-                page = self._call(operation, Filters=filters, MaxResults=_PAGE, NextToken=token, **parameters)
+            for page in self._pages(operation, Filters=filters, MaxResults=_PAGE, **parameters):
                 yield from page.get(member, ())
+
+    def _pages(self, operation: str, **parameters: Any) -> Iterator[Mapping[str, Any]]:
+        """Yield every page of an answer.
+
+        Raises:
+            Unreachable: a token comes for the second time, so that the pages would never end.
+        """
+        page = self._call(operation, **parameters)
+        yield page
+        seen = set()
+        while token := page.get("NextToken"):
+            if token in seen:
+                raise Unreachable(
+                    f"EC2 in {self.region} never ends its answer to {operation}.",
+                    why="It has returned the same NextToken twice.",
+                    next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+                )
+            seen.add(token)
+            page = self._call(operation, NextToken=token, **parameters)
+            yield page
 
 
 def chunks(values: Iterable[_Item], size: int) -> Iterator[list[_Item]]:

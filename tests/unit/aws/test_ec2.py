@@ -12,7 +12,15 @@ from botocore.stub import Stubber
 from amicopy.aws.client import CallCounter
 from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.aws.session import Session
-from amicopy.core.errors import AccessDenied, CredentialsRejected, ImageNotFound, ImageUnavailable, NotOwner, Throttled
+from amicopy.core.errors import (
+    AccessDenied,
+    CredentialsRejected,
+    ImageNotFound,
+    ImageUnavailable,
+    NotOwner,
+    Throttled,
+    Unreachable,
+)
 from amicopy.core.models import BlockDevice, Image, Principal, Region
 from amicopy.core.write import Write, WriteOperation
 
@@ -188,6 +196,14 @@ def test_every_page_is_read_with_the_same_question(stub: StubbedEc2, ec2: Ec2) -
     stub.answers("describe_images", {**images(), "NextToken": "three"}, **asked, NextToken="two")
     stub.answers("describe_images", images("ami-2"), **asked, NextToken="three")
     assert list(ec2.describe_own_images(["ami-1"])) == ["ami-1", "ami-2"]
+
+
+def test_pages_that_never_end_are_given_up(stub: StubbedEc2, ec2: Ec2) -> None:
+    asked = {"Filters": [named("image-id", "ami-1")], **OUR_IMAGES}
+    stub.answers("describe_images", {**images(), "NextToken": "again"}, **asked)
+    stub.answers("describe_images", {**images(), "NextToken": "again"}, **asked, NextToken="again")
+    with pytest.raises(Unreachable, match="never ends its answer to DescribeImages"):
+        ec2.describe_own_images(["ami-1"])
 
 
 def test_nothing_is_asked_about_nothing(stub: StubbedEc2, ec2: Ec2, calls: CallCounter) -> None:
