@@ -177,10 +177,13 @@ def test_copy_removes_a_copy_of_the_source_region_and_nothing_else(amicopy: Run,
     assert len(world.images("us-west-2")) == 1
 
 
-def test_all_pending_spares_a_copy_of_our_copy_that_carries_our_tag(amicopy: Run, world: World, source: str) -> None:
+def test_all_pending_spares_a_copy_of_our_copy_that_carries_our_tag(
+    amicopy: Run, world: World, source: str, clock: FakeClock
+) -> None:
     second = amicopy("copy", source, "--to", "us-west-2").out.split()[1]
     theirs = {"SourceRegion": "us-west-2", "SourceImageId": second, "Name": "theirs", "CopyImageTags": True}
     answer = world.call("CopyImage", theirs, region="eu-west-1")
+    clock.advance(1)  # until EC2 shows it
     ran = amicopy("cancel", "--all-pending", "--in", "eu-west-1", "--yes")
     assert ran.code == 0, ran.err
     assert [image.image_id for image in world.images("eu-west-1")] == [answer["ImageId"]]
