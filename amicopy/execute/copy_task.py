@@ -213,12 +213,13 @@ class CopyTask:
 
         Return False if it does not appear in time, or at once with ``--no-wait``.
         """
+        then = f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate"
         if not self._options.wait:
             patience = timedelta(0)
+            then = "if it was cancelled, only a run without --no-wait makes it anew"
         yield NoteAdded(
             **self._about(),
-            text="an earlier run started this copy with another name, description or tags; waiting up to "
-            f"{length_text(patience)} for it to appear, to avoid a duplicate",
+            text=f"an earlier run started this copy with another name, description or tags; {then}",
         )
         give_up = self._clock.now() + patience
         while True:

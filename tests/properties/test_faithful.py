@@ -141,7 +141,9 @@ def cases(draw: st.DrawFn) -> Case:
     if labels == "none" or (labels == "one more" and not full):
         options += ["--tag", "Release=1", "--tag", "Empty="]
     if not stored and (not _is_public(members) or permissions == "none") and draw(st.booleans()):
-        options += draw(st.sampled_from([["--encrypt"], ["--kms-key", "alias/web"], ["--kms-key", f"{EAST}={KEY}"]]))
+        options += draw(
+            st.sampled_from([["--encrypt"], ["--kms-key", "alias/web"], ["--kms-key", f"{EAST}={KEY}", "--encrypt"]])
+        )
     dated = draw(st.sampled_from(["carry", "carry", "none", "after"]))
     if dated == "none":
         options += ["--no-deprecation"]

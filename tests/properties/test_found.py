@@ -1,7 +1,7 @@
 """What the search for a broken promise has found, each as small as it gets."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -149,7 +149,7 @@ def test_a_run_that_was_suspended_does_not_take_its_new_copy_for_dead(
     assert ran.code == 0, ran.err
 
 
-def test_runs_that_do_not_wait_get_past_a_request_whose_copy_is_dead(
+def test_runs_that_do_not_wait_leave_a_request_whose_copy_is_dead_to_one_that_does(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
     source = a_source(world)
@@ -159,8 +159,12 @@ def test_runs_that_do_not_wait_get_past_a_request_whose_copy_is_dead(
     world.call("DeregisterImage", {"ImageId": the_copy(world, WEST).image_id}, region=WEST)
     source.tags["Changed"] = "since"
     for _ in range(3):
-        amicopy(*command)
+        before = clock.now()
+        ran = amicopy(*command)
+        assert "if it was cancelled, only a run without --no-wait makes it anew" in ran.err
+        assert (world.images(WEST), clock.now() - before < timedelta(minutes=1)) == ([], True)
         clock.advance(600)
+    assert amicopy(*command[:-1]).code == 0
     assert the_copy(world, WEST).tags["Changed"] == "since"
 
 
