@@ -226,8 +226,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeImageAttribute.
         """
-        self._paces["DescribeImageAttribute"].wait()
-        answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
+        answer = self._paced("DescribeImageAttribute", ImageId=image_id, Attribute="launchPermission")
         return principals_from(answer.get("LaunchPermissions", ()))
 
     def uefi_data(self, image_id: str) -> str:
@@ -239,8 +238,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeImageAttribute.
         """
-        self._paces["DescribeImageAttribute"].wait()
-        answer = self._call("DescribeImageAttribute", ImageId=image_id, Attribute="uefiData")
+        answer = self._paced("DescribeImageAttribute", ImageId=image_id, Attribute="uefiData")
         data: str = answer.get("UefiData", {}).get("Value", "")
         return data
 
@@ -253,8 +251,7 @@ class Ec2Reads:
 
         AWS: EC2 DescribeSnapshotAttribute.
         """
-        self._paces["DescribeSnapshotAttribute"].wait()
-        answer = self._call("DescribeSnapshotAttribute", SnapshotId=snapshot_id, Attribute="createVolumePermission")
+        answer = self._paced("DescribeSnapshotAttribute", SnapshotId=snapshot_id, Attribute="createVolumePermission")
         return principals_from(answer.get("CreateVolumePermissions", ()))
 
     def encryption_by_default(self) -> bool:
@@ -322,6 +319,11 @@ class Ec2Reads:
             filters = [{"Name": name, "Values": list(some)}, *also]
             for page in self._pages(operation, Filters=filters, MaxResults=_PAGE, **parameters):
                 yield from page.get(member, ())
+
+    def _paced(self, operation: str, **parameters: Any) -> Mapping[str, Any]:
+        """Return the answer to a call that EC2 limits by itself, as soon as that limit allows it."""
+        self._paces[operation].wait()
+        return self._call(operation, **parameters)
 
     def _pages(self, operation: str, **parameters: Any) -> Iterator[Mapping[str, Any]]:
         """Yield every page of an answer.

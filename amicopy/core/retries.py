@@ -47,7 +47,7 @@ _Result = TypeVar("_Result")
 
 
 class Retry(Protocol):
-    """Calls a read until it succeeds or there is no use in another attempt."""
+    """Calls a read until it succeeds or another attempt would be pointless."""
 
     def __call__(self, read: Callable[[], _Result], /) -> _Result:
         """Return what the read returns; raise its last error."""

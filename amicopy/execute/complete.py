@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
@@ -73,10 +74,7 @@ def _write(
     except (AccessDenied, OperationNotPermitted) as error:
         return [error]
     yield AttributeWritten(
-        at=clock.now(),
-        source=desired.source.reference,
-        destination=desired.destination,
-        image_id=copy.image_id,
+        **_about(desired, copy, clock),
         what=difference.done,
     )
     return []
@@ -92,13 +90,20 @@ def _still_shared(
         lost |= who - now.volume_permissions.get(device, frozenset())
     if lost:
         yield NoteAdded(
-            at=clock.now(),
-            source=desired.source.reference,
-            destination=desired.destination,
-            image_id=copy.image_id,
+            **_about(desired, copy, clock),
             text=f"the source is no longer shared with {', '.join(map(str, sorted(lost)))}, so the copy is not either",
         )
     return now
+
+
+def _about(desired: DesiredCopy, copy: Image, clock: Clock) -> dict[str, Any]:
+    """Return what every event has."""
+    return {
+        "at": clock.now(),
+        "source": desired.source.reference,
+        "destination": desired.destination,
+        "image_id": copy.image_id,
+    }
 
 
 def _not_faithful(source: Image, copy: Image, left: Iterable[Difference]) -> NotFaithful:
@@ -115,10 +120,7 @@ def _without_past_date(desired: DesiredCopy, copy: Image, clock: Clock) -> Work[
     if date is None or date > clock.now() or copy.deprecate_at is not None:
         return desired
     yield NoteAdded(
-        at=clock.now(),
-        source=desired.source.reference,
-        destination=desired.destination,
-        image_id=copy.image_id,
+        **_about(desired, copy, clock),
         text=f"the deprecation date {date:%Y-%m-%d %H:%M} has passed meanwhile, so the copy gets none",
     )
     return replace(desired, deprecate_at=None, deprecate_after=None)

@@ -121,12 +121,12 @@ class CopyTask:
                 assert self.row.copy is not None  # such a row always has a copy
                 return self.row.copy
             case Action.JOIN:
-                yield self._event(CopyJoined)
                 return (yield from self._joined())
             case _:
                 return (yield from self._copied())
 
     def _joined(self) -> Work[Image | None]:
+        yield self._event(CopyJoined)
         if not self._options.wait:
             yield self.leave(LeftBecause.NO_WAIT)
             return None
@@ -167,13 +167,11 @@ class CopyTask:
                 return self._as_created((yield from self._available()))
             except _MadeMeanwhile as made:
                 self.image_id = made.image_id
-                yield self._event(CopyJoined)
                 return (yield from self._joined())
             except TokenMismatch:
                 # A failed attempt of ours stands for a token before any that can live; but it may be another one.
                 patience = _BRIEF_PATIENCE if attempt < len(self.row.failed) else VISIBLE_WITHIN
                 if (yield from self._earlier_request(patience)):
-                    yield self._event(CopyJoined)
                     return (yield from self._joined())
                 if not self._options.wait:
                     yield self.leave(LeftBecause.NO_WAIT)
@@ -216,7 +214,7 @@ class CopyTask:
         then = f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate"
         if not self._options.wait:
             patience = timedelta(0)
-            then = "if it was cancelled, only a run without --no-wait makes it anew"
+            then = "if it was cancelled, only a run without --no-wait creates it again"
         yield NoteAdded(
             **self._about(),
             text=f"an earlier run started this copy with another name, description or tags; {then}",

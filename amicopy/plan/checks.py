@@ -4,14 +4,13 @@ What could not be read is not taken for a problem.
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION
 from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
-from amicopy.plan.attributes.deprecation import deprecation_date
+from amicopy.plan.attributes.deprecation import creation_date, deprecation_date
 from amicopy.plan.cost import time_problems
 from amicopy.plan.findings import RegionSettings
 
@@ -72,8 +71,7 @@ def public_problems(
                 why="EC2 allows no watermark on a public AMI (AttachImageWatermark), and CopyImage carries watermarks.",
                 next_step="Leave the copy private (--no-permissions), or share it with accounts: --share ACCOUNT",
             )
-        date = deprecation_date(desired, copy) if copy else _date_of_new_copy(desired)
-        created = datetime.fromisoformat(copy.created_at) if copy and copy.created_at else desired.as_of
+        date, created = deprecation_date(desired, copy), creation_date(desired, copy) or desired.as_of
         if date and created and date > created + MAX_PUBLIC_DEPRECATION:
             yield NotShareable(
                 f"The copy in {region} should be public and be deprecated on {date:%Y-%m-%d}, which is too late.",
@@ -101,12 +99,6 @@ def public_problems(
             why="It is a setting of the account; amicopy never switches it off.",
             next_step="Leave the permissions behind: --no-permissions, or --share ACCOUNT",
         )
-
-
-def _date_of_new_copy(desired: DesiredCopy) -> datetime | None:
-    if desired.deprecate_after is not None and desired.as_of is not None:
-        return desired.as_of + desired.deprecate_after
-    return desired.deprecate_at
 
 
 def will_be_encrypted(desired: DesiredCopy, settings: RegionSettings) -> str:

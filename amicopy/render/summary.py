@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from amicopy.core.errors import AmicopyError
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.plan.plan import Plan
+from amicopy.plan.plan import Plan, Row
 from amicopy.render.text import counted, error_lines, safe
 
 _LEFT_WHY = {
@@ -24,7 +24,7 @@ def refusal_lines(plan: Plan) -> Iterator[str]:
         for problem in row.problems:
             if (problem.what, problem.why) not in shown:
                 shown.add((problem.what, problem.why))
-                label = "refused" if plan.refused else "error (best effort)" if row.best_effort else "error"
+                label = "refused" if plan.refused else _label(row)
                 yield from error_lines(problem, label=label)
     if not plan.refused:
         return
@@ -69,7 +69,11 @@ def _failure_lines(outcome: Outcome, error: AmicopyError, same_command: str) -> 
         goes_on = outcome.available_at is None and outcome.copying_since is not None
         words = f"The copy is {outcome.image_id} in {outcome.region}, of {outcome.row.source.reference}"
         error = error.with_detail(f"{words}; EC2 keeps copying it." if goes_on else f"{words}.")
-    yield from error_lines(error, label="error (best effort)" if outcome.row.best_effort else "error")
+    yield from error_lines(error, label=_label(outcome.row))
+
+
+def _label(row: Row) -> str:
+    return "error (best effort)" if row.best_effort else "error"
 
 
 def wider_lines(plan: Plan) -> Iterator[str]:

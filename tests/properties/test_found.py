@@ -161,7 +161,7 @@ def test_runs_that_do_not_wait_leave_a_request_whose_copy_is_dead_to_one_that_do
     for _ in range(3):
         before = clock.now()
         ran = amicopy(*command)
-        assert "if it was cancelled, only a run without --no-wait makes it anew" in ran.err
+        assert "if it was cancelled, only a run without --no-wait creates it again" in ran.err
         assert (world.images(WEST), clock.now() - before < timedelta(minutes=1)) == ([], True)
         clock.advance(600)
     assert amicopy(*command[:-1]).code == 0

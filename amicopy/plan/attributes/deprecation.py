@@ -50,11 +50,22 @@ def deprecate_at(draft: Draft) -> datetime | None:
     return source.deprecate_at
 
 
-def deprecation_date(desired: DesiredCopy, copy: Image) -> datetime | None:
-    """Return the date from which the copy should be deprecated: the source's, or one relative to its creation."""
-    if desired.deprecate_after is not None and copy.created_at:
-        return datetime.fromisoformat(copy.created_at) + desired.deprecate_after
+def deprecation_date(desired: DesiredCopy, copy: Image | None) -> datetime | None:
+    """Return the date from which the copy should be deprecated: the source's, or one relative to its creation.
+
+    A copy that does not exist yet counts as created when the plan was made.
+    """
+    created = creation_date(desired, copy)
+    if desired.deprecate_after is not None and created is not None:
+        return created + desired.deprecate_after
     return desired.deprecate_at
+
+
+def creation_date(desired: DesiredCopy, copy: Image | None) -> datetime | None:
+    """Return when the copy was created; None if EC2 does not say. A new one counts as created with the plan."""
+    if copy is None:
+        return desired.as_of
+    return datetime.fromisoformat(copy.created_at) if copy.created_at else None
 
 
 def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:

@@ -13,7 +13,7 @@ from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_policy import ACTIONS, Action, Where
 
-CALLING = {"_call", "_described", "_by_id", "_pages"}
+CALLING = {"_call", "_described", "_by_id", "_pages", "_paced"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}
 READS = ("Describe", "Get", "List")
 
