@@ -83,6 +83,7 @@ _NOT_RENEWED = (
     TokenRetrievalError,
     getattr(botocore.exceptions, "LoginError", SSOError),  # since botocore 1.41
 )
+_NAMES = {"ec2": "EC2", "kms": "AWS KMS", "ssm": "Systems Manager", "sts": "AWS STS"}
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
@@ -95,7 +96,7 @@ def our_error(
     """
     if was_authenticated and isinstance(error, MetadataRetrievalError):
         return Unreachable("The instance metadata service does not renew the credentials.", why=str(error))
-    if (was_authenticated and isinstance(error, _NOT_RENEWED)) or _still_expired(error):
+    if (was_authenticated and isinstance(error, _NOT_RENEWED)) or is_still_expired(error):
         return _expired(str(error))
     match error:
         case ClientError():
@@ -113,29 +114,39 @@ def our_error(
             return RequestRefused(f"{operation} in {region} cannot be sent.", code="ParamValidation", why=str(error))
         case ResponseParserError():
             return Unreachable(
-                f"The answer to {operation} from {region} is not EC2's.",
+                f"The answer to {operation} from {region} is not one of {service_name(service)}.",
                 why="It is not valid XML: a proxy's page, or a truncated answer.",
                 next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
             )
         case HTTPClientError() | BotoConnectionError():
             return Unreachable(
-                f"EC2 in {region} does not answer.",
+                f"{service_name(service)} in {region} does not answer.",
                 why=str(error),
                 next_step="Check the network, that endpoint, and the region's health, then run the same command again.",
             )
         case _ if isinstance(error, _NO_CREDENTIALS):
-            return CredentialsMissing(
-                "There are no usable AWS credentials.",
-                why=str(error),
-                next_step="Log in (aws sso login), name a profile with --profile or AWS_PROFILE, or set "
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To try amicopy without AWS: --sandbox.",
-            )
+            return no_credentials(str(error))
         case BotoCoreError():
             return configuration_error(error)
     return None
 
 
-def _still_expired(error: Exception) -> bool:
+def service_name(service: str) -> str:
+    """Return a service's name for errors, given botocore's."""
+    return _NAMES.get(service, service)
+
+
+def no_credentials(why: str) -> CredentialsMissing:
+    """Return the error about credentials that aren't there."""
+    return CredentialsMissing(
+        "There are no usable AWS credentials.",
+        why=why,
+        next_step="Log in (aws sso login), name a profile with --profile or AWS_PROFILE, or set "
+        "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. To try amicopy without AWS: --sandbox.",
+    )
+
+
+def is_still_expired(error: Exception) -> bool:
     """Return whether botocore has renewed credentials and got expired ones: it raises a plain RuntimeError."""
     return isinstance(error, RuntimeError) and "refreshed credentials are still expired" in str(error)
 
@@ -169,7 +180,9 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             next_step="Check them with: aws sts get-caller-identity",
         )
     if code in _SERVER or status >= 500:
-        return Unreachable(f"EC2 in {region} failed to answer {operation}.", why=f"{code}: {message}")
+        return Unreachable(
+            f"{service_name(service)} in {region} failed to answer {operation}.", why=f"{code}: {message}"
+        )
     advice = advice_for(message)
     match code:
         case "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed":

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import botocore.loaders
@@ -13,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError
 
 from amicopy.aws.configuration import client_error, configuration_error
+from amicopy.aws.credentials import load_credentials
 from amicopy.aws.startup.handlers import SERVICES
 from amicopy.aws.startup.sessions import botocore_session, client_settings, stock_botocore
 from amicopy.aws.startup.tls import SharedTlsContext
@@ -56,11 +58,14 @@ class Session:
         credentials: Credentials | None = None,
         endpoint_url: str | None = None,
         timeout_seconds: int | None = None,
+        while_asking: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Read the configuration.
 
         ``session`` brings its own profile and credentials, and isn't changed. ``region`` and ``endpoint_url`` take
         precedence over what is configured. With ``timeout_seconds`` a call that takes longer fails and isn't retried.
+        Credentials are loaded when the first client is created, within ``while_asking()``: botocore may ask for an
+        MFA code at the terminal then.
 
         Raises:
             CredentialsMissing: the profile doesn't exist, or a file can't be read.
@@ -86,6 +91,9 @@ class Session:
         self._create: Callable[..., Any] = getattr(session, "client", None) or self._session.create_client
         self._clients: dict[tuple[str, str], Any] = {}
         self._lock = threading.Lock()
+        self._while_asking = while_asking
+        self._caller_session = session  # its clients may have credentials that only they know
+        self._are_credentials_loaded = False
         self.is_authenticated = False  # AWS has accepted these credentials at least once
         self._tls = None if stock_botocore() else SharedTlsContext()
 
@@ -122,7 +130,8 @@ class Session:
         """Return the botocore client for ``service`` in ``region``, created on first use.
 
         Raises:
-            CredentialsMissing: the profile, the configuration or the source of credentials is broken.
+            CredentialsMissing: there are none, or the profile, the configuration or their source is broken.
+            CredentialsRejected, CredentialsExpired, Unreachable: their source gives none.
             UsageError: the endpoint isn't a URL, or a setting isn't a number.
             LookupError: amicopy doesn't use this service; a bug of ours.
         """
@@ -132,6 +141,12 @@ class Session:
                 "which decides whose event handlers are registered."
             )
         with self._lock:
+            if not self._are_credentials_loaded:
+                with self._while_asking():
+                    load_credentials(
+                        self._caller_session or self._session, self._session, required=self._caller_session is None
+                    )
+                self._are_credentials_loaded = True
             if (service, region) not in self._clients:
                 self._clients[service, region] = self._create_client(service, region)
             return self._clients[service, region]

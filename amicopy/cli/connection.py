@@ -10,7 +10,7 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import write_failure
-from amicopy.cli.signals import stopping_on_signals
+from amicopy.cli.signals import ending_on_interrupt, stopping_on_signals
 from amicopy.cli.terminal import exit_code_of, reported_bug, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
@@ -55,7 +55,7 @@ def connected(options: ConnectionOptions, clock: Clock) -> Iterator[Session]:
         SandboxUnavailable: its libraries are not installed.
     """
     if not options.sandbox:
-        yield Session(profile=options.profile, endpoint_url=options.endpoint_url)
+        yield Session(profile=options.profile, endpoint_url=options.endpoint_url, while_asking=ending_on_interrupt)
         return
     with started_sandbox(clock) as running:
         keys = running.environment

@@ -6,9 +6,11 @@ Handlers raise nothing: an exception in a signal handler could interrupt any lin
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from amicopy.core.errors import Interrupted
 from amicopy.core.parallel import Stop
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -34,9 +36,26 @@ def stopping_on_signals(stop: Stop) -> Iterator[None]:
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let Ctrl-C end what happens here at once, as a question at the terminal should."""
+    """Let Ctrl-C end what happens here at once, as a question at the terminal should; in the main thread only."""
+    if threading.current_thread() is not threading.main_thread():  # Python allows signal handlers in the main one only
+        yield
+        return
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def ending_on_interrupt() -> Iterator[None]:
+    """Let Ctrl-C end the command while botocore asks for an MFA code, or waits for a source of credentials.
+
+    Raises:
+        Interrupted: on Ctrl-C.
+    """
+    try:
+        with interruptible():
+            yield
+    except KeyboardInterrupt as error:
+        raise Interrupted("Interrupted; nothing was started.") from error
