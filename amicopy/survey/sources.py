@@ -6,7 +6,7 @@ from functools import partial
 from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AccessDenied, AmicopyError, ImageNotFound, NotOwner, StorageNotShared
+from amicopy.core.errors import AccessDenied, AmicopyError, ImageNotFound, NotOwner, SnapshotNotFound, StorageNotShared
 from amicopy.core.models import Image, ImageState, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, all_at_once, run_all
 from amicopy.core.retries import Retry, once
@@ -105,13 +105,17 @@ def _source(image: Image, reads: _Reads, details: Details) -> Image:
             "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
         )
     permissions = _result(reads.launch_permissions, image.image_id)
+    is_foreign = bool(image.owner_alias or hidden) or (details.launch_permissions and permissions is None)
     return replace(
         image,
         launch_permissions=permissions,
-        is_foreign=bool(image.owner_alias or hidden) or (details.launch_permissions and permissions is None),
+        is_foreign=is_foreign,
         uefi_data=_result(reads.uefi_data, image.image_id),
         snapshots=tuple(
-            replace(snapshots[snapshot_id], volume_permissions=_result(reads.snapshot_permissions, snapshot_id))
+            replace(
+                snapshots[snapshot_id],
+                volume_permissions=_volume_permissions(reads.snapshot_permissions, snapshot_id, is_foreign=is_foreign),
+            )
             for snapshot_id in image.snapshot_ids
             if snapshot_id in snapshots
         ),
@@ -120,6 +124,23 @@ def _source(image: Image, reads: _Reads, details: Details) -> Image:
 
 def _result(reads: Mapping[str, Pending[_Detail]], resource_id: str) -> _Detail | None:
     return reads[resource_id].result() if resource_id in reads else None
+
+
+def _volume_permissions(
+    reads: Mapping[str, Pending[Permissions]], snapshot_id: str, *, is_foreign: bool
+) -> Permissions:
+    """Return a snapshot's permissions; None if they were not read, or only another account may read them.
+
+    What EC2 answers about another account's snapshot is not documented, so nothing that it answers is an error then.
+    """
+    try:
+        return _result(reads, snapshot_id)
+    except SnapshotNotFound:  # though DescribeSnapshots has it
+        return None
+    except AccessDenied:
+        if is_foreign:
+            return None
+        raise
 
 
 def _unless_foreign(read: Callable[[], frozenset[Principal]]) -> Permissions:

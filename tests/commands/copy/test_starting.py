@@ -832,6 +832,23 @@ def test_a_source_of_another_account_is_copied_if_its_storage_is_shared(amicopy:
     assert f"note: launch permissions of {source.image_id} cannot be read, so its copies get none" in ran.err
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "InvalidSnapshot.NotFound: The snapshot does not exist.",
+        "403 UnauthorizedOperation: You are not authorized to perform this operation.",
+        "403 AuthFailure: Not authorized for snapshot.",
+    ],
+)
+def test_whatever_ec2_answers_about_permissions_of_anothers_snapshot_the_source_is_copied(
+    amicopy: Run, world: World, answer: str
+) -> None:
+    source = shared_with_us(world, storage=True)
+    order(world, f"DescribeSnapshotAttribute@{HOME}=error:{answer}*always")
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source)), ran.err
+
+
 def test_that_tags_of_another_accounts_source_stay_behind_is_said(amicopy: Run, world: World) -> None:
     """EC2 shows tags to the owner only."""
     source = shared_with_us(world, storage=True)
