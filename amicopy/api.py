@@ -1,6 +1,7 @@
 """The Python API: what the commands do, as functions."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -165,19 +166,20 @@ def status(
     *,
     source_region: str | None = None,
     regions: str | Sequence[str] = "all",
+    exclude: str | Sequence[str] = (),
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
     context: Context | None = None,
 ) -> StatusResult:
-    """Return every copy of the AMIs in the regions named by ``regions``; reads only.
+    """Return every copy of the AMIs in the regions of ``regions``, without those of ``exclude``; reads only.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
     return StatusJob(
-        _context(context, session, profile, region), _about(image_ids, source_region), _listed(regions)
+        _context(context, session, profile, region), _about(image_ids, source_region, exclude), _listed(regions)
     ).look()
 
 
@@ -186,6 +188,7 @@ def verify(
     *,
     source_region: str | None = None,
     regions: str | Sequence[str] = "all",
+    exclude: str | Sequence[str] = (),
     request: CopyRequest | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
@@ -194,11 +197,15 @@ def verify(
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
+    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's).
+
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
-    asked = request or _about(image_ids, source_region)
+    asked = request or _about(image_ids, source_region, exclude)
+    if exclude:
+        asked = replace(asked, exclude=_listed(exclude))
     return VerifyJob(_context(context, session, profile, region), asked, _listed(regions)).verdict()
 
 
@@ -209,6 +216,7 @@ def cancel(
     source_region: str | None = None,
     available: bool = False,
     copy_ids: str | Iterable[str] = (),
+    exclude: str | Sequence[str] = (),
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -217,8 +225,8 @@ def cancel(
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
 
     ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
-    are copies. Sources are never removed. Returns the result for each image and snapshot. To look first, use
-    `CancelJob`.
+    are copies; ``exclude`` removes regions from ``regions``. Sources are never removed. Returns the result for each
+    image and snapshot. To look first, use `CancelJob`.
 
     Raises:
         ValueError: no id is given.
@@ -234,6 +242,7 @@ def cancel(
         source_region=source_region,
         available=available,
         copy_ids=own_ids,
+        exclude=_listed(exclude),
     )
     return job.remove(job.find())
 
@@ -256,8 +265,8 @@ def _context(
     return context
 
 
-def _about(image_ids: str | Iterable[str], source_region: str | None) -> CopyRequest:
-    return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids))
+def _about(image_ids: str | Iterable[str], source_region: str | None, exclude: str | Sequence[str]) -> CopyRequest:
+    return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids), exclude=_listed(exclude))
 
 
 def _principals(texts: Iterable[str]) -> frozenset[Principal]:

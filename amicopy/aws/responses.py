@@ -128,6 +128,7 @@ def snapshot_from(answer: Answer, region: str) -> Snapshot:
     return Snapshot(
         snapshot_id=answer["SnapshotId"],
         region=region,
+        owner_id=answer.get("OwnerId", ""),
         state=answer.get("State", ""),
         state_message=answer.get("StateMessage", ""),
         progress_percent=int(progress) if progress.isdigit() else None,

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from amicopy.cli.completion import complete_images, complete_region
+from amicopy.cli.completion import complete_images, complete_region, complete_regions
 from amicopy.core.durations import completion_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
@@ -184,6 +184,14 @@ def stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Co
 
 image_ids = click.argument(
     "image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images
+)
+
+exclude_option = option(
+    "--exclude",
+    multiple=True,
+    type=NameList(),
+    help="Regions or patterns to exclude from --in.",
+    shell_complete=complete_regions,
 )
 
 source_options = stacked(

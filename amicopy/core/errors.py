@@ -231,14 +231,20 @@ class Unreachable(AmicopyError):
 
 
 class AccessDenied(AmicopyError):
-    """IAM, or an SCP, forbids one action; ``action`` is the one to allow."""
+    """IAM forbids one action; ``action`` is the one to allow.
+
+    ``by_organization``: a service control policy denies it explicitly, which the account itself cannot change.
+    """
 
     slug = "access-denied"
     exit_code = ExitCode.ACCESS
 
-    def __init__(self, what: str, *, action: str, why: str = "", next_step: str = "") -> None:
+    def __init__(
+        self, what: str, *, action: str, by_organization: bool = False, why: str = "", next_step: str = ""
+    ) -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.action = action
+        self.by_organization = by_organization
 
 
 class NotOwner(AmicopyError):

@@ -93,6 +93,7 @@ class Snapshot:
 
     snapshot_id: str
     region: str
+    owner_id: str = ""
     state: str = "completed"
     state_message: str = ""
     progress_percent: int | None = None

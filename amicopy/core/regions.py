@@ -128,7 +128,11 @@ class NamedRegions:
                     )
 
     def __getitem__(self, field: str) -> tuple[str, ...]:
-        return self._named[field]
+        return self._named.get(field, ())
+
+    def spelled_out(self, field: str) -> frozenset[str]:
+        """Return the regions of ``field`` that are named one by one, not by a pattern."""
+        return frozenset(name for name in self[field] if not is_pattern(name))
 
     def enabled(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
         """Return the regions that the account has enabled; all that are known where EC2 could not be asked."""
@@ -137,15 +141,15 @@ class NamedRegions:
         return tuple(name for name, region in regions.items() if region.enabled)
 
     def resolve(self, field: str, ask: Callable[[], Mapping[str, Region] | None]) -> tuple[str, ...]:
-        """Return the regions of ``field``; the enabled regions are read only if there is a pattern.
+        """Return the regions of ``field`` without those of ``exclude``, each once.
+
+        The enabled regions are read only if there is a pattern.
 
         Raises:
-            UsageError: no enabled region matches.
+            UsageError: no enabled region matches, or all are excluded.
         """
         names = self[field]
-        if not any(map(is_pattern, names)):
-            return names
-        enabled = self.enabled(ask())
+        enabled = self.enabled(ask()) if any(map(is_pattern, names)) else ()
         chosen = [region for name in names for region in expand(name, enabled)]
         if not chosen:
             raise UsageError(
@@ -153,7 +157,15 @@ class NamedRegions:
                 why=f"The enabled regions are: {', '.join(enabled)}.",
                 next_step="Choose one of them.",
             )
-        return tuple(dict.fromkeys(chosen))
+        left_out = {region for name in self["exclude"] for region in expand(name, self.known)}
+        if left := tuple(region for region in dict.fromkeys(chosen) if region not in left_out):
+            return left
+        excluding = self._spelling.get("exclude", "exclude")
+        raise UsageError(
+            "No region is left.",
+            why=f"{excluding} removes every region of {self._spelling.get(field, field)} {','.join(names)}.",
+            next_step=f"Remove a region from {excluding}.",
+        )
 
     def destinations(self, enabled: Sequence[str] | None = None, *, in_source_region: bool = False) -> tuple[str, ...]:
         """Return the destinations: the regions of ``to`` without those of ``exclude``, given the enabled regions."""

@@ -32,6 +32,7 @@ class Target:
     region: str
     resource_id: str
     source: str  # ``REGION/AMI``, where known
+    account: str = ""  # whose it is, where known
     state: TargetState
     reason: str
     was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
@@ -132,6 +133,7 @@ def _source_target(image: Image) -> Target | None:
         region=image.region,
         resource_id=image.image_id,
         source=source_of(image),
+        account=image.owner_id,
         state=TargetState.KEEP,
         reason="it is named as a source; to remove this copy itself: "
         f"amicopy cancel --copy {image.image_id} --in {image.region}",
@@ -166,6 +168,7 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
         region=image.region,
         resource_id=image.image_id,
         source=origin,
+        account=image.owner_id,
         state=state,
         reason=reason,
         is_named=not source,
@@ -195,6 +198,7 @@ def _orphans(
                 region=ec2.region,
                 resource_id=snapshot_id,
                 source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
+                account=snapshots[snapshot_id].owner_id,
                 state=TargetState.KEEP if spared else TargetState.CANCEL,
                 reason=f"it was made for {owner}, which is gone{words}",
             )

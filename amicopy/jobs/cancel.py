@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.errors import AccessDenied, AmicopyError, ExitCode
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
 from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
 from amicopy.jobs.context import Context
-from amicopy.survey.destinations import survey_regions
+from amicopy.survey.destinations import closed_note, survey_regions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +19,17 @@ class CancelResult:
 
     targets: tuple[Target, ...]
     unread: tuple[AmicopyError, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def going(self) -> tuple[Target, ...]:
         """What will be removed."""
         return tuple(target for target in self.targets if target.state is TargetState.CANCEL)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts whose images and snapshots will be removed."""
+        return tuple(sorted({target.account for target in self.going if target.account}))
 
     @property
     def exit_code(self) -> ExitCode:
@@ -54,6 +60,7 @@ class CancelJob:
         source_region: str | None = None,
         available: bool = False,
         copy_ids: Sequence[str] = (),
+        exclude: Sequence[str] = (),
     ) -> None:
         """Resolve the regions. ``copy_ids`` are ids of copies; ``image_ids`` those of sources, or of copies elsewhere.
 
@@ -62,7 +69,9 @@ class CancelJob:
         """
         self._context = context
         source_region = context.source_region(source_region)
-        named = NamedRegions(context.session.partitions, source_region, {"regions": regions}, context.spelling)
+        fields = {"regions": regions, "exclude": exclude}
+        named = NamedRegions(context.session.partitions, source_region, fields, context.spelling)
+        self._spelled_out = named.spelled_out("regions")
         self.regions = named.resolve("regions", lambda: survey_regions(context.clients[source_region])[0])
         self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
         if image_ids or copy_ids:
@@ -72,12 +81,20 @@ class CancelJob:
         """Return what would go, and what would not and why; reads only."""
         clients = self._context.clients
         looks = ((region, partial(self._looked, clients[region])) for region in self.regions)
-        found = all_at_once(looks, self._context.stop).values()
-        targets = [target for one in found if not isinstance(one, AmicopyError) for target in one]
+        found = all_at_once(looks, self._context.stop)
+        read = {region: one for region, one in found.items() if not isinstance(one, AmicopyError)}
+        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
+        closed = [region for region, error in unread.items() if self._is_closed(region, error)] if read else []
+        self.regions = tuple(read)
         return CancelResult(
-            targets=self._without_sources(targets),
-            unread=tuple(one for one in found if isinstance(one, AmicopyError)),
+            targets=self._without_sources([target for one in read.values() for target in one]),
+            unread=tuple(error for region, error in unread.items() if region not in closed),
+            notes=(closed_note(closed),) if closed else (),
         )
+
+    def _is_closed(self, region: str, error: AmicopyError) -> bool:
+        """Return whether a pattern matches the region and a service control policy closes it."""
+        return region not in self._spelled_out and isinstance(error, AccessDenied) and error.by_organization
 
     def _without_sources(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets; an available image that is the source of other copies stays.
@@ -111,7 +128,7 @@ class CancelJob:
             for target in found.targets
         }
         # An interruption only ends the search for late snapshots: what was removed has to be reported.
-        return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread)
+        return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread, notes=found.notes)
 
     def _looked(self, ec2: Ec2) -> tuple[Target, ...] | AmicopyError:
         """Return what is in one region, or why that could not be read."""

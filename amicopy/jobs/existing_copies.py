@@ -10,13 +10,13 @@ from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
-from amicopy.core.regions import NamedRegions, is_pattern
+from amicopy.core.regions import NamedRegions
 from amicopy.core.request import CopyRequest, check_request
 from amicopy.core.retries import Retry
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
-from amicopy.survey.destinations import survey_destinations, survey_regions
+from amicopy.survey.destinations import survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.sources import Details, survey_sources
 
 
@@ -36,13 +36,14 @@ class ExistingCopies:
         check_request(request, context.spelling)
         self.context = context
         self.source_region = context.source_region(request.source_region)
-        named = NamedRegions(context.session.partitions, self.source_region, {"regions": regions}, context.spelling)
+        fields = {"regions": regions, "exclude": request.exclude}
+        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
         self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop, context.with_retries))
         self.destinations = named.resolve("regions", lambda: self._regions)
-        self._are_named = not any(map(is_pattern, named["regions"]))
+        self._spelled_out = named.spelled_out("regions")
         self._request = replace(
             request,
             source_region=self.source_region,
@@ -76,6 +77,9 @@ class ExistingCopies:
             self._notes,
             every=True,
         )
+        survey = without_closed_regions(survey, self._spelled_out)
+        self.destinations = tuple(one.region for one in survey.destinations)
+        self._notes = survey.notes  # a later look does not ask closed regions again
         everything = [image for one in survey.destinations.values() for image in one.copies]
         unknown = [
             source.image_id
@@ -95,9 +99,8 @@ class ExistingCopies:
     def without_copy(self, regions: Iterable[str]) -> tuple[str, ...]:
         """Return where a copy is missing: regions named one by one; all of them where there is none at all."""
         have = set(regions)
-        if self._are_named or not have:
-            return tuple(region for region in self.destinations if region not in have and region != self.source_region)
-        return ()
+        missing = (region for region in self.destinations if region not in have and region != self.source_region)
+        return tuple(region for region in missing if region in self._spelled_out or not have)
 
 
 def unread_code(survey: Survey) -> ExitCode:

@@ -16,7 +16,7 @@ from amicopy.core.request import CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
 from amicopy.plan.plan import Plan, with_notes, with_refusals
-from amicopy.survey.destinations import look_up, survey_destinations, survey_regions
+from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.iam_preflight import forbidden_writes
 from amicopy.survey.sources import Details, located, survey_sources
 
@@ -141,7 +141,7 @@ class Planning:
             notes,
             looked_up=asked.looked_up,
         )
-        return plan_copies(request, survey)
+        return plan_copies(request, without_closed_regions(survey, asked.named.spelled_out("to")))
 
     def _survey_sources(self) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
         """Read the sources and EC2's list of regions, and look for copies where that is certain, all at once.

@@ -34,14 +34,17 @@ def _verdicts(target: Target) -> Iterator[list[str]]:
         yield [target.region, snapshot_id, safe(verdict)]
 
 
-def cancel_document(targets: Sequence[Target], unread: Sequence[AmicopyError], exit_code: ExitCode) -> dict[str, Any]:
+def cancel_document(
+    targets: Sequence[Target], unread: Sequence[AmicopyError], exit_code: ExitCode, notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
     return {
-        **envelope("cancel", exit_code, error=next(iter(unread), None)),
+        **envelope("cancel", exit_code, error=next(iter(unread), None), notes=notes),
         "unread": [error_document(error) for error in unread],
         "targets": [
             {
                 "region": target.region,
+                "account": target.account or None,
                 "resource_id": target.resource_id,
                 "source": target.source or None,
                 "state": str(target.state),

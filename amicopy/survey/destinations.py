@@ -3,7 +3,8 @@
 What IAM does not allow to read becomes a note, unless the run cannot do without it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 
@@ -90,6 +91,28 @@ def survey_destinations(
                 yield destination, partial(look, destination, clients[destination], clients.kms(destination))
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
+
+
+def without_closed_regions(survey: Survey, named: Collection[str]) -> Survey:
+    """Return the survey without the regions that a service control policy closes, and with a note about them.
+
+    Control Tower's Region deny control is one. EC2 lists such a region as enabled, so that a pattern matches it. Those
+    in ``named`` stay, and so does everything if nothing would be left.
+    """
+    closed = {
+        one.region: problem
+        for one in survey.destinations.values()
+        if one.region not in named and isinstance(problem := one.problem, AccessDenied) and problem.by_organization
+    }
+    left = {where: found for where, found in survey.destinations.items() if where.region not in closed}
+    if not closed or not left:
+        return survey
+    return replace(survey, destinations=left, notes=(*survey.notes, closed_note(closed)))
+
+
+def closed_note(regions: Iterable[str]) -> str:
+    """Return the note about regions that a pattern matches and a service control policy closes."""
+    return f"left out, because a service control policy closes them: {', '.join(regions)}"
 
 
 def _same(findings: DestinationFindings) -> DestinationFindings:

@@ -11,6 +11,7 @@ from amicopy.cli.options import (
     ImageId,
     NameList,
     connection_options,
+    exclude_option,
     option,
     output_options,
     source_options,
@@ -35,6 +36,7 @@ Exit codes:
     help="Regions, patterns, or 'all'.",
     shell_complete=complete_regions,
 )
+@exclude_option
 @source_options
 @option(
     "--copy", "copy_ids", multiple=True, type=ImageId(), help="Id of a copy to remove, and nothing else; repeatable."
@@ -81,6 +83,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             copy_ids=options["copy_ids"],
             source_region=options["source_region"] or "",
             regions=options["regions"],
+            exclude=options["exclude"],
             connection=connection,
             output=output,
             available=options["available"],

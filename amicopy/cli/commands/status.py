@@ -10,6 +10,7 @@ from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
     connection_options,
+    exclude_option,
     image_ids,
     option,
     output_options,
@@ -35,6 +36,7 @@ Exit codes:
     help="Where to look. Default: every enabled region.",
     shell_complete=complete_regions,
 )
+@exclude_option
 @source_options
 @option("--watch", is_flag=True, help="Keep watching until no copy is pending.")
 @connection_options
@@ -52,7 +54,9 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy status ami-0abcdef1234567890 --watch
     """
     connection, output = connection_from(options), output_from(options)
-    request = CopyRequest(source_region=options["source_region"] or "", image_ids=options["image_ids"])
+    request = CopyRequest(
+        source_region=options["source_region"] or "", image_ids=options["image_ids"], exclude=options["exclude"]
+    )
     from amicopy.cli.handlers.status import StatusCommand, status
 
     return status(

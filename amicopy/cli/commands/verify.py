@@ -11,6 +11,7 @@ from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
     connection_options,
+    exclude_option,
     image_ids,
     option,
     output_options,
@@ -36,6 +37,7 @@ Exit codes:
     help="Where to look. Default: every enabled region.",
     shell_complete=complete_regions,
 )
+@exclude_option
 @source_options
 @wanted_options
 @option("--repair", is_flag=True, help="Write what is missing, if EC2 allows it on an existing image.")

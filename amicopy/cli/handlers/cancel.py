@@ -24,6 +24,7 @@ class CancelCommand:
     copy_ids: tuple[str, ...]
     source_region: str
     regions: tuple[str, ...]
+    exclude: tuple[str, ...]
     connection: ConnectionOptions
     output: OutputOptions
     available: bool = False
@@ -44,16 +45,22 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         source_region=command.source_region,
         available=command.available,
         copy_ids=command.copy_ids,
+        exclude=command.exclude,
     )
     found = job.find()
     if not command.output.quiet:
+        say(f"note: {note}" for note in found.notes)
         say(target_lines(found.targets))
     if not found.targets and not found.unread and not command.output.quiet:
         named = (*command.image_ids, *command.copy_ids)
         what = "of " + ", ".join(named) if named else "with our tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(job.regions)}"])
     if found.going and not command.dry_run:
-        if not command.yes and not confirmed(f"Remove {counted(len(found.going), 'of them', 'of them')}?"):
+        count = counted(len(found.going), "of them", "of them")
+        place = f"account {', '.join(found.accounts)}"
+        if command.yes and not command.output.quiet:
+            say([f"removing {count} from {place}"])
+        if not command.yes and not confirmed(f"Remove {count} from {place}?"):
             say(["nothing was changed"])
             return ExitCode.FAILED
         found = job.remove(found)
@@ -62,7 +69,7 @@ def _cancel(command: CancelCommand, context: Context) -> int:
 
 def _tell(found: CancelResult, output: OutputOptions) -> int:
     if output.format == "json":
-        document = cancel_document(found.targets, found.unread, found.exit_code)
+        document = cancel_document(found.targets, found.unread, found.exit_code, found.notes)
         written = to_stdout(partial(write_json, document))
     else:
         written = to_stdout(partial(write_targets, found.targets, output.format))

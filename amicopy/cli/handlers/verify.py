@@ -58,7 +58,8 @@ def _verify(command: VerifyCommand, context: Context) -> int:
         say(_intentions(verdict, command))
     if command.repair and not command.dry_run:
         asks = command.prune and verdict.prunable and not command.yes
-        if asks and not confirmed(f"Remove {counted(len(verdict.prunable), 'extra')}?"):
+        accounts = ", ".join(sorted({one.copy.owner_id for one, _ in verdict.prunable}))
+        if asks and not confirmed(f"Remove {counted(len(verdict.prunable), 'extra')} in account {accounts}?"):
             say(["nothing was changed"])
             return ExitCode.FAILED
         verdict = job.repaired(verdict, prunes=command.prune, told=told, pruned=changes.append)

@@ -4,7 +4,7 @@ import pytest
 
 from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.faults import parse_fault
-from amicopy.sandbox.records import Volume
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
 from amicopy.sandbox.world import World
 from tests.commands.copy.test_copy import writes
 from tests.conftest import Run
@@ -292,3 +292,12 @@ def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
     ran = amicopy("cancel", "--all-pending", "--in", "us-west-2", "--yes")
     assert ran.code == 0, ran.err
     assert [image.name for image in world.images("us-west-2")] == ["by hand"]
+
+
+def test_the_account_is_shown_before_anything_is_removed(amicopy: Run, clock: FakeClock, source: str) -> None:
+    pending_copy(amicopy, clock, source)
+    refused = amicopy("cancel", source, "--in", "us-west-2")
+    assert f"Remove 1 of them from account {DEFAULT_ACCOUNT}?" in refused.err
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--output", "json")
+    assert f"removing 1 of them from account {DEFAULT_ACCOUNT}\n" in ran.err
+    assert [target["account"] for target in ran.json["targets"]] == [DEFAULT_ACCOUNT]
