@@ -10,7 +10,7 @@ from amicopy.aws.session import Session
 from amicopy.aws.ssm import ParameterStore
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AccessDenied, AmicopyError
+from amicopy.core.errors import AccessDenied, AmicopyError, Unreachable
 from amicopy.core.models import Image
 from amicopy.core.write import Write, tag_list
 
@@ -42,6 +42,7 @@ class Ec2(Ec2Reads):
             StorageNotShared: its snapshots are not shared with us.
             TokenMismatch: this token was used with other parameters.
             NoRoom: too many copies are in progress; worth repeating later.
+            Unreachable: the answer names no image; worth repeating, as any call without a proper answer.
 
         AWS: EC2 CopyImage, called in the destination region.
         """
@@ -66,7 +67,13 @@ class Ec2(Ec2Reads):
             parameters["KmsKeyId"] = key
         if minutes:
             parameters["SnapshotCopyCompletionDurationMinutes"] = minutes
-        image_id: str = self._call("CopyImage", **parameters)["ImageId"]
+        image_id: str = self._call("CopyImage", **parameters).get("ImageId", "")
+        if not image_id:
+            raise Unreachable(
+                f"The answer to CopyImage from {self.region} has no ImageId.",
+                why="EC2 may have started the copy all the same.",
+                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+            )
         return image_id
 
     def write(self, write: Write) -> None:

@@ -88,6 +88,12 @@ def not_answered(clock: Clock) -> Retrying:
     )
 
 
+def overloaded(clock: Clock) -> Retrying:
+    """Repeat a write that needs nothing but EC2's attention: throttled, or without a proper answer."""
+    errors = (Throttled, Unreachable)
+    return _policy(clock, retry_if_exception_type(errors), wait_random_exponential(1, 15), UNREACHABLE_FOR)
+
+
 def flapping(clock: Clock) -> Retrying:
     """Repeat a write while EC2 does not yet know, or not yet again, what it is for."""
     errors = (ImageUnavailable, ImageNotFound, SnapshotNotFound, Throttled, Unreachable)

@@ -209,11 +209,12 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
     if target.state is not TargetState.CANCEL:
         return target
     if target.is_snapshot:
-        verdict = remove_snapshot(ec2, target.resource_id)
+        work = remove_snapshot(ec2, clock, target.resource_id)
+        verdict = driven(clock, stop, work, to_the_end=True)
         state = TargetState.CANCELLED if verdict == DELETED else TargetState.FAILED
         return replace(target, state=state, reason=verdict, snapshots={target.resource_id: verdict})
     try:
-        work = remove_completely(
+        removing = remove_completely(
             ec2,
             clock,
             target.resource_id,
@@ -222,7 +223,7 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
             expected_snapshots=target.expected_snapshots,
             in_a_hurry=stop.is_set,
         )
-        removal = driven(clock, stop, work, to_the_end=True)
+        removal = driven(clock, stop, removing, to_the_end=True)
     except OperationNotPermitted as error:
         ours = OperationNotPermitted(
             f"EC2 does not let {target.resource_id} in {target.region} be deregistered.",

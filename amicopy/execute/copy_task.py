@@ -81,6 +81,7 @@ class CopyTask:
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
+        self._was_seen = False
         self._was_cancelled = False
         self._asked_at = clock.now()
         self._looked_at = row.desired.as_of or clock.now()
@@ -100,7 +101,8 @@ class CopyTask:
             if isinstance(error, NoRoom | Throttled) and not self._options.wait:
                 yield self.leave(LeftBecause.NO_WAIT)
             else:
-                yield from self._cancel()
+                if not (self._was_seen and isinstance(error, CopyVanished)):  # flapping, it may be alive and healthy
+                    yield from self._cancel()
                 yield self._failed(error)
 
     def leave(self, because: LeftBecause) -> DestinationLeft:
@@ -240,15 +242,16 @@ class CopyTask:
             CopyVanished: it existed and was removed.
         """
         # Spelled out, where `retries` could say it: it is gone through for every copy at every tick.
-        seen, extended, give_up = False, False, self._clock.now() + VISIBLE_WITHIN
+        self._was_seen = False
+        extended, give_up = False, self._clock.now() + VISIBLE_WITHIN
         while True:
             looked_at = self._clock.now()
             copy = yield Look(self.image_id)
             if copy is None:
-                if not seen:
+                if not self._was_seen:
                     check_alive(self._ec2, self.image_id)
                 if looked_at >= give_up:
-                    if seen:
+                    if self._was_seen:
                         raise self._vanished()
                     snapshots = self._snapshots()
                     if not any(one.state == "pending" for one in snapshots) and (extended or not snapshots):
@@ -258,10 +261,10 @@ class CopyTask:
                         yield NoteAdded(**self._about(), text=text)
                     extended, give_up = True, self._clock.now() + VISIBLE_WITHIN
                 continue
-            if not seen and self._started and copy.is_older_than(self._asked_at):
+            if not self._was_seen and self._started and copy.is_older_than(self._asked_at):
                 self._started = False  # the token returned a copy that another run has started
                 yield self._event(CopyJoined)
-            seen, give_up = True, self._clock.now() + GONE_AFTER
+            self._was_seen, give_up = True, self._clock.now() + GONE_AFTER
             if not copy.state.in_progress:
                 break
         if copy.state is not ImageState.AVAILABLE:

@@ -1,13 +1,13 @@
 """Removing one AMI and its snapshots, with a result for each."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ImageNotFound, ImageUnavailable, SnapshotInUse, SnapshotNotFound
-from amicopy.core.retries import flapping, persist
+from amicopy.core.retries import flapping, overloaded, persist
 from amicopy.core.steps import Sleep, Work
 
 _LATE_LOOKS = 6
@@ -44,36 +44,6 @@ class Removal:
         return "; ".join([state, *(f"{snapshot_id} {verdict}" for snapshot_id, verdict in self.snapshots.items())])
 
 
-def remove_image(ec2: Ec2, image_id: str, snapshot_ids: tuple[str, ...] = (), *, was_seen: bool = True) -> Removal:
-    """Deregister the AMI and delete its snapshots, those included that EC2 does not list as its own yet.
-
-    ``snapshot_ids`` are further ones known to be the AMI's. A pending copy's snapshots may appear minutes after
-    CopyImage; one that appears after this is found by its tag at the next cancelling. An AMI that EC2 does not know is
-    gone if it ``was_seen`` before; one that was just requested may not be visible yet.
-
-    Raises:
-        ImageNotFound: it was not seen and is not there; worth repeating for some minutes.
-        ImageUnavailable: EC2 does not let it be deregistered at the moment; worth repeating.
-        OperationNotPermitted: deregistration protection is on; nothing was removed.
-    """
-    verdicts: dict[str, str] = {}
-    was_gone = False
-    try:
-        for snapshot_id, code in ec2.deregister_image(image_id).items():
-            verdicts[snapshot_id] = _VERDICTS.get(code, f"{KEPT}: {code}")
-    except ImageNotFound:
-        if not was_seen:
-            raise
-        was_gone = True
-    except ImageUnavailable as error:
-        if not error.says_deregistered:
-            raise
-        was_gone = True
-    listed = {*snapshot_ids, *_described_as_its_own(ec2, image_id)} - verdicts.keys()
-    verdicts |= _removed_where_known(ec2, listed)
-    return Removal(image_id=image_id, was_gone=was_gone, snapshots=dict(sorted(verdicts.items())))
-
-
 def remove_completely(
     ec2: Ec2,
     clock: Clock,
@@ -84,49 +54,66 @@ def remove_completely(
     expected_snapshots: int = 0,
     in_a_hurry: Callable[[], bool] = lambda: False,
 ) -> Work[Removal]:
-    """Remove the AMI as `remove_image` does, repeated where that helps, and snapshots that come to light only later.
+    """Deregister the AMI and delete its snapshots, those included that EC2 does not list as its own yet.
+
+    ``snapshot_ids`` are further ones known to be the AMI's. An AMI that EC2 does not know is gone if it ``was_seen``
+    before; one that was just requested may not be visible yet, and is waited for.
 
     A stopped copy's snapshots may appear some time after the copy itself has gone: they are looked for again until as
-    many as expected were found, for half a minute at most, or until there is a hurry.
-    """
+    many as expected were found, for half a minute at most, or until there is a hurry. One that appears after this is
+    found by its tag at the next cancelling.
 
-    remove = partial(remove_image, ec2, image_id, snapshot_ids, was_seen=was_seen)
-    removal = yield from persist(flapping(clock), remove)
-    for _ in range(_LATE_LOOKS):
-        if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry():
+    Raises:
+        ImageNotFound: it was not seen and is not there.
+        ImageUnavailable: EC2 does not let it be deregistered at the moment.
+        OperationNotPermitted: deregistration protection is on; nothing was removed.
+    """
+    removal = yield from persist(flapping(clock), partial(_deregister, ec2, image_id, was_seen=was_seen))
+    for look in range(_LATE_LOOKS + 1):
+        known = {*snapshot_ids, *_described_as_its_own(ec2, image_id)} - removal.snapshots.keys()
+        verdicts: dict[str, str] = {}
+        for snapshot_id in sorted(known):
+            verdict = yield from _delete_snapshot(ec2, clock, snapshot_id)
+            if verdict:
+                verdicts[snapshot_id] = verdict
+        removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
+        if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry() or look == _LATE_LOOKS:
             break
         yield Sleep(_LATE_SECONDS)
-        late = {*snapshot_ids, *_described_as_its_own(ec2, image_id)} - removal.snapshots.keys()
-        verdicts = _removed_where_known(ec2, late)
-        removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
     gone = dict.fromkeys(set(snapshot_ids) - removal.snapshots.keys(), DELETED)
     return replace(removal, snapshots=dict(sorted({**removal.snapshots, **gone}.items())))
 
 
-def _removed_where_known(ec2: Ec2, snapshot_ids: Iterable[str]) -> dict[str, str]:
-    """Delete snapshots; return the verdicts on those that EC2 knows: an image may name one that is not shown yet."""
-    verdicts = {}
-    for snapshot_id in snapshot_ids:
-        try:
-            verdicts[snapshot_id] = _remove_snapshot(ec2, snapshot_id)
-        except SnapshotNotFound:
-            continue
-    return verdicts
-
-
-def remove_snapshot(ec2: Ec2, snapshot_id: str) -> str:
+def remove_snapshot(ec2: Ec2, clock: Clock, snapshot_id: str) -> Work[str]:
     """Delete one snapshot that was seen; return the verdict: deleted (or gone), or kept and why."""
-    try:
-        return _remove_snapshot(ec2, snapshot_id)
-    except SnapshotNotFound:
-        return DELETED
+    return (yield from _delete_snapshot(ec2, clock, snapshot_id)) or DELETED
 
 
-def _remove_snapshot(ec2: Ec2, snapshot_id: str) -> str:
+def _deregister(ec2: Ec2, image_id: str, *, was_seen: bool) -> Removal:
+    """Deregister the AMI with the snapshots that EC2 lists as its own."""
     try:
-        ec2.delete_snapshot(snapshot_id)
+        codes = ec2.deregister_image(image_id)
+    except ImageNotFound:
+        if not was_seen:
+            raise
+        return Removal(image_id=image_id, was_gone=True)
+    except ImageUnavailable as error:
+        if not error.says_deregistered:
+            raise
+        return Removal(image_id=image_id, was_gone=True)
+    verdicts = {snapshot_id: _VERDICTS.get(code, f"{KEPT}: {code}") for snapshot_id, code in codes.items()}
+    return Removal(image_id=image_id, snapshots=verdicts)
+
+
+def _delete_snapshot(ec2: Ec2, clock: Clock, snapshot_id: str) -> Work[str]:
+    """Delete one snapshot, repeated while EC2 throttles or does not answer; return the verdict.
+
+    Empty if EC2 does not know the snapshot: an image may name one that is not shown yet.
+    """
+    try:
+        yield from persist(overloaded(clock), partial(ec2.delete_snapshot, snapshot_id))
     except SnapshotNotFound:
-        raise
+        return ""
     except SnapshotInUse:
         return _VERDICTS["skipped"]
     except AmicopyError as error:

@@ -64,7 +64,7 @@ class Lane:
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock)
         self._begin_at = clock.now()
-        self._answered = clock.now()
+        self._silent_since: datetime | None = None
         self._ticks = Ticks(begun_at=clock.now())
         self._next_tick = clock.now() + FIRST_TICK
         self._often = options.progress or timedelta(0)
@@ -125,13 +125,15 @@ class Lane:
             return
         try:
             sightings = self._sightings(looking)
-            self._answered = self._clock.now()
+            self._silent_since = None
             yield from self._progress(looking, sightings)
         except CredentialsExpired:
             yield from self._leave(looking, LeftBecause.EXPIRED)
         except (Throttled, Unreachable) as error:
-            # Not fatal: EC2 keeps copying whether or not we can see it.
-            if isinstance(error, Unreachable) and self._clock.now() - self._answered >= SILENT_FOR:
+            # Not fatal: EC2 keeps copying whether or not we can see it. Throttling is an answer.
+            now = self._clock.now()
+            self._silent_since = (self._silent_since or now) if isinstance(error, Unreachable) else None
+            if self._silent_since and now - self._silent_since >= SILENT_FOR:
                 yield from self._give_up(looking, error)
         except AmicopyError as error:
             yield from self._give_up(looking, error)

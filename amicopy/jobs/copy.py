@@ -6,7 +6,10 @@ from functools import partial
 
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import DestinationFailed, DestinationLeft, Event, LeftBecause
+from amicopy.core.models import Image
+from amicopy.core.parallel import Pending, run_all
 from amicopy.core.request import CopyRequest
+from amicopy.core.retries import in_place, not_shown_yet
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
@@ -95,9 +98,11 @@ class CopyJob:
         yield from context.events(self._lanes(without_sharing(report.plan)))
         waiting = [outcome for outcome in report.outcomes if outcome.state is State.SHARING_DEFERRED]
         rows = []
-        for outcome in waiting:
+        looks = [Pending(partial(self._to_share, outcome)) for outcome in waiting]
+        run_all(looks, context.stop)
+        for outcome, look in zip(waiting, looks, strict=True):
             try:
-                rows.append(self._to_share(outcome))
+                rows.append(look.result())
             except AmicopyError as error:
                 source, destination = outcome.row.key
                 yield DestinationFailed(
@@ -129,7 +134,11 @@ class CopyJob:
         """
         context = self.context
         ec2 = context.clients[outcome.row.destination]
-        copy = context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
+
+        def look() -> Image | None:
+            return context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
+
+        copy = in_place(context.clock, context.stop, not_shown_yet(context.clock), look)
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
                 f"The copy {outcome.image_id} in {outcome.region} is no longer there.",

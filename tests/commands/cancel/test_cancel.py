@@ -301,3 +301,17 @@ def test_the_account_is_shown_before_anything_is_removed(amicopy: Run, clock: Fa
     ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--output", "json")
     assert f"removing 1 of them from account {DEFAULT_ACCOUNT}\n" in ran.err
     assert [target["account"] for target in ran.json["targets"]] == [DEFAULT_ACCOUNT]
+
+
+def test_a_snapshot_whose_deletion_is_throttled_is_deleted_later(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    """An orphan, and a snapshot that EC2 does not list as the image's own yet: both need DeleteSnapshot."""
+    pending_copy(amicopy, clock, source)
+    [image] = world.images("us-west-2")
+    world.call("DeregisterImage", {"ImageId": image.image_id}, region="us-west-2")
+    assert len(world.snapshots("us-west-2")) == 2
+    world.inject(parse_fault("DeleteSnapshot@us-west-2=throttle*3"))
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert (ran.code, "kept" in ran.out) == (0, False), ran.err
+    assert world.snapshots("us-west-2") == []

@@ -268,6 +268,22 @@ def test_a_copy_that_vanishes_before_it_is_shared_is_said_and_the_others_stay_pr
     assert not is_shared(world, other)
 
 
+def test_a_copy_that_ec2_does_not_show_for_a_moment_fails_no_release(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = a_release(world)
+
+    def hide(event: Event) -> None:
+        world.state.images[event.region][event.image_id].visible_at = clock.now() + timedelta(seconds=20)
+
+    ran = driven(
+        capsys, clock, upon(SharingDeferred, hide), "copy", source.image_id, "--to", BOTH, "--share-when", "all"
+    )
+    assert ran.code == 0, ran.err
+    assert is_released(world, WEST)
+    assert is_released(world, EAST)
+
+
 def test_passes_without_waiting_come_to_the_same_release(amicopy: Run, world: World, clock: FakeClock) -> None:
     """``--no-wait`` in a pipeline, again and again until nothing is left."""
     source = a_release(world)

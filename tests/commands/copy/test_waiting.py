@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -560,3 +561,61 @@ def test_a_new_copy_that_ec2_never_shows_is_asked_for_anew_after_ten_minutes(ami
     assert (ran.code, first.at) == (0, START), ran.err
     assert first.params["ClientToken"] != second.params["ClientToken"]
     assert timedelta(minutes=10) <= second.at - first.at <= timedelta(minutes=10, seconds=20)
+
+
+def test_a_copy_that_ec2_stops_showing_is_not_deregistered_on_failure(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be alive: nothing has failed but the look."""
+    source = a_source(world)
+    slow(world, 3600)
+
+    def hide(event: Event) -> None:
+        world.state.images[event.region][event.image_id].visible_at = clock.now() + timedelta(hours=2)
+
+    ran = driven(
+        capsys, clock, upon(CopyProgressed, hide), "copy", source.image_id, "--to", WEST, "--on-failure", "cancel"
+    )
+    assert ran.code == 1
+    assert "is no longer there. [copy-vanished]" in ran.err
+    assert asked(world, "DeregisterImage") == []
+
+
+# Silence
+
+
+def test_a_region_is_silent_from_the_first_look_that_fails_not_since_the_run_began(
+    amicopy: Run, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(world)
+    serve = world.serve
+
+    def slowly(operation: str, *arguments: Any, **rest: Any) -> Any:
+        if operation == "CopyImage":
+            clock.advance(400)
+            order(world, "DescribeImages@us-west-2=dead*2")
+        return serve(operation, *arguments, **rest)
+
+    monkeypatch.setattr(world, "serve", slowly)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
+    assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source)), ran.err
+
+
+def test_an_answer_to_copyimage_without_an_id_is_asked_for_again(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(world)
+    serve = world.serve
+    answers = []
+
+    def garbled(operation: str, *arguments: Any, **rest: Any) -> Any:
+        answer = serve(operation, *arguments, **rest)
+        if operation == "CopyImage":
+            answers.append(answer)
+            return {} if len(answers) == 1 else answer
+        return answer
+
+    monkeypatch.setattr(world, "serve", garbled)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--no-preflight")
+    assert (ran.code, len(answers)) == (0, 2), ran.err
+    the_copy(world, WEST)

@@ -29,6 +29,7 @@ from amicopy.core.retries import (
     no_room,
     not_answered,
     not_read_back_yet,
+    overloaded,
     persist,
     persist_work,
 )
@@ -77,6 +78,7 @@ def sleeps(work: Work[object], clock: FakeClock) -> Iterator[float]:
 POLICIES: dict[str, Callable[[FakeClock], Retrying]] = {
     "no_room": lambda clock: no_room(clock, timedelta(minutes=1)),
     "not_answered": not_answered,
+    "overloaded": overloaded,
     "flapping": flapping,
     "not_read_back_yet": not_read_back_yet,
 }
@@ -110,6 +112,7 @@ WORTH_IT = [
             Unreachable("Silent."),
         )
     ),
+    *(("overloaded", error) for error in (Throttled("Slow."), Unreachable("Silent."))),
     *(("not_read_back_yet", error) for error in (Throttled("Slow."), Unreachable("Silent."))),
 ]
 
@@ -125,6 +128,7 @@ def test_an_error_that_may_pass_is_waited_out(clock: FakeClock, name: str, error
 LASTING = {
     "no_room": timedelta(minutes=1),
     "not_answered": UNREACHABLE_FOR,
+    "overloaded": UNREACHABLE_FOR,
     "flapping": STABLE_WITHIN,
     "not_read_back_yet": READ_BACK_WITHIN,
 }
