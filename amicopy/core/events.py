@@ -45,6 +45,7 @@ class CopyRequested(Event):
 
     name: str
     client_token: str
+    is_repeated: bool = False  # after EC2 refused it for lack of room
 
 
 class CopyStarted(Event):
@@ -61,9 +62,10 @@ class CopyJoined(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyQueued(Event):
-    """EC2 has reached its limit of concurrent copies or requests; the request is repeated."""
+    """EC2 has reached its limit of concurrent copies or requests: no copy was started; the request is repeated."""
 
     reason: str
+    is_repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

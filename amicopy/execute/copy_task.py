@@ -151,7 +151,7 @@ class CopyTask:
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.desired, self.row.region, attempt)
             self._asked_at, self._started = self._ec2.server_time(self._clock.now()), False
-            yield CopyRequested(**self._about(), name=self.row.desired.name, client_token=token)
+            yield self._requested(token)
             try:
                 self.image_id = yield from persist_work(
                     no_room(self._clock, None if self._options.wait else _NO_WAIT_PATIENCE),
@@ -200,13 +200,18 @@ class CopyTask:
             if made := earlier_copy(self.row.source, self._ec2):
                 raise _MadeMeanwhile(made)
             self._looked_at = now
+        if self._queued:
+            yield self._requested(token)
         try:
             return ask_for_copy(self.row, self._ec2, token)
-        except NoRoom as error:
-            if not self._queued:
-                self._queued = True
-                yield CopyQueued(**self._about(), reason=error.why or error.what)
+        except (NoRoom, Throttled) as error:
+            yield CopyQueued(**self._about(), reason=error.why or error.what, is_repeated=self._queued)
+            self._queued = True
             raise
+
+    def _requested(self, token: str) -> CopyRequested:
+        name = self.row.desired.name
+        return CopyRequested(**self._about(), name=name, client_token=token, is_repeated=self._queued)
 
     def _earlier_request(self, patience: timedelta) -> Work[bool]:
         """Find the copy that an earlier run started with this token, once it is visible.

@@ -13,6 +13,7 @@ from amicopy.core.events import (
     CopyDone,
     CopyJoined,
     CopyProgressed,
+    CopyQueued,
     CopyRequested,
     CopyRolledBack,
     CopyStarted,
@@ -35,6 +36,7 @@ class State(StrEnum):
 
     PLANNED = "planned"  # nothing has happened yet, or nothing was to be done in this run
     REQUESTED = "requested"  # CopyImage was called and its answer is not known
+    QUEUED = "queued"  # EC2 has no room for it or throttles: it is requested again
     COPYING = "copying"
     COMPLETING = "completing"
     SHARING_DEFERRED = "sharing-deferred"  # available; not shared before the others are available too
@@ -178,6 +180,8 @@ def _after(old: Outcome, event: Event) -> Outcome:
             # An image id that an earlier token returned was that of a dead image.
             requested_at = old.requested_at or at
             return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
+        case CopyQueued():
+            return replace(new, state=State.QUEUED, client_token="")
         case CopyStarted(at=at):
             return replace(new, state=State.COPYING, copying_since=at, progress=())
         case CopyJoined(at=at):  # another run's copy: not ours to roll back

@@ -152,6 +152,8 @@ def event_document(event: Event) -> dict[str, Any]:
     document: dict[str, Any] = {"schema": SCHEMA, "type": _kebab(type(event).__name__)}
     for field in fields(event):
         value = getattr(event, field.name)
+        if field.name == "is_repeated":  # such events are not shown
+            continue
         if isinstance(value, Destination):
             document |= {"region": value.region} | ({"account": value.account} if value.account else {})
             continue

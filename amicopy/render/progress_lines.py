@@ -104,6 +104,8 @@ class LinesView:
 def event_words(event: Event) -> str:
     """Return an event in words; empty if it gets no line."""
     match event:
+        case CopyRequested(is_repeated=True) | CopyQueued(is_repeated=True):
+            return ""
         case CopyRequested(name=name):
             return f"starting copy {safe(name)}"
         case CopyStarted(image_id=image_id):

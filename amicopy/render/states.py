@@ -20,6 +20,7 @@ class StateWords:
 STATES: Mapping[State, StateWords] = {
     State.PLANNED: StateWords("waiting", "not started"),
     State.REQUESTED: StateWords("requested", "requested, outcome unknown"),
+    State.QUEUED: StateWords("queued", "not started, queued"),
     State.COPYING: StateWords("copying", "still copying"),
     State.COMPLETING: StateWords("applying tags and permissions", "available, incomplete"),
     State.SHARING_DEFERRED: StateWords("ready, not shared yet", "available, not shared"),

@@ -7,6 +7,7 @@ from amicopy.core.errors import AmicopyError
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.plan import Plan, Row
+from amicopy.render.states import STATES
 from amicopy.render.text import counted, error_lines, safe
 
 _LEFT_WHY = {
@@ -106,4 +107,6 @@ def summary(report: Report) -> str:
 def _known(outcome: Outcome) -> str:
     if outcome.image_id:
         return outcome.image_id
+    if outcome.state is State.QUEUED:
+        return STATES[State.QUEUED].ended
     return "requested, no AMI id yet" if outcome.state is State.REQUESTED else "not started"

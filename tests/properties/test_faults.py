@@ -625,7 +625,7 @@ class Play:
         if document["error"]:
             return {1, 5, 6}
         for one in rows:
-            if one["state"] in ("planned", "requested", "copying", "completing") and not one["left"]:
+            if one["state"] in ("planned", "requested", "queued", "copying", "completing") and not one["left"]:
                 raise BrokenPromise(f"{one['region']} is neither done nor left {where}")
         if "sharing-deferred" in states:  # not shared before the others are there; what they became decides
             return {1, 3, 5, 6}

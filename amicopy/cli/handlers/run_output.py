@@ -51,7 +51,7 @@ class RunOutput:
                         view.glance()
                         continue
                     view.event(event, report.by_key[event.key])
-                    if self._output.format == "jsonl":
+                    if self._output.format == "jsonl" and not getattr(event, "is_repeated", False):
                         to_stdout(partial(write_json_line, event_document(event)))
         except Exception as error:
             return reported_bug(error)

@@ -1,5 +1,6 @@
 """Whole commands: waiting. As long as EC2 takes and no longer; one region's trouble is no other's."""
 
+import json
 import re
 from collections import Counter
 from datetime import timedelta
@@ -7,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from amicopy.core.events import CopyProgressed, CopyStarted, Event
+from amicopy.cli.environment import Environment
+from amicopy.cli.main import main
+from amicopy.core.events import CopyProgressed, CopyQueued, CopyStarted, Event
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.settings import OPT_IN
@@ -233,6 +237,33 @@ def test_a_queue_behind_other_peoples_copies_ends_with_the_timeout(amicopy: Run,
     ran = amicopy("copy", source.image_id, "--to", WEST, "--timeout", "30m")
     assert (ran.code, ran.out, len(world.images(WEST))) == (5, "", 1), ran.err
     assert WEST in ran.err.splitlines()[-2]
+
+
+def test_a_copy_that_found_no_room_is_said_to_be_queued_and_nothing_is_rolled_back(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """EC2 has answered: there is no copy, so an interrupted run does not ask for one to remove it."""
+    source = a_source(world)
+    world.settings(WEST).image_copies_limit = 1
+    slow(world, 7200)
+    copied_by_hand(world, a_source(world, name="theirs"), WEST)
+    stop = Stop()
+    before: list[int] = []
+
+    def interrupt(_event: Event) -> None:
+        before.append(len(asked(world, "CopyImage")))
+        stop.signal_number = 2
+        stop.set()
+
+    capsys.readouterr()
+    environment = Environment(clock=clock, drive=upon(CopyQueued, interrupt), stop=stop)
+    code = main(["copy", source.image_id, "--to", WEST, "--on-interrupt", "cancel", "--output", "json"], environment)
+    said = capsys.readouterr()
+    [copy] = json.loads(said.out)["copies"]
+    assert (code, copy["state"], copy["image_id"]) == (130, "queued", None)
+    assert "not started, queued" in said.err
+    assert [len(asked(world, "CopyImage"))] == before
+    assert len(world.images(WEST)) == 1
 
 
 def test_waiting_for_room_is_said_once_while_nothing_changes(amicopy: Run, world: World) -> None:

@@ -121,7 +121,7 @@ def test_a_row_begins_with_the_plans_copy_notes_and_problem() -> None:
     ("events", "state"),
     [
         ([REQUESTED], State.REQUESTED),
-        ([REQUESTED, happened(CopyQueued, reason="full")], State.REQUESTED),
+        ([REQUESTED, happened(CopyQueued, reason="full")], State.QUEUED),
         ([REQUESTED, STARTED], State.COPYING),
         ([happened(CopyJoined, image_id="ami-2")], State.COPYING),
         ([REQUESTED, STARTED, happened(CopyProgressed, percent=5)], State.COPYING),
