@@ -1,18 +1,21 @@
 """Cancelling copies: which images can be deregistered, doing it, and the result for each image and snapshot."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.errors import AmicopyError, OperationNotPermitted
+from amicopy.core.errors import AccessDenied, AmicopyError, OperationNotPermitted, RequestRefused
 from amicopy.core.lineage import source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import destination_of
 from amicopy.core.retries import driven
 from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
+
+_COMPLETED = "completed"
+_REMOVABLE = {"pending", "error", _COMPLETED}
 
 
 class TargetState(StrEnum):
@@ -64,9 +67,10 @@ def find_targets(
     Reads only.
     """
     references = [f"{source_region}/{image_id}" for image_id in image_ids]
+    recorded = ec2.find_lineage_copies(source_region, image_ids)
     images = {
         **ec2.find_tagged_copies(references),
-        **ec2.find_lineage_copies(source_region, image_ids),
+        **recorded,
         **ec2.describe_own_images([*image_ids, *copy_ids]),
     }
     snapshots = ec2.find_tagged_snapshots(references)
@@ -189,19 +193,39 @@ def _orphans(
     owners = {one.snapshot_id: destination_of(one) for one in snapshots.values()}
     unknown = sorted({owner for owner in owners.values() if owner} - images.keys())
     living = set(ec2.describe_own_images(unknown)) if unknown else set()
-    for snapshot_id, owner in sorted(owners.items()):
-        if owner and owner not in images and owner not in living:
-            # A completed one may be all that a person has kept of a finished copy.
-            spared = snapshots[snapshot_id].state == "completed" and not available
-            words = "; completed snapshots are removed only with --available" if spared else ""
-            yield Target(
-                region=ec2.region,
-                resource_id=snapshot_id,
-                source=snapshots[snapshot_id].tags.get(SOURCE_TAG, ""),
-                account=snapshots[snapshot_id].owner_id,
-                state=TargetState.KEEP if spared else TargetState.CANCEL,
-                reason=f"it was made for {owner}, which is gone{words}",
-            )
+    orphans = [snapshot_id for snapshot_id, owner in sorted(owners.items()) if owner in {*unknown} - living]
+    completed = any(snapshots[snapshot_id].state == _COMPLETED for snapshot_id in orphans)
+    spared = _spared_owners(ec2, {owners[snapshot_id] for snapshot_id in orphans}) if available and completed else {}
+    for snapshot_id in orphans:
+        snapshot, owner = snapshots[snapshot_id], owners[snapshot_id]
+        reason = f"it was made for {owner}, which is gone"
+        keep = ""
+        if snapshot.state not in _REMOVABLE:  # recovering, recoverable: in the Recycle Bin itself
+            keep = f"it is {snapshot.state}"
+        elif snapshot.state == _COMPLETED and not available:
+            # It may be all that a person has kept of a finished copy.
+            keep = f"{reason}; completed snapshots are removed only with --available"
+        elif snapshot.state == _COMPLETED and owner in spared:
+            keep = f"it was made for {owner}, {spared[owner]}"
+        yield Target(
+            region=ec2.region,
+            resource_id=snapshot_id,
+            source=snapshot.tags.get(SOURCE_TAG, ""),
+            account=snapshot.owner_id,
+            state=TargetState.KEEP if keep else TargetState.CANCEL,
+            reason=keep or reason,
+        )
+
+
+def _spared_owners(ec2: Ec2, owners: Set[str]) -> dict[str, str]:
+    """Return those of the images that are gone which could be restored, with the reason in words."""
+    try:
+        restorable = ec2.images_in_recycle_bin()
+    except AccessDenied as error:
+        return dict.fromkeys(owners, f"which may be in the Recycle Bin: {error.action} is not allowed")
+    except RequestRefused:  # an endpoint without a Recycle Bin
+        return {}
+    return dict.fromkeys(owners & restorable, "which is in the Recycle Bin: without it, it could not be restored")
 
 
 def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:

@@ -1,7 +1,7 @@
 """The state of every copy of some sources: once, or repeatedly while something is being copied."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
@@ -9,6 +9,7 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
 from amicopy.core.request import CopyRequest
+from amicopy.core.retries import GONE_AFTER
 from amicopy.jobs.context import Context
 from amicopy.jobs.existing_copies import ExistingCopies, unread_code
 from amicopy.plan.copy_status import CopyStatus
@@ -54,27 +55,57 @@ class StatusJob:
         return StatusResult(copies=found, survey=survey, percents=self._percents(found))
 
     def watch(self) -> Iterator[StatusResult]:
-        """Yield one look after another, every few seconds, until nothing is being copied any more."""
+        """Yield one look after another, every few seconds, until nothing is being copied any more.
+
+        Everything is compared again only once a copy has changed its state. If there is no copy at all, one is waited
+        for during a minute: EC2 shows a new AMI only after a moment.
+        """
         was_under_way = False  # a region that is silent for a moment may still be copying
+        patient_until = self._context.clock.now() + GONE_AFTER
+        status = self.look()
         while True:
-            status = self.look()
             yield status
-            if not (status.is_under_way or (status.unread and was_under_way)):
+            appears = not status.copies and self._context.clock.now() < patient_until
+            if not (status.is_under_way or appears or (status.unread and was_under_way)):
                 return
             was_under_way = status.is_under_way or was_under_way
             self._context.clock.sleep(WATCH_SECONDS, until=self._context.stop)
             self._context.stop.check()
+            if status.is_under_way and not status.unread and self._is_as_before(status.copies):
+                status = replace(status, percents=self._percents(status.copies))
+            else:
+                status = self.look()
+
+    def _is_as_before(self, found: Sequence[CopyStatus]) -> bool:
+        """Return whether every copy that was pending still is; one DescribeImages in each region with such copies."""
+        clients = self._context.clients
+        tasks = {region: partial(_still_pending, clients[region], some) for region, some in _pending(found).items()}
+        return all(all_at_once(tasks, self._context.stop).values())
 
     def _percents(self, found: Sequence[CopyStatus]) -> dict[str, int]:
         """Return how far the copies under way are."""
-        by_region: dict[str, list[CopyStatus]] = {}
-        for one in found:
-            if one.copy.state.in_progress:
-                by_region.setdefault(one.copy.region, []).append(one)
         clients = self._context.clients
-        tasks = {region: partial(_progress, clients[region], some) for region, some in by_region.items()}
+        tasks = {region: partial(_progress, clients[region], some) for region, some in _pending(found).items()}
         parts = all_at_once(tasks, self._context.stop)
         return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
+
+
+def _pending(found: Sequence[CopyStatus]) -> dict[str, list[CopyStatus]]:
+    """Return the copies under way by region."""
+    by_region: dict[str, list[CopyStatus]] = {}
+    for one in found:
+        if one.copy.state.in_progress:
+            by_region.setdefault(one.copy.region, []).append(one)
+    return by_region
+
+
+def _still_pending(ec2: Ec2, pending: Sequence[CopyStatus]) -> bool:
+    image_ids = [one.copy.image_id for one in pending]
+    try:
+        seen = ec2.describe_own_images(image_ids)
+    except AmicopyError:  # the next look says what is wrong
+        return False
+    return all(image_id in seen and seen[image_id].state.in_progress for image_id in image_ids)
 
 
 def _progress(ec2: Ec2, pending: Sequence[CopyStatus]) -> dict[str, int]:

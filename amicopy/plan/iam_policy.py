@@ -89,6 +89,12 @@ ACTIONS = (
         optional=True,
     ),
     Action(
+        operation="ListImagesInRecycleBin",
+        where=Where.DESTINATION,
+        purpose="`cancel --available`: can the AMI of a snapshot be restored",
+        optional=True,
+    ),
+    Action(
         operation="DescribeImageReferences",
         where=Where.DESTINATION,
         purpose="`sync` with `keep`: is an old copy in use",
@@ -168,7 +174,14 @@ class Needs:
 def actions_for(needs: Needs) -> tuple[Action, ...]:
     """Return the actions that such a run can come to, in the table's order."""
     if needs.command == "cancel":
-        operations = {"DescribeRegions", "DescribeImages", "DescribeSnapshots", "DeregisterImage", "DeleteSnapshot"}
+        operations = {
+            "DescribeRegions",
+            "DescribeImages",
+            "DescribeSnapshots",
+            "ListImagesInRecycleBin",
+            "DeregisterImage",
+            "DeleteSnapshot",
+        }
     else:
         operations = {action.operation for action in ACTIONS} - _not_needed(needs)
     return tuple(
@@ -178,7 +191,7 @@ def actions_for(needs: Needs) -> tuple[Action, ...]:
 
 def _not_needed(needs: Needs) -> set[str]:
     """Return the operations that a copying run with these options never comes to."""
-    spared = {"DeleteTags"}
+    spared = {"DeleteTags", "ListImagesInRecycleBin"}
     if needs.command != "sync":
         spared |= _SYNC
     if not needs.permissions:

@@ -58,6 +58,7 @@ class State:
     # By region, then by id.
     images: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
     deregistered: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
+    recycled: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))  # until when
     snapshots: dict[str, dict[str, Snapshot]] = field(default_factory=lambda: defaultdict(dict))
     pending_copies: dict[str, list[PendingCopy]] = field(default_factory=lambda: defaultdict(list))
     settings: dict[tuple[str, str], Settings] = field(default_factory=dict)  # account, region

@@ -23,6 +23,7 @@ OPERATIONS = (
     "GetEbsEncryptionByDefault",
     "GetImageBlockPublicAccessState",
     "GetSnapshotBlockPublicAccessState",
+    "ListImagesInRecycleBin",
     "ModifyImageAttribute",
     "ModifySnapshotAttribute",
     "ReplaceImageInstanceTypeSpecification",

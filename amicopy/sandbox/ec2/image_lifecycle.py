@@ -17,11 +17,42 @@ def deregister_image(call: Call) -> dict[str, Any]:
     del call.state.images[call.region][image.image_id]
     image.state = "deregistered"
     call.state.deregistered[call.region][image.image_id] = image
+    days = call.state.settings_of(call.account, call.region).image_retention_days
+    if days and not call.params.get("DeleteAssociatedSnapshots"):
+        call.state.recycled[call.region][image.image_id] = call.now + timedelta(days=days)
     response: dict[str, Any] = {"Return": True}
     if call.params.get("DeleteAssociatedSnapshots"):
         results = [_delete_snapshot(call, snapshot_id) for snapshot_id in dict.fromkeys(image.snapshot_ids)]
         response["DeleteSnapshotResults"] = [result for result in results if result]
     return response
+
+
+def list_recycle_bin(call: Call) -> dict[str, Any]:
+    """ListImagesInRecycleBin: the account's deregistered images that a retention rule keeps."""
+    kept = call.state.recycled[call.region]
+    found = (call.state.deregistered[call.region][image_id] for image_id, until in kept.items() if call.now < until)
+    return {
+        "Images": [
+            {"ImageId": image.image_id, "Name": image.name or "", "RecycleBinExitTime": kept[image.image_id]}
+            for image in found
+            if image.owner == call.account
+        ]
+    }
+
+
+def restore_from_recycle_bin(call: Call) -> dict[str, Any]:
+    """RestoreImageFromRecycleBin: make the image available again, if its snapshots are there."""
+    image_id = call.required("ImageId")
+    until = call.state.recycled[call.region].get(image_id)
+    if until is None or call.now >= until:
+        raise errors.image_not_found(image_id)
+    image = call.state.deregistered[call.region][image_id]
+    for snapshot_id in image.snapshot_ids:
+        call.snapshot(snapshot_id)
+    del call.state.recycled[call.region][image_id], call.state.deregistered[call.region][image_id]
+    image.state = "available"
+    call.state.images[call.region][image_id] = image
+    return {"Return": True}
 
 
 def _delete_snapshot(call: Call, snapshot_id: str) -> dict[str, str]:

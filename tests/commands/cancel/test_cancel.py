@@ -1,5 +1,8 @@
 """``amicopy cancel`` and ``amicopy status`` as whole commands against the sandbox."""
 
+from collections import Counter
+from datetime import timedelta
+
 import pytest
 
 from amicopy.sandbox.behavior import Timing
@@ -278,6 +281,35 @@ def test_watching_ends_when_nothing_is_pending_any_more(amicopy: Run, clock: Fak
     assert ran.out.splitlines()[-1] == f"us-west-2 {copy} {source} available"
 
 
+def test_watching_asks_for_states_alone_until_one_changes(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(copy_seconds=120)
+    pending_copy(amicopy, clock, source)
+    world.requests.clear()
+    assert amicopy("status", source, "--watch", "--in", "us-west-2").code == 0
+    asked = Counter(one.operation for one in world.requests)
+    assert asked["DescribeImages"] > 20
+    assert asked["DescribeImageAttribute"] <= 4
+    assert asked["DescribeSnapshotAttribute"] <= 8
+
+
+def test_watching_waits_for_a_copy_that_ec2_does_not_show_yet(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(visible_after=20)
+    started = amicopy("copy", source, "--to", "us-west-2", "--no-wait")
+    ran = amicopy("status", source, "--watch", "--output", "text", "--in", "us-west-2")
+    assert ran.out.splitlines()[-1] == f"us-west-2 {started.out.split()[1]} {source} available"
+
+
+def test_watching_for_a_copy_that_nobody_made_ends_after_a_minute(amicopy: Run, clock: FakeClock, source: str) -> None:
+    began = clock.now()
+    ran = amicopy("status", source, "--watch", "--in", "us-west-2")
+    assert "no copy yet" in ran.err
+    assert timedelta(minutes=1) <= clock.now() - began < timedelta(minutes=2)
+
+
 def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
     amicopy: Run, world: World, clock: FakeClock, source: str
 ) -> None:
@@ -315,3 +347,51 @@ def test_a_snapshot_whose_deletion_is_throttled_is_deleted_later(
     ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
     assert (ran.code, "kept" in ran.out) == (0, False), ran.err
     assert world.snapshots("us-west-2") == []
+
+
+def deregistered_by_hand(amicopy: Run, world: World, source: str) -> str:
+    """Finish a copy and deregister it without its snapshots, as the console does; return its id."""
+    assert amicopy("copy", source, "--to", "us-west-2", "-q").code == 0
+    [image] = world.images("us-west-2")
+    world.call("DeregisterImage", {"ImageId": image.image_id}, region="us-west-2")
+    return image.image_id
+
+
+def test_snapshots_of_an_ami_in_the_recycle_bin_are_kept(amicopy: Run, world: World, source: str) -> None:
+    world.settings("us-west-2").image_retention_days = 7
+    gone = deregistered_by_hand(amicopy, world, source)
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert f"it was made for {gone}, which is in the Recycle Bin" in ran.err
+    world.call("RestoreImageFromRecycleBin", {"ImageId": gone}, region="us-west-2")
+    assert [image.image_id for image in world.images("us-west-2")] == [gone]
+
+
+def test_if_the_recycle_bin_may_not_be_looked_at_finished_snapshots_are_kept(
+    amicopy: Run, world: World, source: str
+) -> None:
+    deregistered_by_hand(amicopy, world, source)
+    world.inject(parse_fault("ListImagesInRecycleBin=error:403 UnauthorizedOperation: You are not authorized."))
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, ran.out, len(world.snapshots("us-west-2"))) == (0, "", 2)
+    assert "ec2:ListImagesInRecycleBin is not allowed" in ran.err
+
+
+@pytest.mark.parametrize("fault", ["", "ListImagesInRecycleBin=error:InvalidAction: There is no such action."])
+def test_without_a_recycle_bin_finished_snapshots_of_an_ami_that_is_gone_are_removed(
+    amicopy: Run, world: World, source: str, fault: str
+) -> None:
+    deregistered_by_hand(amicopy, world, source)
+    if fault:
+        world.inject(parse_fault(fault))
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, world.snapshots("us-west-2")) == (0, []), ran.err
+
+
+def test_a_snapshot_that_is_in_the_recycle_bin_itself_is_kept(amicopy: Run, world: World, source: str) -> None:
+    deregistered_by_hand(amicopy, world, source)
+    for snapshot in world.snapshots("us-west-2"):
+        snapshot.state = "recoverable"
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.out, len(world.snapshots("us-west-2"))) == ("", 2)
+    assert "it is recoverable" in ran.err
