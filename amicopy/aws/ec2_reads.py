@@ -8,10 +8,17 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from amicopy.aws.client import CallCounter, ServiceClient
-from amicopy.aws.responses import NEWER_MEMBERS, image_from, principals_from, region_from, snapshot_from
+from amicopy.aws.responses import (
+    NEWER_MEMBERS,
+    image_from,
+    principals_from,
+    region_from,
+    snapshot_from,
+    with_source_of_tag,
+)
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
-from amicopy.core.errors import ImageNotFound, SnapshotNotFound, Unreachable
+from amicopy.core.errors import ImageNotFound, RequestRefused, SnapshotNotFound, Unreachable
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
 from amicopy.core.rate_limit import Pace
@@ -50,6 +57,7 @@ class Ec2Reads:
 
     def __init__(self, session: Session, region: str, calls: CallCounter, clock: Clock | None = None) -> None:
         self.region = region
+        self.records_lineage = True  # until EC2 there says that it does not know the filter
         used = clock or SystemClock()
         self._call = ServiceClient(session, "ec2", region, calls, used)
         self._paces = {name: Pace(used, burst=ATTRIBUTE_BURST, per_second=ATTRIBUTES_PER_SECOND) for name in _PACED}
@@ -100,12 +108,20 @@ class Ec2Reads:
     def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
 
-        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage.
+        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage. Some partitions and
+        emulators do not know the filter: nothing is found there, and from then on the source in our tag is taken for
+        the one that EC2 records.
 
         AWS: EC2 DescribeImages.
         """
         place = {"Name": "source-image-region", "Values": [source_region]}
-        return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
+        try:
+            return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
+        except RequestRefused as error:
+            if error.code != "InvalidParameterValue" or "source-image" not in error.why:
+                raise
+            self.records_lineage = False
+            return {}
 
     def find_named_images(
         self,
@@ -137,6 +153,14 @@ class Ec2Reads:
         """
         return self._images(f"tag:{key}", [value], Owners=["self"])
 
+    def images_in_recycle_bin(self) -> frozenset[str]:
+        """Return the ids of the AMIs in this region's Recycle Bin, which can be restored.
+
+        AWS: EC2 ListImagesInRecycleBin.
+        """
+        pages = self._pages("ListImagesInRecycleBin", MaxResults=_PAGE)
+        return frozenset(image["ImageId"] for page in pages for image in page.get("Images", ()))
+
     def image_references(self, image_ids: Sequence[str]) -> dict[str, list[str]]:
         """Return, by AMI id, the ARNs of the account's instances, templates, parameters and recipes that use it.
 
@@ -159,7 +183,9 @@ class Ec2Reads:
         return self._images_from(answers)
 
     def _images_from(self, answers: Iterable[Mapping[str, Any]]) -> dict[str, Image]:
-        images = (image_from(answer, self.region, self._unknown) for answer in answers)
+        images = [image_from(answer, self.region, self._unknown) for answer in answers]
+        if not self.records_lineage:
+            images = [with_source_of_tag(image) for image in images]
         return {image.image_id: image for image in images}
 
     @cached_property

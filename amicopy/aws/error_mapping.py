@@ -230,7 +230,7 @@ def _denied(operation: str, service: str, region: str, message: str) -> AccessDe
         action=action,
         by_organization=by_organization,
         why=message,
-        next_step=f"Leave {region} out with --exclude, or let the organization allow {action} there."
+        next_step=f"Have the organization allow {action} in {region}, or leave that region out: --exclude {region}."
         if by_organization
         else f"Allow {action} in their IAM policy (or in the service control policy that forbids it).",
     )

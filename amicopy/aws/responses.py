@@ -4,10 +4,12 @@ Nothing optional is taken for granted: real AMIs lack names, descriptions, dates
 """
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from amicopy.core.models import (
+    SOURCE_TAG,
     BlockDevice,
     Image,
     ImageState,
@@ -66,6 +68,14 @@ def image_from(answer: Answer, region: str, unknown: Set[str] = frozenset()) -> 
         source_image_id=answer.get("SourceImageId", ""),
         source_instance_id=answer.get("SourceInstanceId", ""),
     )
+
+
+def with_source_of_tag(image: Image) -> Image:
+    """Return the image with the source in our tag as the one that EC2 records, where EC2 records none."""
+    region, _, image_id = image.tags.get(SOURCE_TAG, "").partition("/")
+    if image.source_image_id or image.source_instance_id or not image_id:
+        return image
+    return replace(image, source_region=region, source_image_id=image_id)
 
 
 def _attributes(answer: Answer) -> dict[str, str]:

@@ -74,10 +74,8 @@ def check_alive(ec2: Ec2, image_id: str) -> None:
 
 def earlier_copy(source: Image, ec2: Ec2) -> str:
     """Return the id of the copy that another run has started, once EC2 shows it; empty before that."""
-    found = {
-        **ec2.find_tagged_copies([source.reference]),
-        **ec2.find_lineage_copies(source.region, [source.image_id]),
-    }
+    recorded = ec2.find_lineage_copies(source.region, [source.image_id])
+    found = {**ec2.find_tagged_copies([source.reference]), **recorded}
     copies = copies_of(source, found.values())
     living = (*copies.available, *copies.in_progress)
     return next((image.image_id for image in living if is_ours(source, image)), "")

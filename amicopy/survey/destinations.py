@@ -40,10 +40,8 @@ def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]
 
 def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
     """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups."""
-    return {
-        **ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]),
-        **ec2.find_lineage_copies(source_region, image_ids),
-    }
+    recorded = ec2.find_lineage_copies(source_region, image_ids)  # first: it shows whether EC2 records sources there
+    return {**ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]), **recorded}
 
 
 def survey_destinations(

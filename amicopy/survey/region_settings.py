@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
-from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound
+from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound, Throttled, Unreachable
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
@@ -34,6 +34,8 @@ def region_settings(
 ) -> RegionSettings:
     """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
     reader = _Reader(ec2, kms)
+    if not ec2.records_lineage:
+        reader.notes.append(f"EC2 in {ec2.region} records no sources, so copies are found by amicopy's tag alone")
     named = next((one.key for one in desired if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
     by_source = copies_by_source(copies)
@@ -86,12 +88,24 @@ class _Reader:
             return call()
         except AccessDenied as error:
             self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
+        return None
+
+    def _key(self, text: str) -> KmsKey | None:
+        """Return a key; None if it may not be read, or KMS has no endpoint that can be reached from here.
+
+        Raises:
+            KeyNotFound: the region has no such key.
+        """
+        try:
+            return self.read(lambda: self._kms.describe_key(text))
+        except (Throttled, Unreachable) as error:
+            self.notes.append(f"{error.what.rstrip('.')}, so the key {text} could not be looked at")
             return None
 
     def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
         """Return the requested key, or why a copy cannot be encrypted with it."""
         try:
-            return self.read(lambda: self._kms.describe_key(text)), None
+            return self._key(text), None
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
@@ -108,6 +122,6 @@ class _Reader:
         if text.endswith(_AWS_MANAGED):
             return KmsKey(arn=text, manager="AWS")
         try:
-            return self.read(lambda: self._kms.describe_key(text))
+            return self._key(text)
         except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
             return None

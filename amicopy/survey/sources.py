@@ -6,7 +6,15 @@ from functools import partial
 from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AccessDenied, AmicopyError, ImageNotFound, NotOwner, SnapshotNotFound, StorageNotShared
+from amicopy.core.errors import (
+    AccessDenied,
+    AmicopyError,
+    ImageNotFound,
+    ImageUnavailable,
+    NotOwner,
+    SnapshotNotFound,
+    StorageNotShared,
+)
 from amicopy.core.models import Image, ImageState, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, all_at_once, run_all
 from amicopy.core.retries import Retry, once
@@ -17,6 +25,7 @@ _READABLE_OWNERS = {"amazon", "aws-marketplace"}
 
 _Detail = TypeVar("_Detail")
 READS_AT_ONCE = 8  # in one region
+_FEW = 3  # unknown ids; asked for by id, n of them cost up to 2n - 1 calls in each region
 
 Permissions = frozenset[Principal] | None  # None: only the owner, another account, may read them
 
@@ -55,6 +64,7 @@ def survey_sources(
 
     Raises:
         ImageNotFound: one is not in this region; `located` finds out where it is instead.
+        ImageUnavailable: our own AMI, with snapshots that EC2 does not show.
         StorageNotShared: another account's AMI, with snapshots that these credentials cannot see.
         AccessDenied: a permission of our own AMI cannot be read; its copies would silently be private.
     """
@@ -63,7 +73,8 @@ def survey_sources(
         raise ImageNotFound(
             f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {ec2.region}.",
             image_ids=missing,
-            why="It does not exist there, was deregistered, or is not shared with this account.",
+            why="It does not exist there, was deregistered, is not shared with this account, or is another account's "
+            "and hidden by the setting Allowed AMIs.",
             next_step="Check the id, and name its region with --from.",
         )
     sources = [found[image_id] for image_id in image_ids]
@@ -96,6 +107,13 @@ def _source(image: Image, reads: _Reads, details: Details) -> Image:
     """Return one source with what was read of it."""
     snapshots = reads.snapshots.result() if reads.snapshots else {}
     hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
+    permissions = _result(reads.launch_permissions, image.image_id)
+    if hidden and permissions is not None:  # only its owner may read them
+        raise ImageUnavailable(
+            f"Snapshots of {image.image_id} in {image.region} cannot be seen: {', '.join(hidden)}.",
+            why="EC2 does not show them yet, or they were deleted or are in the Recycle Bin.",
+            next_step="If the AMI was made only a moment ago, run the same command again.",
+        )
     if hidden and image.owner_alias not in _READABLE_OWNERS:
         raise StorageNotShared(
             f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
@@ -104,7 +122,6 @@ def _source(image: Image, reads: _Reads, details: Details) -> Image:
             next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
             "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
         )
-    permissions = _result(reads.launch_permissions, image.image_id)
     is_foreign = bool(image.owner_alias or hidden) or (details.launch_permissions and permissions is None)
     return replace(
         image,
@@ -163,7 +180,8 @@ def located(error: ImageNotFound, others: Mapping[str, Ec2], stop: Stop) -> Imag
 
     def look(ec2: Ec2) -> set[str]:
         try:
-            return set(ec2.describe_images(error.image_ids))
+            find = ec2.describe_images if len(error.image_ids) <= _FEW else ec2.describe_own_images
+            return set(find(error.image_ids))
         except AmicopyError:  # a hint is not worth failing for
             return set()
 

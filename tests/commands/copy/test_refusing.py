@@ -974,3 +974,15 @@ def test_a_usage_error_is_one_document_in_json(amicopy: Run, world: World) -> No
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", "web", "--output", "json")
     assert (ran.code, ran.json["status"], ran.json["error"]["slug"]) == (2, "usage", "usage")
     assert "'web'" in ran.json["error"]["what"]
+
+
+def test_a_kms_that_cannot_be_reached_is_a_note_and_refuses_nothing(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network without an endpoint for KMS: EC2 uses the key, amicopy only looks at it."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KMS", "http://127.0.0.1:9")
+    source = a_source(world)
+    arn = f"arn:aws:kms:{WEST}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", arn, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert f"AWS KMS in {WEST} does not answer, so the key {arn} could not be looked at" in ran.out + ran.err

@@ -130,6 +130,24 @@ def test_the_region_that_has_the_id_is_named(amicopy: Run, world: World) -> None
     assert writes(world) == []
 
 
+def test_many_unknown_ids_are_looked_for_elsewhere_with_one_call_in_each_region(amicopy: Run, world: World) -> None:
+    unknown = [f"ami-{number:017x}" for number in range(1, 31)]
+    there = a_source(world, "ap-southeast-2")
+    ran = amicopy("copy", *unknown, there.image_id, "--to", WEST)
+    assert f"{there.image_id} is in ap-southeast-2" in ran.err
+    asked_there = [one for one in world.requests if one.region == "eu-north-1"]
+    assert [one.operation for one in asked_there] == ["DescribeImages"]
+
+
+def test_ones_own_snapshots_that_ec2_does_not_show_are_not_called_anothers(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    for snapshot_id in source.snapshot_ids:
+        del world.state.snapshots[HOME][snapshot_id]
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json")
+    assert (ran.code, ran.json["error"]["slug"]) == (1, "image-unavailable")
+    assert source.snapshot_ids[0] in ran.err
+
+
 def test_every_missing_id_of_several_is_named_in_one_go(amicopy: Run, world: World) -> None:
     """Nobody wants to correct one id per run."""
     source = a_source(world)
