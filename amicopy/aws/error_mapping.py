@@ -3,6 +3,7 @@
 The code decides; EC2's message is only shown, unless the code alone is ambiguous.
 """
 
+import os
 import re
 
 import botocore.exceptions
@@ -61,6 +62,7 @@ _REJECTED = {
     "UnrecognizedClientException",
     "SignatureDoesNotMatch",
     "IncompleteSignature",
+    "RequestTimeTooSkewed",
     "MissingAuthenticationToken",
     "OptInRequired",
     "Blocked",
@@ -84,6 +86,7 @@ _NOT_RENEWED = (
     getattr(botocore.exceptions, "LoginError", SSOError),  # since botocore 1.41
 )
 _NAMES = {"ec2": "EC2", "kms": "AWS KMS", "ssm": "Systems Manager", "sts": "AWS STS"}
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
@@ -155,7 +158,8 @@ def _expired(why: str) -> CredentialsExpired:
     return CredentialsExpired(
         "The AWS credentials have expired.",
         why=why,
-        next_step="Renew them (aws sso login, or a new role session), then run the same command again.",
+        next_step="Renew them (aws sso login, or a new role session), then run the same command again. "
+        "If they are new, check this machine's clock.",
     )
 
 
@@ -173,17 +177,23 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
         return _auth_failure(operation, region, message)
     if code in _EXPIRED:
         return _expired(message)
+    if code == "OptInRequired" and "marketplace" in message.lower():
+        return OperationNotPermitted(
+            what,
+            why=message,
+            next_step="Accept the product's terms in AWS Marketplace with this account, then run the command again.",
+        )
     if code in _REJECTED:
         return CredentialsRejected(
             f"AWS does not accept the credentials in {region}.",
             why=message,
-            next_step="Check them with: aws sts get-caller-identity",
+            next_step="Check them with: aws sts get-caller-identity. Check this machine's clock, too.",
         )
     if code in _SERVER or status >= 500:
         return Unreachable(
             f"{service_name(service)} in {region} failed to answer {operation}.", why=f"{code}: {message}"
         )
-    advice = advice_for(message)
+    advice = advice_for(message) or advice_for(_WORDS.sub(" ", code))
     match code:
         case "InvalidAMIID.NotFound" | "InvalidAMIID.Malformed":
             return ImageNotFound(what, why=message)
@@ -236,6 +246,14 @@ def _denied(operation: str, service: str, region: str, message: str) -> AccessDe
     )
 
 
+def _endpoint_hint() -> str:
+    """Return what to look at if an endpoint is configured, which may be that of one region only."""
+    variable = next((name for name in ("AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL") if os.environ.get(name)), "")
+    return (
+        f" {variable} is used for every region; the endpoint of one region does not serve others." if variable else ""
+    )
+
+
 def _auth_failure(operation: str, region: str, message: str) -> AmicopyError:
     # AuthFailure is two things: "Not authorized for image:ami-…" for what belongs to another account, and "AWS was
     # not able to validate the provided access credentials", which a region that is not enabled answers as well.
@@ -246,5 +264,5 @@ def _auth_failure(operation: str, region: str, message: str) -> AmicopyError:
         f"AWS does not accept the credentials in {region}.",
         why=message,
         next_step="Check that the region is enabled for the account (aws account list-regions), "
-        "and the credentials: aws sts get-caller-identity",
+        f"the credentials (aws sts get-caller-identity), and this machine's clock.{_endpoint_hint()}",
     )

@@ -24,10 +24,11 @@ class Environment:
 
     @property
     def same_command(self) -> str:
-        """The command line as a person would type it again."""
+        """The command line as a person would type it again, without the password of an endpoint."""
+        from amicopy.core.passwords import without_passwords
         from amicopy.render.text import typed
 
-        return typed(["amicopy", *self.argv])
+        return typed(["amicopy", *map(without_passwords, self.argv)])
 
     def context(self, session: Any, *, quiet: bool = False) -> Any:
         """Return the context of a job here; unless ``quiet``, its notices go to stderr."""

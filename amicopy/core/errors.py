@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import ClassVar, Self
 
+from amicopy.core.passwords import without_passwords
+
 
 class ExitCode(IntEnum):
     """The exit code of the process; DRIFT and TIME_OUT are not failures of amicopy."""
@@ -47,9 +49,9 @@ class AmicopyError(Exception):
     details: tuple[str, ...] = ()  # where one error has several parts, a line for each
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
-        super().__init__(what)
-        self.what = what
-        self.why = why
+        super().__init__(without_passwords(what))
+        self.what = without_passwords(what)
+        self.why = without_passwords(why)
         self.next_step = next_step
 
     def with_next_step(self, next_step: str) -> Self:

@@ -18,6 +18,8 @@ MOST_VALUES = 50_000
 MOST_DEPTH = 20
 MOST_LETTERS = 2_000_000
 
+# They would end up in tags, errors and reports.
+_SECRETS = {"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"}
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|\{(?P<wrong>[^}]*)\}?)")
 _STANDARD = "tag:yaml.org,2002:"
 # What a plain value is resolved to, or may be called without being anything else.
@@ -164,6 +166,9 @@ class _Reader:
                 return ""
             if name not in self._variables:
                 self._tree.blame(path, f"the variable {name} is not set; set it, or write $${{{name}}} for the text")
+                return ""
+            if name in _SECRETS:
+                self._tree.blame(path, f"the variable {name} holds a secret, which may not be used in a manifest")
                 return ""
             return self._variables[name]
 

@@ -558,3 +558,13 @@ def test_a_hostile_error_of_ec2_is_shown_harmlessly(amicopy: Run, world: World) 
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, harmful(ran.err)) == (1, set())
     assert r"web\x9b31m" in ran.err
+
+
+def test_the_password_of_an_endpoint_is_neither_said_nor_written(amicopy: Run, world: World, tmp_path: Path) -> None:
+    document = tmp_path / "report.json"
+    source = a_source(world)
+    argv = ["copy", source.image_id, "--to", WEST, "--endpoint-url", "http://me:hunter2@127.0.0.1:9"]
+    ran = amicopy(*argv, "--write", f"json={document}")
+    assert "***@127.0.0.1:9" in ran.err
+    assert "***@127.0.0.1:9" in document.read_text()
+    assert "hunter2" not in ran.err + document.read_text()

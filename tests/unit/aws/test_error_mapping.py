@@ -60,6 +60,14 @@ SEEN: list[tuple[str, str, str, int, type[AmicopyError]]] = [
     ("DescribeImages", "InvalidAMIID.NotFound", "The image ids '[ami-a, ami-b]' do not exist", 400, ImageNotFound),
     ("CopyImage", "InvalidAMIID.Malformed", 'Invalid id: "x" (expecting "ami-...")', 400, ImageNotFound),
     (
+        "CopyImage",
+        "OptInRequired",
+        "In order to use this AWS Marketplace product you need to accept terms and subscribe.",
+        401,
+        OperationNotPermitted,
+    ),
+    ("DescribeImages", "RequestTimeTooSkewed", "The clocks differ too much.", 403, CredentialsRejected),
+    (
         "ModifyImageAttribute",
         "InvalidAMIID.Unavailable",
         "The AMI ID 'ami-1' is currently pending and may not be used for this operation",
@@ -320,3 +328,28 @@ def test_credentials_that_are_renewed_and_still_expired_have_expired() -> None:
 def test_a_metadata_service_that_fails_in_a_run_is_unreachable_for_now() -> None:
     error = MetadataRetrievalError(error_msg="timed out")
     assert isinstance(ours_of(error, was_authenticated=True), Unreachable)
+
+
+def test_a_code_alone_is_enough_for_advice() -> None:
+    ours = refused("CopyImage", "SnapshotLimitExceeded", "No.")
+    assert ours.next_step.startswith("Delete some")
+
+
+@pytest.mark.parametrize("code", ["RequestExpired", "AuthFailure", "RequestTimeTooSkewed"])
+def test_a_wrong_clock_is_named_where_ec2_only_doubts_the_credentials(code: str) -> None:
+    assert "this machine's clock" in refused("DescribeImages", code, BAD_KEYS, 401).next_step
+
+
+def test_an_endpoint_that_is_used_for_every_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = refused("DescribeImages", "AuthFailure", BAD_KEYS, 401).next_step
+    assert "AWS_ENDPOINT_URL" not in said
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", "https://vpce-1.ec2.us-east-1.vpce.amazonaws.com")
+    said = refused("DescribeImages", "AuthFailure", BAD_KEYS, 401).next_step
+    assert "AWS_ENDPOINT_URL_EC2 is used for every region" in said
+
+
+def test_the_password_of_an_endpoint_is_in_no_error() -> None:
+    ours = our_error(EndpointConnectionError(endpoint_url="http://me:hunter2@host:1/"), "CopyImage", "ec2", REGION)
+    assert ours is not None
+    assert "http://***@host:1/" in ours.why
+    assert "hunter2" not in f"{ours.what} {ours.why} {ours.next_step}"

@@ -226,3 +226,9 @@ def test_a_region_that_does_not_exist_is_told_with_the_entry_s_place(
     assert (ran.code, world.requests) == (2, [])
     assert f"{manifest}:2:5: " in ran.err
     assert WEST in ran.err, "a suggestion"
+
+
+def test_a_secret_is_not_put_into_a_manifest() -> None:
+    found = faults(RIGHT + "    tags: {Key: '${AWS_SECRET_ACCESS_KEY}'}\n", AWS_SECRET_ACCESS_KEY="hunter2")
+    assert any("the variable AWS_SECRET_ACCESS_KEY holds a secret" in one for one in found)
+    assert not any("hunter2" in one for one in found)
