@@ -101,6 +101,7 @@ class Snapshot:
     full_bytes: int | None = None
     encrypted: bool = False
     kms_key_id: str = ""
+    has_aws_managed_key: bool = False  # as far as that was looked up; it cannot be shared then
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     volume_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
@@ -184,6 +185,11 @@ class Image:
     def is_instance_store(self) -> bool:
         """It is kept in S3: it has no snapshots, and CopyImage cannot encrypt it."""
         return self.attributes.get("RootDeviceType") == "instance-store"
+
+    @property
+    def has_aws_managed_key(self) -> bool:
+        """The AWS-managed key encrypts some of it, so that it cannot be shared; only as far as that was looked up."""
+        return any(snapshot.has_aws_managed_key for snapshot in self.snapshots)
 
     @property
     def snapshot_ids(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful
+from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
@@ -37,7 +37,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         desired = replace(desired, key_arn=found.settings.key.arn)
     compared = [compare(source, copy, desired, adopt=request.adopt) for copy in copies.available]
     chosen = choose(compared)
-    decision = _decide(request, source, copies, found, chosen)
+    decision = _decide(request, source, desired, copies, found, chosen)
     problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
     if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         problems = tuple(_problems(request, desired, found, decision.action, chosen))
@@ -96,13 +96,20 @@ def _problems(
 
 
 def _decide(
-    request: CopyRequest, source: Image, copies: Copies, found: DestinationFindings, chosen: Compared | None
+    request: CopyRequest,
+    source: Image,
+    desired: DesiredCopy,
+    copies: Copies,
+    found: DestinationFindings,
+    chosen: Compared | None,
 ) -> _Decision:
     if problem := found.problem or _source_problem(source):
         return _refusal(problem)
     if chosen is not None:
         return _decide_available(chosen, found.region)
     if pending := pending_copies(source, copies, adopt=request.adopt):
+        if desired.is_shared and pending[0].has_aws_managed_key:
+            return _refusal(_cannot_be_shared(pending[0], desired), pending[0])
         return _Decision(Action.JOIN, f"{pending[0].image_id} is already being copied", pending[0])
     if disabled := [copy for copy in copies.disabled if may_write(source, copy, adopt=request.adopt)]:
         problem = ImageUnavailable(
@@ -120,6 +127,8 @@ def _decide(
 def _decide_available(chosen: Compared, region: str) -> _Decision:
     copy, found = chosen.copy, chosen.missing
     lasting = [difference for difference in found if not difference.repairable]
+    if lasting and all(one.is_sharing for one in lasting):
+        return _refusal(_cannot_be_shared(copy, chosen.desired), copy)
     if lasting and all(isinstance(one, NameDiffers) for one in lasting):
         problem = NotFaithful(
             f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {chosen.desired.name!r}.",
@@ -141,6 +150,16 @@ def _decide_available(chosen: Compared, region: str) -> _Decision:
         return _Decision(Action.UPDATE, reason, copy)
     maker = "" if chosen.is_ours else ", not made by amicopy,"
     return _Decision(Action.UNCHANGED, f"{copy.image_id}{maker} is up to date", copy)
+
+
+def _cannot_be_shared(copy: Image, desired: DesiredCopy) -> NotShareable:
+    shared = desired.launch_permissions.union(*desired.volume_permissions.values())
+    return NotShareable(
+        f"The copy {copy.image_id} in {copy.region} is encrypted with the AWS-managed key, so it cannot be shared.",
+        why=f"It should be shared with {', '.join(map(str, sorted(shared)))}.",
+        next_step="Leave it private (--no-permissions). Or, if nobody uses it, remove it "
+        f"({_removal(copy)}), then make one with a key of your own: --kms-key {copy.region}=KEY",
+    )
 
 
 def _removal(copy: Image) -> str:

@@ -24,9 +24,11 @@ from amicopy.core.parallel import Pending, Stop, all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import Retry, with_read_retries
 from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.choose import may_write
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.survey.copy_details import with_details
+from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.region_settings import region_settings
 
 
@@ -68,7 +70,7 @@ def survey_destinations(
         try:
             found = looked_up[destination].result() if destination in looked_up else None
             retry = partial(with_read_retries, clock, stop)
-            read = partial(_copies, request, desired, ec2, found, every=every, retry=retry)
+            read = partial(_copies, request, desired, ec2, kms, found, every=every, retry=retry)
             copies = with_read_retries(clock, stop, read)
             settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
@@ -121,6 +123,7 @@ def _copies(
     request: CopyRequest,
     desired: Sequence[DesiredCopy],
     ec2: Ec2,
+    kms: KmsClient,
     looked_up: dict[str, Image] | None,
     *,
     every: bool,
@@ -137,7 +140,25 @@ def _copies(
         compared += [(copy, one) for copy in available]
     detailed = with_details(ec2, compared, every_permission=True, uefi_data=every, retry=retry)
     found |= {image.image_id: image for image in detailed}
+    shared = [
+        found[image.image_id]
+        for one in desired
+        if one.is_shared
+        for copies in [by_source.get(one.source.reference, NO_COPIES)]
+        for image in (*copies.available, *copies.in_progress)
+        if may_write(one.source, image, adopt=request.adopt) and _may_be_encrypted(one, image)
+    ]
+    if shared and request.preflight:
+        found |= {image.image_id: image for image in with_managed_keys(shared, ec2, kms)}
     return tuple(found.values())
+
+
+def _may_be_encrypted(desired: DesiredCopy, image: Image) -> bool:
+    """Return whether the copy is encrypted, or is pending, when EC2 may not say so yet, and going to be."""
+    if any(device.encrypted for device in image.devices):
+        return True
+    asked = desired.encrypt or any(device.encrypted for device in desired.source.devices)
+    return image.state.in_progress and asked
 
 
 def _not_enabled(region: str, why: str = "") -> RegionNotEnabled:

@@ -55,6 +55,11 @@ class DesiredCopy:
         )
 
     @property
+    def is_shared(self) -> bool:
+        """Whether it is shared with anyone, or a snapshot of it is."""
+        return bool(self.launch_permissions) or any(self.volume_permissions.values())
+
+    @property
     def creation_snapshot_tags(self) -> dict[str, str]:
         """The one set of tags that CopyImage puts on all snapshots: the keys that every snapshot needs.
 

@@ -14,9 +14,7 @@ from amicopy.plan.attributes.sharing import NOBODY, ExtraSharing, MissingSharing
 class MissingLaunchPermissions(MissingSharing):
     """Principals that may launch the source and not the copy."""
 
-    @property
-    def writes(self) -> tuple[Write, ...]:
-        """Others keep their permission."""
+    def _adding(self) -> tuple[Write, ...]:
         return (_write(self.resource_id, "Add", self.missing),)
 
 
@@ -63,7 +61,12 @@ def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
     """Yield the permissions that are missing; those of a copy that cannot be read count as none."""
     if missing := desired.launch_permissions - (copy.launch_permissions or frozenset()):
         is_known = copy.launch_permissions is not None
-        yield MissingLaunchPermissions(resource_id=copy.image_id, missing=tuple(sorted(missing)), is_known=is_known)
+        yield MissingLaunchPermissions(
+            resource_id=copy.image_id,
+            missing=tuple(sorted(missing)),
+            is_known=is_known,
+            is_possible=not copy.has_aws_managed_key,
+        )
 
 
 def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:

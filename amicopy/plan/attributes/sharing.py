@@ -1,8 +1,10 @@
 """What launch permissions and snapshot permissions have in common."""
 
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 from amicopy.core.models import Principal
+from amicopy.core.write import Write
 from amicopy.plan.attributes.base import Difference, Extra
 
 NOBODY = [{"UserId": "000000000000"}]
@@ -14,7 +16,17 @@ class MissingSharing(Difference):
     """Principals that the image or one snapshot is not shared with."""
 
     missing: tuple[Principal, ...]
+    is_possible: bool = True  # False: the AWS-managed key encrypts it, so that only a new copy can be shared
     is_sharing = True
+
+    @property
+    def writes(self) -> tuple[Write, ...]:
+        """Others keep their permission."""
+        return self._adding() if self.is_possible else ()
+
+    @abstractmethod
+    def _adding(self) -> tuple[Write, ...]:
+        """Return the calls that share it."""
 
     @property
     def parts(self) -> tuple[Difference, ...]:
@@ -28,6 +40,8 @@ class MissingSharing(Difference):
 
     def __str__(self) -> str:
         names = ", ".join(map(str, self.missing))
+        if not self.is_possible:
+            return f"{self.subject} cannot be shared with {names}: it is encrypted with the AWS-managed key"
         if self.is_known:
             return f"{self.subject} is not shared with {names}"
         return f"whom {self.subject} is shared with cannot be read, so it is shared again with {names}"

@@ -15,9 +15,7 @@ _CHANGES_PER_CALL = 500  # "up to 500 modifications to a snapshot in a single op
 class MissingSnapshotPermissions(MissingSharing):
     """Principals that may use the source's snapshot and not the copy's."""
 
-    @property
-    def writes(self) -> tuple[Write, ...]:
-        """Others keep their permission."""
+    def _adding(self) -> tuple[Write, ...]:
         return _writes(self.resource_id, "Add", self.missing)
 
 
@@ -77,7 +75,11 @@ def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
         if missing := desired.volume_permissions.get(device, frozenset()) - (found or frozenset()):
             is_known = found is not None or device not in described
             yield MissingSnapshotPermissions(
-                resource_id=snapshot_id, device=device, missing=tuple(sorted(missing)), is_known=is_known
+                resource_id=snapshot_id,
+                device=device,
+                missing=tuple(sorted(missing)),
+                is_known=is_known,
+                is_possible=device not in described or not described[device].has_aws_managed_key,
             )
 
 

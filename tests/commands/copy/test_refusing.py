@@ -21,12 +21,15 @@ from tests.support.scenes import (
     ORGANIZATION,
     OTHERS,
     SOMEBODY,
+    TAG,
     WEST,
     a_source,
     asked,
+    copied_by_hand,
     finished_by_hand,
     order,
     row,
+    slow,
     snapshots_of,
     the_copy,
     writes,
@@ -986,3 +989,53 @@ def test_a_kms_that_cannot_be_reached_is_a_note_and_refuses_nothing(
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", arn, "--dry-run")
     assert ran.code == 0, ran.err
     assert f"AWS KMS in {WEST} does not answer, so the key {arn} could not be looked at" in ran.out + ran.err
+
+
+# A copy that is there, encrypted with the AWS-managed key, and that is to be shared
+
+
+def encrypted_by_hand(world: World, source: Image, *, tagged: bool = True) -> str:
+    """Copy a source with the AWS-managed key, as an earlier run of ours would for a private copy."""
+    tags = [{"ResourceType": "image", "Tags": [{"Key": TAG, "Value": f"{HOME}/{source.image_id}"}]}] if tagged else []
+    return copied_by_hand(world, source, WEST, Encrypted=True, TagSpecifications=tags)
+
+
+@pytest.mark.parametrize("seconds", [5, 7200], ids=["available", "pending"])
+def test_a_copy_that_the_aws_managed_key_encrypts_is_not_joined_or_completed_if_it_is_to_be_shared(
+    amicopy: Run, world: World, clock: FakeClock, seconds: float
+) -> None:
+    source = shared(world)
+    slow(world, seconds)
+    copy = encrypted_by_hand(world, source)
+    clock.advance(60)
+    world.requests.clear()
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    said = " ".join(ran.err.split())
+    assert f"The copy {copy} in {WEST} is encrypted with the AWS-managed key, so it cannot be shared." in said
+    assert f"amicopy cancel --copy {copy} --in {WEST} --available" in said
+    assert f"--kms-key {WEST}=KEY" in said
+    private = amicopy("copy", source.image_id, "--to", WEST, "--no-permissions", "--no-wait")
+    assert private.code == 0, private.err
+
+
+def test_verify_says_that_only_a_new_copy_can_be_shared(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = shared(world)
+    copy = encrypted_by_hand(world, source)
+    clock.advance(60)
+    ran = amicopy("verify", source.image_id, "--in", WEST, "--repair", "--output", "json")
+    [one] = ran.json["copies"]
+    assert ran.code == 4
+    [missing] = [one for one in one["differences"] if one["kind"] == "missing-launch-permissions"]
+    assert missing["text"] == f"{copy} cannot be shared with {SOMEBODY}: it is encrypted with the AWS-managed key"
+    assert not missing["repairable"]
+    assert "ModifyImageAttribute" not in writes(world)
+
+
+def test_anothers_copy_with_the_aws_managed_key_is_left_alone(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = shared(world)
+    encrypted_by_hand(world, source, tagged=False)
+    clock.advance(60)
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert ran.code == 0, ran.err
+    assert len(world.images(WEST)) == 2
