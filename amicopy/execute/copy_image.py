@@ -1,9 +1,10 @@
 """Calling CopyImage so that a second call is harmless: client tokens, and dead images that a token returns."""
 
 import hashlib
+from collections.abc import Mapping
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AmicopyError, ImageUnavailable
+from amicopy.core.errors import AccessDenied, AmicopyError, ImageUnavailable, OperationNotPermitted
 from amicopy.core.lineage import copies_of, is_ours
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
@@ -33,16 +34,27 @@ def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
 def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
     """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image.
 
+    Tags in which snapshots differ are left for later, unless a policy requires their keys at creation.
+
     Raises:
         DeadImage: EC2 says that the image of this token is no longer available.
     """
+    try:
+        return _ask(row, ec2, token, row.desired.creation_snapshot_tags)
+    except (AccessDenied, OperationNotPermitted):
+        if row.desired.creation_snapshot_tags == row.desired.creation_snapshot_tags_with_every_key:
+            raise
+        return _ask(row, ec2, token, row.desired.creation_snapshot_tags_with_every_key)
+
+
+def _ask(row: Row, ec2: Ec2, token: str, snapshot_tags: Mapping[str, str]) -> str:
     try:
         return ec2.copy_image(
             row.source,
             name=row.desired.name,
             description=row.desired.description,
             image_tags=row.desired.tags,
-            snapshot_tags=row.desired.creation_snapshot_tags,
+            snapshot_tags=snapshot_tags,
             client_token=token,
             encrypt=row.desired.encrypt,
             key=row.desired.key_arn or row.desired.key,

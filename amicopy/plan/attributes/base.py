@@ -61,10 +61,21 @@ class DesiredCopy:
 
     @property
     def creation_snapshot_tags(self) -> dict[str, str]:
-        """The one set of tags that CopyImage puts on all snapshots: the keys that every snapshot needs.
+        """The one set of tags that CopyImage puts on all snapshots: those that every snapshot should have.
 
-        If snapshots need different values, the first one's is sent, so that a tag policy finds the key; completing
-        the copy then writes each snapshot's own.
+        Completing the copy then writes each snapshot's own.
+        """
+        return {
+            key: value
+            for key, value in self.creation_snapshot_tags_with_every_key.items()
+            if all(tags[key] == value for tags in self.snapshot_tags.values())
+        }
+
+    @property
+    def creation_snapshot_tags_with_every_key(self) -> dict[str, str]:
+        """The same with every key that all snapshots need, for policies that require a key: with the first one's value.
+
+        Until the copy is completed, the other snapshots have a wrong value.
         """
         sets = list(self.snapshot_tags.values())
         return {key: value for key, value in sets[0].items() if all(key in tags for tags in sets)} if sets else {}

@@ -2,10 +2,11 @@
 
 import pytest
 
-from amicopy.sandbox.records import Volume
+from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
-from tests.support.scenes import HOME, WEST, a_source, the_copy
+from tests.support.clock import FakeClock
+from tests.support.scenes import HOME, TAG, WEST, a_source, slow, snapshots_of, the_copy
 
 
 def test_a_tag_policy_is_met_since_the_tags_are_in_the_request(amicopy: Run, world: World) -> None:
@@ -14,6 +15,40 @@ def test_a_tag_policy_is_met_since_the_tags_are_in_the_request(amicopy: Run, wor
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert ran.code == 0, ran.err
     assert the_copy(world, WEST).tags["CostCenter"] == "42"
+
+
+def three_disks(world: World) -> Image:
+    """Register a source whose snapshots differ in the value of one tag."""
+    return a_source(
+        world,
+        volumes=[
+            Volume(device=f"/dev/sd{letter}", gib=8, tags={"Team": "web", "Role": role})
+            for letter, role in (("a", "root"), ("f", "data"), ("g", "logs"))
+        ],
+    )
+
+
+def test_no_snapshot_has_anothers_tags_while_ec2_copies(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = three_disks(world)
+    slow(world, 3600)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(60)
+    tags = [one.tags for one in world.snapshots(WEST)]
+    assert tags == [{"Team": "web", TAG: f"{HOME}/{source.image_id}"}] * 3
+    clock.advance(3600)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    roles = {one.tags["Role"] for one in snapshots_of(world, the_copy(world, WEST)).values()}
+    assert roles == {"root", "data", "logs"}
+
+
+def test_a_tag_policy_about_a_tag_in_which_snapshots_differ_is_met(amicopy: Run, world: World) -> None:
+    world.settings(WEST).required_tag_keys = frozenset({"Role"})
+    source = three_disks(world)
+    source.tags["Role"] = "web"
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert ran.code == 0, ran.err
+    roles = {name: one.tags["Role"] for name, one in snapshots_of(world, the_copy(world, WEST)).items()}
+    assert roles == {"/dev/sda": "root", "/dev/sdf": "data", "/dev/sdg": "logs"}
 
 
 def test_a_tag_policy_that_the_source_does_not_meet_is_explained(amicopy: Run, world: World) -> None:

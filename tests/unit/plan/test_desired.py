@@ -175,13 +175,15 @@ def test_snapshots_that_cannot_be_described_get_what_was_asked() -> None:
     }
 
 
-def test_all_snapshots_are_created_with_the_keys_that_all_of_them_have() -> None:
+def test_all_snapshots_are_created_with_the_tags_that_all_of_them_have() -> None:
     image = source(
-        snapshot(0, tags={"team": "a", "only": "here"}),
-        snapshot(1, tags={"team": "b"}),
-        snapshot(2, tags={"team": "c"}),
+        snapshot(0, tags={"team": "a", "env": "x", "only": "here"}),
+        snapshot(1, tags={"team": "b", "env": "x"}),
+        snapshot(2, tags={"team": "c", "env": "x"}),
     )
-    assert desired(image).creation_snapshot_tags == {"team": "a", SOURCE_TAG: REFERENCE}
+    assert desired(image).creation_snapshot_tags == {"env": "x", SOURCE_TAG: REFERENCE}
+    every = {"team": "a", "env": "x", SOURCE_TAG: REFERENCE}
+    assert desired(image).creation_snapshot_tags_with_every_key == every
 
 
 def test_without_snapshots_none_are_tagged() -> None:
@@ -192,12 +194,13 @@ TAGS = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from("xy"))
 
 
 @given(st.lists(TAGS, max_size=4), TAGS)
-def test_creating_snapshots_never_puts_a_key_on_one_that_is_not_to_have_it(
+def test_creating_snapshots_never_puts_a_tag_on_one_that_is_not_to_have_it(
     tags: list[dict[str, str]], asked: dict[str, str]
 ) -> None:
     copy = desired(source(*(snapshot(n, tags=one) for n, one in enumerate(tags))), tags=asked)
     for wanted_tags in copy.snapshot_tags.values():
-        assert copy.creation_snapshot_tags.keys() <= wanted_tags.keys()
+        assert copy.creation_snapshot_tags.items() <= wanted_tags.items()
+        assert copy.creation_snapshot_tags_with_every_key.keys() <= wanted_tags.keys()
 
 
 def test_a_copy_is_shared_as_its_source_is() -> None:
