@@ -22,12 +22,11 @@ class NeverShown(DeadImage):
 def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 
-    It names the copy, not the request: where an earlier run asked for the same copy with another name or other
-    tags, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made. With which
-    key it is encrypted is part of what a copy is (docs/adr/0004).
+    It names the copy, not the request: where an earlier run asked for the same copy with another name, other tags or
+    another key, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
+    (docs/adr/0004).
     """
-    encryption = f"{desired.encrypt} {desired.key_arn or desired.key}"
-    text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, region, encryption, str(attempt)])
+    text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, region, str(attempt)])
     return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
 
 

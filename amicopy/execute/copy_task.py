@@ -172,14 +172,14 @@ class CopyTask:
                 return (yield from self._joined())
             except TokenMismatch:
                 # A failed attempt of ours stands for a token before any that can live; but it may be another one.
-                patience = _BRIEF_PATIENCE if attempt < len(self.row.failed) else VISIBLE_WITHIN
-                if (yield from self._earlier_request(patience)):
+                is_failed = attempt < len(self.row.failed)
+                if (yield from self._earlier_request(is_failed=is_failed)):
                     return (yield from self._joined())
+                if is_failed:
+                    continue
                 if not self._options.wait:
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
-                if attempt < len(self.row.failed):
-                    continue
             except NeverShown:
                 if never_shown:  # not a third copy: EC2 may still show the first two
                     raise self._never_shown(never_shown, self.image_id) from None
@@ -213,18 +213,22 @@ class CopyTask:
         name = self.row.desired.name
         return CopyRequested(**self._about(), name=name, client_token=token, is_repeated=self._queued)
 
-    def _earlier_request(self, patience: timedelta) -> Work[bool]:
+    def _earlier_request(self, *, is_failed: bool) -> Work[bool]:
         """Find the copy that an earlier run started with this token, once it is visible.
 
-        Return False if it does not appear in time, or at once with ``--no-wait``.
+        ``is_failed``: it is probably the failed attempt that the survey has found. Return False if none appears in
+        time, or at once with ``--no-wait``.
         """
+        if is_failed:
+            patience = _BRIEF_PATIENCE if self._options.wait else _NO_WAIT_PATIENCE
+        else:
+            patience = VISIBLE_WITHIN if self._options.wait else timedelta(0)
         then = f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate"
-        if not self._options.wait:
-            patience = timedelta(0)
+        if not patience:
             then = "if it was cancelled, only a run without --no-wait creates it again"
         yield NoteAdded(
             **self._about(),
-            text=f"an earlier run started this copy with another name, description or tags; {then}",
+            text=f"an earlier run started this copy with another name, description, key or tags; {then}",
         )
         give_up = self._clock.now() + patience
         while True:

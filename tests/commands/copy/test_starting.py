@@ -8,7 +8,7 @@ import pytest
 
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
-from amicopy.sandbox.behavior import Unconfirmed
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
@@ -982,3 +982,49 @@ def test_every_region_means_every_enabled_one(amicopy: Run, world: World) -> Non
     regions = [copy["region"] for copy in ran.json["copies"]]
     assert (ran.code, len(regions), "me-south-1" in regions, HOME in regions) == (0, 16, False, False)
     assert writes(world) == []
+
+
+# Two runs at once
+
+
+KEY = f"arn:aws:kms:{WEST}:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@pytest.mark.parametrize("second", [["--kms-key", KEY, "--no-preflight"], ["--encrypt"], ["--tag", "Team=web"]])
+def test_a_run_that_asks_in_other_words_a_moment_later_makes_no_second_copy(
+    amicopy: Run, world: World, clock: FakeClock, second: list[str]
+) -> None:
+    source = a_source(world)
+    world.state.timing = Timing(visible_after=20, copy_seconds=60)
+    first = amicopy("copy", source.image_id, "--to", WEST, "--encrypt", "--no-wait")
+    assert first.code == 0, first.err
+    clock.advance(1)
+    amicopy("copy", source.image_id, "--to", WEST, *second)
+    assert len(world.images(WEST)) == 1
+
+
+def test_not_even_where_an_earlier_attempt_has_failed(amicopy: Run, world: World, clock: FakeClock) -> None:
+    """The failed one was made with a token that is none of those that these runs meet at."""
+    source = a_source(world)
+    order(world, "copy=fail")
+    tags = [{"ResourceType": "image", "Tags": [{"Key": TAG, "Value": f"{HOME}/{source.image_id}"}]}]
+    copied_by_hand(world, source, WEST, TagSpecifications=tags)
+    clock.advance(60)
+    world.state.timing = Timing(visible_after=20, copy_seconds=600)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(1)
+    amicopy("copy", source.image_id, "--to", WEST, "--tag", "Team=web")
+    assert [image.state for image in world.images(WEST)].count("available") == 1
+
+
+def test_after_a_failure_a_run_with_another_key_makes_a_new_copy(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world)
+    order(world, "copy=fail:Client.InternalError: no luck")
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 1
+    began = clock.now()
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--encrypt", "--no-wait")
+    assert ran.code == 0, ran.err
+    assert clock.now() - began < timedelta(minutes=1)
+    clock.advance(60)
+    [copy] = [image for image in world.images(WEST) if image.state == "available"]
+    assert f"{WEST} {copy.image_id}" in ran.out
