@@ -19,7 +19,7 @@ class Copies:
 NO_COPIES = Copies()
 
 # Not `deregistered`: that one is gone, and EC2 lists it for a while.
-_FAILED = {ImageState.FAILED, ImageState.ERROR, ImageState.INVALID}
+FAILED_STATES = {ImageState.FAILED, ImageState.ERROR, ImageState.INVALID}
 # AWS Backup, Data Lifecycle Manager, EC2 Image Builder.
 _SERVICE_TAGS = ("aws:backup:", "aws:dlm:", "Ec2ImageBuilderArn")
 
@@ -79,5 +79,5 @@ def _by_state(images: Iterable[Image]) -> Copies:
         available=tuple(image for image in found if image.state is ImageState.AVAILABLE),
         in_progress=tuple(image for image in found if image.state.in_progress),
         disabled=tuple(image for image in found if image.state is ImageState.DISABLED),
-        failed=tuple(image for image in found if image.state in _FAILED),
+        failed=tuple(image for image in found if image.state in FAILED_STATES),
     )

@@ -9,6 +9,7 @@ from amicopy.core.lineage import copies_of, is_ours
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Row
+from amicopy.survey.destinations import look_up
 
 
 class DeadImage(Exception):
@@ -83,10 +84,13 @@ def check_alive(ec2: Ec2, image_id: str) -> None:
         return
 
 
-def earlier_copy(source: Image, ec2: Ec2) -> str:
-    """Return the id of the copy that another run has started, once EC2 shows it; empty before that."""
-    recorded = ec2.find_lineage_copies(source.region, [source.image_id])
-    found = {**ec2.find_tagged_copies([source.reference]), **recorded}
+def earlier_copies(source: Image, ec2: Ec2) -> tuple[str, dict[str, tuple[str, ...]]]:
+    """Return the id of the copy that another run has started, empty before EC2 shows it; and failed ones.
+
+    These are our failed copies with their snapshots.
+    """
+    found = look_up(source.region, [source.image_id], ec2)
     copies = copies_of(source, found.values())
     living = (*copies.available, *copies.in_progress)
-    return next((image.image_id for image in living if is_ours(source, image)), "")
+    failed = {image.image_id: image.snapshot_ids for image in copies.failed if is_ours(source, image)}
+    return next((image.image_id for image in living if is_ours(source, image)), ""), failed

@@ -46,7 +46,7 @@ from amicopy.core.retries import (
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.complete import complete
-from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copy
+from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Action, Row
@@ -172,10 +172,11 @@ class CopyTask:
                 return (yield from self._joined())
             except TokenMismatch:
                 # A failed attempt of ours stands for a token before any that can live; but it may be another one.
-                is_failed = attempt < len(self.row.failed)
+                known_failures = len(self._failed_attempts)
+                is_failed = attempt < known_failures
                 if (yield from self._earlier_request(is_failed=is_failed)):
                     return (yield from self._joined())
-                if is_failed:
+                if is_failed or len(self._failed_attempts) > known_failures:
                     continue
                 if not self._options.wait:
                     yield self.leave(LeftBecause.NO_WAIT)
@@ -197,7 +198,8 @@ class CopyTask:
     def _copy_image(self, token: str) -> Work[str]:
         now = self._clock.now()
         if now - self._looked_at >= _LOOK_AGAIN_AFTER:
-            if made := earlier_copy(self.row.source, self._ec2):
+            made, _ = earlier_copies(self.row.source, self._ec2)
+            if made:
                 raise _MadeMeanwhile(made)
             self._looked_at = now
         if self._queued:
@@ -233,12 +235,15 @@ class CopyTask:
         give_up = self._clock.now() + patience
         while True:
             looked_at = self._clock.now()
-            if image_id := (
-                yield from persist(flapping(self._clock), partial(earlier_copy, self.row.source, self._ec2))
-            ):
+            image_id, failed = yield from persist(
+                flapping(self._clock), partial(earlier_copies, self.row.source, self._ec2)
+            )
+            if image_id:
                 self.image_id = image_id
                 return True
-            if looked_at >= give_up:
+            has_failed = not failed.keys() <= self._failed_attempts.keys()  # since the survey
+            self._failed_attempts |= failed
+            if has_failed or looked_at >= give_up:
                 return False
             yield Sleep(_LOOK_AGAIN_SECONDS)
 

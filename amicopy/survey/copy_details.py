@@ -1,12 +1,14 @@
 """Reading what a comparison needs of copies and DescribeImages does not tell. Each attribute is a call of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
-from amicopy.core.models import Image, Principal, Snapshot
+from amicopy.core.lineage import FAILED_STATES
+from amicopy.core.models import SOURCE_TAG, Image, Principal, Snapshot
+from amicopy.core.progress import destination_of
 from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 
@@ -45,6 +47,24 @@ def _with_details(
     if every_permission or desired.launch_permissions:
         launch = retry(partial(read_launch_permissions, ec2, copy.image_id))
     return replace(copy, snapshots=tuple(snapshots), launch_permissions=launch)
+
+
+def with_tags_of_snapshots(images: Mapping[str, Image], ec2: Ec2) -> dict[str, Image]:
+    """Return the images; unfinished ones without our tag have their snapshots, as far as EC2 shows them.
+
+    A source with 50 tags leaves no room for ours on its copy, but there may be room on the snapshots.
+    """
+    untagged = [
+        image.image_id
+        for image in images.values()
+        if SOURCE_TAG not in image.tags and (image.state.in_progress or image.state in FAILED_STATES)
+    ]
+    found = ec2.find_snapshots_of_copies(untagged).values() if untagged else ()
+    by_owner: dict[str, list[Snapshot]] = {}
+    for snapshot in found:
+        by_owner.setdefault(destination_of(snapshot), []).append(snapshot)
+    with_snapshots = {image_id: replace(images[image_id], snapshots=tuple(some)) for image_id, some in by_owner.items()}
+    return {**images, **with_snapshots}
 
 
 def read_launch_permissions(ec2: Ec2, image_id: str) -> frozenset[Principal] | None:

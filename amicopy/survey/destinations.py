@@ -27,7 +27,7 @@ from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.choose import may_write
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
-from amicopy.survey.copy_details import with_details
+from amicopy.survey.copy_details import with_details, with_tags_of_snapshots
 from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.region_settings import region_settings
 
@@ -41,9 +41,13 @@ def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]
 
 
 def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
-    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups."""
+    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups.
+
+    A third one if an unfinished copy has no tag of ours: its snapshots may.
+    """
     recorded = ec2.find_lineage_copies(source_region, image_ids)  # first: it shows whether EC2 records sources there
-    return {**ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]), **recorded}
+    tagged = ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids])
+    return with_tags_of_snapshots({**tagged, **recorded}, ec2)
 
 
 def survey_destinations(

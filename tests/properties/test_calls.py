@@ -186,8 +186,8 @@ def test_joining_takes_no_copy_image_and_writes_what_is_missing(amicopy: Run, wo
     copied_by_hand(world, source, WEST)
     clock.advance(5)
     copied(amicopy, world, source.image_id, "--to", WEST, "--no-preflight", "--adopt")
-    # The snapshot's tags are read before and after our tag is put on both.
-    assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 2, "CreateTags": 2, **READ_BACK}
+    # The snapshots are looked at for our tag; then their tags are read before and after it is put on both.
+    assert calls(world) == {**LOOK_UPS, "DescribeSnapshots": 3, "CreateTags": 2, **READ_BACK}
 
 
 def test_replacing_takes_the_token_of_the_dead_copy_and_one_more(amicopy: Run, world: World) -> None:

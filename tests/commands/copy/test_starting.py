@@ -1028,3 +1028,48 @@ def test_after_a_failure_a_run_with_another_key_makes_a_new_copy(amicopy: Run, w
     clock.advance(60)
     [copy] = [image for image in world.images(WEST) if image.state == "available"]
     assert f"{WEST} {copy.image_id}" in ran.out
+
+
+def test_an_earlier_request_that_fails_before_ec2_shows_it_is_replaced_and_removed(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    source = a_source(world)
+    world.state.timing = Timing(visible_after=20, copy_seconds=10)
+    order(world, "copy=fail:Client.InternalError: no luck")
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(1)
+    began = clock.now()
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--tag", "Team=web")
+    assert ran.code == 0, ran.err
+    assert clock.now() - began < timedelta(minutes=3)
+    assert "deregistered; requesting" not in ran.err
+    assert [image.state for image in world.images(WEST)] == ["available"]
+
+
+def many_tags(count: int) -> dict[str, str]:
+    """Return so many tags, which leave no room for ours."""
+    return {f"tag-{number}": "x" for number in range(count)}
+
+
+def test_of_a_source_with_50_tags_a_failed_copy_is_known_by_its_snapshots(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    """The run that made its replacement was killed before it could remove the failed one."""
+    source = a_source(world, tags=many_tags(50))
+    order(world, "copy=fail:Client.InternalError: no luck")
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 1
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(60)
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert ran.code == 0, ran.err
+    assert [image.state for image in world.images(WEST)] == ["available"]
+
+
+def test_of_a_source_with_50_tags_a_pending_copy_is_joined(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world, tags=many_tags(50))
+    slow(world, 600)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-wait").code == 0
+    clock.advance(30)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--description", "other words")
+    assert "is already being copied" in ran.err
+    assert len(world.images(WEST)) == 1
