@@ -30,6 +30,7 @@ from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.survey.copy_details import with_details, with_tags_of_snapshots
 from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.region_settings import region_settings
+from amicopy.survey.siblings import find_siblings, parentless
 
 
 def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
@@ -69,12 +70,14 @@ def survey_destinations(
     ``looked_up`` has, by destination, calls of `look_up` that have run already.
     """
 
+    retry = partial(with_read_retries, clock, stop)
+    without_parent = parentless(sources, clients, stop, retry)
+
     def look(destination: Destination, ec2: Ec2, kms: KmsClient) -> DestinationFindings:
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
             found = looked_up[destination].result() if destination in looked_up else None
-            retry = partial(with_read_retries, clock, stop)
-            read = partial(_copies, request, desired, ec2, kms, found, every=every, retry=retry)
+            read = partial(_copies, request, desired, without_parent, ec2, kms, found, every=every, retry=retry)
             copies = with_read_retries(clock, stop, read)
             settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
@@ -126,6 +129,7 @@ def _same(findings: DestinationFindings) -> DestinationFindings:
 def _copies(
     request: CopyRequest,
     desired: Sequence[DesiredCopy],
+    without_parent: Sequence[Image],
     ec2: Ec2,
     kms: KmsClient,
     looked_up: dict[str, Image] | None,
@@ -136,7 +140,7 @@ def _copies(
     """Return every copy of the sources in one region, with details of those that are compared."""
     if looked_up is None:
         looked_up = look_up(request.source_region, [one.source.image_id for one in desired], ec2)
-    found = dict(looked_up)
+    found = {**looked_up, **find_siblings(without_parent, ec2)}
     compared: list[tuple[Image, DesiredCopy]] = []
     by_source = copies_by_source(found.values())
     for one in desired:
