@@ -64,7 +64,8 @@ _KNOWN = (
         "maximum number of tags",
         Advice(
             why="A resource can have 50 tags.",
-            next_step="Remove a tag of the copy that its source no longer has: amicopy verify --repair --prune",
+            next_step="Remove a tag of the copy that its source does not have: `verify` lists them, `verify --repair "
+            "--prune` removes them.",
         ),
     ),
     (
