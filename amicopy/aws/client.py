@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 
 from botocore import xform_name
 
-from amicopy.aws.error_mapping import our_error
+from amicopy.aws.bounded_calls import MOST_SECONDS, NeverEnding, within_limits
+from amicopy.aws.error_mapping import our_error, service_name
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock
+from amicopy.core.errors import Unreachable
 
 log = logging.getLogger("amicopy.calls")
 
@@ -63,7 +66,14 @@ class ServiceClient:
         started = time.perf_counter()
         self._calls.add(f"{operation} (DryRun)" if parameters.get("DryRun") else operation)
         try:
-            answer: Mapping[str, Any] = getattr(self._client, xform_name(operation))(**parameters)
+            method = getattr(self._client, xform_name(operation))
+            answer: Mapping[str, Any] = within_limits(partial(method, **parameters))
+        except NeverEnding as error:
+            raise Unreachable(
+                f"{service_name(self._service)} in {self._region} never ends its answer to {operation}.",
+                why=f"It has not been complete for {MOST_SECONDS / 60:.0f} minutes.",
+                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+            ) from error
         except Exception as error:
             ours = our_error(
                 error, operation, self._service, self._region, was_authenticated=self._session.is_authenticated
