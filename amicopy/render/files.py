@@ -1,5 +1,6 @@
 """Writing result files: each is replaced as a whole, and checked before a run starts."""
 
+import errno
 import os
 import secrets
 import stat
@@ -20,6 +21,8 @@ def write_atomically(path: str | Path, text: str) -> None:
         with Path(path).open("a", encoding="utf-8") as stream:
             stream.write(text)
         return
+    if _is_anothers_link(Path(path)):
+        raise OSError(errno.EACCES, "it is another user's link in a shared directory")
     target = Path(os.path.realpath(path))
     descriptor, temporary = _beside(target)
     try:
@@ -39,6 +42,8 @@ def check_writable(path: str | Path) -> None:
     Raises:
         UsageError: it is a directory, its directory is missing or takes no new file, or it may not be written to.
     """
+    if _is_anothers_link(Path(path)):
+        raise _cannot(path, "It is another user's link in a directory that everybody may write to.")
     target = Path(os.path.realpath(path))
     if target.is_dir():
         raise _cannot(path, "It is a directory.")
@@ -64,6 +69,19 @@ def _beside(target: Path) -> tuple[int, Path]:
     """Create an empty file in the same directory, so that it can take the target's place; mode as the umask says."""
     temporary = target.with_name(f".amicopy-{secrets.token_hex(8)}")
     return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
+
+
+def _is_anothers_link(path: Path) -> bool:
+    """Return whether Linux would not follow the link either: proc(5), /proc/sys/fs/protected_symlinks."""
+    if not path.is_symlink():
+        return False
+    directory = path.parent.stat()
+    is_shared = bool(directory.st_mode & stat.S_ISVTX and directory.st_mode & stat.S_IWOTH)
+    return is_shared and _owner(path) not in {os.geteuid(), directory.st_uid}
+
+
+def _owner(link: Path) -> int:
+    return link.lstat().st_uid
 
 
 def _is_stream(path: str | Path) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from amicopy.core.errors import UsageError
+from amicopy.render import files
 from amicopy.render.files import check_writable, write_atomically
 
 
@@ -127,3 +128,27 @@ def test_a_file_that_may_not_be_written_to_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as refused:
         check_writable(path)
     assert refused.value.why == "It is there, and may not be written to."
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "is_followed"), [(0o1777, 4711, False), (0o755, 4711, True), (0o1777, None, True)]
+)
+def test_a_link_that_somebody_else_put_into_a_shared_directory_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, owner: int | None, is_followed: bool
+) -> None:
+    shared, target = tmp_path / "shared", tmp_path / "target"
+    shared.mkdir()
+    shared.chmod(mode)
+    target.write_text("old")
+    (shared / "result.json").symlink_to(target)
+    if owner is not None:
+        monkeypatch.setattr(files, "_owner", lambda _link: owner)
+    if is_followed:
+        check_writable(shared / "result.json")
+        write_atomically(shared / "result.json", "new")
+    else:
+        with pytest.raises(UsageError, match="cannot be written"):
+            check_writable(shared / "result.json")
+        with pytest.raises(OSError, match="another user's link"):
+            write_atomically(shared / "result.json", "new")
+    assert target.read_text() == ("new" if is_followed else "old")
