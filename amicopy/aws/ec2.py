@@ -6,6 +6,7 @@ from typing import Any
 from amicopy.aws.client import CallCounter
 from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.kms import KmsClient
+from amicopy.aws.quotas import ServiceQuotas
 from amicopy.aws.session import Session
 from amicopy.aws.ssm import ParameterStore
 from amicopy.core.clock import Clock
@@ -149,6 +150,10 @@ class Clients:
     def kms(self, destination: Destination) -> KmsClient:
         """Return KMS in that destination."""
         return KmsClient(self._sessions[destination.account], destination.region, self._calls)
+
+    def quotas(self, destination: Destination) -> ServiceQuotas:
+        """Return Service Quotas in that destination."""
+        return ServiceQuotas(self._sessions[destination.account], destination.region, self._calls)
 
     def parameters(self, region: str) -> ParameterStore:
         """Return Systems Manager's parameters in that region."""

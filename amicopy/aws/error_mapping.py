@@ -85,7 +85,13 @@ _NOT_RENEWED = (
     TokenRetrievalError,
     getattr(botocore.exceptions, "LoginError", SSOError),  # since botocore 1.41
 )
-_NAMES = {"ec2": "EC2", "kms": "AWS KMS", "ssm": "Systems Manager", "sts": "AWS STS"}
+_NAMES = {
+    "ec2": "EC2",
+    "kms": "AWS KMS",
+    "ssm": "Systems Manager",
+    "service-quotas": "Service Quotas",
+    "sts": "AWS STS",
+}
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 

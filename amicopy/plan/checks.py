@@ -85,12 +85,14 @@ def public_problems(
                 next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
                 f"aws ec2 disable-image-block-public-access --region {region}",
             )
-        if settings.public_images is not None and settings.public_images + settings.becoming_public > PUBLIC_IMAGES:
+        quota = settings.public_images_quota or PUBLIC_IMAGES
+        if settings.public_images is not None and settings.public_images + settings.becoming_public > quota:
             yield NotShareable(
-                f"{settings.public_images} AMIs are public in {region} already, and the quota is {PUBLIC_IMAGES}.",
+                f"{settings.public_images} AMIs are public in {region} already, and the quota is {quota}.",
                 why=f"This run would make it {settings.public_images + settings.becoming_public}: EC2 would copy and "
-                "then refuse to make public, unless AWS has raised the quota.",
-                next_step="Make others private or remove them; with a raised quota: --no-preflight",
+                "then refuse to make public.",
+                next_step="Make others private or remove them, or have the quota raised (Service Quotas). If it was "
+                "raised and amicopy may not read it: --no-preflight",
             )
     public_volumes = any(one.is_public for who in desired.volume_permissions.values() for one in who)
     if public_volumes and settings.snapshots_blocked:

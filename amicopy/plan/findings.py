@@ -21,6 +21,7 @@ class RegionSettings:
     images_blocked: bool | None = None  # from becoming public
     snapshots_blocked: bool | None = None
     public_images: int | None = None
+    public_images_quota: int | None = None  # None: not asked, or as it is by default
     becoming_public: int = 0
     notes: tuple[str, ...] = ()
 

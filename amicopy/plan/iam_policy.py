@@ -89,6 +89,13 @@ ACTIONS = (
         optional=True,
     ),
     Action(
+        operation="GetServiceQuota",
+        service="servicequotas",
+        where=Where.DESTINATION,
+        purpose="how many AMIs may be public, if there are more than five",
+        optional=True,
+    ),
+    Action(
         operation="ListImagesInRecycleBin",
         where=Where.DESTINATION,
         purpose="`cancel --available`: can the AMI of a snapshot be restored",
@@ -197,7 +204,7 @@ def _not_needed(needs: Needs) -> set[str]:
     if not needs.permissions:
         spared |= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
     if not needs.permissions and not needs.share:
-        spared |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState"}
+        spared |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
         spared |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
     if not needs.deprecation:
         spared.add("EnableImageDeprecation")

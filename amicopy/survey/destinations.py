@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.aws.kms import KmsClient
+from amicopy.aws.quotas import ServiceQuotas
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.errors import (
@@ -73,13 +74,13 @@ def survey_destinations(
     retry = partial(with_read_retries, clock, stop)
     without_parent = parentless(sources, clients, stop, retry)
 
-    def look(destination: Destination, ec2: Ec2, kms: KmsClient) -> DestinationFindings:
+    def look(destination: Destination, ec2: Ec2, kms: KmsClient, quotas: ServiceQuotas) -> DestinationFindings:
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
             found = looked_up[destination].result() if destination in looked_up else None
             read = partial(_copies, request, desired, without_parent, ec2, kms, found, every=every, retry=retry)
             copies = with_read_retries(clock, stop, read)
-            settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
+            settings = region_settings(request, desired, copies, ec2, kms, quotas, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
@@ -95,7 +96,8 @@ def survey_destinations(
                 problem = DestinationFindings(destination=destination, problem=_not_enabled(destination.region))
                 yield destination, partial(_same, problem)
             else:
-                yield destination, partial(look, destination, clients[destination], clients.kms(destination))
+                others = (clients.kms(destination), clients.quotas(destination))
+                yield destination, partial(look, destination, clients[destination], *others)
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
 

@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
+from amicopy.aws.quotas import ServiceQuotas
 from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound, Throttled, Unreachable
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.checks import PUBLIC_IMAGES
 from amicopy.plan.choose import may_write
 from amicopy.plan.findings import RegionSettings
 
@@ -29,6 +31,7 @@ def region_settings(
     copies: Sequence[Image],
     ec2: Ec2,
     kms: KmsClient,
+    quotas: ServiceQuotas,
     *,
     copying: bool,
 ) -> RegionSettings:
@@ -57,6 +60,8 @@ def region_settings(
     public_volumes = any(
         who.is_public for one in private for people in one.volume_permissions.values() for who in people
     )
+    public_images = len(ec2.find_public_images()) if public else None
+    is_too_many = public_images is not None and public_images + len(public) > PUBLIC_IMAGES
     return RegionSettings(
         key=key,
         key_problem=key_problem,
@@ -64,7 +69,8 @@ def region_settings(
         default_key=default_key,
         images_blocked=reader.read(ec2.images_blocked) if public else None,
         snapshots_blocked=reader.read(ec2.snapshots_blocked) if public_volumes else None,
-        public_images=len(ec2.find_public_images()) if public else None,
+        public_images=public_images,
+        public_images_quota=reader.read_if_reachable(quotas.public_images) if is_too_many else None,
         becoming_public=len(public),
         notes=tuple(reader.notes),
     )
@@ -90,17 +96,21 @@ class _Reader:
             self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
         return None
 
+    def read_if_reachable(self, call: Callable[[], _Read]) -> _Read | None:
+        """Return what the call returns; None, with a note, if it may not be read or doesn't answer."""
+        try:
+            return self.read(call)
+        except (Throttled, Unreachable) as error:
+            self.notes.append(f"{error.what.rstrip('.')}, so it could not be looked at")
+            return None
+
     def _key(self, text: str) -> KmsKey | None:
         """Return a key; None if it may not be read, or KMS has no endpoint that can be reached from here.
 
         Raises:
             KeyNotFound: the region has no such key.
         """
-        try:
-            return self.read(lambda: self._kms.describe_key(text))
-        except (Throttled, Unreachable) as error:
-            self.notes.append(f"{error.what.rstrip('.')}, so the key {text} could not be looked at")
-            return None
+        return self.read_if_reachable(lambda: self._kms.describe_key(text))
 
     def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
         """Return the requested key, or why a copy cannot be encrypted with it."""

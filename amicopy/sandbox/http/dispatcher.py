@@ -79,6 +79,15 @@ class Dispatcher:
             raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
         return response
 
+    def _quota(self, body: bytes, region: str, account: str) -> Response:
+        """Return the quota of public images; there are no others."""
+        code = json.loads(body).get("QuotaCode")
+        if code != "L-0E3CBAB9":
+            raise Ec2Error("NoSuchResourceException", "The specified resource does not exist.")
+        limit = self.world.state.settings_of(account, region).public_images_limit
+        quota = {"ServiceCode": "ec2", "QuotaCode": code, "Value": float(limit), "Adjustable": True}
+        return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps({"Quota": quota}).encode()
+
     def _other_service(self, environ: dict[str, Any], service: str, region: str, account: str, key: str) -> Response:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         body = environ["wsgi.input"].read()
@@ -90,6 +99,8 @@ class Dispatcher:
             if self._authorizer is not None:
                 resource = moto_adapter.kms_resource(account, region, body) if service == "kms" else None
                 self._authorizer.authorize_service(service, operation, resource, access_key=key, region=region)
+            if (service, operation) == ("servicequotas", "GetServiceQuota"):  # moto has no quotas of EC2
+                return self._quota(body, region, account)
             return _run(self._app, environ)
 
         try:

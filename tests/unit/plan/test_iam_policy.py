@@ -8,21 +8,27 @@ import pytest
 
 from amicopy.aws import ec2 as ec2
 from amicopy.aws import ec2_reads as reader
+from amicopy.aws import quotas as quotas
 from amicopy.aws import ssm as parameters
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_policy import ACTIONS, Action, Where
 
-CALLING = {"_call", "_described", "_by_id", "_pages", "_paced"}
+CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}
 READS = ("Describe", "Get", "List")
 
 
+def _name(function: ast.expr) -> str:
+    """Return the last part of a called function's name."""
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    sources = [Path(str(module.__file__)).read_text() for module in (reader, ec2, parameters)]
+    sources = [Path(str(module.__file__)).read_text() for module in (reader, ec2, parameters, quotas)]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CALLING:
+        if isinstance(node, ast.Call) and _name(node.func) in CALLING:
             match node.args[0]:
                 case ast.Constant(value=str(operation)):
                     yield operation
