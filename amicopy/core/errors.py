@@ -240,6 +240,11 @@ class AccessDenied(AmicopyError):
         super().__init__(what, why=why, next_step=next_step)
         self.action = action
 
+    @property
+    def is_explicit(self) -> bool:
+        """AWS says that a policy denies the action, rather than that none allows it."""
+        return "explicit deny" in self.why
+
 
 class NotOwner(AmicopyError):
     """Only the AMI's or snapshot's owner may do this, and that is another account."""
