@@ -105,6 +105,14 @@ class Ec2Reads:
         state = {"Name": "state", "Values": ["pending"]}
         return self._images("tag-key", [SOURCE_TAG], also=[state], Owners=["self"])
 
+    def tagged_image(self) -> str:
+        """Return the id of one of this account's AMIs that has our tag, or an empty string.
+
+        AWS: EC2 DescribeImages.
+        """
+        answers = self._described("DescribeImages", "Images", "tag-key", [SOURCE_TAG], Owners=["self"])
+        return next((str(item["ImageId"]) for item in answers), "")
+
     def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
 
@@ -214,6 +222,14 @@ class Ec2Reads:
         AWS: EC2 DescribeSnapshots.
         """
         return self._snapshots("tag-key", [SOURCE_TAG], OwnerIds=["self"])
+
+    def tagged_snapshot(self) -> str:
+        """Return the id of one of this account's snapshots that has our tag, or an empty string.
+
+        AWS: EC2 DescribeSnapshots.
+        """
+        answers = self._described("DescribeSnapshots", "Snapshots", "tag-key", [SOURCE_TAG], OwnerIds=["self"])
+        return next((str(item["SnapshotId"]) for item in answers), "")
 
     def find_snapshots_of_copies(self, image_ids: Sequence[str]) -> dict[str, Snapshot]:
         """Return the snapshots that EC2 describes as made for these AMIs, while the AMI itself may not list them.

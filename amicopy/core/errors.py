@@ -248,6 +248,11 @@ class AccessDenied(AmicopyError):
         self.action = action
         self.by_organization = by_organization
 
+    @property
+    def is_explicit(self) -> bool:
+        """AWS says that a policy denies the action, rather than that none allows it."""
+        return "explicit deny" in self.why
+
 
 class NotOwner(AmicopyError):
     """Only the AMI's or snapshot's owner may do this, and that is another account."""

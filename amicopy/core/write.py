@@ -31,6 +31,18 @@ class Write:
     operation: WriteOperation
     parameters: Mapping[str, Any]
 
+    @property
+    def resource_id(self) -> str:
+        """The image or snapshot that the call is about; empty for CopyImage."""
+        parameters = self.parameters
+        return str(parameters.get("ImageId") or parameters.get("SnapshotId") or parameters.get("Resources", [""])[0])
+
+    def on(self, resource_id: str) -> "Write":
+        """Return the same call about another image or snapshot."""
+        named = {"ImageId": resource_id, "SnapshotId": resource_id, "Resources": [resource_id]}
+        changed = {name: value for name, value in named.items() if name in self.parameters}
+        return Write(self.operation, {**self.parameters, **changed})
+
 
 PRINCIPAL_MEMBERS: Mapping[PrincipalKind, str] = {
     PrincipalKind.ACCOUNT: "UserId",

@@ -1,5 +1,6 @@
 """The work on one copy, as sequential code: start it, wait until it is available, complete it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -85,6 +86,7 @@ class CopyTask:
         self._was_cancelled = False
         self._asked_at = clock.now()
         self._looked_at = row.desired.as_of or clock.now()
+        self._unconfirmed = row.unconfirmed
         self._failed_attempts = {image.image_id: image.snapshot_ids for image in row.failed}
 
     def run(self) -> Work[None]:
@@ -275,6 +277,8 @@ class CopyTask:
                         yield NoteAdded(**self._about(), text=text)
                     extended, give_up = True, self._clock.now() + VISIBLE_WITHIN
                 continue
+            if self._unconfirmed and copy.state.in_progress:
+                yield from self._ask_again(copy)
             if not self._was_seen and self._started and copy.is_older_than(self._asked_at):
                 self._started = False  # the token returned a copy that another run has started
                 yield self._event(CopyJoined)
@@ -285,6 +289,29 @@ class CopyTask:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
         return copy
+
+    def _ask_again(self, copy: Image) -> Iterator[Event]:
+        """Say which later writes IAM denies, as soon as there is an image or a snapshot with our tag to ask about.
+
+        They can be allowed while EC2 copies: only the write itself decides.
+        """
+        stand_in = self.row.source.image_id
+        on_snapshots = any(write.resource_id != stand_in for write in self._unconfirmed)
+        snapshot_id = next(iter(copy.snapshot_ids or self._made_so_far()), "") if on_snapshots else ""
+        for write in self._unconfirmed:
+            resource_id = copy.image_id if write.resource_id == stand_in else snapshot_id
+            if not resource_id:
+                continue  # EC2 has made no snapshot yet
+            self._unconfirmed = tuple(one for one in self._unconfirmed if one is not write)
+            if error := self._ec2.forbidden(write.on(resource_id)):
+                text = f"{error.action} is denied for {resource_id}: allow it before the copy is available"
+                yield NoteAdded(**self._about(), text=text)
+
+    def _made_so_far(self) -> tuple[str, ...]:
+        try:
+            return tuple(one.snapshot_id for one in self._snapshots())
+        except AmicopyError:  # it is only for a note
+            return ()
 
     def _snapshots(self) -> tuple[Snapshot, ...]:
         """Return the snapshots that EC2 has for an image that it does not show: then it may only be late."""

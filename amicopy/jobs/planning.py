@@ -15,9 +15,9 @@ from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
-from amicopy.plan.plan import Plan, with_notes, with_refusals
+from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
-from amicopy.survey.iam_preflight import forbidden_writes
+from amicopy.survey.iam_preflight import check_permissions
 from amicopy.survey.sources import Details, located, survey_sources
 
 SOURCE_POLL_SECONDS = 15.0
@@ -120,10 +120,11 @@ class Planning:
         if not all(asked.request.preflight for asked in self._asked):
             return plan
         context = self._context
-        forbidden = forbidden_writes(plan, context.clients, context.stop, starting=may_write)
+        found = check_permissions(plan, context.clients, context.stop, starting=may_write)
+        plan = with_unconfirmed(with_notes(plan, found.notes), found.unconfirmed)
         if not may_write:  # who may only look may still see the plan
-            return with_notes(plan, [f"a run would come to this: {error.what}" for error in forbidden.values()])
-        return with_refusals(plan, forbidden)
+            return with_notes(plan, [f"a run would come to this: {error.what}" for error in found.forbidden.values()])
+        return with_refusals(plan, found.forbidden)
 
     def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
         context = self._context

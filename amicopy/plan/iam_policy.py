@@ -1,271 +1,137 @@
-"""Which IAM actions amicopy needs, where, and for what; and the smallest policy for the options in use."""
+"""The smallest IAM policy for what a command line needs, each statement with the reason for it."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from amicopy.core.models import SOURCE_TAG
 from amicopy.core.write import WriteOperation
-from amicopy.plan.differences import ATTRIBUTES
+from amicopy.plan.iam_actions import REFERENCE_ACTIONS
+from amicopy.plan.iam_keys import Statement, key_statements, statement
+from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters, actions_for
 
+# For these the Service Authorization Reference names no tag of the image as a condition: they are from mid-2026.
+_WITHOUT_TAG_CONDITION = {"ec2:AttachImageWatermark", "ec2:ReplaceImageInstanceTypeSpecification"}
+_CREATE_TAGS = f"ec2:{WriteOperation.CREATE_TAGS}"
 
-class Where(StrEnum):
-    """In which regions an action is called."""
-
-    SOURCE = "source"
-    DESTINATION = "destination"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
-    """One action of EC2, or of another service."""
-
-    operation: str
-    service: str = "ec2"
-    where: Where
-    purpose: str
-    writes: bool = False
-    optional: bool = False  # amicopy does without, and says what it could not see
-
-    @property
-    def name(self) -> str:
-        """As IAM spells it."""
-        return f"{self.service}:{self.operation}"
-
-
-def _attribute_actions() -> Iterator[Action]:
-    """Yield the writes of the attributes, each with everything that it is needed for."""
-    purposes: dict[WriteOperation, list[str]] = {operation: [] for operation in WriteOperation}
-    for attribute in reversed(ATTRIBUTES):
-        for operation, purpose in attribute.purposes.items():
-            purposes[operation].append(purpose)
-    for operation, some in purposes.items():
-        if some:
-            yield Action(operation=str(operation), where=Where.DESTINATION, purpose=", ".join(some), writes=True)
-
-
-ACTIONS = (
-    Action(operation="DescribeImages", where=Where.BOTH, purpose="find sources and copies, wait"),
-    Action(operation="DescribeSnapshots", where=Where.BOTH, purpose="snapshots' tags and sizes, progress"),
-    Action(
-        operation="DescribeImageAttribute",
-        where=Where.BOTH,
-        purpose="launch permissions",
-    ),
-    Action(
-        operation="DescribeSnapshotAttribute",
-        where=Where.BOTH,
-        purpose="snapshots' permissions",
-    ),
-    Action(
-        operation="DescribeRegions",
-        where=Where.SOURCE,
-        purpose="which regions are enabled",
-        optional=True,
-    ),
-    Action(
-        operation="GetEbsEncryptionByDefault",
-        where=Where.DESTINATION,
-        purpose="will a shared copy be encrypted",
-        optional=True,
-    ),
-    Action(
-        operation="GetEbsDefaultKmsKeyId",
-        where=Where.DESTINATION,
-        purpose="with which key",
-        optional=True,
-    ),
-    Action(
-        operation="GetImageBlockPublicAccessState",
-        where=Where.DESTINATION,
-        purpose="may a public copy be public",
-        optional=True,
-    ),
-    Action(
-        operation="GetSnapshotBlockPublicAccessState",
-        where=Where.DESTINATION,
-        purpose="may its snapshots be",
-        optional=True,
-    ),
-    Action(
-        operation="GetServiceQuota",
-        service="servicequotas",
-        where=Where.DESTINATION,
-        purpose="how many AMIs may be public, if there are more than five",
-        optional=True,
-    ),
-    Action(
-        operation="ListImagesInRecycleBin",
-        where=Where.DESTINATION,
-        purpose="`cancel --available`: can the AMI of a snapshot be restored",
-        optional=True,
-    ),
-    Action(
-        operation="DescribeImageReferences",
-        where=Where.DESTINATION,
-        purpose="`sync` with `keep`: is an old copy in use",
-        optional=True,
-    ),
-    Action(
-        operation="GetParameter",
-        service="ssm",
-        where=Where.BOTH,
-        purpose="`sync` with `publish`, or a source that a parameter names",
-    ),
-    Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
-    *_attribute_actions(),
-    Action(
-        operation="DeregisterImage",
-        where=Where.DESTINATION,
-        purpose="cancel; remove a failed copy once it is replaced; `sync` with `keep`",
-        writes=True,
-    ),
-    Action(
-        operation="DeleteSnapshot",
-        where=Where.DESTINATION,
-        purpose="the same, for the snapshots",
-        writes=True,
-    ),
-    Action(
-        operation="PutParameter",
-        service="ssm",
-        where=Where.BOTH,  # where the source is, with include_source
-        purpose="`sync` with `publish`",
-        writes=True,
-    ),
-)
-
-# What only a manifest comes to: ids published, old copies let go.
-_SYNC = {"DescribeImageReferences", "GetParameter", "PutParameter"}
-
-# To look at a key that is named, and what EC2 does with it in the caller's name (EBS User Guide, "Amazon EBS encryption
-# requirements"). The key's own policy has to allow it too.
-KMS_ACTIONS = (
-    "kms:DescribeKey",
-    "kms:CreateGrant",
-    "kms:Decrypt",
-    "kms:GenerateDataKeyWithoutPlaintext",
-    "kms:ReEncrypt*",
-)
-
-# What DescribeImageReferences looks at in the caller's name (EC2 User Guide, "Identify your resources referencing
-# specified AMIs"); AWS's managed policy AmazonEC2ImageReferencesAccessPolicy grows with it.
-REFERENCE_ACTIONS = (
-    "ec2:DescribeInstances",
-    "ec2:DescribeLaunchTemplateVersions",
-    "ec2:DescribeLaunchTemplates",
-    "imagebuilder:GetContainerRecipe",
-    "imagebuilder:ListContainerRecipes",
-    "imagebuilder:ListImageRecipes",
-    "ssm:DescribeParameters",
-    "ssm:GetParameters",
-)
 _VIA_EC2 = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["ec2-images.amazonaws.com"]}}
+_HAS_TAG = {"Null": {f"aws:ResourceTag/{SOURCE_TAG}": "false"}}
+_GETS_TAG = {"Null": {f"aws:RequestTag/{SOURCE_TAG}": "false"}}
+_AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
+
+SIDS: Mapping[str, str] = {
+    "AmicopyRead": "Find sources and copies, compare them, follow progress. These calls take no resource, or are made "
+    "in several regions.",
+    "AmicopyReadQuotas": "How many AMIs may be public, if a copy is to be public and more than five are.",
+    "AmicopyReadParameters": "Read the parameters that name sources, and those that ids are published to.",
+    "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out whether an old copy is in use. Only "
+    "through EC2 (`aws:CalledVia`).",
+    "AmicopyCopyImage": "Create images and snapshots in the destinations.",
+    "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
+    "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
+    "AmicopyTagAdoptedCopies": "`--adopt`: the tag `amicopy:source` for copies that other tools made.",
+    "AmicopyManageCopies": "Complete, share and remove what has the tag `amicopy:source`, and no other image or "
+    "snapshot.",
+    "AmicopyManageAnyImage": "`--any-image`: the same for every image and snapshot of the destinations.",
+    "AmicopySetWatermarksAndInstanceTypes": "Two attributes for which AWS documents no condition on tags.",
+    "AmicopyPublishParameters": "Publish the ids of the copies.",
+    "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
+    "AmicopyKmsReadSources": "Decrypt an encrypted source, only through EC2 (`kms:ViaService`).",
+    "AmicopyKmsEncryptCopies": "Encrypt the copies, only through EC2.",
+    "AmicopyKmsGrantToEC2": "Let EC2 keep using these keys while it copies, and nobody else "
+    "(`kms:GrantIsForAWSResource`).",
+    "AmicopyS3ListBuckets": "`--instance-store`: find the bucket for AMIs in the destination.",
+    "AmicopyS3ReadSource": "`--instance-store`: read the source's files.",
+    "AmicopyS3WriteCopies": "`--instance-store`: write the copies' files to the buckets that EC2 names "
+    "`amis-for-ACCOUNT-in-REGION…`.",
+}
+"""What each statement is for. One that ends in ``ByAlias`` does the same for keys that are named by an alias."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What about a command line decides which actions it comes to."""
-
-    command: str = "copy"
-    only_look: bool = False  # a rehearsal, or a command that never writes
-    permissions: bool = True  # the source's permissions are carried
-    share: bool = False  # others are named instead
-    deprecation: bool = True
-    protection: bool = False
-    source_region: str = "*"
-    destinations: tuple[str, ...] = ("*",)
+def policy(needs: Needs) -> dict[str, Any]:
+    """Return the least-privilege policy document for such runs."""
+    return {"Version": "2012-10-17", "Statement": list(_statements(needs))}
 
 
-def actions_for(needs: Needs) -> tuple[Action, ...]:
-    """Return the actions that such a run can come to, in the table's order."""
-    if needs.command == "cancel":
-        operations = {
-            "DescribeRegions",
-            "DescribeImages",
-            "DescribeSnapshots",
-            "ListImagesInRecycleBin",
-            "DeregisterImage",
-            "DeleteSnapshot",
-        }
-    else:
-        operations = {action.operation for action in ACTIONS} - _not_needed(needs)
-    return tuple(
-        action for action in ACTIONS if action.operation in operations and not (needs.only_look and action.writes)
-    )
-
-
-def _not_needed(needs: Needs) -> set[str]:
-    """Return the operations that a copying run with these options never comes to."""
-    spared = {"DeleteTags", "ListImagesInRecycleBin"}
-    if needs.command != "sync":
-        spared |= _SYNC
-    if not needs.permissions:
-        spared |= {"DescribeSnapshotAttribute", "ModifySnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
-    if not needs.permissions and not needs.share:
-        spared |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
-        spared |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
-    if not needs.deprecation:
-        spared.add("EnableImageDeprecation")
-    if not needs.protection:
-        spared.add("EnableImageDeregistrationProtection")
-    return spared
-
-
-def policy(needs: Needs, partition: str = "aws") -> dict[str, Any]:
-    """Return the least-privilege policy document for such runs.
-
-    The describing actions take no resource, or are read in every region; the writing ones are limited to images and
-    snapshots of the destinations. CopyImage is checked against the source's image and snapshots too, since October
-    2024 (EC2 User Guide, "Grant permissions to copy AMIs").
-    """
+def _statements(needs: Needs) -> Iterator[Statement]:
     actions = actions_for(needs)
-    reads = [action.name for action in actions if not action.writes]
-    copies = [action.name for action in actions if action.operation == "CopyImage"]
-    changes = [action for action in actions if action.writes and action.operation != "CopyImage"]
-    writes = [action.name for action in changes if action.service == "ec2"]
-    publishes = [action.name for action in changes if action.service == "ssm"]
-    statements = [_statement("AmicopyLooks", reads, ["*"])]
-    if needs.command == "sync":
-        looks = _statement("AmicopySeesWhatIsInUse", REFERENCE_ACTIONS, ["*"])
-        statements.append(looks | {"Condition": _VIA_EC2})
-    if copies:
-        everywhere = _resources(partition, dict.fromkeys([needs.source_region, *needs.destinations]))
-        statements.append(_statement("AmicopyCopies", copies, everywhere))
-    if writes:
-        there = _resources(partition, needs.destinations)
-        statements.append(_statement("AmicopyCompletesCopies", writes, there))
-    if publishes:
-        statements.append(_statement("AmicopyPublishes", publishes, [f"arn:{partition}:ssm:*:*:parameter/*"]))
-    if needs.command in {"copy", "sync", "verify"}:
-        statements += _key_statements(needs)
-    return {"Version": "2012-10-17", "Statement": statements}
+    ec2 = [action for action in actions if action.service == "ec2"]
+    yield statement("AmicopyRead", [action.name for action in ec2 if not action.writes], ["*"])
+    if quotas := [action.name for action in actions if action.service == "servicequotas"]:
+        yield statement("AmicopyReadQuotas", quotas, ["*"])
+    if needs.keep:
+        yield statement("AmicopyFindReferences", REFERENCE_ACTIONS, ["*"], _VIA_EC2)
+    if needs.reads:
+        yield statement("AmicopyReadParameters", ["ssm:GetParameter"], _parameters(needs.partition, needs.reads))
+    if needs.copies:
+        yield from _copying(needs)
+    writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
+    yield from _managing(needs, writes)
+    if needs.publishes and not needs.only_look:
+        arns = _parameters(needs.partition, needs.publishes)
+        yield statement("AmicopyPublishParameters", ["ssm:PutParameter"], arns)
+    if needs.copies or needs.command in {"copy", "sync"} or (needs.command == "verify" and needs.named_keys):
+        yield from key_statements(needs)
+    if needs.source_buckets and needs.copies:
+        yield from _s3(needs)
 
 
-def _key_statements(needs: Needs) -> Iterator[dict[str, Any]]:
-    """Yield what EC2 does with KMS keys in the caller's name: for a named key, a default key, an encrypted source.
+def _copying(needs: Needs) -> Iterator[Statement]:
+    """Yield CopyImage: EC2 checks the new image and snapshots, and since October 2024 those of the source, too.
 
-    Limited to calls that EC2 makes for the caller (EBS User Guide, "Amazon EBS encryption requirements").
+    It is called in the destination, which `aws:RequestedRegion` names. That alone keeps a source in any region from
+    allowing copies to any region (EC2 User Guide, "Grant permissions to copy Amazon EC2 AMIs").
     """
-    yield _statement("AmicopyLooksAtKeys", KMS_ACTIONS[:1], ["*"])
-    if needs.only_look:
+    there = _arns(needs.partition, needs.destinations)
+    yield statement("AmicopyCopyImage", ["ec2:CopyImage"], there)
+    sources = [region for region in needs.sources if region not in needs.destinations]
+    if sources and needs.destinations != ANY_REGION:
+        called = {"StringEquals": {"aws:RequestedRegion": list(needs.destinations)}}
+        condition = called if ANYWHERE in sources else None
+        yield statement("AmicopyCopyFromSource", ["ec2:CopyImage"], _arns(needs.partition, sources), condition)
+    if not needs.any_image:
+        yield statement("AmicopyTagNewCopies", [_CREATE_TAGS], there, _AT_CREATION)
+
+
+def _managing(needs: Needs, writes: set[str]) -> Iterator[Statement]:
+    """Yield everything that is written to copies that exist."""
+    if not writes:
         return
-    regions = dict.fromkeys([needs.source_region, *needs.destinations])
-    names = ["*"] if "*" in regions else list(regions)
-    via = {"kms:ViaService": [f"ec2.{region}.amazonaws.com*" for region in names]}  # .com.cn in China
-    uses = [action for action in KMS_ACTIONS[1:] if action != "kms:CreateGrant"]
-    yield _statement("AmicopyEncrypts", uses, ["*"]) | {"Condition": {"StringLike": via}}
-    yield _statement("AmicopyGrantsKeysToEC2", ["kms:CreateGrant"], ["*"]) | {
-        "Condition": {"StringLike": via, "Bool": {"kms:GrantIsForAWSResource": "true"}}
-    }
+    there = _arns(needs.partition, needs.destinations)
+    if needs.any_image:
+        yield statement("AmicopyManageAnyImage", writes, there)
+        return
+    if needs.adopt and _CREATE_TAGS in writes:
+        yield statement("AmicopyTagAdoptedCopies", [_CREATE_TAGS], there, _GETS_TAG)
+    yield statement("AmicopyManageCopies", writes - _WITHOUT_TAG_CONDITION, there, _HAS_TAG)
+    if newer := writes & _WITHOUT_TAG_CONDITION:
+        images = _arns(needs.partition, needs.destinations, ["image"])
+        yield statement("AmicopySetWatermarksAndInstanceTypes", newer, images)
 
 
-def _statement(name: str, actions: Sequence[str], resources: Sequence[str]) -> dict[str, Any]:
-    return {"Sid": name, "Effect": "Allow", "Action": sorted(actions), "Resource": list(resources)}
+def _s3(needs: Needs) -> Iterator[Statement]:
+    """Yield what EC2 does in S3 in the caller's name when it copies an instance store-backed AMI.
+
+    EC2 User Guide, "Grant permissions to copy Amazon EC2 AMIs" and "How Amazon EC2 AMI copy works".
+    """
+    s3 = f"arn:{needs.partition}:s3:::"
+    yield statement("AmicopyS3ListBuckets", ["s3:ListAllMyBuckets"], [f"{s3}*"])
+    buckets = [f"{s3}{bucket}" for bucket in needs.source_buckets]
+    reads = ["s3:GetBucketAcl", "s3:GetObject"]
+    yield statement("AmicopyS3ReadSource", reads, [*buckets, *(f"{bucket}/*" for bucket in buckets)])
+    writes = ["s3:CreateBucket", "s3:GetBucketAcl", "s3:PutBucketOwnershipControls", "s3:PutObject", "s3:PutObjectAcl"]
+    yield statement("AmicopyS3WriteCopies", writes, [f"{s3}amis-for-*-in-{region}*" for region in needs.destinations])
 
 
-def _resources(partition: str, regions: Iterable[str]) -> list[str]:
+def _parameters(partition: str, parameters: Parameters) -> list[str]:
+    """Return the ARNs of parameters, in which their names have no leading slash."""
+    return [
+        f"arn:{partition}:ssm:{region}:*:parameter/{name.lstrip('/')}"
+        for region, names in parameters.by_region.items()
+        for name in sorted(names)
+    ]
+
+
+def _arns(partition: str, regions: Iterable[str], kinds: Iterable[str] = ("image", "snapshot")) -> list[str]:
     """Return the ARNs of all images and snapshots in these regions; they carry no account id."""
-    names = ["*"] if "*" in (some := list(regions)) else some
-    return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in names for kind in ("image", "snapshot")]
+    names = [ANYWHERE] if ANYWHERE in (some := list(regions)) else some
+    return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in names for kind in kinds]

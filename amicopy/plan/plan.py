@@ -7,6 +7,7 @@ from enum import StrEnum
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.models import Image
+from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
 
@@ -43,6 +44,7 @@ class Row:
     dead_ids: frozenset[str] = frozenset()  # failed copies of any tool: a token of ours must not return one of them
     best_effort: bool = False
     is_held: bool = False  # its sharing waits for the other destinations
+    unconfirmed: tuple[Write, ...] = ()  # writes of the destination to ask IAM about once the copy can be named
     problems: tuple[AmicopyError, ...] = ()  # why it is refused
     notes: tuple[str, ...] = ()
 
@@ -134,6 +136,17 @@ class Plan:
 def with_notes(plan: Plan, notes: Iterable[str]) -> Plan:
     """Return the plan with more to be said about it."""
     return replace(plan, notes=(*plan.notes, *notes))
+
+
+def with_unconfirmed(plan: Plan, writes: Mapping[Destination, tuple[Write, ...]]) -> Plan:
+    """Return the plan in which the first new copy of each destination has the writes that are still to be checked."""
+    left = dict(writes)
+
+    def asking(row: Row) -> Row:
+        is_new = row.action in {Action.COPY, Action.REPLACE, Action.JOIN}
+        return replace(row, unconfirmed=left.pop(row.destination, ())) if is_new else row
+
+    return replace(plan, rows=tuple(map(asking, plan.rows)))
 
 
 def with_refusals(plan: Plan, refusals: Mapping[Destination, AmicopyError]) -> Plan:

@@ -19,6 +19,7 @@ class KeyMetadata:
     usage: str = "ENCRYPT_DECRYPT"
     spec: str = "SYMMETRIC_DEFAULT"
     aws_managed: bool = False
+    aliases: tuple[str, ...] = ()
 
     @property
     def region(self) -> str:

@@ -36,6 +36,11 @@ def partition_of(region: str) -> str:
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
+def ec2_arn(region: str, kind: str, resource_id: str) -> str:
+    """Return the ARN of an image or a snapshot, which has no account."""
+    return f"arn:{partition_of(region)}:ec2:{region}::{kind}/{resource_id}"
+
+
 def endpoint_of(region: str) -> str:
     """Return the region's EC2 endpoint, as DescribeRegions shows it."""
     suffix = ".cn" if partition_of(region) == "aws-cn" else ""

@@ -21,6 +21,13 @@ AWS_MANAGED_KEY = "alias/aws/ebs"
 KeyLookup = Callable[[str, str, str], KeyMetadata | None]  # account, region, and the key's id, alias or ARN
 VolumeLookup = Callable[[str, str, str], int | None]  # account, region, volume id; returns GiB
 
+IsAllowed = Callable[[str, str], bool]  # action and resource ARN
+
+
+def everything_allowed(_action: str, _resource: str) -> bool:
+    """Return True: the default where no policies are enforced."""
+    return True
+
 
 def any_key(account: str, region: str, key: str) -> KeyMetadata:
     """Treat every key as existing and enabled: the default where no KMS is connected."""
@@ -112,7 +119,7 @@ class Call:
     region: str
     account: str
     now: datetime
-    denied: frozenset[str] = frozenset()
+    is_allowed: IsAllowed = everything_allowed
 
     @property
     def settings(self) -> Settings:

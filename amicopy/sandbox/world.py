@@ -18,7 +18,7 @@ from amicopy.sandbox.faults import ConnectionCut, Fault, ProxyPage, TruncatedRes
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot
 from amicopy.sandbox.register import register
 from amicopy.sandbox.settings import OPT_IN, REGIONS, Settings
-from amicopy.sandbox.state import Call, State
+from amicopy.sandbox.state import Call, IsAllowed, State, everything_allowed
 from amicopy.sandbox.throttle import TokenBuckets
 
 Response = TypeVar("Response")
@@ -61,11 +61,11 @@ class World:
         *,
         region: str,
         account: str = DEFAULT_ACCOUNT,
-        denied: frozenset[str] = frozenset(),
+        is_allowed: IsAllowed = everything_allowed,
     ) -> dict[str, Any]:
         """Make one EC2 call and return its response, both in boto3's shape.
 
-        ``denied`` names actions that EC2 performs as part of this one and that the caller's policies don't allow.
+        ``is_allowed`` decides on what EC2 does in the caller's name as part of this call: action and resource ARN.
 
         Raises:
             Ec2Error: EC2 returns an error.
@@ -77,7 +77,7 @@ class World:
             given,
             region=region,
             account=account,
-            respond=lambda: self._respond(operation, given, region, account, denied),
+            respond=lambda: self._respond(operation, given, region, account, is_allowed),
         )
 
     def serve(
@@ -134,7 +134,7 @@ class World:
             raise errors.throttled()
 
     def _respond(
-        self, operation: str, params: Mapping[str, Any], region: str, account: str, denied: frozenset[str]
+        self, operation: str, params: Mapping[str, Any], region: str, account: str, is_allowed: IsAllowed
     ) -> dict[str, Any]:
         handler = OPERATIONS.get(operation)
         if handler is None:
@@ -149,7 +149,7 @@ class World:
             region=region,
             account=account,
             now=now,
-            denied=denied,
+            is_allowed=is_allowed,
         )
         response = handler(call)
         self.state.advance(region)

@@ -153,7 +153,7 @@ def _copies(
     shared = [
         found[image.image_id]
         for one in desired
-        if one.is_shared
+        if one.is_shared and not one.key  # with another key than the named one it differs anyway
         for copies in [by_source.get(one.source.reference, NO_COPIES)]
         for image in (*copies.available, *copies.in_progress)
         if may_write(one.source, image, adopt=request.adopt) and _may_be_encrypted(one, image)

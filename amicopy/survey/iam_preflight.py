@@ -1,20 +1,32 @@
 """Whether IAM allows the writes that a plan will come to: asked of EC2, with DryRun, before the first copy starts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
-from amicopy.aws.ec2 import Clients
+from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AccessDenied
+from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.models import SOURCE_TAG
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.write import Write, WriteOperation
-from amicopy.plan.iam_checks import iam_checks
+from amicopy.plan.iam_checks import IamCheck, iam_checks
 from amicopy.plan.plan import Plan, rows_by_destination
 
 _Key = tuple[Destination, WriteOperation]
+_Needed = Mapping[_Key, IamCheck]
 
 
-def forbidden_writes(plan: Plan, clients: Clients, stop: Stop, *, starting: bool) -> dict[Destination, AccessDenied]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What EC2 says of the writes: which it forbids, and of which that cannot be known before the copy exists."""
+
+    forbidden: Mapping[Destination, AccessDenied] = field(default_factory=dict)
+    unconfirmed: Mapping[Destination, tuple[Write, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def check_permissions(plan: Plan, clients: Clients, stop: Stop, *, starting: bool) -> Permissions:
     """Return, by destination, the first writing call of the plan that EC2 says is not allowed there.
 
     A write that comes hours after the start is asked for in one destination, and in all of them only if that one
@@ -22,22 +34,46 @@ def forbidden_writes(plan: Plan, clients: Clients, stop: Stop, *, starting: bool
     seldom forbids the rest there. A run that is ``starting`` does not ask for CopyImage, which refuses by itself, at
     once. One that starts nothing does, in every destination, since policies limit regions (docs/adr/0007).
 
-    AWS: the EC2 operations in question with DryRun, which checks permissions only.
+    A policy may allow a write only on what has our tag. Where the source stands in for the copy, a denial is asked
+    about again with something in the destination that has the tag; if nothing has it, the write is only noted.
+
+    AWS: the EC2 operations in question with DryRun, which checks permissions only; DescribeImages, DescribeSnapshots.
     """
-    needed: dict[_Key, Write] = {}
+    needed: dict[_Key, IamCheck] = {}
     for destination, rows in rows_by_destination(plan).items():
         for row in rows:
-            needed.update({(destination, operation): write for operation, write in iam_checks(row).items()})
+            for operation, check in iam_checks(row).items():
+                known = needed.get((destination, operation))
+                if known is None or check.is_certain or not known.is_certain:
+                    needed[destination, operation] = check
     if starting and not plan.refused:
-        needed = {key: write for key, write in needed.items() if key[1] is not WriteOperation.COPY}
-    first = {operation: (destination, operation) for destination, operation in reversed(needed)}
-    asked = {key: write for key, write in needed.items() if key[1] is WriteOperation.COPY or key in first.values()}
-    denied = _ask(asked, clients, stop)
+        needed = {key: check for key, check in needed.items() if key[1] is not WriteOperation.COPY}
+    first = set(_first(needed))
+    asked = {key: check for key, check in needed.items() if key[1] is WriteOperation.COPY or key in first}
+    denied, unknown = _ask(asked, clients, stop)
     if denied:
         refused = {operation for _, operation in denied}
-        others = {key: write for key, write in needed.items() if key[1] in refused and key not in asked}
-        denied |= _ask(others, clients, stop)
-    return {destination: _with_a_way_out(error) for (destination, _), error in reversed(denied.items())}
+        others = {key: check for key, check in needed.items() if key[1] in refused and key not in asked}
+        more_denied, more_unknown = _ask(others, clients, stop)
+        denied, unknown = denied | more_denied, unknown | more_unknown
+    return Permissions(
+        forbidden={destination: _with_a_way_out(error) for (destination, _), error in reversed(denied.items())},
+        unconfirmed={
+            destination: tuple(needed[key].write for key in unknown if key[0] == destination)
+            for destination, _ in unknown
+        },
+        notes=tuple(_notes(unknown)),
+    )
+
+
+def _first(needed: _Needed) -> Iterable[_Key]:
+    """Return the destination to ask for each operation: the first one, or the first one with a certain answer."""
+    found: dict[WriteOperation, _Key] = {}
+    for key, check in needed.items():
+        known = found.setdefault(key[1], key)
+        if check.is_certain and not needed[known].is_certain:
+            found[key[1]] = key
+    return found.values()
 
 
 def _with_a_way_out(error: AccessDenied) -> AccessDenied:
@@ -50,9 +86,58 @@ def _with_a_way_out(error: AccessDenied) -> AccessDenied:
     )
 
 
-def _ask(needed: Mapping[_Key, Write], clients: Clients, stop: Stop) -> dict[_Key, AccessDenied]:
+def _notes(unknown: Mapping[_Key, AccessDenied]) -> Iterator[str]:
+    by_destination: dict[Destination, list[str]] = {}
+    for (destination, _), error in unknown.items():
+        by_destination.setdefault(destination, []).append(error.action)
+    for destination, actions in by_destination.items():
+        yield (
+            f"{destination.region} has nothing with the tag {SOURCE_TAG} yet, and without it EC2 denies "
+            f"{', '.join(actions)}; whether it allows that for the copies is known once they have the tag"
+        )
+
+
+def _ask(needed: _Needed, clients: Clients, stop: Stop) -> tuple[dict[_Key, AccessDenied], dict[_Key, AccessDenied]]:
+    """Return what is denied, and what was denied without that saying anything about the copies."""
+    denied = _forbidden(needed, clients, stop)
+    unknown = {key: error for key, error in denied.items() if not (needed[key].is_certain or error.is_explicit)}
+    if not unknown:
+        return denied, {}
+    again = _on_tagged(unknown, needed, clients, stop)
+    still = _forbidden(again, clients, stop)
+    certain = {key: error for key, error in denied.items() if key not in unknown} | still
+    return (
+        {key: certain[key] for key in denied if key in certain},
+        {key: error for key, error in unknown.items() if key not in again},
+    )
+
+
+def _forbidden(needed: _Needed, clients: Clients, stop: Stop) -> dict[_Key, AccessDenied]:
     tasks = {
-        (destination, operation): partial(clients[destination].forbidden, write)
-        for (destination, operation), write in needed.items()
+        (destination, operation): partial(clients[destination].forbidden, check.write)
+        for (destination, operation), check in needed.items()
     }
     return {key: error for key, error in all_at_once(tasks, stop).items() if error}
+
+
+def _on_tagged(keys: Iterable[_Key], needed: _Needed, clients: Clients, stop: Stop) -> dict[_Key, IamCheck]:
+    """Return the calls again, on an image or a snapshot of the same region that has our tag, where there is one."""
+    looks: dict[tuple[Destination, bool], Callable[[], str]] = {}
+    for destination, operation in keys:
+        on_image = needed[destination, operation].is_on_image
+        looks[destination, on_image] = partial(_tagged, clients[destination], on_image=on_image)
+    found = all_at_once(looks, stop)
+    again = {}
+    for key in keys:
+        if resource_id := found[key[0], needed[key].is_on_image]:
+            again[key] = needed[key].on(resource_id)
+    return again
+
+
+def _tagged(ec2: Ec2, *, on_image: bool) -> str:
+    try:
+        return ec2.tagged_image() if on_image else ec2.tagged_snapshot()
+    except Interrupted:
+        raise
+    except AmicopyError:  # it stays unknown
+        return ""

@@ -30,6 +30,7 @@ from tests.support.scenes import (
     driven,
     finished_by_hand,
     line,
+    made_earlier,
     order,
     row,
     slow,
@@ -355,8 +356,9 @@ def test_a_copy_that_may_not_be_made_anywhere_names_the_action(amicopy: Run, wor
     "operation", ["ModifyImageAttribute", "ModifySnapshotAttribute", "EnableImageDeprecation", "CreateTags"]
 )
 def test_a_write_that_is_denied_is_found_out_before_anything_starts(amicopy: Run, world: World, operation: str) -> None:
-    """A rehearsal asks EC2, and changes nothing."""
+    """A rehearsal asks EC2, and changes nothing. What has our tag answers for the copies."""
     source = a_source_with_everything(world)
+    made_earlier(world, WEST, EAST)
     order(world, f"{operation}={DENIED}*always")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (ran.code, ran.out, writes(world)) == (6, "", [])

@@ -190,7 +190,7 @@ def test_the_lambda_function_starts_then_completes_then_has_nothing_left(here: P
 
 def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
     named = ("--from", "us-east-1", "--to", "us-west-2,eu-west-1,ap-southeast-2")
-    assert amicopy("iam-policy", "--for", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
+    assert amicopy("iam-policy", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
 
 
 def test_every_example_is_on_a_page() -> None:

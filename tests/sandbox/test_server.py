@@ -457,3 +457,72 @@ def test_denial_wins_over_permission(aws: Aws) -> None:
         ec2.describe_images()
     assert code_of(caught) == ("UnauthorizedOperation", 403)
     kms.describe_key(KeyId="alias/aws/ebs")
+
+
+def test_policies_see_the_tags_of_what_a_call_affects(aws: Aws) -> None:
+    aws.world = aws.sandbox.reset(clock=aws.clock, enforce_iam=True)
+    tagged = aws.world.register(AWAY, name="tagged", tags={"amicopy:source": "us-east-1/ami-1"})
+    plain = aws.world.register(AWAY, name="plain")
+    with_tag = {"Null": {"aws:ResourceTag/amicopy:source": "false"}}
+    adding_it = {"Null": {"aws:RequestTag/amicopy:source": "false"}}
+    actions = ["ec2:DeregisterImage", "ec2:DeleteSnapshot"]
+    ec2, _ = user_with(
+        aws,
+        {"Effect": "Allow", "Action": actions, "Resource": "*", "Condition": with_tag},
+        {"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": "*", "Condition": adding_it},
+    )
+    with pytest.raises(ClientError) as caught:
+        ec2.deregister_image(ImageId=plain.image_id)
+    assert code_of(caught) == ("UnauthorizedOperation", 403)
+    with pytest.raises(ClientError) as caught:
+        ec2.create_tags(Resources=[plain.image_id], Tags=[{"Key": "Name", "Value": "v"}])
+    assert code_of(caught) == ("UnauthorizedOperation", 403)
+    # The snapshot has no tag, so it stays.
+    answer = ec2.deregister_image(ImageId=tagged.image_id, DeleteAssociatedSnapshots=True)
+    assert [row["ReturnCode"] for row in answer["DeleteSnapshotResults"]] == ["missing-permissions"]
+    ec2.create_tags(Resources=[plain.image_id, *plain.snapshot_ids], Tags=[{"Key": "amicopy:source", "Value": "v"}])
+    answer = ec2.deregister_image(ImageId=plain.image_id, DeleteAssociatedSnapshots=True)
+    assert [row["ReturnCode"] for row in answer["DeleteSnapshotResults"]] == ["success"]
+
+
+THROUGH_EC2 = {"StringEquals": {"kms:ViaService": f"ec2.{AWAY}.amazonaws.com"}}
+BY_ALIAS = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/images"}}
+USE = {
+    "Effect": "Allow",
+    "Action": ["kms:D*", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"],
+    "Resource": "*",
+    "Condition": BY_ALIAS | THROUGH_EC2,
+}
+GRANT = {
+    "Effect": "Allow",
+    "Action": "kms:CreateGrant",
+    "Resource": "*",
+    "Condition": {"Bool": {"kms:GrantIsForAWSResource": "true"}},
+}
+
+
+@pytest.mark.parametrize(("statements", "state"), [([USE, GRANT], "available"), ([USE], "failed"), ([GRANT], "failed")])
+def test_ec2_uses_keys_in_the_name_of_the_caller(aws: Aws, statements: list[dict[str, Any]], state: str) -> None:
+    aws.world = aws.sandbox.reset(clock=aws.clock, enforce_iam=True)
+    source = aws.source()
+    admin = aws.client("kms")
+    key = admin.create_key()["KeyMetadata"]["Arn"]
+    admin.create_alias(AliasName="alias/images", TargetKeyId=key)
+    ec2, kms = user_with(aws, COPY, READ, *statements)
+    image_id = ec2.copy_image(**asked(source, Encrypted=True, KmsKeyId=key))["ImageId"]
+    aws.clock.advance(7200)
+    assert ec2.describe_images(ImageIds=[image_id])["Images"][0]["State"] == state
+    with pytest.raises(ClientError):  # not through EC2
+        kms.describe_key(KeyId=key)
+
+
+def test_parameters_have_arns(aws: Aws) -> None:
+    aws.world = aws.sandbox.reset(clock=aws.clock, enforce_iam=True)
+    arn = f"arn:aws:ssm:{AWAY}:{DEFAULT_ACCOUNT}:parameter/images/web"
+    user_with(aws, {"Effect": "Allow", "Action": "ssm:PutParameter", "Resource": arn})
+    keys = aws.client("iam", region=HOME).create_access_key(UserName="robot")["AccessKey"]
+    ssm = aws.client("ssm", aws_access_key_id=keys["AccessKeyId"], aws_secret_access_key=keys["SecretAccessKey"])
+    ssm.put_parameter(Name="/images/web", Value="ami-1", Type="String")
+    with pytest.raises(ClientError) as caught:
+        ssm.put_parameter(Name="/images/db", Value="ami-1", Type="String")
+    assert code_of(caught) == ("AccessDeniedException", 400)

@@ -36,6 +36,13 @@ def a_source(world: World, region: str = HOME, **members: Any) -> Image:
     return world.register(region, **{"name": "web", "volumes": [Volume(device="/dev/sda1", gib=8)], **members})
 
 
+def made_earlier(world: World, *regions: str) -> None:
+    """Register a copy in each region that amicopy made some time ago, with our tag on it and on its snapshot."""
+    tags = {TAG: f"{HOME}/ami-0abcdef1234567890"}
+    for region in regions:
+        world.register(region, name="earlier", tags=tags, volumes=[Volume(tags=tags)])
+
+
 def slow(world: World, seconds: float) -> None:
     """Let every copy that starts from now on take so long, to the second."""
     world.state.timing = replace(world.state.timing, copy_seconds=seconds, seconds_per_gib=0.0, variation=0.0)

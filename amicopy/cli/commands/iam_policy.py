@@ -1,72 +1,131 @@
 """``amicopy iam-policy``: the least-privilege policy for a command line."""
 
-import json
 from typing import Any
 
 import click
 
+from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
-from amicopy.cli.options import option
-from amicopy.core.regions import is_pattern, split_names
-from amicopy.plan.iam_policy import Needs, policy
+from amicopy.cli.commands.status import command as status_command
+from amicopy.cli.commands.sync import command as sync_command
+from amicopy.cli.commands.verify import command as verify_command
+from amicopy.cli.completion import complete_regions
+from amicopy.cli.copy_options import copy_request
+from amicopy.cli.environment import Environment
+from amicopy.cli.options import ImageIdOrStdin, NameList, option
+from amicopy.core.regions import split_names
 
-_COMMANDS = ("copy", "sync", "status", "verify", "cancel")
-_PARTITIONS = {
-    "cn-": "aws-cn",
-    "us-gov-": "aws-us-gov",
-    "eusc-": "aws-eusc",
-    "us-iso-": "aws-iso",
-    "us-isob-": "aws-iso-b",
-    "eu-isoe-": "aws-iso-e",
-    "us-isof-": "aws-iso-f",
+EXIT_CODES = """\b
+Exit codes:
+  0 printed                           2 usage, or an invalid manifest
+  6 the profile cannot be used
+"""
+
+_COMMANDS = {
+    "copy": copy_command,
+    "sync": sync_command,
+    "status": status_command,
+    "verify": verify_command,
+    "cancel": cancel_command,
+}
+# Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
+_LISTED = {
+    *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
+    *("adopt", "available", "repair", "prune", "dry_run", "profile"),
 }
 
 
-@click.command("iam-policy")
-@option("--for", "for_command", type=click.Choice(_COMMANDS), default="copy", show_default=True, help="Which command.")
-def command(for_command: str, **options: Any) -> int:
+@click.command("iam-policy", epilog=EXIT_CODES)
+@click.argument("words", metavar="[COMMAND] [AMI... | MANIFEST...]", nargs=-1)
+@option("--for", "for_command", type=click.Choice(list(_COMMANDS)), help="Which command, if no COMMAND is given: copy.")
+@option(
+    "--in",
+    "regions",
+    multiple=True,
+    type=NameList(),
+    help="Regions of status, verify and cancel.",
+    shell_complete=complete_regions,
+)
+@option(
+    "--any-image",
+    is_flag=True,
+    help="Allow writes to every image and snapshot of the regions, not only to those with the tag amicopy:source.",
+)
+@option(
+    "--instance-store",
+    "source_buckets",
+    multiple=True,
+    metavar="BUCKET",
+    help="The S3 bucket of an instance store-backed source ('*' for any); adds what copying it needs; repeatable.",
+)
+@click.pass_obj
+def command(environment: Environment, /, **options: Any) -> int:
     """Print the smallest IAM policy for a command line.
 
-    Takes every option of copy: replace copy with iam-policy in your command line. The regions that you name
-    limit the policy.
+    Put iam-policy in front of a command: its own arguments and options follow. Regions, keys and options limit the
+    policy; ids of AMIs do not. With the manifests of sync, the policy is limited to their regions, keys and parameters.
 
-    --for sync covers everything that a manifest can need. The EC2 statements are limited to the regions of
-    --from and --to.
+    Writes are limited to images and snapshots with the tag amicopy:source. Copies that other tools made, and copies of
+    sources with 50 tags, do not have it: --any-image includes them.
 
     \b
     Examples:
-      amicopy iam-policy > policy.json
-      amicopy iam-policy --from us-east-1 --to us-west-2,eu-west-1 --no-permissions
-      amicopy iam-policy --for sync --to us-west-2,eu-west-1
-      amicopy iam-policy --for status
+      amicopy iam-policy copy --from us-east-1 --to us-west-2,eu-west-1 --no-permissions
+      amicopy iam-policy verify --in us-west-2 --repair --prune
+      amicopy iam-policy cancel --in us-west-2,eu-west-1
+      amicopy iam-policy sync --from us-east-1 --to us-west-2,eu-west-1 > policy.json
     """
-    syncs = for_command == "sync"
-    named = split_names(options["to"])
-    destinations = named if named and not any(map(is_pattern, named)) else ("*",)
-    needs = Needs(
-        command=for_command,
-        only_look=for_command in {"status", "verify"} or options["dry_run"],
-        permissions=not options["no_permissions"],
-        share=bool(options["share"]),
-        deprecation=not options["no_deprecation"],
-        protection=bool(options["protect"]) or syncs,
-        source_region=options["source_region"] or "*",
-        destinations=destinations,
+    words = list(options["words"])
+    named = words.pop(0) if words and not options["for_command"] and words[0] in _COMMANDS else "copy"
+    name = options["for_command"] or named
+    _check_options(name)
+    if options["prune"] and not options["repair"]:
+        raise click.UsageError("--prune requires --repair.")
+    if name != "sync":
+        context = click.get_current_context()
+        for word in words:
+            ImageIdOrStdin().convert(word, None, context)
+    request = copy_request(options | {"image_ids": ()})
+    from amicopy.cli.handlers.iam_policy import IamPolicyCommand, iam_policy
+
+    return iam_policy(
+        environment,
+        IamPolicyCommand(
+            command=name,
+            request=request,
+            regions=split_names(options["regions"]),
+            manifests=tuple(words) if name == "sync" else (),
+            profile=options["profile"],
+            dry_run=options["dry_run"],
+            repair=options["repair"],
+            prune=options["prune"],
+            available=options["available"],
+            source_buckets=options["source_buckets"],
+            any_image=options["any_image"],
+        ),
     )
-    places = [options["source_region"] or "", *named]  # a pattern such as us-gov-* names its partition, too
-    found = (name for place in places for prefix, name in _PARTITIONS.items() if place.startswith(prefix))
-    partition = next(found, "aws")
-    click.echo(json.dumps(policy(needs, partition), indent=2))
-    return 0
 
 
-def _relaxed(parameter: click.Parameter) -> click.Parameter:
-    """Return copy's parameter as one that need not be given."""
+def _check_options(name: str) -> None:
+    """Refuse options on the command line that the command does not have; those of copy are always accepted."""
+    context = click.get_current_context()
+    own = {parameter.name for parameter in (*_COMMANDS[name].params, *copy_command.params)}
+    for parameter in context.command.params:
+        is_given = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+        if is_given and parameter.name in _OTHERS and parameter.name not in own:
+            raise click.UsageError(f"{name} has no option {parameter.opts[-1]}.")
+
+
+def _relaxed(parameter: click.Option) -> click.Option:
+    """Return a command's option as one that need not be given, and that is listed only if it changes a policy."""
     relaxed = parameter.__class__.__new__(parameter.__class__)
-    relaxed.__dict__ |= parameter.__dict__ | {"required": False}
-    if isinstance(relaxed, click.Argument):
-        relaxed.metavar = "[AMI]..."
+    hidden = parameter.hidden or parameter.name not in _LISTED
+    relaxed.__dict__ |= parameter.__dict__ | {"required": False, "hidden": hidden}
     return relaxed
 
 
-command.params += [_relaxed(parameter) for parameter in copy_command.params]
+_OTHERS: dict[str | None, click.Option] = {}
+for _parameter in (one for _command in _COMMANDS.values() for one in _command.params):
+    if isinstance(_parameter, click.Option):
+        _OTHERS.setdefault(_parameter.name, _relaxed(_parameter))
+command.params[1:1] = [one for name, one in _OTHERS.items() if name != "regions"]

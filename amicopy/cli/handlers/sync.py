@@ -43,7 +43,7 @@ def sync(environment: Environment, command: SyncCommand) -> int:
 
 
 def _sync(environment: Environment, command: SyncCommand, context: Context) -> int:
-    entries = read_manifest(command.manifest, _content(command.manifest))
+    entries = read_manifest(command.manifest, manifest_content(command.manifest))
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     job = SyncJob(context, entries, run_output.with_progress(command.run), preflight=command.preflight)
@@ -60,7 +60,7 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     return _tell(result, stopped, environment, context, command, run_output)
 
 
-def _content(path: str) -> bytes:
+def manifest_content(path: str) -> bytes:
     """Return the manifest's bytes.
 
     Raises:

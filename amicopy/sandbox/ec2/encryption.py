@@ -7,6 +7,12 @@ from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.records import KeyMetadata, Snapshot
 from amicopy.sandbox.state import AWS_MANAGED_KEY, Call
 
+# What EC2 does with the keys in the caller's name (EBS User Guide, "Amazon EBS encryption requirements").
+_WITH_SOURCE_KEY = ("kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:ReEncryptFrom")
+_WITH_OWN_KEY = (
+    *("kms:DescribeKey", "kms:CreateGrant", "kms:Decrypt", "kms:ReEncryptTo"),
+    "kms:GenerateDataKeyWithoutPlaintext",
+)
 KEY_MESSAGE = "Given key ID is not accessible. You must have DescribeKey permissions on the default CMK"
 
 
@@ -60,7 +66,7 @@ def encryption_of_copy(call: Call, snapshot: Snapshot, *, caller_owns_source: bo
         or default_key(call)
     )
     key = find_key(call, key_id)
-    usable = key is not None and key.usable and key.region == call.region
+    usable = key is not None and key.usable and key.region == call.region and _may_use(call, key, _WITH_OWN_KEY)
     return SnapshotEncryption(
         encrypted=True,
         key_arn=key.arn if key else key_id,
@@ -79,12 +85,17 @@ def _source_key(call: Call, snapshot: Snapshot, *, caller_owns_source: bool) -> 
     return ""
 
 
+def _may_use(call: Call, key: KeyMetadata, actions: Sequence[str]) -> bool:
+    """Return True if the caller may do this with the key; AWS's own key allows it by its key policy."""
+    return key.aws_managed or all(call.is_allowed(action, key.arn) for action in actions)
+
+
 def _source_key_unusable(call: Call, snapshot: Snapshot) -> bool:
     """Return True if KMS knows the source's key and it can't be used. An unknown key counts as usable."""
     if not snapshot.encrypted:
         return False
     key = call.state.keys(snapshot.owner, snapshot.region, snapshot.kms_key_id)
-    return key is not None and not key.usable
+    return key is not None and not (key.usable and _may_use(call, key, _WITH_SOURCE_KEY))
 
 
 def find_key(call: Call, key_id: str) -> KeyMetadata | None:

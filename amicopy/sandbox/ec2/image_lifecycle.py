@@ -5,6 +5,7 @@ from typing import Any
 
 from amicopy.sandbox.ec2 import copy_image, errors, snapshots, tags
 from amicopy.sandbox.records import Device, Image
+from amicopy.sandbox.settings import ec2_arn
 from amicopy.sandbox.state import Call
 
 COOLDOWN = timedelta(hours=24)
@@ -60,7 +61,7 @@ def _delete_snapshot(call: Call, snapshot_id: str) -> dict[str, str]:
     # A snapshot that EC2 hasn't created yet isn't deleted: it appears later, without an image.
     if snapshot is None or call.now < snapshot.listed_at:
         return {}
-    if "DeleteSnapshot" in call.denied:
+    if not call.is_allowed("ec2:DeleteSnapshot", ec2_arn(call.region, "snapshot", snapshot_id)):
         return {"SnapshotId": snapshot_id, "ReturnCode": "missing-permissions"}
     if snapshot.owner != call.account:
         return {"SnapshotId": snapshot_id, "ReturnCode": "client-error"}

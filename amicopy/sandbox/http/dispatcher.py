@@ -97,7 +97,7 @@ class Dispatcher:
 
         def respond() -> Response:
             if self._authorizer is not None:
-                resource = moto_adapter.kms_resource(account, region, body) if service == "kms" else None
+                resource = moto_adapter.named_resource(service, account, region, body)
                 self._authorizer.authorize_service(service, operation, resource, access_key=key, region=region)
             if (service, operation) == ("servicequotas", "GetServiceQuota"):  # moto has no quotas of EC2
                 return self._quota(body, region, account)

@@ -1,16 +1,16 @@
 """IAM policies: is this caller allowed to make this call?
 
-Decides on the action, the ARNs that it affects and the caller's policies alone, not on EC2's state.
+Decides on the action, the ARNs that it affects, their tags, and the caller's policies.
 """
 
-import fnmatch
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.settings import partition_of
+from amicopy.sandbox.http.iam_conditions import Context, as_list, conditions_hold, is_like
+from amicopy.sandbox.settings import ec2_arn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,26 @@ class Caller:
     policies: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What a call affects: its ARN, and the condition keys that it brings."""
+
+    arn: str
+    context: Context = field(default_factory=dict)
+
+
 CallerLookup = Callable[[str, str], Caller | None]  # access key, region → caller; None: is allowed everything
+TagLookup = Callable[[str], Mapping[str, str]]  # the tags of an image or a snapshot in the region of the call
+
+
+def no_tags(_resource_id: str) -> Mapping[str, str]:
+    """Return no tags: the default."""
+    return {}
+
+
+def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys of a resource with these tags."""
+    return {f"{prefix}resourcetag/{key.lower()}": value for key, value in tags.items() for prefix in ("aws:", "ec2:")}
 
 
 class Authorizer:
@@ -36,6 +55,7 @@ class Authorizer:
         params: Mapping[str, Any],
         *,
         source_snapshot_ids: Sequence[str] = (),
+        tags_of: TagLookup = no_tags,
         access_key: str,
         region: str,
     ) -> None:
@@ -46,22 +66,23 @@ class Authorizer:
         caller = self._find_caller(access_key, region)
         if caller is None:
             return
-        for action, resource, context in _permissions(operation, params, region, source_snapshot_ids):
-            if not _is_allowed(caller.policies, action, resource, context):
+        for action, resource in _permissions(operation, params, region, source_snapshot_ids, tags_of):
+            reason = _denial_reason(caller.policies, action, resource, region)
+            if reason:
                 raise Ec2Error(
                     "UnauthorizedOperation",
                     "You are not authorized to perform this operation. "
-                    f"{_denial(caller.arn, action, f' on resource: {resource}')}",
+                    f"{_denial(caller.arn, action, f' on resource: {resource.arn}', reason)}",
                     status=403,
                 )
 
-    def allows(self, operation: str, *, access_key: str, region: str) -> bool:
-        """Return True if the caller's policies allow this EC2 operation on any resource."""
+    def allows(self, action: str, resource: Resource, *, access_key: str, region: str) -> bool:
+        """Return True if the caller's policies allow what a service does in the caller's name."""
         caller = self._find_caller(access_key, region)
-        return caller is None or _is_allowed(caller.policies, f"ec2:{operation}", None, _context(region))
+        return caller is None or not _denial_reason(caller.policies, action, resource, region)
 
     def authorize_service(
-        self, service: str, operation: str, resource: str | None, *, access_key: str, region: str
+        self, service: str, operation: str, resource: Resource | None, *, access_key: str, region: str
     ) -> None:
         """Refuse a call to a service other than EC2 that the caller's policies don't allow.
 
@@ -71,105 +92,97 @@ class Authorizer:
         action = f"{service}:{operation}"
         if caller is None or action == "sts:GetCallerIdentity":  # no policy can deny this one
             return
-        if not _is_allowed(caller.policies, action, resource, _context(region)):
-            on = f" on resource: {resource}" if resource else ""
+        reason = _denial_reason(caller.policies, action, resource, region)
+        if reason:
+            on = f" on resource: {resource.arn}" if resource else ""
             in_json = service in ("kms", "ssm")
             code = "AccessDeniedException" if in_json else "AccessDenied"
-            raise Ec2Error(code, _denial(caller.arn, action, on), status=400 if in_json else 403)
+            raise Ec2Error(code, _denial(caller.arn, action, on, reason), status=400 if in_json else 403)
 
 
-def _denial(arn: str, action: str, on: str) -> str:
-    return (
-        f"User: {arn} is not authorized to perform: {action}{on} "
-        f"because no identity-based policy allows the {action} action"
-    )
-
-
-def _context(region: str) -> dict[str, str]:
-    return {"aws:requestedregion": region, "ec2:region": region}
+def _denial(arn: str, action: str, on: str, reason: str) -> str:
+    return f"User: {arn} is not authorized to perform: {action}{on} {reason}"
 
 
 def _permissions(
-    operation: str, params: Mapping[str, Any], region: str, source_snapshot_ids: Sequence[str]
-) -> Iterable[tuple[str, str, Mapping[str, str]]]:
-    """Yield the permissions that a call needs: action, resource ARN, condition context."""
-    here, context = _base(region), _context(region)
-    for resource in _resources(operation, params, here):
-        yield f"ec2:{operation}", resource, context
+    operation: str,
+    params: Mapping[str, Any],
+    region: str,
+    source_snapshot_ids: Sequence[str],
+    tags_of: TagLookup,
+) -> Iterable[tuple[str, Resource]]:
+    """Yield the permissions that a call needs: action and resource."""
+    action = f"ec2:{operation}"
+    specifications = params.get("TagSpecifications") or []
     if operation == "CopyImage":
-        there = _base(params.get("SourceRegion") or "")
-        yield "ec2:CopyImage", f"{there}image/{params.get('SourceImageId', '')}", context
+        requested = _requested_tags(_tags_for(specifications, "image"))
+        yield action, Resource(ec2_arn(region, "image", "*"), requested)
+        there = params.get("SourceRegion") or ""
+        yield action, Resource(ec2_arn(there, "image", params.get("SourceImageId", "")))
         for snapshot_id in source_snapshot_ids:
-            yield "ec2:CopyImage", f"{there}snapshot/{snapshot_id}", context
+            yield action, Resource(ec2_arn(there, "snapshot", snapshot_id))
+    else:
+        requested = _requested_tags(params.get("Tags") or [])
+        for arn, tags in _resources(operation, params, region, tags_of):
+            yield action, Resource(arn, {**requested, **resource_tags(tags)})
     # Tagging on creation is an action of its own; the condition key ec2:CreateAction names the creating operation.
-    tagging = {**context, "ec2:createaction": operation}
-    for specification in params.get("TagSpecifications") or []:
-        yield "ec2:CreateTags", f"{here}{specification.get('ResourceType', '')}/*", tagging
+    for specification in specifications:
+        kind = specification.get("ResourceType", "")
+        context = {"ec2:createaction": operation, **_requested_tags(_tags_for(specifications, kind))}
+        yield "ec2:CreateTags", Resource(ec2_arn(region, kind, "*"), context)
 
 
-def _base(region: str) -> str:
-    return f"arn:{partition_of(region)}:ec2:{region}::"
+def _tags_for(specifications: Iterable[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
+    return [tag for one in specifications if one.get("ResourceType") == kind for tag in one.get("Tags") or []]
 
 
-def _resources(operation: str, params: Mapping[str, Any], base: str) -> list[str]:
-    if operation == "CopyImage":
-        return [f"{base}image/*"]
+def _requested_tags(tags: Iterable[Mapping[str, Any]]) -> dict[str, str | tuple[str, ...]]:
+    """Return the condition keys of a request with these tags."""
+    values = {str(tag.get("Key", "")): str(tag.get("Value") or "") for tag in tags}
+    context: dict[str, str | tuple[str, ...]] = {f"aws:requesttag/{key.lower()}": text for key, text in values.items()}
+    return {**context, "aws:tagkeys": tuple(values)} if values else context
+
+
+def _resources(
+    operation: str, params: Mapping[str, Any], region: str, tags_of: TagLookup
+) -> list[tuple[str, Mapping[str, str]]]:
+    """Return the ARN and the tags of everything that a call affects."""
     if operation.startswith(("Describe", "Get")) and not operation.endswith("Attribute"):
-        return ["*"]
-    named = [f"{base}image/{params['ImageId']}"] if params.get("ImageId") else []
+        return [("*", {})]
+    named = [("image", params["ImageId"])] if params.get("ImageId") else []
     if params.get("SnapshotId"):
-        named.append(f"{base}snapshot/{params['SnapshotId']}")
+        named.append(("snapshot", params["SnapshotId"]))
     for resource in params.get("Resources") or []:
         kind = "image" if resource.startswith("ami-") else "snapshot" if resource.startswith("snap-") else "*"
-        named.append(f"{base}{kind}/{resource}")
-    return named or ["*"]
+        named.append((kind, resource))
+    return [(ec2_arn(region, kind, resource_id), tags_of(resource_id)) for kind, resource_id in named] or [("*", {})]
 
 
-def _is_allowed(policies: Sequence[str], action: str, resource: str | None, context: Mapping[str, str]) -> bool:
-    """Return True if a policy allows the action and none denies it. None stands for any resource."""
+def _denial_reason(policies: Sequence[str], action: str, resource: Resource | None, region: str) -> str:
+    """Return why the action is denied, in AWS's words; empty if it is allowed. None stands for any resource."""
+    context: Context = {"aws:requestedregion": region, "ec2:region": region, **(resource.context if resource else {})}
+    arn = resource.arn if resource else None
     granted = False
     for policy in policies:
-        statements = json.loads(policy)["Statement"]
-        for statement in [statements] if isinstance(statements, dict) else statements:
-            if not _applies(statement, action, resource, context):
+        for statement in as_list(json.loads(policy)["Statement"]):
+            if not _applies(statement, action, arn, context):
                 continue
             if statement["Effect"] == "Deny":
-                return False
+                return "with an explicit deny in an identity-based policy"
             granted = True
-    return granted
+    return "" if granted else f"because no identity-based policy allows the {action} action"
 
 
-def _applies(statement: Mapping[str, Any], action: str, resource: str | None, context: Mapping[str, str]) -> bool:
+def _applies(statement: Mapping[str, Any], action: str, resource: str | None, context: Context) -> bool:
     return (
         _matches(statement, "Action", action.lower(), lower=True)
         and (resource is None or _matches(statement, "Resource", resource))
-        and all(
-            _condition_holds(operator, key, values, context)
-            for operator, keys in statement.get("Condition", {}).items()
-            for key, values in keys.items()
-        )
+        and conditions_hold(statement.get("Condition", {}), context)
     )
 
 
 def _matches(statement: Mapping[str, Any], element: str, value: str, *, lower: bool = False) -> bool:
     negated = f"Not{element}" in statement
-    patterns = statement.get(f"Not{element}" if negated else element, [])
-    matched = any(fnmatch.fnmatchcase(value, pattern.lower() if lower else pattern) for pattern in _as_list(patterns))
+    patterns = as_list(statement.get(f"Not{element}" if negated else element, []))
+    matched = any(is_like(value, pattern.lower() if lower else pattern) for pattern in patterns)
     return matched is not negated
-
-
-def _condition_holds(operator: str, key: str, values: Any, context: Mapping[str, str]) -> bool:
-    actual, expected = context.get(key.lower()), [str(value) for value in _as_list(values)]
-    if operator.endswith("IfExists"):
-        operator = operator.removesuffix("IfExists")
-        if actual is None:
-            return True
-    if operator in ("StringEquals", "StringLike", "ArnLike", "ArnEquals"):
-        return actual is not None and any(fnmatch.fnmatchcase(actual, value) for value in expected)
-    if operator in ("StringNotEquals", "StringNotLike"):
-        return actual is None or not any(fnmatch.fnmatchcase(actual, value) for value in expected)
-    return False
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

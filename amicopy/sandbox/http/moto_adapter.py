@@ -27,8 +27,9 @@ from moto.sts.models import sts_backends
 
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.ec2.operations import OPERATIONS
+from amicopy.sandbox.ec2.tags import tags_of
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http.iam import Authorizer, Caller
+from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
 from amicopy.sandbox.records import KeyMetadata
 from amicopy.sandbox.settings import partition_of
@@ -82,16 +83,21 @@ def find_key(account: str, region: str, key: str) -> KeyMetadata | None:
         usage=found.key_usage or "ENCRYPT_DECRYPT",  # CreateKey's default
         spec=found.key_spec,
         aws_managed=managed,
+        aliases=tuple(map(str, found.aliases)),
     )
 
 
-def kms_resource(account: str, region: str, body: bytes) -> str | None:
-    """Return the ARN of the key that a request to KMS names, or None if it names none that exists."""
+def named_resource(service: str, account: str, region: str, body: bytes) -> Resource | None:
+    """Return the KMS key or the parameter that a request names, or None if it names none that exists."""
     try:
-        key = find_key(account, region, json.loads(body)["KeyId"])
+        request = json.loads(body)
+        if service == "ssm":
+            path = str(request["Name"]).lstrip("/")
+            return Resource(f"arn:{partition_of(region)}:ssm:{region}:{account}:parameter/{path}")
+        key = find_key(account, region, request["KeyId"]) if service == "kms" else None
     except (ValueError, KeyError, TypeError):
         return None
-    return key.arn if key else None
+    return Resource(key.arn, {"kms:resourcealiases": key.aliases}) if key else None
 
 
 def volume_gib(account: str, region: str, volume_id: str) -> int | None:
@@ -146,32 +152,52 @@ class Ec2Request:
     def _respond(self, name: str, form: Mapping[str, str], moto_respond: Callable[[], Any]) -> Any:
         try:
             params = ec2_protocol().parse(name, form)
-            denied = self._authorize(name, params)
+            self._authorize(name, params)
         except Ec2Error as error:
             return self._serve(name, dict(form), _raiser(error))
         if name in _WITHHELD:
             return self._serve(name, params, _raiser(NotImplementedError()))
         if name in OPERATIONS and _is_for_world(name, params):
-            return self.world.call(name, params, region=self.region, account=self.account, denied=denied)
+            return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self._is_allowed)
         return self._serve(name, params, lambda: _raise_error(moto_respond()))
 
-    def _authorize(self, name: str, params: Mapping[str, Any]) -> frozenset[str]:
-        """Refuse a call that the caller isn't allowed to make.
-
-        Return the actions that EC2 would perform as part of this call and that the caller isn't allowed.
-        """
+    def _authorize(self, name: str, params: Mapping[str, Any]) -> None:
+        """Refuse a call that the caller isn't allowed to make."""
         if self.authorizer is None:
-            return frozenset()
+            return
         snapshot_ids: list[str] = []
         if name == "CopyImage":
             images = self.world.state.images[params.get("SourceRegion", "")]
             source = images.get(params.get("SourceImageId", ""))
             snapshot_ids = source.snapshot_ids if source else []
         key, region = self.access_key, self.region
-        self.authorizer.authorize(name, params, source_snapshot_ids=snapshot_ids, access_key=key, region=region)
-        if name == "DeregisterImage" and not self.authorizer.allows("DeleteSnapshot", access_key=key, region=region):
-            return frozenset({"DeleteSnapshot"})
-        return frozenset()
+        self.authorizer.authorize(
+            name, params, source_snapshot_ids=snapshot_ids, tags_of=self._tags_of, access_key=key, region=region
+        )
+
+    def _is_allowed(self, action: str, resource: str) -> bool:
+        """Return True if EC2 may do this in the caller's name: delete a snapshot, or use a KMS key."""
+        if self.authorizer is None:
+            return True
+        context: dict[str, str | tuple[str, ...]] = {}
+        if action.startswith("kms:"):
+            key_region = resource.split(":")[3]
+            key = find_key(self.account, key_region, resource)
+            context["kms:viaservice"] = f"ec2.{key_region}.amazonaws.com"
+            context["kms:resourcealiases"] = key.aliases if key else ()
+            if action == "kms:CreateGrant":
+                context["kms:grantisforawsresource"] = "true"
+        else:
+            context |= resource_tags(self._tags_of(resource.rpartition("/")[2]))
+        return self.authorizer.allows(
+            action, Resource(resource, context), access_key=self.access_key, region=self.region
+        )
+
+    def _tags_of(self, resource_id: str) -> Mapping[str, str]:
+        """Return the tags that the caller's account sees on an image or a snapshot in the region of the call."""
+        state = self.world.state
+        record = state.images[self.region].get(resource_id) or state.snapshots[self.region].get(resource_id)
+        return tags_of(record, self.account) if record else {}
 
     def _serve(self, name: str, params: Mapping[str, Any], respond: Callable[[], Any]) -> Any:
         return self.world.serve(name, params, region=self.region, account=self.account, respond=respond)

@@ -12,7 +12,7 @@ from amicopy.aws import quotas as quotas
 from amicopy.aws import ssm as parameters
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
-from amicopy.plan.iam_policy import ACTIONS, Action, Where
+from amicopy.plan.iam_actions import ACTIONS, Action, Where
 
 CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}

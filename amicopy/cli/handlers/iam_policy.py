@@ -1,0 +1,168 @@
+"""``amicopy iam-policy``: what a command line or manifests need, and the policy for it as JSON on stdout."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import click
+
+from amicopy.aws.session import Session
+from amicopy.cli.environment import Environment
+from amicopy.cli.handlers.sync import manifest_content
+from amicopy.cli.terminal import say
+from amicopy.core.regions import is_pattern
+from amicopy.core.request import CopyRequest
+from amicopy.core.templates import fill_template
+from amicopy.manifest.model import ByParameter, Entry
+from amicopy.manifest.read import read_manifest
+from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters
+from amicopy.plan.iam_policy import policy
+
+_PARTITIONS = {
+    "cn-": "aws-cn",
+    "us-gov-": "aws-us-gov",
+    "eusc-": "aws-eusc",
+    "us-iso-": "aws-iso",
+    "us-isob-": "aws-iso-b",
+    "eu-isoe-": "aws-iso-e",
+    "us-isof-": "aws-iso-f",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IamPolicyCommand:
+    """One ``amicopy iam-policy``, as it was typed."""
+
+    command: str
+    request: CopyRequest
+    regions: tuple[str, ...] = ()  # --in
+    manifests: tuple[str, ...] = ()
+    profile: str | None = None
+    dry_run: bool = False
+    repair: bool = False
+    prune: bool = False
+    available: bool = False
+    source_buckets: tuple[str, ...] = ()
+    any_image: bool = False
+
+
+def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
+    """Run ``amicopy iam-policy``; return the exit code.
+
+    Raises:
+        ManifestInvalid: a manifest cannot be read.
+        CredentialsMissing: the region is needed, and the profile or the configuration cannot be used.
+    """
+    entries = [one for path in command.manifests for one in read_manifest(path, manifest_content(path))]
+    requests = [request for entry in entries for request in entry.requests] or [command.request]
+    sources = list(dict.fromkeys(request.source_region for request in requests))
+    places = [*sources, *command.regions, *(name for request in requests for name in request.to)]
+    if "" in sources and (command.command in {"copy", "sync"} or not any(_is_name(place) for place in places)):
+        configured = Session(profile=command.profile).region or ""
+        sources = list(dict.fromkeys(region or configured for region in sources))
+        places.append(configured)
+        if configured and command.command in {"copy", "sync"}:
+            say([f"note: --from is not given; the policy is for sources in the configured region, {configured}"])
+    needs = _needs(command, requests, entries, _regions(sources), _partition(places))
+    click.echo(json.dumps(policy(needs), indent=2))
+    return 0
+
+
+def _needs(
+    command: IamPolicyCommand,
+    requests: Sequence[CopyRequest],
+    entries: Sequence[Entry],
+    sources: tuple[str, ...],
+    partition: str,
+) -> Needs:
+    syncs = command.command == "sync"
+    unknown = syncs and not entries  # everything that a manifest can say
+    names = [*command.regions] or [name for request in requests for name in _destinations(request)]
+    destinations = _regions(names)
+    places = tuple(dict.fromkeys([*sources, *destinations]))
+    published = _parameters(_published(entries, sources))
+    read = _parameters([*_published(entries, sources), *_named_sources(entries, sources)])
+    if unknown:
+        read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
+    return Needs(
+        command=command.command,
+        partition=partition,
+        sources=sources,
+        destinations=destinations,
+        only_look=command.dry_run,
+        permissions=any(request.carry_permissions for request in requests),
+        share=any(request.share for request in requests),
+        deprecation=any(request.carry_deprecation or request.deprecate_after for request in requests),
+        protection=unknown or any(request.protect for request in requests),
+        adopt=any(request.adopt for request in requests),
+        repair=command.repair,
+        prune=command.prune,
+        available=command.available,
+        keep=unknown or any(entry.keep for entry in entries),
+        reads=read,
+        publishes=published,
+        keys=_keys(requests),
+        source_buckets=command.source_buckets,
+        any_image=command.any_image,
+    )
+
+
+def _is_name(place: str) -> bool:
+    return bool(place) and not is_pattern(place)
+
+
+def _regions(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the regions; any region unless all are named."""
+    found = tuple(dict.fromkeys(names))
+    return found if found and all(_is_name(name) for name in found) else ANY_REGION
+
+
+def _destinations(request: CopyRequest) -> list[str]:
+    named = [name for name in request.to if name not in request.exclude]
+    return named or [ANYWHERE]
+
+
+def _partition(places: Iterable[str]) -> str:
+    """Return the partition of the first place that names one; a pattern such as us-gov-* does, too."""
+    found = (name for place in places for prefix, name in _PARTITIONS.items() if place.startswith(prefix))
+    return next(found, "aws")
+
+
+def _keys(requests: Iterable[CopyRequest]) -> dict[str, frozenset[str]]:
+    """Return the keys of each destination; under ``*`` those of the destinations that only a pattern names."""
+    keys: dict[str, frozenset[str]] = {}
+    for request in requests:
+        names = [name if _is_name(name) else ANYWHERE for name in _destinations(request)]
+        for region in (*names, *(region for region in request.kms_keys if region)):
+            keys[region] = keys.get(region, frozenset()) | {request.key_for(region)}
+    if ANYWHERE in keys:  # one policy statement for all regions has to name all keys
+        keys[ANYWHERE] = frozenset().union(*keys.values())
+    return keys
+
+
+def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the regions and names of the parameters that ids are published to."""
+    for entry in entries:
+        if entry.publish is None:
+            continue
+        regions = [name for request in entry.requests for name in _destinations(request)]
+        if entry.publish.include_source:
+            regions += [entry.source.region] if entry.source.region else sources
+        for region in _regions(regions):
+            values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
+            yield region, fill_template(entry.publish.path, values | {"region": region})
+
+
+def _named_sources(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the regions and names of the parameters that name sources."""
+    for entry in entries:
+        if isinstance(entry.source, ByParameter):
+            for region in [entry.source.region] if entry.source.region else sources:
+                yield region, entry.source.path.split(":")[0]
+
+
+def _parameters(found: Iterable[tuple[str, str]]) -> Parameters:
+    by_region: dict[str, frozenset[str]] = {}
+    for region, name in found:
+        by_region[region] = by_region.get(region, frozenset()) | {name}
+    return Parameters(by_region=by_region)

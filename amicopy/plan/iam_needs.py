@@ -1,0 +1,110 @@
+"""What about a command line decides which IAM actions it needs, and where."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from amicopy.core.write import WriteOperation
+from amicopy.plan.iam_actions import ACTIONS, Action
+
+ANYWHERE = "*"
+ANY_REGION = (ANYWHERE,)
+DEFAULT_KEY = ""
+
+_FOUND = {"DescribeImages", "DescribeSnapshots", "DescribeRegions"}
+_COMPARED = _FOUND | {"DescribeImageAttribute", "DescribeSnapshotAttribute"}
+_REMOVAL = {str(WriteOperation.DEREGISTER), str(WriteOperation.DELETE_SNAPSHOT)}
+_COMPLETION = {str(operation) for operation in WriteOperation} - _REMOVAL - {"CopyImage", "DeleteTags"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """Systems Manager parameters: their names by region; ``*`` stands for anything."""
+
+    by_region: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a command line comes to. Regions are names, or ``*`` where they are not known."""
+
+    command: str = "copy"
+    partition: str = "aws"
+    sources: tuple[str, ...] = ANY_REGION
+    destinations: tuple[str, ...] = ANY_REGION
+    only_look: bool = False  # a rehearsal
+    permissions: bool = True  # the source's permissions are carried
+    share: bool = False  # others are named instead
+    deprecation: bool = True
+    protection: bool = False
+    adopt: bool = False  # copies without our tag get it
+    repair: bool = False  # of verify
+    prune: bool = False
+    available: bool = False  # of cancel
+    keep: bool = False  # old copies are removed
+    reads: Parameters = field(default_factory=Parameters)
+    publishes: Parameters = field(default_factory=Parameters)
+    keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
+    """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
+    source_buckets: tuple[str, ...] = ()  # of instance store-backed sources
+    any_image: bool = False  # also images and snapshots without our tag
+
+    @property
+    def copies(self) -> bool:
+        """Whether copies are made."""
+        return self.command in {"copy", "sync"} and not self.only_look
+
+    @property
+    def named_keys(self) -> bool:
+        """Whether a KMS key is named."""
+        return any(keys - {DEFAULT_KEY} for keys in self.keys.values())
+
+
+def actions_for(needs: Needs) -> tuple[Action, ...]:
+    """Return the EC2 and Systems Manager actions that such a run can come to, in the table's order."""
+    operations = _reads(needs) | (set() if needs.only_look else _writes(needs))
+    return tuple(action for action in ACTIONS if action.operation in operations)
+
+
+def _reads(needs: Needs) -> set[str]:
+    if needs.command == "cancel":
+        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
+        return found | ({"ListImagesInRecycleBin"} if needs.available else set())
+    if needs.command in {"status", "verify"}:
+        return set(_COMPARED)
+    operations = set(_FOUND)
+    if needs.permissions:
+        operations |= {"DescribeSnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
+    if needs.permissions or needs.share:
+        operations |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
+        operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.keep:
+        operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
+    if needs.reads:
+        operations.add("GetParameter")
+    return operations
+
+
+def _writes(needs: Needs) -> set[str]:
+    match needs.command:
+        case "cancel":
+            return set(_REMOVAL)
+        case "status":
+            return set()
+        case "verify":
+            operations = set(_COMPLETION) if needs.repair else set()
+        case _:
+            operations = _COMPLETION | _REMOVAL | {"CopyImage"}
+    if needs.prune:
+        operations.add(str(WriteOperation.DELETE_TAGS))
+    if not needs.permissions and not needs.prune:
+        operations.discard(str(WriteOperation.MODIFY_SNAPSHOT))
+    if not needs.deprecation:
+        operations.discard(str(WriteOperation.DEPRECATE))
+    if not needs.protection:
+        operations.discard(str(WriteOperation.PROTECT))
+    if needs.publishes:
+        operations.add("PutParameter")
+    return operations
