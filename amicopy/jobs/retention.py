@@ -197,6 +197,7 @@ def _target(image: Image, spared: str) -> Target:
         region=image.region,
         resource_id=image.image_id,
         source=image.tags.get(SOURCE_TAG, ""),
+        account=image.owner_id,
         state=TargetState.KEEP if spared else TargetState.CANCEL,
         reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
         snapshot_ids=image.snapshot_ids,

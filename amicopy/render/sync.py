@@ -39,6 +39,8 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
         writes = tuple(one for one in writes if one.state is ParameterState.NEWER)
         removals = tuple(one for one in removals if one.state is TargetState.KEEP)
     yield from columns([*map(_copy_line, copies), *map(_parameter_line, writes), *map(_removal_line, removals)])
+    if accounts := sorted({one.account for one in removals if one.state is TargetState.CANCEL and one.account}):
+        yield f"what is removed (-) is in account {', '.join(accounts)}"
     for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
         yield f"note: {safe(note)}"
 

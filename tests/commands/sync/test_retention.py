@@ -7,6 +7,7 @@ import pytest
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
+from amicopy.sandbox.records import DEFAULT_ACCOUNT
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.clock import FakeClock
@@ -57,6 +58,7 @@ def test_the_dry_run_shows_what_would_go_and_removes_nothing(
     assert ran.code == 4
     assert f"- {WEST}" in " ".join(ran.out.split())
     assert old in ran.out
+    assert f"what is removed (-) is in account {DEFAULT_ACCOUNT}" in ran.out
     assert writes(world) == []
 
 
