@@ -136,7 +136,7 @@ class CopyJob:
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
-        [detailed] = context.with_retries(partial(with_details, ec2, [(copy, outcome.row.desired)]))
+        detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:

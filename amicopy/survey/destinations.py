@@ -19,13 +19,13 @@ from amicopy.core.errors import (
 )
 from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, Region
-from amicopy.core.parallel import Pending, Stop, all_at_once
+from amicopy.core.parallel import Once, Pending, Stop, all_at_once, run_all
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import Retry, with_read_retries
+from amicopy.core.retries import Retry, once, with_read_retries
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
-from amicopy.survey.copy_details import with_details
+from amicopy.survey.copy_details import with_all_details
 from amicopy.survey.region_settings import region_settings
 
 
@@ -37,12 +37,20 @@ def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]
         return None, (f"{error.action} is not allowed, so regions that are not enabled are found out only when used",)
 
 
-def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
-    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups."""
-    return {
-        **ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids]),
-        **ec2.find_lineage_copies(source_region, image_ids),
-    }
+def look_up(
+    source_region: str, image_ids: Sequence[str], ec2: Ec2, stop: Stop, retry: Retry = once
+) -> dict[str, Image]:
+    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups at once."""
+    references = [f"{source_region}/{image_id}" for image_id in image_ids]
+    tagged = Pending(partial(retry, partial(ec2.find_tagged_copies, references)))
+    by_lineage: dict[str, Image] = {}
+
+    def reads() -> Iterator[Pending[dict[str, Image]]]:
+        yield tagged
+        by_lineage.update(retry(partial(ec2.find_lineage_copies, source_region, image_ids)))
+
+    run_all(reads(), stop)
+    return {**tagged.result(), **by_lineage}
 
 
 def survey_destinations(
@@ -57,21 +65,25 @@ def survey_destinations(
     *,
     every: bool = False,
     looked_up: Mapping[Destination, Pending[dict[str, Image]]] = MappingProxyType({}),
+    reads: Mapping[Destination, Once] = MappingProxyType({}),
 ) -> Survey:
     """Return what every destination has of these sources; all are read at the same time.
 
     The details that a comparison needs are read of every available copy; with ``every``, those of `verify` too.
-    ``looked_up`` has, by destination, calls of `look_up` that have run already.
+    ``looked_up`` has, by destination, calls of `look_up` that have run already. ``reads`` keeps all others: a survey
+    with the same reads, for sources of which more is known, makes only those that are missing.
     """
 
     def look(destination: Destination, ec2: Ec2, kms: KmsClient) -> DestinationFindings:
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
-            found = looked_up[destination].result() if destination in looked_up else None
-            retry = partial(with_read_retries, clock, stop)
-            read = partial(_copies, request, desired, ec2, found, every=every, retry=retry)
-            copies = with_read_retries(clock, stop, read)
-            settings = region_settings(request, desired, copies, ec2, kms, copying=not every)
+            retry, made = partial(with_read_retries, clock, stop), reads.get(destination, Once())
+            found = looked_up.get(destination)
+            look = partial(look_up, request.source_region, [one.image_id for one in sources], ec2, stop, retry)
+            images = found.result() if found is not None else made("copies", look)
+            read = partial(_with_details, desired, images, ec2, stop, every=every, retry=retry)
+            copies = made("details", read)
+            settings = region_settings(request, desired, copies, ec2, kms, made, retry, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
@@ -96,27 +108,14 @@ def _same(findings: DestinationFindings) -> DestinationFindings:
     return findings
 
 
-def _copies(
-    request: CopyRequest,
-    desired: Sequence[DesiredCopy],
-    ec2: Ec2,
-    looked_up: dict[str, Image] | None,
-    *,
-    every: bool,
-    retry: Retry,
+def _with_details(
+    desired: Sequence[DesiredCopy], images: Mapping[str, Image], ec2: Ec2, stop: Stop, *, every: bool, retry: Retry
 ) -> tuple[Image, ...]:
     """Return every copy of the sources in one region, with details of those that are compared."""
-    if looked_up is None:
-        looked_up = look_up(request.source_region, [one.source.image_id for one in desired], ec2)
-    found = dict(looked_up)
-    compared: list[tuple[Image, DesiredCopy]] = []
-    by_source = copies_by_source(found.values())
-    for one in desired:
-        available = by_source.get(one.source.reference, NO_COPIES).available
-        compared += [(copy, one) for copy in available]
-    detailed = with_details(ec2, compared, every_permission=True, uefi_data=every, retry=retry)
-    found |= {image.image_id: image for image in detailed}
-    return tuple(found.values())
+    by_source = copies_by_source(images.values())
+    compared = [copy for one in desired for copy in by_source.get(one.source.reference, NO_COPIES).available]
+    detailed = with_all_details(ec2, compared, stop, uefi_data=every, retry=retry)
+    return tuple({**images, **{image.image_id: image for image in detailed}}.values())
 
 
 def _not_enabled(region: str, why: str = "") -> RegionNotEnabled:

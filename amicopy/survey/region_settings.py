@@ -4,6 +4,7 @@ What IAM does not allow to read becomes a note.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
@@ -12,7 +13,9 @@ from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
+from amicopy.core.parallel import Once
 from amicopy.core.request import CopyRequest
+from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.choose import may_write
 from amicopy.plan.findings import RegionSettings
@@ -29,11 +32,16 @@ def region_settings(
     copies: Sequence[Image],
     ec2: Ec2,
     kms: KmsClient,
+    made: Once,
+    retry: Retry = once,
     *,
     copying: bool,
 ) -> RegionSettings:
-    """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
-    reader = _Reader(ec2, kms)
+    """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made.
+
+    What ``made`` has of it is not read again.
+    """
+    reader = _Reader(ec2, kms, made, retry)
     named = next((one.key for one in desired if one.key), "")
     key, key_problem = reader.named_key(named) if named and request.preflight else (None, None)
     by_source = copies_by_source(copies)
@@ -47,7 +55,7 @@ def region_settings(
     by_default: bool | None = None
     default_key: KmsKey | None = None
     if shared and not named and request.preflight:
-        by_default = reader.read(ec2.encryption_by_default)
+        by_default = reader.read("encryption by default", ec2.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
     private = [one for one, found in there if request.preflight and not _is_public(found)]
@@ -60,9 +68,9 @@ def region_settings(
         key_problem=key_problem,
         encryption_by_default=by_default,
         default_key=default_key,
-        images_blocked=reader.read(ec2.images_blocked) if public else None,
-        snapshots_blocked=reader.read(ec2.snapshots_blocked) if public_volumes else None,
-        public_images=len(ec2.find_public_images()) if public else None,
+        images_blocked=reader.read("images blocked", ec2.images_blocked) if public else None,
+        snapshots_blocked=reader.read("snapshots blocked", ec2.snapshots_blocked) if public_volumes else None,
+        public_images=len(made("public images", partial(retry, ec2.find_public_images))) if public else None,
         becoming_public=len(public),
         notes=tuple(reader.notes),
     )
@@ -76,14 +84,16 @@ def _is_public(found: Copies) -> bool:
 class _Reader:
     """Reads, and notes what may not be read."""
 
-    def __init__(self, ec2: Ec2, kms: KmsClient) -> None:
+    def __init__(self, ec2: Ec2, kms: KmsClient, made: Once, retry: Retry) -> None:
         self._ec2 = ec2
         self._kms = kms
+        self._made = made
+        self._retry = retry
         self.notes: list[str] = []
 
-    def read(self, call: Callable[[], _Read]) -> _Read | None:
+    def read(self, what: str, call: Callable[[], _Read]) -> _Read | None:
         try:
-            return call()
+            return self._made(what, partial(self._retry, call))
         except AccessDenied as error:
             self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
             return None
@@ -91,7 +101,7 @@ class _Reader:
     def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
         """Return the requested key, or why a copy cannot be encrypted with it."""
         try:
-            return self.read(lambda: self._kms.describe_key(text)), None
+            return self.read(f"key {text}", lambda: self._kms.describe_key(text)), None
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
@@ -102,12 +112,12 @@ class _Reader:
 
     def default_key(self) -> KmsKey | None:
         """Return the region's default key for EBS."""
-        text = self.read(self._ec2.default_key)
+        text = self.read("default key", self._ec2.default_key)
         if not text:
             return None
         if text.endswith(_AWS_MANAGED):
             return KmsKey(arn=text, manager="AWS")
         try:
-            return self.read(lambda: self._kms.describe_key(text))
+            return self.read(f"key {text}", lambda: self._kms.describe_key(text))
         except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
             return None

@@ -141,6 +141,17 @@ PEERS = (
 )
 
 
+def threads_script() -> Peer:
+    """Return the boto3 script that is written for many AMIs, which only the part about rates runs."""
+    return Peer(
+        name="boto3 script, threads",
+        program="python",
+        version=["-c", "import boto3; print('boto3', boto3.__version__)"],
+        command=_boto3("boto3_threads.py"),
+        note="a thread for each region, pages, botocore's standard retries with ten attempts",
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A peer's program on this machine, or why there is none."""
