@@ -69,6 +69,11 @@ class Ec2(Ec2Reads):
         image_id: str = self._call("CopyImage", **parameters)["ImageId"]
         return image_id
 
+    def seconds_until(self, write: Write) -> float:
+        """Return in how many seconds EC2's rate allows this writing call; whoever asks has to make it."""
+        pace = self._paces.get(str(write.operation))
+        return pace.reserve() if pace else 0.0
+
     def write(self, write: Write) -> None:
         """Make a writing call that answers nothing of interest.
 

@@ -142,7 +142,8 @@ class CopyJob:
     def _lanes(self, plan: Plan) -> list[Lane]:
         clients, clock = self.context.clients, self.context.clock
         regions = {row.source.region for row in plan.rows}
-        permissions = SourcePermissions({region: clients[region] for region in regions}, clock)
+        snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
+        permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
         return [
             Lane(rows, clients[destination], clock, self.options, permissions, self._deadline)
             for destination, rows in rows_by_destination(plan).items()

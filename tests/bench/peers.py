@@ -141,14 +141,22 @@ PEERS = (
 )
 
 
-def threads_script() -> Peer:
-    """Return the boto3 script that is written for many AMIs, which only the part about rates runs."""
-    return Peer(
-        name="boto3 script, threads",
-        program="python",
-        version=["-c", "import boto3; print('boto3', boto3.__version__)"],
-        command=_boto3("boto3_threads.py"),
-        note="a thread for each region, pages, botocore's standard retries with ten attempts",
+def threads_scripts() -> tuple[Peer, ...]:
+    """Return the boto3 script that is written for many AMIs, by botocore's retry modes; only `rates` runs it."""
+
+    def command(mode: str) -> Callable[[str, Job], list[str]]:
+        script = str(CLIENTS / "boto3_threads.py")
+        return lambda program, job: [program, script, mode, " ".join(job.image_ids), NAME, *job.regions]
+
+    return tuple(
+        Peer(
+            name=f"boto3 script, threads, {mode} retries",
+            program="python",
+            version=["-c", "import boto3; print('boto3', boto3.__version__)"],
+            command=command(mode),
+            note="a thread for each region, eight to read, pages, ten attempts for each call",
+        )
+        for mode in ("standard", "adaptive")
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tests.bench.helper import Helper
 from tests.bench.job import DESTINATIONS, Job
 from tests.bench.measure import measured
-from tests.bench.peers import PEERS, Peer, found, surroundings, threads_script
+from tests.bench.peers import PEERS, Peer, found, surroundings, threads_scripts
 from tests.bench.telling import tell
 
 IMAGES, VOLUMES = 200, 3
@@ -24,7 +24,7 @@ def rated(folder: Path, images: int = IMAGES, copy_seconds: float = COPY_SECONDS
     [own] = [peer for peer in PEERS if peer.program == "amicopy"]
     rows = []
     with Helper("ec2") as ec2:
-        for number, peer in enumerate((own, threads_script())):
+        for number, peer in enumerate((own, *threads_scripts())):
             program = found(peer, environment)
             if not program.path:
                 tell(f"left out: {peer.name}: {program.why_not}")

@@ -79,9 +79,9 @@ def look_ups(*regions: str) -> Level:
     return {f"{region} DescribeImages {name}": 1 for region in regions for name in by}
 
 
-def three_volumes(world: World, **members: set[str]) -> Image:
+def three_volumes(world: World, shared_with: frozenset[str] = frozenset()) -> Image:
     """Register an image with three volumes, each with a tag of its own."""
-    volumes = [Volume(device=f"/dev/sd{one}", gib=8, tags={"disk": one}, **members) for one in "abc"]
+    volumes = [Volume(device=f"/dev/sd{one}", gib=8, tags={"disk": one}, shared_with=shared_with) for one in "abc"]
     return a_source(world, volumes=volumes, launch_permissions={SOMEBODY})
 
 
@@ -93,7 +93,7 @@ REHEARSED = ("CreateTags", "ModifyImageAttribute", "ModifySnapshotAttribute")
 def test_a_shared_image_is_copied_after_three_round_trips(
     amicopy: Run, sandbox: Sandbox, world: World, clock: FakeClock
 ) -> None:
-    source = three_volumes(world, shared_with={SOMEBODY})
+    source = three_volumes(world, frozenset({SOMEBODY}))
     levels = [
         {**FIRST, **look_ups(WEST, EAST)},
         {**DETAILS, **{f"{region} GetEbsEncryptionByDefault": 1 for region in (WEST, EAST)}},
@@ -122,7 +122,7 @@ def test_a_private_image_is_copied_after_two_round_trips(
 def test_a_region_that_is_missing_is_copied_to_as_soon_as_the_others_are_read(
     amicopy: Run, sandbox: Sandbox, world: World, clock: FakeClock
 ) -> None:
-    source = three_volumes(world, shared_with=set())
+    source = three_volumes(world)
     assert amicopy("copy", source.image_id, "--to", EAST).code == 0
     own = {f"{EAST} DescribeSnapshots": 1, f"{EAST} DescribeSnapshotAttribute": 3, f"{EAST} DescribeImageAttribute": 1}
     levels = [

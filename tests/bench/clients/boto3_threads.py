@@ -1,4 +1,4 @@
-"""A boto3 script for many AMIs: a thread per region, botocore's standard retries, pages; it leaves nothing undone.
+"""A boto3 script for many AMIs that leaves nothing undone: a thread per region, pages, retries in the mode given.
 
 It looks for no copies that are there, and reads nothing back.
 """
@@ -13,8 +13,8 @@ from botocore.config import Config
 
 HOME = "us-east-1"
 POLL_SECONDS = 15
-images, name, *regions = sys.argv[1:]
-config = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=32)
+mode, images, name, *regions = sys.argv[1:]
+config = Config(retries={"mode": mode, "max_attempts": 10}, max_pool_connections=32)
 session = boto3.Session()
 clients = {region: session.client("ec2", region_name=region, config=config) for region in [HOME, *regions]}
 
@@ -48,7 +48,7 @@ def read_sources() -> dict[str, Any]:
     def launch(image_id: str) -> Any:
         return ec2.describe_image_attribute(ImageId=image_id, Attribute="launchPermission")["LaunchPermissions"]
 
-    with ThreadPoolExecutor(32) as pool:
+    with ThreadPoolExecutor(8) as pool:
         permissions = dict(zip(snapshot_ids, pool.map(shared, snapshot_ids), strict=True))
         launches = dict(zip(found, pool.map(launch, found), strict=True))
     for image_id, image in found.items():
