@@ -25,10 +25,6 @@ TIMEOUT_SECONDS = 30.0
 # is two round trips (TCP, TLS), and each answer takes one round trip.
 _CONNECT_SECONDS = [0.06 + 0.54 * number / 32 for number in range(33)]
 FAR = {"connect_seconds": _CONNECT_SECONDS, "answer_seconds": [seconds / 2 for seconds in _CONNECT_SECONDS]}
-# Every endpoint equally far: what a run takes longer than with none, in round trips.
-ROUND_TRIP_SECONDS = 0.3
-ANSWERS_ONLY = {"answer_seconds": [ROUND_TRIP_SECONDS]}
-WITH_CONNECTIONS = {**ANSWERS_ONLY, "connect_seconds": [2 * ROUND_TRIP_SECONDS]}
 _COPY = [str(OWN_BIN / "amicopy"), "copy", "--from", HOME, "--to", ",".join(REGIONS)]
 FULL = "amicopy copy"
 BARE = "amicopy, its plan made beforehand"
@@ -61,7 +57,7 @@ def start_ups(rounds: int, folder: Path) -> dict[str, Any]:
                     if name in missing:
                         continue
                     try:
-                        one = _start(stub, commands[name], environment, FAR if far else {})
+                        one = start(stub, commands[name], environment, FAR if far else {})
                     except RuntimeError as error:
                         missing[name] = str(error)
                     else:
@@ -95,13 +91,14 @@ def _commands(image_id: str, plan: Path, environment: Mapping[str, str]) -> tupl
     return commands, {}
 
 
-def _start(
+def start(
     stub: Helper,
     command: Sequence[str],
     environment: Mapping[str, str],
     distance: Mapping[str, Sequence[float]],
     count: int = len(REGIONS),
 ) -> dict[str, Any]:
+    """Return what a process took until ``count`` regions were asked for copies, from hosts at a distance."""
     stub.ask("begin", **distance)
     begun = time.monotonic()
     process = subprocess.Popen(
