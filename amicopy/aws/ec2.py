@@ -1,5 +1,6 @@
 """EC2 in one region: what `Ec2Reads` reads, and the writing calls. Errors are ours, never botocore's."""
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,6 +78,11 @@ class Ec2(Ec2Reads):
             )
         return image_id
 
+    def seconds_until(self, write: Write) -> float:
+        """Return in how many seconds EC2's rate allows this writing call; whoever asks has to make it."""
+        pace = self._paces.get(str(write.operation))
+        return pace.reserve() if pace else 0.0
+
     def write(self, write: Write) -> None:
         """Make a writing call that answers nothing of interest.
 
@@ -129,7 +135,7 @@ class Ec2(Ec2Reads):
 
 
 class Clients:
-    """The clients of one run, created when they are first needed. Not thread-safe.
+    """The clients of one run, created when they are first needed; safe to use from several threads.
 
     A region alone means the account of the run's own credentials.
     """
@@ -138,14 +144,16 @@ class Clients:
         self._clock = clock
         self._sessions = {"": session}  # by account; "": the run's own credentials
         self._calls = calls
+        self._lock = threading.Lock()
         self._created: dict[Destination, Ec2] = {}
 
     def __getitem__(self, place: Destination | str) -> Ec2:
         destination = place if isinstance(place, Destination) else Destination(place)
-        if destination not in self._created:
-            session = self._sessions[destination.account]
-            self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
-        return self._created[destination]
+        with self._lock:
+            if destination not in self._created:
+                session = self._sessions[destination.account]
+                self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
+            return self._created[destination]
 
     def kms(self, destination: Destination) -> KmsClient:
         """Return KMS in that destination."""

@@ -21,7 +21,7 @@ from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import ImageNotFound, RequestRefused, SnapshotNotFound, Unreachable
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
-from amicopy.core.rate_limit import Pace
+from amicopy.core.rate_limit import RATES, Pace
 
 _Item = TypeVar("_Item")
 
@@ -40,12 +40,7 @@ _ALL_REFERENCES: Mapping[str, Any] = {
 }
 
 
-# Attributes are read one call each, for every image and snapshot. EC2 allows 100 at once and 20 a second for each of
-# these operations (EC2 developer guide, "Request throttling"), which the account's other tools share.
-ATTRIBUTE_BURST = 80
-ATTRIBUTES_PER_SECOND = 15.0
 _CLOCKS_AGREE = timedelta(seconds=2)
-_PACED = ("DescribeImageAttribute", "DescribeSnapshotAttribute")
 
 
 class Ec2Reads:
@@ -60,7 +55,7 @@ class Ec2Reads:
         self.records_lineage = True  # until EC2 there says that it does not know the filter
         used = clock or SystemClock()
         self._call = ServiceClient(session, "ec2", region, calls, used)
-        self._paces = {name: Pace(used, burst=ATTRIBUTE_BURST, per_second=ATTRIBUTES_PER_SECOND) for name in _PACED}
+        self._paces = {operation: Pace(used, rate) for operation, rate in RATES.items()}
 
     def server_time(self, moment: datetime) -> datetime:
         """Return a moment of this machine's clock by EC2's, from the Date header of its last answer.

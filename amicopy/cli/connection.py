@@ -18,6 +18,7 @@ from amicopy.jobs.context import Context
 from amicopy.render.json_documents import failure_document
 
 if TYPE_CHECKING:
+    from amicopy.sandbox.behavior import Rates
     from amicopy.sandbox.http.server import Sandbox
 
 
@@ -66,7 +67,7 @@ def connected(options: ConnectionOptions, clock: Clock) -> Iterator[Session]:
         )
 
 
-def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
+def started_sandbox(clock: Clock, *, port: int = 0, rates: "Rates" = "none") -> "Sandbox":
     """Return a running sandbox with the sample AMIs.
 
     Raises:
@@ -80,7 +81,7 @@ def started_sandbox(clock: Clock, *, port: int = 0) -> "Sandbox":
             why=f"There is no Python module {error.name}.",
             next_step="Install it: pip install 'amicopy[sandbox]'",
         ) from error
-    return Sandbox.start(clock=clock, port=port)
+    return Sandbox.start(clock=clock, port=port, rates=rates)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -130,6 +130,13 @@ class Pending(Generic[_Result]):
         else:
             self._done = lambda: found
 
+    def result_or(self, otherwise: _Result) -> _Result:
+        """Return what was read, or ``otherwise`` if it could not be read."""
+        try:
+            return self.result()
+        except AmicopyError:
+            return otherwise
+
     def result(self) -> _Result:
         """Return what was read, or raise why it could not be read."""
         if self._done is None:
@@ -139,6 +146,21 @@ class Pending(Generic[_Result]):
 
 def _fail(error: AmicopyError) -> NoReturn:
     raise error
+
+
+class Once:
+    """Reads by key, each made when its result is first needed, and never again. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Pending[Any]] = {}
+
+    def __call__(self, key: Hashable, read: Callable[[], _Result]) -> _Result:
+        """Return what was read under this key, or raise why it could not be read; read it if that was never tried."""
+        if key not in self._made:
+            self._made[key] = Pending(read)
+            self._made[key]()
+        result: _Result = self._made[key].result()
+        return result
 
 
 def run_all(reads: Iterable[Pending[Any]], stop: Stop, *, most: int = 40) -> None:
@@ -157,7 +179,7 @@ def all_at_once(
     Each is begun as soon as ``tasks`` yields it: what is made on the way there, such as a region's client, keeps
     none waiting that stands.
 
-    Raises the first error that a task raises, and Interrupted as soon as ``stop`` is set.
+    Raises the first error that a task raises, or that ``tasks`` does, and Interrupted as soon as ``stop`` is set.
     """
     keys: list[_Key] = []
     results: dict[_Key, _Result] = {}
@@ -176,6 +198,9 @@ def all_at_once(
             waiting.put((key, task))
             if len(keys) <= most:
                 merged.start(work)
+    except BaseException:
+        failed.set()
+        raise
     finally:
         for _ in range(min(most, len(keys))):
             waiting.put(None)

@@ -11,7 +11,7 @@ from amicopy.core.errors import AccessDenied, AmicopyError, NotFaithful, Operati
 from amicopy.core.events import AttributeWritten, NoteAdded
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
-from amicopy.core.steps import Work
+from amicopy.core.steps import Sleep, Work
 from amicopy.plan.attributes.base import DesiredCopy, Difference
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.differences import differences
@@ -63,6 +63,8 @@ def _write(
     """Remove one difference, or those parts of it that EC2 accepts; return what it refuses."""
     try:
         for write in difference.writes:
+            if seconds := ec2.seconds_until(write):
+                yield Sleep(seconds)
             yield from persist(flapping(clock), partial(ec2.write, write))
     except RequestRefused as error:
         refusals: list[AmicopyError] = [error]

@@ -9,7 +9,7 @@ from amicopy.core.lineage import copies_of, is_ours
 from amicopy.core.models import Image
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.plan import Row
-from amicopy.survey.destinations import look_up
+from amicopy.survey.destinations import look_up_in_turn
 
 
 class DeadImage(Exception):
@@ -89,7 +89,7 @@ def earlier_copies(source: Image, ec2: Ec2) -> tuple[str, dict[str, tuple[str, .
 
     These are our failed copies with their snapshots.
     """
-    found = look_up(source.region, [source.image_id], ec2)
+    found = look_up_in_turn(source.region, [source.image_id], ec2)
     copies = copies_of(source, found.values())
     living = (*copies.available, *copies.in_progress)
     failed = {image.image_id: image.snapshot_ids for image in copies.failed if is_ours(source, image)}

@@ -138,11 +138,8 @@ class CopyTask:
             copy = yield from self._available()
         except DeadImage as error:
             raise self._vanished() from error
-        return (yield from persist(flapping(self._clock), partial(self._detailed, copy)))
-
-    def _detailed(self, copy: Image) -> Image:
-        [detailed] = with_details(self._ec2, [(copy, self.row.desired)])
-        return detailed
+        read = partial(with_details, self._ec2, copy, self.row.desired)
+        return (yield from persist(flapping(self._clock), read))
 
     def _copied(self) -> Work[Image | None]:
         """Ask for the copy with one token after the other until one stands for an image that lives.

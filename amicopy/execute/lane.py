@@ -14,7 +14,7 @@ from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound,
 from amicopy.core.events import CopyProgressed, DestinationFailed, Event, LeftBecause
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
-from amicopy.core.rate_limit import TokenBucket
+from amicopy.core.rate_limit import COPY_RATE, TokenBucket
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.copy_task import CopyTask
@@ -62,7 +62,7 @@ class Lane:
         tasks = [CopyTask(row, ec2, clock, options, permissions) for row in ordered]
         self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
-        self._pace = TokenBucket(clock)
+        self._pace = TokenBucket(clock, COPY_RATE)
         self._begin_at = clock.now()
         self._silent_since: datetime | None = None
         self._ticks = Ticks(begun_at=clock.now())

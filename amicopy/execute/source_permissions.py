@@ -13,9 +13,12 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.models import Principal
+from amicopy.core.rate_limit import RATES
 from amicopy.plan.attributes.base import DesiredCopy
 
 _FRESH_FOR = timedelta(seconds=30)  # copies of one source that end together are shared by one reading
+# Of many sources a reading serves longer: as long as EC2's rate takes to read them all, twice.
+_PER_RESOURCE = timedelta(seconds=2 / RATES["DescribeSnapshotAttribute"].per_second)
 
 Principals = frozenset[Principal]
 
@@ -23,11 +26,12 @@ Principals = frozenset[Principal]
 class SourcePermissions:
     """Reads the sources' permissions for all lanes; safe to use from several threads."""
 
-    def __init__(self, sources: Mapping[str, Ec2], clock: Clock) -> None:
-        """``sources`` has EC2 in each region with a source."""
+    def __init__(self, sources: Mapping[str, Ec2], clock: Clock, resources: int) -> None:
+        """``sources`` has EC2 in each region with a source; ``resources`` is the number of images or snapshots."""
         self._sources = sources
         self._clock = clock
-        self._lock = threading.Lock()
+        self._fresh_for = max(_FRESH_FOR, resources * _PER_RESOURCE)
+        self._locks: dict[str, threading.Lock] = {}
         self._read: dict[str, tuple[datetime, Principals]] = {}
 
     def narrowed(self, desired: DesiredCopy) -> DesiredCopy:
@@ -51,9 +55,10 @@ class SourcePermissions:
 
     def _now(self, resource_id: str, read: Callable[[], Principals], planned: Principals) -> Principals:
         """Return the permissions of one image or snapshot; ``planned`` if they can no longer be read."""
-        with self._lock:
+        # One lane reads; only those that need the same wait for it.
+        with self._locks.setdefault(resource_id, threading.Lock()):
             known = self._read.get(resource_id)
-            if known is not None and self._clock.now() - known[0] < _FRESH_FOR:
+            if known is not None and self._clock.now() - known[0] < self._fresh_for:
                 return known[1]
             try:
                 found = read()

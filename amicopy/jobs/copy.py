@@ -145,13 +145,14 @@ class CopyJob:
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
-        [detailed] = context.with_retries(partial(with_details, ec2, [(copy, outcome.row.desired)]))
+        detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:
         clients, clock = self.context.clients, self.context.clock
         regions = {row.source.region for row in plan.rows}
-        permissions = SourcePermissions({region: clients[region] for region in regions}, clock)
+        snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
+        permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
         return [
             Lane(rows, clients[destination], clock, self.options, permissions, self._deadline)
             for destination, rows in rows_by_destination(plan).items()

@@ -1,29 +1,31 @@
 """From requests to one plan: survey the sources and every destination, decide, and check permissions. Reads only."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 from amicopy.core.destination import Destination
 from amicopy.core.errors import ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
-from amicopy.core.parallel import Pending, run_all
+from amicopy.core.parallel import Once, Pending, run_all
 from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.request import CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
+from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.iam_preflight import check_permissions
-from amicopy.survey.sources import Details, located, survey_sources
+from amicopy.survey.sources import Details, SourceReads, located
 
 SOURCE_POLL_SECONDS = 15.0
 
-_Result = TypeVar("_Result")
 _Reading = tuple[str, Details]  # the sources' region
+_Sources = Mapping[_Reading, tuple[Pending[tuple[Image, ...]], Pending[tuple[Image, ...]]]]
+"""The reads of the sources' images, and those of the images with their details."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +34,9 @@ class _Surveyed:
 
     request: CopyRequest
     named: NamedRegions
-    sources: tuple[Image, ...] = ()
+    sources: tuple[Image, ...] = ()  # at first as `SourceReads.images` returns them
     looked_up: dict[Destination, Pending[dict[str, Image]]] = field(default_factory=dict)
+    reads: dict[Destination, Once] = field(default_factory=dict)
 
     @property
     def source_region(self) -> str:
@@ -108,10 +111,14 @@ class Planning:
             TimedOut: a source is still pending.
             AmicopyError: something could not be read that every destination needs.
         """
-        regions, notes = self._survey_sources()
-        for asked in self._asked:
-            if wait_until is not None:
-                self._once_available(asked, wait_until)
+        sources = self._source_reads()
+        regions, notes = self._find(sources)
+        waits = [self._once_available(asked, wait_until) for asked in self._asked] if wait_until is not None else []
+        if any(waits):
+            sources = self._source_reads()
+            run_all([images for images, _ in sources.values()], self._context.stop)
+            self._take_images(sources, regions)
+        self._read_details(sources, regions, notes)
         plans = [self._planned(asked, regions, notes) for asked in self._asked]
         plan = Plan(
             rows=tuple(chain.from_iterable(one.rows for one in plans)),
@@ -127,12 +134,18 @@ class Planning:
         return with_refusals(plan, found.forbidden)
 
     def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
+        survey = self._survey(asked, regions, notes)
+        return plan_copies(asked.request, without_closed_regions(survey, asked.named.spelled_out("to")))
+
+    def _survey(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Survey:
+        """Return what every destination of a request has; what has been read of it before is not read again."""
         context = self._context
-        request = replace(asked.request, image_ids=tuple(source.image_id for source in asked.sources))
         destinations = asked.destinations(regions)
-        check_destinations(request, [one.region for one in destinations], context.spelling)
-        survey = survey_destinations(
-            request,
+        check_destinations(asked.request, [one.region for one in destinations], context.spelling)
+        for destination in destinations:
+            asked.reads.setdefault(destination, Once())
+        return survey_destinations(
+            asked.request,
             destinations,
             asked.sources,
             context.clients,
@@ -141,21 +154,21 @@ class Planning:
             context.stop,
             notes,
             looked_up=asked.looked_up,
+            reads=asked.reads,
         )
-        return plan_copies(request, without_closed_regions(survey, asked.named.spelled_out("to")))
 
-    def _survey_sources(self) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
-        """Read the sources and EC2's list of regions, and look for copies where that is certain, all at once.
+    def _find(self, sources: _Sources) -> tuple[dict[str, Region] | None, tuple[str, ...]]:
+        """Read the images and EC2's list of regions, and look for copies where that is certain: one round trip.
 
         Each source is read once, and each region looked at once, however many requests name it.
         """
         context = self._context
-        sources = self._source_reads()
-        listed = self._read(partial(survey_regions, context.clients[self._asked[0].source_region]))
+        ec2 = context.clients[self._asked[0].source_region]
+        listed = Pending(partial(context.with_retries, partial(survey_regions, ec2)))
         looks: dict[tuple[str, Destination], Pending[dict[str, Image]]] = {}
 
         def reads() -> Iterator[Pending[Any]]:
-            yield from sources.values()
+            yield from (images for images, _ in sources.values())
             yield listed
             for key, look in self._looks():  # a region's client is made while the reads before it run
                 looks[key] = look
@@ -163,23 +176,48 @@ class Planning:
 
         run_all(reads(), context.stop)
         regions, notes = listed.result()
+        self._take_images(sources, regions)
         for asked in self._asked:
-            try:
-                found = sources[asked.reading].result()
-            except ImageNotFound as error:
-                elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
-                raise located(error, {region: context.clients[region] for region in elsewhere}, context.stop) from error
-            asked.sources = tuple(found[image_id] for image_id in asked.request.image_ids)
             asked.looked_up = {one: looks[asked.source_region, one] for one in asked.certain}
         return regions, notes
 
-    def _source_reads(self) -> dict[_Reading, Pending[dict[str, Image]]]:
+    def _take_images(self, sources: _Sources, regions: Mapping[str, Region] | None) -> None:
+        """Give each request the images of its sources.
+
+        Raises:
+            ImageNotFound: one is not there; the error says where it is.
+        """
+        context = self._context
+        for asked in self._asked:
+            images, _ = sources[asked.reading]
+            try:
+                found = images.result()
+            except ImageNotFound as error:
+                elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
+                raise located(error, {region: context.clients[region] for region in elsewhere}, context.stop) from error
+            asked.sources = _named(asked, found)
+
+    def _read_details(self, sources: _Sources, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> None:
+        """Read the sources' details and, meanwhile, what is known to be needed of the destinations: a round trip.
+
+        What depends on the details is read after them.
+        """
+        looks = [Pending(partial(self._survey, asked, regions, notes)) for asked in self._asked]
+        run_all([*(details for _, details in sources.values()), *looks], self._context.stop)
+        for asked in self._asked:
+            asked.sources = _named(asked, sources[asked.reading][1].result())
+
+    def _source_reads(self) -> _Sources:
+        """Return, by region and details, the reads of the images and those of their details."""
         image_ids: dict[_Reading, dict[str, None]] = {}
         for asked in self._asked:
             image_ids.setdefault(asked.reading, {}).update(dict.fromkeys(asked.request.image_ids))
-        return {
-            reading: self._read(partial(self._look_at, reading, tuple(some))) for reading, some in image_ids.items()
-        }
+        context, found = self._context, {}
+        for (source_region, details), some in image_ids.items():
+            ec2 = context.clients[source_region]
+            reads = SourceReads(tuple(some), ec2, context.stop, details, context.with_retries)
+            found[source_region, details] = (Pending(reads.images), Pending(reads.sources))
+        return found
 
     def _looks(self) -> Iterator[tuple[tuple[str, Destination], Pending[dict[str, Image]]]]:
         """Yield, by source region and destination, the calls that find copies."""
@@ -188,22 +226,21 @@ class Planning:
             for one in asked.certain:
                 image_ids.setdefault((asked.source_region, one), {}).update(dict.fromkeys(asked.request.image_ids))
         for (source_region, destination), some in image_ids.items():
-            look = partial(look_up, source_region, tuple(some), self._context.clients[destination])
-            yield (source_region, destination), self._read(look)
+            context = self._context
+            ec2, retry = context.clients[destination], context.with_retries
+            yield (
+                (source_region, destination),
+                Pending(partial(look_up, source_region, tuple(some), ec2, context.stop, retry)),
+            )
 
-    def _read(self, read: Callable[[], _Result]) -> Pending[_Result]:
-        return Pending(partial(self._context.with_retries, read))
+    def _once_available(self, asked: _Surveyed, until: datetime) -> bool:
+        """Wait for sources that are still pending: a pipeline's next step often comes too early.
 
-    def _look_at(self, reading: _Reading, image_ids: tuple[str, ...]) -> dict[str, Image]:
-        source_region, details = reading
-        context = self._context
-        sources = survey_sources(image_ids, context.clients[source_region], context.stop, details, context.with_retries)
-        return {source.image_id: source for source in sources}
-
-    def _once_available(self, asked: _Surveyed, until: datetime) -> None:
-        """Wait for sources that are still pending: a pipeline's next step often comes too early."""
-        context = self._context
-        while waiting := [source.image_id for source in asked.sources if source.state.in_progress]:
+        Return whether there was any, so that what was read before is outdated.
+        """
+        context, has_waited = self._context, False
+        waiting = [source.image_id for source in asked.sources if source.state.in_progress]
+        while waiting:
             if context.clock.now() >= until:
                 raise TimedOut(
                     f"{', '.join(waiting)} is still pending in {asked.source_region}, so nothing was started.",
@@ -213,7 +250,15 @@ class Planning:
             context.say(f"waiting for {', '.join(waiting)}, which is still pending in {asked.source_region}")
             context.clock.sleep(SOURCE_POLL_SECONDS, until=context.stop)
             context.stop.check()
-            image_ids = asked.request.image_ids
-            found = context.with_retries(partial(self._look_at, asked.reading, image_ids))
-            asked.sources = tuple(found[image_id] for image_id in image_ids)
+            describe = partial(context.clients[asked.source_region].describe_images, waiting)
+            found = context.with_retries(describe).values()
+            waiting = [image.image_id for image in found if image.state.in_progress]
+            has_waited = True
             asked.looked_up = {}  # what was seen then may not be all that is there now
+        return has_waited
+
+
+def _named(asked: _Surveyed, found: Sequence[Image]) -> tuple[Image, ...]:
+    """Return the sources of one request, in its order."""
+    by_id = {image.image_id: image for image in found}
+    return tuple(by_id[image_id] for image_id in asked.request.image_ids)

@@ -1,7 +1,10 @@
-"""How fast the simulated EC2 is, and how it behaves where AWS documents nothing."""
+"""How fast the simulated EC2 is, which request rates it has, and how it behaves where AWS documents nothing."""
 
 from dataclasses import dataclass
 from typing import Literal
+
+Rates = Literal["none", "ec2"]
+"""How many requests are answered in a second: any number, or as many as EC2 documents (see `throttle`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +18,7 @@ class Timing:
     visible_after: float = 0.5
     snapshots_listed_after: float = 0.4
     key_checked_after: float = 1.5
-    throttle: bool = False
+    answer_seconds: float = 0.0  # from a request's arrival over HTTP to its answer; requests are answered in parallel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

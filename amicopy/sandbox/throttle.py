@@ -1,49 +1,95 @@
-"""EC2's API rate limits: token buckets per account, region and kind of call."""
+"""EC2's documented request rates: one token bucket per action, account and region.
+
+Source: EC2 Developer Guide, "Request throttling for the Amazon EC2 API", sections "Request rate limiting" and "Request
+token bucket sizes and refill rates": https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+
+"With request rate limiting, each API is evaluated individually, and you are throttled on the number of requests you
+make on a per-API basis." Actions of one category have buckets of the same size, and each its own. Here is every action
+that the sandbox has; moto's get the size of their category. Not simulated: the console's buckets and those that count
+resources (RunInstances, TerminateInstances, StartInstances, StopInstances).
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html: name, bucket size, tokens per second.
-_READS = ("reads", 100.0, 20.0)
-_UNFILTERED_READS = ("unfiltered reads", 50.0, 10.0)
-_WRITES = ("writes", 50.0, 5.0)
-_OWN_LIMITS = {
-    "CopyImage": (100.0, 1.0),
-    "CreateTags": (100.0, 10.0),
-    "DeleteTags": (100.0, 10.0),
-    "DeregisterImage": (100.0, 5.0),
-    "ModifyImageAttribute": (100.0, 5.0),
-    "ModifySnapshotAttribute": (100.0, 5.0),
-    "DeleteSnapshot": (100.0, 5.0),
-    "CreateSnapshot": (100.0, 5.0),
-    "EnableImageBlockPublicAccess": (1.0, 0.1),
-    "DisableImageBlockPublicAccess": (1.0, 0.1),
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket's size, and how many tokens it gets back a second."""
+
+    size: float
+    per_second: float
+
+
+READS = Bucket(100, 20)
+UNFILTERED_READS = Bucket(50, 10)
+WRITES = Bucket(50, 5)
+
+# Actions that, "when requested without specifying either pagination or a filter, use tokens from a smaller bucket".
+# Ids are neither.
+_SMALLER_UNFILTERED = frozenset(
+    {
+        "DescribeInstances",
+        "DescribeInstanceStatus",
+        "DescribeNetworkInterfaces",
+        "DescribeSecurityGroups",
+        "DescribeSnapshots",
+        "DescribeSpotInstanceRequests",
+        "DescribeVolumes",
+    }
+)
+_FILTERED_OR_PAGINATED = ("Filters", "MaxResults", "NextToken")
+
+# "Uncategorized actions", as far as they are about images, snapshots and tags.
+_OWN = {
+    "CopyImage": Bucket(100, 1),
+    "CreateRestoreImageTask": Bucket(50, 0.1),
+    "CreateSnapshot": Bucket(100, 5),
+    "CreateSnapshots": Bucket(100, 5),
+    "CreateStoreImageTask": Bucket(50, 0.1),
+    "CreateTags": Bucket(100, 10),
+    "CreateVolume": Bucket(100, 5),
+    "DeleteSnapshot": Bucket(100, 5),
+    "DeleteTags": Bucket(100, 10),
+    "DeleteVolume": Bucket(100, 5),
+    "DeregisterImage": Bucket(100, 5),
+    "DescribeStoreImageTasks": Bucket(50, 0.5),
+    "DisableFastLaunch": Bucket(5, 2),
+    "DisableImageBlockPublicAccess": Bucket(1, 0.1),
+    "DisableSnapshotBlockPublicAccess": Bucket(1, 0.1),
+    "EnableFastLaunch": Bucket(5, 2),
+    "EnableImageBlockPublicAccess": Bucket(1, 0.1),
+    "EnableSnapshotBlockPublicAccess": Bucket(1, 0.1),
+    "ModifyImageAttribute": Bucket(100, 5),
+    "ModifySnapshotAttribute": Bucket(100, 5),
 }
-_NARROWING = ("ImageIds", "SnapshotIds", "Filters", "MaxResults", "NextToken", "Owners", "OwnerIds")
 
 
 class TokenBuckets:
-    """The tokens that each account has left in each region."""
+    """The tokens that each account has left in each region, for each action."""
 
     def __init__(self) -> None:
-        self._left: dict[tuple[str, str, str], tuple[float, datetime]] = {}
+        self._left: dict[tuple[str, str, str, Bucket], tuple[float, datetime]] = {}
 
     def take(self, operation: str, params: Mapping[str, Any], *, account: str, region: str, now: datetime) -> bool:
-        """Take a token for one call; return False if the bucket is empty."""
-        name, size, refill = _bucket(operation, params)
-        key = (account, region, name)
-        left, since = self._left.get(key, (size, now))
-        left = min(size, left + (now - since).total_seconds() * refill)
+        """Take a token for one call; return False if the action's bucket is empty."""
+        bucket = bucket_of(operation, params)
+        key = (account, region, operation, bucket)
+        left, since = self._left.get(key, (bucket.size, now))
+        left = min(bucket.size, left + max(0.0, (now - since).total_seconds()) * bucket.per_second)
         granted = left >= 1
         self._left[key] = (left - 1 if granted else left, now)
         return granted
 
 
-def _bucket(operation: str, params: Mapping[str, Any]) -> tuple[str, float, float]:
-    if operation in _OWN_LIMITS:
-        return operation, *_OWN_LIMITS[operation]
-    if operation.startswith(("Describe", "Get", "List")):
-        small = operation not in ("DescribeImages", "DescribeSnapshots", "DescribeTags")
-        return _READS if small or any(params.get(name) for name in _NARROWING) else _UNFILTERED_READS
-    return _WRITES
+def bucket_of(operation: str, params: Mapping[str, Any]) -> Bucket:
+    """Return the bucket that a call takes its token from."""
+    if operation in _OWN:
+        return _OWN[operation]
+    if not operation.startswith(("Describe", "Get", "List", "Search")):
+        return WRITES
+    if operation in _SMALLER_UNFILTERED and not any(params.get(name) for name in _FILTERED_OR_PAGINATED):
+        return UNFILTERED_READS
+    return READS

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from amicopy.core.clock import Clock
-from amicopy.sandbox.behavior import Timing, Unconfirmed
+from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.ec2.operations import OPERATIONS
@@ -46,9 +46,11 @@ class World:
         *,
         timing: Timing | None = None,
         unconfirmed: Unconfirmed | None = None,
+        rates: Rates = "none",
         seed: int = 0,
     ) -> None:
         self.clock = clock
+        self.rates = rates
         self.requests: list[Request] = []
         self.state = State(clock=clock, timing=timing or Timing(), unconfirmed=unconfirmed or Unconfirmed(), seed=seed)
         self._buckets = TokenBuckets()
@@ -128,7 +130,7 @@ class World:
         region, account = request.region, request.account
         if region not in REGIONS or not self.state.settings_of(account, region).opted_in:
             raise errors.not_validated()
-        if self.state.timing.throttle and not self._buckets.take(
+        if self.rates == "ec2" and not self._buckets.take(
             request.operation, request.params, account=account, region=region, now=self.clock.now()
         ):
             raise errors.throttled()

@@ -3,49 +3,66 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
 from amicopy.core.lineage import FAILED_STATES
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Snapshot
+from amicopy.core.parallel import Pending, Stop, run_all
 from amicopy.core.progress import destination_of
 from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 
+READS_AT_ONCE = 8  # in one region
 
-def with_details(
-    ec2: Ec2,
-    copies: Sequence[tuple[Image, DesiredCopy]],
-    *,
-    every_permission: bool = False,
-    uefi_data: bool = False,
-    retry: Retry = once,
+
+def with_details(ec2: Ec2, copy: Image, desired: DesiredCopy) -> Image:
+    """Return a copy with its snapshots and, where some are desired, their permissions and its own."""
+    found = ec2.describe_snapshots(copy.snapshot_ids) if copy.snapshot_ids else {}
+    permissions = {
+        snapshot_id: read_volume_permissions(ec2, snapshot_id)
+        for device, snapshot_id in copy.snapshot_ids_by_device.items()
+        if snapshot_id in found and desired.volume_permissions.get(device)
+    }
+    launch = read_launch_permissions(ec2, copy.image_id) if desired.launch_permissions else None
+    return _detailed(copy, found, launch, permissions)
+
+
+def with_all_details(
+    ec2: Ec2, copies: Sequence[Image], stop: Stop, *, uefi_data: bool = False, retry: Retry = once
 ) -> list[Image]:
-    """Return the copies with their snapshots and, if some are desired (or ``every_permission``), their permissions.
+    """Return copies with their snapshots and all permissions; every call is made at the same time as others.
 
-    One DescribeSnapshots for all copies, one attribute call per image and snapshot whose permissions matter.
+    One DescribeSnapshots for all copies, one attribute call per image and snapshot. ``retry`` repeats each by itself.
     """
-    snapshot_ids = [snapshot_id for copy, _ in copies for snapshot_id in copy.snapshot_ids]
-    found = retry(partial(ec2.describe_snapshots, snapshot_ids)) if snapshot_ids else {}
-    detailed = [_with_details(ec2, copy, desired, found, every_permission, retry) for copy, desired in copies]
-    if not uefi_data:
-        return detailed
-    return [replace(copy, uefi_data=retry(partial(read_uefi_data, ec2, copy))) for copy in detailed]
+    snapshot_ids = list(dict.fromkeys(snapshot_id for copy in copies for snapshot_id in copy.snapshot_ids))
+    found = Pending(partial(retry, partial(ec2.describe_snapshots, snapshot_ids)))
+    volumes = {one: Pending(partial(retry, partial(read_volume_permissions, ec2, one))) for one in snapshot_ids}
+    launch = {
+        copy.image_id: Pending(partial(retry, partial(read_launch_permissions, ec2, copy.image_id))) for copy in copies
+    }
+    uefi = {copy.image_id: Pending(partial(retry, partial(read_uefi_data, ec2, copy))) for copy in copies}
+    reads: list[Pending[Any]] = [found] if snapshot_ids else []
+    reads += [*launch.values(), *volumes.values(), *(uefi.values() if uefi_data else ())]
+    run_all(reads, stop, most=READS_AT_ONCE)
+    snapshots = found.result() if snapshot_ids else {}
+    permissions = {snapshot_id: volumes[snapshot_id].result() for snapshot_id in snapshot_ids}
+    detailed = [_detailed(copy, snapshots, launch[copy.image_id].result(), permissions) for copy in copies]
+    return [replace(copy, uefi_data=uefi[copy.image_id].result()) for copy in detailed] if uefi_data else detailed
 
 
-def _with_details(
-    ec2: Ec2, copy: Image, desired: DesiredCopy, found: dict[str, Snapshot], every_permission: bool, retry: Retry
+def _detailed(
+    copy: Image,
+    found: Mapping[str, Snapshot],
+    launch: frozenset[Principal] | None,
+    permissions: Mapping[str, frozenset[Principal] | None],
 ) -> Image:
-    snapshots = []
-    for device in copy.devices:
-        if snapshot := found.get(device.snapshot_id):
-            if every_permission or desired.volume_permissions.get(device.device):
-                permissions = retry(partial(read_volume_permissions, ec2, snapshot.snapshot_id))
-                snapshot = replace(snapshot, volume_permissions=permissions)
-            snapshots.append(snapshot)
-    launch = None
-    if every_permission or desired.launch_permissions:
-        launch = retry(partial(read_launch_permissions, ec2, copy.image_id))
+    snapshots = (
+        replace(found[one], volume_permissions=permissions[one]) if one in permissions else found[one]
+        for one in (device.snapshot_id for device in copy.devices)
+        if one in found
+    )
     return replace(copy, snapshots=tuple(snapshots), launch_permissions=launch)
 
 

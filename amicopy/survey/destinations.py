@@ -11,6 +11,7 @@ from types import MappingProxyType
 from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
+from amicopy.aws.responses import with_source_of_tag
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.errors import (
@@ -21,14 +22,14 @@ from amicopy.core.errors import (
 )
 from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, Region
-from amicopy.core.parallel import Pending, Stop, all_at_once
+from amicopy.core.parallel import Once, Pending, Stop, all_at_once, run_all
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import Retry, with_read_retries
+from amicopy.core.retries import Retry, once, with_read_retries
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.choose import may_write
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
-from amicopy.survey.copy_details import with_details, with_tags_of_snapshots
+from amicopy.survey.copy_details import with_all_details, with_tags_of_snapshots
 from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.region_settings import region_settings
 from amicopy.survey.siblings import find_siblings, parentless
@@ -42,14 +43,36 @@ def survey_regions(ec2: Ec2) -> tuple[dict[str, Region] | None, tuple[str, ...]]
         return None, (f"{error.action} is not allowed, so regions that are not enabled are found out only when used",)
 
 
-def look_up(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
-    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups.
+def look_up(
+    source_region: str, image_ids: Sequence[str], ec2: Ec2, stop: Stop, retry: Retry = once
+) -> dict[str, Image]:
+    """Return every copy of these sources in one region, by our tag and by EC2's lineage: two look-ups at once.
 
     A third one if an unfinished copy has no tag of ours: its snapshots may.
     """
-    recorded = ec2.find_lineage_copies(source_region, image_ids)  # first: it shows whether EC2 records sources there
+    references = [f"{source_region}/{image_id}" for image_id in image_ids]
+    tagged = Pending(partial(retry, partial(ec2.find_tagged_copies, references)))
+    by_lineage: dict[str, Image] = {}
+
+    def reads() -> Iterator[Pending[dict[str, Image]]]:
+        yield tagged
+        by_lineage.update(retry(partial(ec2.find_lineage_copies, source_region, image_ids)))
+
+    run_all(reads(), stop)
+    return _merged(tagged.result(), by_lineage, ec2, retry)
+
+
+def look_up_in_turn(source_region: str, image_ids: Sequence[str], ec2: Ec2) -> dict[str, Image]:
+    """Return the same with one call after the other, for the work on one copy."""
+    by_lineage = ec2.find_lineage_copies(source_region, image_ids)
     tagged = ec2.find_tagged_copies([f"{source_region}/{image_id}" for image_id in image_ids])
-    return with_tags_of_snapshots({**tagged, **recorded}, ec2)
+    return _merged(tagged, by_lineage, ec2, once)
+
+
+def _merged(tagged: Mapping[str, Image], by_lineage: Mapping[str, Image], ec2: Ec2, retry: Retry) -> dict[str, Image]:
+    if not ec2.records_lineage:  # which may have come out only after the look-up by tag
+        tagged = {image_id: with_source_of_tag(image) for image_id, image in tagged.items()}
+    return retry(partial(with_tags_of_snapshots, {**tagged, **by_lineage}, ec2))
 
 
 def survey_destinations(
@@ -64,11 +87,13 @@ def survey_destinations(
     *,
     every: bool = False,
     looked_up: Mapping[Destination, Pending[dict[str, Image]]] = MappingProxyType({}),
+    reads: Mapping[Destination, Once] = MappingProxyType({}),
 ) -> Survey:
     """Return what every destination has of these sources; all are read at the same time.
 
     The details that a comparison needs are read of every available copy; with ``every``, those of `verify` too.
-    ``looked_up`` has, by destination, calls of `look_up` that have run already.
+    ``looked_up`` has, by destination, calls of `look_up` that have run already. ``reads`` keeps all others: a survey
+    with the same reads, for sources of which more is known, makes only those that are missing.
     """
 
     retry = partial(with_read_retries, clock, stop)
@@ -77,10 +102,14 @@ def survey_destinations(
     def look(destination: Destination, ec2: Ec2, kms: KmsClient, quotas: ServiceQuotas) -> DestinationFindings:
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
         try:
-            found = looked_up[destination].result() if destination in looked_up else None
-            read = partial(_copies, request, desired, without_parent, ec2, kms, found, every=every, retry=retry)
-            copies = with_read_retries(clock, stop, read)
-            settings = region_settings(request, desired, copies, ec2, kms, quotas, copying=not every)
+            made = reads.get(destination, Once())
+            found = looked_up.get(destination)
+            look = partial(look_up, request.source_region, [one.image_id for one in sources], ec2, stop, retry)
+            images = found.result() if found is not None else made("copies", look)
+            siblings = made("siblings", partial(retry, partial(find_siblings, without_parent, ec2)))
+            read = partial(_with_details, desired, {**images, **siblings}, ec2, stop, every=every, retry=retry)
+            copies = _with_managed_keys(request, desired, made("details", read), ec2, kms, made, retry)
+            settings = region_settings(request, desired, copies, ec2, kms, quotas, made, retry, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
@@ -128,39 +157,40 @@ def _same(findings: DestinationFindings) -> DestinationFindings:
     return findings
 
 
-def _copies(
-    request: CopyRequest,
-    desired: Sequence[DesiredCopy],
-    without_parent: Sequence[Image],
-    ec2: Ec2,
-    kms: KmsClient,
-    looked_up: dict[str, Image] | None,
-    *,
-    every: bool,
-    retry: Retry,
+def _with_details(
+    desired: Sequence[DesiredCopy], images: Mapping[str, Image], ec2: Ec2, stop: Stop, *, every: bool, retry: Retry
 ) -> tuple[Image, ...]:
     """Return every copy of the sources in one region, with details of those that are compared."""
-    if looked_up is None:
-        looked_up = look_up(request.source_region, [one.source.image_id for one in desired], ec2)
-    found = {**looked_up, **find_siblings(without_parent, ec2)}
-    compared: list[tuple[Image, DesiredCopy]] = []
-    by_source = copies_by_source(found.values())
-    for one in desired:
-        available = by_source.get(one.source.reference, NO_COPIES).available
-        compared += [(copy, one) for copy in available]
-    detailed = with_details(ec2, compared, every_permission=True, uefi_data=every, retry=retry)
-    found |= {image.image_id: image for image in detailed}
+    by_source = copies_by_source(images.values())
+    compared = [copy for one in desired for copy in by_source.get(one.source.reference, NO_COPIES).available]
+    detailed = with_all_details(ec2, compared, stop, uefi_data=every, retry=retry)
+    return tuple({**images, **{image.image_id: image for image in detailed}}.values())
+
+
+def _with_managed_keys(
+    request: CopyRequest,
+    desired: Sequence[DesiredCopy],
+    copies: Sequence[Image],
+    ec2: Ec2,
+    kms: KmsClient,
+    made: Once,
+    retry: Retry,
+) -> tuple[Image, ...]:
+    """Return the copies; of those that are ours and to be shared, it is known whether the AWS-managed key is theirs."""
+    by_source = copies_by_source(copies)
     shared = [
-        found[image.image_id]
+        image
         for one in desired
         if one.is_shared and not one.key  # with another key than the named one it differs anyway
-        for copies in [by_source.get(one.source.reference, NO_COPIES)]
-        for image in (*copies.available, *copies.in_progress)
+        for found in [by_source.get(one.source.reference, NO_COPIES)]
+        for image in (*found.available, *found.in_progress)
         if may_write(one.source, image, adopt=request.adopt) and _may_be_encrypted(one, image)
     ]
-    if shared and request.preflight:
-        found |= {image.image_id: image for image in with_managed_keys(shared, ec2, kms)}
-    return tuple(found.values())
+    if not shared or not request.preflight:
+        return tuple(copies)
+    key = ("managed keys", *(image.image_id for image in shared))
+    marked = made(key, partial(retry, partial(with_managed_keys, shared, ec2, kms)))
+    return tuple({image.image_id: image for image in (*copies, *marked)}.values())
 
 
 def _may_be_encrypted(desired: DesiredCopy, image: Image) -> bool:

@@ -4,6 +4,7 @@ What IAM does not allow to read becomes a note.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from amicopy.aws.ec2 import Ec2
@@ -13,7 +14,9 @@ from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound, Throttl
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
+from amicopy.core.parallel import Once
 from amicopy.core.request import CopyRequest
+from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.checks import PUBLIC_IMAGES
 from amicopy.plan.choose import may_write
@@ -32,11 +35,16 @@ def region_settings(
     ec2: Ec2,
     kms: KmsClient,
     quotas: ServiceQuotas,
+    made: Once,
+    retry: Retry = once,
     *,
     copying: bool,
 ) -> RegionSettings:
-    """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made."""
-    reader = _Reader(ec2, kms)
+    """Return what is of interest in one destination, given what it holds; ``copying``: new copies may be made.
+
+    What ``made`` has of it is not read again.
+    """
+    reader = _Reader(ec2, kms, made, retry)
     if not ec2.records_lineage:
         reader.notes.append(f"EC2 in {ec2.region} records no sources, so copies are found by amicopy's tag alone")
     named = next((one.key for one in desired if one.key), "")
@@ -52,7 +60,7 @@ def region_settings(
     by_default: bool | None = None
     default_key: KmsKey | None = None
     if shared and not named and request.preflight:
-        by_default = reader.read(ec2.encryption_by_default)
+        by_default = reader.read("encryption by default", ec2.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
     private = [one for one, found in there if request.preflight and not _is_public(found)]
@@ -60,17 +68,17 @@ def region_settings(
     public_volumes = any(
         who.is_public for one in private for people in one.volume_permissions.values() for who in people
     )
-    public_images = len(ec2.find_public_images()) if public else None
+    public_images = len(made("public images", partial(retry, ec2.find_public_images))) if public else None
     is_too_many = public_images is not None and public_images + len(public) > PUBLIC_IMAGES
     return RegionSettings(
         key=key,
         key_problem=key_problem,
         encryption_by_default=by_default,
         default_key=default_key,
-        images_blocked=reader.read(ec2.images_blocked) if public else None,
-        snapshots_blocked=reader.read(ec2.snapshots_blocked) if public_volumes else None,
+        images_blocked=reader.read("images blocked", ec2.images_blocked) if public else None,
+        snapshots_blocked=reader.read("snapshots blocked", ec2.snapshots_blocked) if public_volumes else None,
         public_images=public_images,
-        public_images_quota=reader.read_if_reachable(quotas.public_images) if is_too_many else None,
+        public_images_quota=reader.read_if_reachable("quota", quotas.public_images) if is_too_many else None,
         becoming_public=len(public),
         notes=tuple(reader.notes),
     )
@@ -84,38 +92,32 @@ def _is_public(found: Copies) -> bool:
 class _Reader:
     """Reads, and notes what may not be read."""
 
-    def __init__(self, ec2: Ec2, kms: KmsClient) -> None:
+    def __init__(self, ec2: Ec2, kms: KmsClient, made: Once, retry: Retry) -> None:
         self._ec2 = ec2
         self._kms = kms
+        self._made = made
+        self._retry = retry
         self.notes: list[str] = []
 
-    def read(self, call: Callable[[], _Read]) -> _Read | None:
+    def read(self, what: str, call: Callable[[], _Read]) -> _Read | None:
         try:
-            return call()
+            return self._made(what, partial(self._retry, call))
         except AccessDenied as error:
             self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
-        return None
+            return None
 
-    def read_if_reachable(self, call: Callable[[], _Read]) -> _Read | None:
+    def read_if_reachable(self, what: str, call: Callable[[], _Read]) -> _Read | None:
         """Return what the call returns; None, with a note, if it may not be read or doesn't answer."""
         try:
-            return self.read(call)
+            return self.read(what, call)
         except (Throttled, Unreachable) as error:
             self.notes.append(f"{error.what.rstrip('.')}, so it could not be looked at")
             return None
 
-    def _key(self, text: str) -> KmsKey | None:
-        """Return a key; None if it may not be read, or KMS has no endpoint that can be reached from here.
-
-        Raises:
-            KeyNotFound: the region has no such key.
-        """
-        return self.read_if_reachable(lambda: self._kms.describe_key(text))
-
     def named_key(self, text: str) -> tuple[KmsKey | None, AmicopyError | None]:
         """Return the requested key, or why a copy cannot be encrypted with it."""
         try:
-            return self._key(text), None
+            return self.read_if_reachable(f"key {text}", lambda: self._kms.describe_key(text)), None
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
@@ -126,12 +128,12 @@ class _Reader:
 
     def default_key(self) -> KmsKey | None:
         """Return the region's default key for EBS."""
-        text = self.read(self._ec2.default_key)
+        text = self.read("default key", self._ec2.default_key)
         if not text:
             return None
         if text.endswith(_AWS_MANAGED):
             return KmsKey(arn=text, manager="AWS")
         try:
-            return self._key(text)
+            return self.read_if_reachable(f"key {text}", lambda: self._kms.describe_key(text))
         except KeyNotFound:  # a default that is gone: EC2 will say so, and whose it was is not known
             return None

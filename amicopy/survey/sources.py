@@ -1,9 +1,9 @@
 """Reading the sources: images, snapshots, permissions. Nothing is written, and nothing is judged."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.errors import (
@@ -18,14 +18,14 @@ from amicopy.core.errors import (
 from amicopy.core.models import Image, ImageState, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, all_at_once, run_all
 from amicopy.core.retries import Retry, once
-from amicopy.survey.copy_details import read_uefi_data
+from amicopy.survey.copy_details import READS_AT_ONCE, read_uefi_data
 
 # Amazon's own public images can be copied, whether or not their snapshots can be described.
 _READABLE_OWNERS = {"amazon", "aws-marketplace"}
 
-_Detail = TypeVar("_Detail")
-READS_AT_ONCE = 8  # in one region
 _FEW = 3  # unknown ids; asked for by id, n of them cost up to 2n - 1 calls in each region
+
+_Detail = TypeVar("_Detail")
 
 Permissions = frozenset[Principal] | None  # None: only the owner, another account, may read them
 
@@ -39,22 +39,6 @@ class Details:
     uefi_data: bool = False
 
 
-@dataclass(slots=True)
-class _Reads:
-    """The reads of all details of the sources."""
-
-    snapshots: Pending[dict[str, Snapshot]] | None = None
-    launch_permissions: dict[str, Pending[Permissions]] = field(default_factory=dict)  # by image id
-    snapshot_permissions: dict[str, Pending[Permissions]] = field(default_factory=dict)  # by snapshot id
-    uefi_data: dict[str, Pending[str | None]] = field(default_factory=dict)  # by image id
-
-    def run(self, stop: Stop) -> None:
-        """Read everything, at the same time."""
-        first = [self.snapshots] if self.snapshots else []
-        others = (self.launch_permissions, self.snapshot_permissions, self.uefi_data)
-        run_all([*first, *(read for reads in others for read in reads.values())], stop, most=READS_AT_ONCE)
-
-
 def survey_sources(
     image_ids: Sequence[str], ec2: Ec2, stop: Stop, details: Details = Details(), retry: Retry = once
 ) -> tuple[Image, ...]:
@@ -62,81 +46,140 @@ def survey_sources(
 
     ``retry`` repeats each read by itself: of hundreds, a few are always throttled.
 
-    Raises:
-        ImageNotFound: one is not in this region; `located` finds out where it is instead.
-        ImageUnavailable: our own AMI, with snapshots that EC2 does not show.
-        StorageNotShared: another account's AMI, with snapshots that these credentials cannot see.
-        AccessDenied: a permission of our own AMI cannot be read; its copies would silently be private.
+    Raises what `SourceReads` raises.
     """
-    found = retry(partial(ec2.describe_images, image_ids))
-    if missing := tuple(image_id for image_id in image_ids if image_id not in found):
-        raise ImageNotFound(
-            f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {ec2.region}.",
-            image_ids=missing,
-            why="It does not exist there, was deregistered, is not shared with this account, or is another account's "
-            "and hidden by the setting Allowed AMIs.",
-            next_step="Check the id, and name its region with --from.",
+    return SourceReads(image_ids, ec2, stop, details, retry).sources()
+
+
+class SourceReads:
+    """The reads of sources in one region: the images, then what depends on them. Each is made once."""
+
+    def __init__(
+        self, image_ids: Sequence[str], ec2: Ec2, stop: Stop, details: Details = Details(), retry: Retry = once
+    ) -> None:
+        self._image_ids, self._ec2, self._stop, self._details, self._retry = image_ids, ec2, stop, details, retry
+        self._images: dict[str, Image] = {}
+        self._snapshots: Pending[dict[str, Snapshot]] | None = None
+        self._launch_permissions: dict[str, Pending[Permissions]] = {}  # by image id
+        self._snapshot_permissions: dict[str, Pending[Permissions]] = {}  # by snapshot id
+        self._uefi_data: dict[str, Pending[str | None]] = {}  # by image id
+
+    def images(self) -> tuple[Image, ...]:
+        """Return the images in the order asked; if they are few, with the launch permissions that could be read.
+
+        Those are read at the same time as the images. Of many, EC2's rate keeps more waiting than a round trip does.
+
+        Raises:
+            ImageNotFound: one is not in this region; `located` finds out where it is instead.
+        """
+        if not self._images:
+            run_all(self._first_reads(), self._stop, most=READS_AT_ONCE)
+        return tuple(
+            replace(image, launch_permissions=self._launch_permissions[image.image_id].result_or(None))
+            if image.image_id in self._launch_permissions and not _is_public_offer(image)
+            else image
+            for image in self._images.values()
         )
-    sources = [found[image_id] for image_id in image_ids]
-    reads = _reads([one for one in sources if one.state is ImageState.AVAILABLE], ec2, details, retry)
-    reads.run(stop)
-    return tuple(_source(one, reads, details) if one.state is ImageState.AVAILABLE else one for one in sources)
 
-
-def _reads(images: Sequence[Image], ec2: Ec2, details: Details, retry: Retry) -> _Reads:
-    reads = _Reads()
-    snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
-    if snapshot_ids:
-        reads.snapshots = Pending(partial(retry, partial(ec2.describe_snapshots, snapshot_ids)))
-    for image in images:
-        if image.owner_alias in _READABLE_OWNERS:
-            continue
-        if details.launch_permissions:
-            read = partial(ec2.launch_permissions, image.image_id)
-            reads.launch_permissions[image.image_id] = Pending(partial(retry, partial(_unless_foreign, read)))
-        if details.snapshot_permissions:
-            for snapshot_id in image.snapshot_ids:
-                read = partial(ec2.volume_permissions, snapshot_id)
-                reads.snapshot_permissions[snapshot_id] = Pending(partial(retry, partial(_unless_foreign, read)))
-        if details.uefi_data:
-            reads.uefi_data[image.image_id] = Pending(partial(retry, partial(read_uefi_data, ec2, image)))
-    return reads
-
-
-def _source(image: Image, reads: _Reads, details: Details) -> Image:
-    """Return one source with what was read of it."""
-    snapshots = reads.snapshots.result() if reads.snapshots else {}
-    hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
-    permissions = _result(reads.launch_permissions, image.image_id)
-    if hidden and permissions is not None:  # only its owner may read them
-        raise ImageUnavailable(
-            f"Snapshots of {image.image_id} in {image.region} cannot be seen: {', '.join(hidden)}.",
-            why="EC2 does not show them yet, or they were deleted or are in the Recycle Bin.",
-            next_step="If the AMI was made only a moment ago, run the same command again.",
-        )
-    if hidden and image.owner_alias not in _READABLE_OWNERS:
-        raise StorageNotShared(
-            f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
-            why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
-            f"{', '.join(hidden)}. EC2 copies only what can be read.",
-            next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
-            "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
-        )
-    is_foreign = bool(image.owner_alias or hidden) or (details.launch_permissions and permissions is None)
-    return replace(
-        image,
-        launch_permissions=permissions,
-        is_foreign=is_foreign,
-        uefi_data=_result(reads.uefi_data, image.image_id),
-        snapshots=tuple(
-            replace(
-                snapshots[snapshot_id],
-                volume_permissions=_volume_permissions(reads.snapshot_permissions, snapshot_id, is_foreign=is_foreign),
+    def _first_reads(self) -> Iterator[Pending[Any]]:
+        """Yield reads that need nothing but an id, and read the images meanwhile."""
+        if self._details.launch_permissions and len(self._image_ids) < READS_AT_ONCE:
+            for image_id in self._image_ids:
+                yield self._reading_launch_permissions(image_id)
+        found = self._retry(partial(self._ec2.describe_images, self._image_ids))
+        if missing := tuple(image_id for image_id in self._image_ids if image_id not in found):
+            raise ImageNotFound(
+                f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {self._ec2.region}.",
+                image_ids=missing,
+                why="It does not exist there, was deregistered, is not shared with this account, or is another "
+                "account's and hidden by the setting Allowed AMIs.",
+                next_step="Check the id, and name its region with --from.",
             )
-            for snapshot_id in image.snapshot_ids
-            if snapshot_id in snapshots
-        ),
-    )
+        self._images = {image_id: found[image_id] for image_id in self._image_ids}
+
+    def sources(self) -> tuple[Image, ...]:
+        """Return the sources with their snapshots and details; those that are not available, without.
+
+        Raises:
+            ImageNotFound: one is not in this region; `located` finds out where it is instead.
+            ImageUnavailable: our own AMI, with snapshots that EC2 does not show.
+            StorageNotShared: another account's AMI, with snapshots that these credentials cannot see.
+            AccessDenied: a permission of our own AMI cannot be read; its copies would silently be private.
+        """
+        self.images()
+        available = [image for image in self._images.values() if image.state is ImageState.AVAILABLE]
+        run_all(list(self._other_reads(available)), self._stop, most=READS_AT_ONCE)
+        return tuple(
+            self._source(image) if image.state is ImageState.AVAILABLE else image for image in self._images.values()
+        )
+
+    def _other_reads(self, images: Sequence[Image]) -> Iterator[Pending[Any]]:
+        """Yield what has not been read and depends on the images."""
+        snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
+        if snapshot_ids and self._snapshots is None:
+            self._snapshots = Pending(partial(self._retry, partial(self._ec2.describe_snapshots, snapshot_ids)))
+            yield self._snapshots
+        for image in images:
+            if _is_public_offer(image):
+                continue
+            if self._details.launch_permissions and image.image_id not in self._launch_permissions:
+                yield self._reading_launch_permissions(image.image_id)
+            for snapshot_id in image.snapshot_ids if self._details.snapshot_permissions else ():
+                if snapshot_id not in self._snapshot_permissions:
+                    read = partial(_unless_foreign, partial(self._ec2.volume_permissions, snapshot_id))
+                    self._snapshot_permissions[snapshot_id] = Pending(partial(self._retry, read))
+                    yield self._snapshot_permissions[snapshot_id]
+            if self._details.uefi_data and image.image_id not in self._uefi_data:
+                data = Pending(partial(self._retry, partial(read_uefi_data, self._ec2, image)))
+                self._uefi_data[image.image_id] = data
+                yield data
+
+    def _reading_launch_permissions(self, image_id: str) -> Pending[Permissions]:
+        read = partial(_unless_foreign, partial(self._ec2.launch_permissions, image_id))
+        self._launch_permissions[image_id] = Pending(partial(self._retry, read))
+        return self._launch_permissions[image_id]
+
+    def _source(self, image: Image) -> Image:
+        """Return one source with what was read of it."""
+        snapshots = self._snapshots.result() if self._snapshots else {}
+        hidden = [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in snapshots]
+        permissions = None if _is_public_offer(image) else _result(self._launch_permissions, image.image_id)
+        if hidden and permissions is not None:  # only its owner may read them
+            raise ImageUnavailable(
+                f"Snapshots of {image.image_id} in {image.region} cannot be seen: {', '.join(hidden)}.",
+                why="EC2 does not show them yet, or they were deleted or are in the Recycle Bin.",
+                next_step="If the AMI was made only a moment ago, run the same command again.",
+            )
+        if hidden and not _is_public_offer(image):
+            raise StorageNotShared(
+                f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
+                why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
+                f"{', '.join(hidden)}. EC2 copies only what can be read.",
+                next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
+                "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+            )
+        is_unreadable = self._details.launch_permissions and permissions is None
+        is_foreign = bool(image.owner_alias or hidden) or is_unreadable
+        return replace(
+            image,
+            launch_permissions=permissions,
+            is_foreign=is_foreign,
+            uefi_data=_result(self._uefi_data, image.image_id),
+            snapshots=tuple(
+                replace(
+                    snapshots[snapshot_id],
+                    volume_permissions=_volume_permissions(
+                        self._snapshot_permissions, snapshot_id, is_foreign=is_foreign
+                    ),
+                )
+                for snapshot_id in image.snapshot_ids
+                if snapshot_id in snapshots
+            ),
+        )
+
+
+def _is_public_offer(image: Image) -> bool:
+    return image.owner_alias in _READABLE_OWNERS
 
 
 def _result(reads: Mapping[str, Pending[_Detail]], resource_id: str) -> _Detail | None:

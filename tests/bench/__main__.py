@@ -20,6 +20,9 @@ from typing import Any
 from tests.bench.comparing import COPY_SECONDS, RELEASE, compare, release
 from tests.bench.picture import bar_chart
 from tests.bench.polling import simulations
+from tests.bench.rates import COPY_SECONDS as COPY_LENGTH
+from tests.bench.rates import IMAGES, rated
+from tests.bench.round_trips import round_trips
 from tests.bench.scaling import scale
 from tests.bench.starting import start_ups
 from tests.bench.tables import document
@@ -27,7 +30,8 @@ from tests.bench.telling import tell
 
 SMALL_RELEASE: dict[str, Any] = {"images": 3, "regions": 2, "copy_seconds": 20.0, "variation": 0.25}
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("start-up", "peers", "release", "polling", "scale")
+PARTS = ("start-up", "round-trips", "peers", "release", "polling", "scale")
+ONLY_IF_ASKED = ("rates",)  # EC2's rates make it last about half an hour
 
 
 def main() -> int:
@@ -39,10 +43,12 @@ def main() -> int:
     counts = asked.regions or ((1, 3) if asked.quick else (1, 5, 17))
     measure: Mapping[str, Callable[[], dict[str, Any]]] = {
         "start-up": partial(start_ups, 2 if asked.quick else 4 * rounds - 1, folder / "start-up"),
+        "round-trips": partial(round_trips, 1 if asked.quick else 2 * rounds + 1, folder / "round-trips"),
         "peers": partial(compare, counts, rounds, folder / "peers"),
         "release": partial(release, folder / "release", **(SMALL_RELEASE if asked.quick else RELEASE)),
         "polling": simulations,
         "scale": partial(scale, folder / "scale", **({"images": (1, 10)} if asked.quick else {})),
+        "rates": partial(rated, folder / "rates", asked.images, 20.0 if asked.quick else COPY_LENGTH),
     }
     measured: dict[str, Any] = {}
     for part in asked.only or PARTS:
@@ -97,7 +103,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--rounds", type=int, default=len(COPY_SECONDS), help="runs of each peer (default: %(default)s)"
     )
-    parser.add_argument("--only", action="append", choices=PARTS, help="this part alone; repeatable")
+    parser.add_argument("--only", action="append", choices=(*PARTS, *ONLY_IF_ASKED), help="this part alone; repeatable")
+    parser.add_argument("--images", type=int, default=IMAGES, help="AMIs of the part `rates` (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="less of all, in a few minutes, to stdout")
     return parser.parse_args()
 

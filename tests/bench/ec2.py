@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Any
 
-from amicopy.sandbox.behavior import Timing
+from amicopy.sandbox.behavior import Rates, Timing
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
@@ -22,11 +22,11 @@ _WRITES = {"CreateTags", "EnableImageDeprecation", "ModifyImageAttribute", "Modi
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 
 
-def register(world: World, account: str, number: int = 0) -> Image:
-    """Register a source: two volumes with tags of their own, shared with an account and an organization."""
-    volumes = [
+def register(world: World, account: str, number: int = 0, volumes: int = 2) -> Image:
+    """Register a source: up to three volumes with tags of their own, shared with an account and an organization."""
+    disks = [
         Volume(device=device, gib=8, tags={**TAGS, "Role": role}, shared_with=frozenset({PARTNER}))
-        for device, role in (("/dev/sda1", "root"), ("/dev/sdf", "data"))
+        for device, role in (("/dev/sda1", "root"), ("/dev/sdf", "data"), ("/dev/sdg", "logs"))[:volumes]
     ]
     return world.register(
         HOME,
@@ -35,7 +35,7 @@ def register(world: World, account: str, number: int = 0) -> Image:
         tags=dict(TAGS),
         launch_permissions={PARTNER, ORGANIZATION},
         deprecate_at=(world.clock.now() + timedelta(days=365)).replace(second=0, microsecond=0),
-        volumes=volumes,
+        volumes=disks,
     )
 
 
@@ -45,7 +45,7 @@ class Ec2:
     def __init__(self) -> None:
         self._sandbox = Sandbox.start(samples=False)
 
-    def begin(self, copy_seconds: float, variation: float = 0.0) -> None:
+    def begin(self, copy_seconds: float, variation: float = 0.0, rates: Rates = "none") -> None:
         """Empty EC2; each copy takes so long from now on, up to that part more or less. New ids are known at once.
 
         botocore's waiter gives up on an id that EC2 does not know yet, and that is not what is measured here.
@@ -58,16 +58,16 @@ class Ec2:
             visible_after=0,
             snapshots_listed_after=0,
         )
-        self._sandbox.reset(timing=timing)
+        self._sandbox.reset(timing=timing, rates=rates)
 
-    def account(self, account: str, images: int = 1) -> dict[str, Any]:
+    def account(self, account: str, images: int = 1, volumes: int = 2) -> dict[str, Any]:
         """Prepare an account with sources; return them, and the environment of a process that acts for it."""
         world = self._sandbox.world
         world.opt_in(account=account)
         keys = self._sandbox.credentials(account)
         environment = self._sandbox.environment | {name.upper(): value for name, value in keys.items()}
         return {
-            "images": [register(world, account, number).image_id for number in range(images)],
+            "images": [register(world, account, number, volumes).image_id for number in range(images)],
             "environment": environment,
         }
 
@@ -102,6 +102,24 @@ class Ec2:
             "longest_seconds": longest,
             "late_mean": round(fmean(late), 1) if late else None,
             "late_most": round(max(late), 1) if late else None,
+        }
+
+    def requests(self, account: str) -> dict[str, Any]:
+        """Return how many requests of an account came until the first CopyImage and until the end, and when.
+
+        ``throttled`` has by action those that were answered with RequestLimitExceeded; seconds are those since the
+        first request.
+        """
+        made = [request for request in self._sandbox.world.requests if request.account == account]
+        throttled = Counter(request.operation for request in made if request.error == "RequestLimitExceeded")
+        is_copy = (one.operation == "CopyImage" and not one.params.get("DryRun") for one in made)
+        first = next((number for number, is_one in enumerate(is_copy) if is_one), len(made) - 1)
+        begun = made[0].at
+        return {
+            "survey_calls": first,
+            "survey_seconds": (made[first].at - begun).total_seconds(),
+            "all_seconds": (made[-1].at - begun).total_seconds(),
+            "throttled": dict(throttled),
         }
 
     def cpu_seconds(self) -> float:
@@ -140,7 +158,8 @@ def lacking(world: World, source: Image, copy: Image) -> list[str]:
 def main() -> None:
     """Answer until standard input ends."""
     ec2 = Ec2()
-    serve({"begin": ec2.begin, "account": ec2.account, "outcome": ec2.outcome, "cpu_seconds": ec2.cpu_seconds})
+    answers = (ec2.begin, ec2.account, ec2.outcome, ec2.requests, ec2.cpu_seconds)
+    serve({answer.__name__: answer for answer in answers})
 
 
 if __name__ == "__main__":

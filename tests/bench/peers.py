@@ -141,6 +141,25 @@ PEERS = (
 )
 
 
+def threads_scripts() -> tuple[Peer, ...]:
+    """Return the boto3 script that is written for many AMIs, by botocore's retry modes; only `rates` runs it."""
+
+    def command(mode: str) -> Callable[[str, Job], list[str]]:
+        script = str(CLIENTS / "boto3_threads.py")
+        return lambda program, job: [program, script, mode, " ".join(job.image_ids), NAME, *job.regions]
+
+    return tuple(
+        Peer(
+            name=f"boto3 script, threads, {mode} retries",
+            program="python",
+            version=["-c", "import boto3; print('boto3', boto3.__version__)"],
+            command=command(mode),
+            note="a thread for each region, eight to read, pages, ten attempts for each call",
+        )
+        for mode in ("standard", "adaptive")
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """A peer's program on this machine, or why there is none."""

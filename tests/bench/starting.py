@@ -21,6 +21,10 @@ from tests.bench.telling import tell
 
 REGIONS = DESTINATIONS
 TIMEOUT_SECONDS = 30.0
+# A far region, from its nearest to its farthest, as connections come in: a connection takes so long to be made, which
+# is two round trips (TCP, TLS), and each answer takes one round trip.
+_CONNECT_SECONDS = [0.06 + 0.54 * number / 32 for number in range(33)]
+FAR = {"connect_seconds": _CONNECT_SECONDS, "answer_seconds": [seconds / 2 for seconds in _CONNECT_SECONDS]}
 _COPY = [str(OWN_BIN / "amicopy"), "copy", "--from", HOME, "--to", ",".join(REGIONS)]
 FULL = "amicopy copy"
 BARE = "amicopy, its plan made beforehand"
@@ -53,7 +57,7 @@ def start_ups(rounds: int, folder: Path) -> dict[str, Any]:
                     if name in missing:
                         continue
                     try:
-                        one = _start(stub, commands[name], environment, far=far)
+                        one = start(stub, commands[name], environment, FAR if far else {})
                     except RuntimeError as error:
                         missing[name] = str(error)
                     else:
@@ -87,22 +91,30 @@ def _commands(image_id: str, plan: Path, environment: Mapping[str, str]) -> tupl
     return commands, {}
 
 
-def _start(stub: Helper, command: Sequence[str], environment: Mapping[str, str], *, far: bool) -> dict[str, Any]:
-    stub.ask("begin", far=far)
+def start(
+    stub: Helper,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    distance: Mapping[str, Sequence[float]],
+    count: int = len(REGIONS),
+) -> dict[str, Any]:
+    """Return what a process took until ``count`` regions were asked for copies, from hosts at a distance."""
+    stub.ask("begin", **distance)
     begun = time.monotonic()
     process = subprocess.Popen(
         command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        came = stub.ask("copies", count=len(REGIONS), timeout=TIMEOUT_SECONDS)
+        came = stub.ask("copies", count=count, timeout=TIMEOUT_SECONDS)
     finally:
         used = killed(process)
     return {
         "first_ms": (came["at"][0] - begun) * 1000,
-        "last_ms": (came["at"][len(REGIONS) - 1] - begun) * 1000,
+        "last_ms": (came["at"][count - 1] - begun) * 1000,
         "cpu_ms": used.cpu_seconds * 1000,
         "peak_mib": used.peak_mib,
         "requests": came["requests"],
+        "connections": came["connections"],
     }
 
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,16 +27,14 @@ from tests.bench.helper import serve
 
 _SCOPE = re.compile(rb"Credential=[^/]+/\d+/([^/]+)/")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
-# A far region, from its nearest to its farthest, as connections come in: a connection takes so long to be made, which
-# is two round trips (TCP, TLS), and each answer takes one round trip.
-FAR_SECONDS = tuple(0.06 + 0.54 * number / 32 for number in range(33))
 
 
 @dataclass(slots=True, kw_only=True)
 class _Counted:
     """What came from one client: what a killed one has left in its connections is not the next one's."""
 
-    far: bool
+    connect_seconds: Sequence[float]  # how long a connection takes to be made, by turns as they come in
+    answer_seconds: Sequence[float]
     connections: int = 0
     requests: int = 0
     copies: dict[str, float] = field(default_factory=dict)  # when CopyImage arrived, by region
@@ -51,7 +50,7 @@ class Stub:
         self._answers: dict[tuple[str, bytes], bytes] = {}
         self._lock = threading.Lock()
         self._arrived = threading.Condition()
-        self.begin(far=False)
+        self.begin()
 
     def listen(self, folder: str, certificate: str) -> dict[str, Any]:
         """Serve from now on; return where, and the environment of a client."""
@@ -70,9 +69,9 @@ class Stub:
             },
         }
 
-    def begin(self, *, far: bool) -> None:
-        """Count anew; the next client is near or far."""
-        self._counted = _Counted(far=far)
+    def begin(self, connect_seconds: Sequence[float] = (0.0,), answer_seconds: Sequence[float] = (0.0,)) -> None:
+        """Count anew; to the next client the hosts are so far away, by turns as its connections come in."""
+        self._counted = _Counted(connect_seconds=connect_seconds, answer_seconds=answer_seconds)
 
     def copies(self, count: int, timeout: float) -> dict[str, Any]:
         """Return when CopyImage arrived for so many regions (monotonic clock), having waited for them."""
@@ -80,25 +79,28 @@ class Stub:
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(counted.copies) >= count, timeout):
                 raise TimeoutError(f"only {len(counted.copies)} CopyImage arrived")
-            return {"at": sorted(counted.copies.values()), "requests": counted.requests}
+            return {
+                "at": sorted(counted.copies.values()),
+                "requests": counted.requests,
+                "connections": counted.connections,
+            }
 
     def _accept(self, listening: socket.socket, context: ssl.SSLContext) -> None:
         while True:
             connection, _ = listening.accept()
             counted = self._counted
-            far = FAR_SECONDS[counted.connections % len(FAR_SECONDS)] if counted.far else 0.0
-            counted.connections += 1
-            threading.Thread(target=self._converse, args=(connection, context, counted, far), daemon=True).start()
+            number, counted.connections = counted.connections, counted.connections + 1
+            threading.Thread(target=self._converse, args=(connection, context, counted, number), daemon=True).start()
 
-    def _converse(self, connection: socket.socket, context: ssl.SSLContext, counted: "_Counted", far: float) -> None:
-        time.sleep(far)
+    def _converse(self, connection: socket.socket, context: ssl.SSLContext, counted: "_Counted", number: int) -> None:
+        time.sleep(counted.connect_seconds[number % len(counted.connect_seconds)])
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             with context.wrap_socket(connection, server_side=True) as stream, stream.makefile("rb") as reader:
                 while head := _head(reader):
                     length = _LENGTH.search(head)
                     answer = self._answer(counted, head, reader.read(int(length[1]) if length else 0))
-                    time.sleep(far / 2)
+                    time.sleep(counted.answer_seconds[number % len(counted.answer_seconds)])
                     stream.sendall(answer)
         except OSError:  # the client has been ended
             return

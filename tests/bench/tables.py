@@ -44,7 +44,9 @@ def document(results: Results) -> str:
         "release": _release,
         "polling": _polling,
         "start-up": _start_up,
+        "round-trips": _round_trips,
         "scale": _scale,
+        "rates": _rates,
     }
     for name, write in writers.items():
         if name in results:
@@ -236,6 +238,75 @@ def against(figure: float, goal: str) -> list[object]:
     relation, number = goal.split()
     met = {"<": figure < float(number), "<=": figure <= float(number), ">=": figure >= float(number)}[relation]
     return [shown, goal, "met" if met else "missed"]
+
+
+def _round_trips(part: Results) -> Iterator[str]:
+    yield "## Round trips\n"
+    yield (
+        "What the first CopyImage of `amicopy copy` waits for with every endpoint 300 ms away, in round trips; the "
+        f"least of {part['rounds']} rounds. A new connection takes two (TCP, TLS 1.3).\n"
+    )
+    rows = part["rows"]
+    yield table(
+        ["regions", "answers", "goal", "", "answers and connections", "calls before it", "connections"],
+        [
+            [
+                row["regions"],
+                *against(row["answers"], "<= 3.5"),
+                row["answers_and_connections"],
+                row["requests"] - 1,
+                row["connections"],
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _rates(part: Results) -> Iterator[str]:
+    yield "## Under EC2's rates\n"
+    least, most = (round(part["copy_seconds"] * (1 + sign * part["variation"])) for sign in (-1, 1))
+    copies = part["images"] * part["regions"]
+    yield (
+        f"{part['images']} AMIs of {part['volumes']} volumes to {part['regions']} regions, {copies} copies that take "
+        f"{least} to {most} s, in a sandbox that throttles as EC2 documents it (`--rates ec2`).\n"
+    )
+    rows = part["rows"]
+    yield table(
+        [
+            "",
+            "survey s",
+            "survey calls",
+            "s to the end",
+            "calls",
+            "throttled",
+            "CPU s",
+            "memory MiB",
+            "server's CPU s",
+            "exit code",
+            "left undone",
+        ],
+        [
+            [
+                row["peer"],
+                round(row["survey_seconds"], 1),
+                row["survey_calls"],
+                round(row["wall_seconds"]),
+                sum(row["calls"].values()),
+                sum(row["throttled"].values()),
+                round(row["cpu_seconds"]),
+                round(row["peak_mib"]),
+                round(row["server_cpu_seconds"]),
+                row["exit_code"],
+                undone_in_words(row["undone"], copies),
+            ]
+            for row in rows
+        ],
+    )
+    yield "Calls by action, and those that were throttled:\n"
+    yield table(
+        ["", "calls", "throttled"],
+        [[row["peer"], _with_rehearsals(row), calls_in_words(row["throttled"]) or "none"] for row in rows],
+    )
 
 
 def _scale(part: Results) -> Iterator[str]:

@@ -5,7 +5,10 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from tests.bench import starting
 from tests.bench.__main__ import DOCS, documents, write_documents
@@ -202,3 +205,55 @@ def test_amicopy_leaves_nothing_undone(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_said_to_be_missing() -> None:
     absent = Peer(name="x", program="no-such-program", version=[], command=lambda _program, _job: [])
     assert found(absent, {}).why_not == "no-such-program is not installed"
+
+
+def test_throttled_calls_and_what_is_undone_stand_beside_the_time() -> None:
+    row = {
+        "peer": "a",
+        "survey_seconds": 43.21,
+        "survey_calls": 900,
+        "wall_seconds": 617.4,
+        "calls": {"CopyImage": 70, "DescribeImages": 30},
+        "throttled": {"CopyImage": 4},
+        "rehearsed": 0,
+        "cpu_seconds": 200.6,
+        "peak_mib": 178.8,
+        "server_cpu_seconds": 250.2,
+        "exit_code": 0,
+        "undone": {"not copied": 3},
+    }
+    part = {"images": 2, "volumes": 3, "regions": 33, "copy_seconds": 240.0, "variation": 0.25, "date": ""}
+    text = document({"rates": {**part, "machine": MACHINE, "rows": [row, {**row, "peer": "b", "throttled": {}}]}})
+    assert "| a | 43.2 | 900 | 617 | 100 | 4 | 201 | 179 | 250 | 0 | not copied (of 3) |" in text
+    assert "| a | CopyImage 70, DescribeImages 30 | CopyImage 4 |" in text
+    assert "| b | CopyImage 70, DescribeImages 30 | none |" in text
+
+
+def test_round_trips_have_a_goal_and_connections_are_counted_apart() -> None:
+    row = {"regions": 1, "answers": 3.0, "answers_and_connections": 6.9, "requests": 14, "connections": 7}
+    rows = [row, {**row, "answers": 3.6}]
+    text = document({"round-trips": {"rounds": 7, "date": "", "machine": MACHINE, "rows": rows}})
+    assert "| 1 | 3.00 | <= 3.5 | met | 6.9 | 13 | 7 |" in text
+    assert "| 1 | 3.60 | <= 3.5 | missed | 6.9 | 13 | 7 |" in text
+
+
+def test_requests_until_the_first_copy_and_throttled_ones_are_counted() -> None:
+    with Helper("ec2") as ec2:
+        ec2.ask("begin", copy_seconds=0, rates="ec2")
+        prepared = ec2.ask("account", account="000000000002", images=1, volumes=3)
+        keys = {name.lower(): value for name, value in prepared["environment"].items() if name.startswith("AWS_")}
+        client = boto3.client(
+            "ec2",
+            "eu-west-1",
+            endpoint_url=keys["aws_endpoint_url"],
+            aws_access_key_id=keys["aws_access_key_id"],
+            aws_secret_access_key=keys["aws_secret_access_key"],
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        client.disable_image_block_public_access()
+        with pytest.raises(ClientError):
+            client.disable_image_block_public_access()
+        client.copy_image(SourceRegion="us-east-1", SourceImageId=prepared["images"][0], Name="web")
+        requests = ec2.ask("requests", account="000000000002")
+    assert (requests["survey_calls"], requests["throttled"]) == (2, {"DisableImageBlockPublicAccess": 1})
+    assert requests["all_seconds"] >= requests["survey_seconds"] > 0

@@ -20,9 +20,9 @@ class Ec2:
     """A world with a fake clock. Call it like ``ec2("DescribeImages", ImageIds=[…])``."""
 
     def __init__(self, **switches: Any) -> None:
-        timing = switches.pop("timing", Timing(variation=0))
+        timing, rates = switches.pop("timing", Timing(variation=0)), switches.pop("rates", "none")
         self.clock = FakeClock()
-        self.world = World(self.clock, timing=timing, unconfirmed=Unconfirmed(**switches))
+        self.world = World(self.clock, timing=timing, unconfirmed=Unconfirmed(**switches), rates=rates)
 
     def __call__(self, operation: str, region: str = AWAY, account: str = DEFAULT_ACCOUNT, **params: Any) -> Any:
         return self.world.call(operation, params, region=region, account=account)

@@ -1,4 +1,4 @@
-"""The simulated EC2 as a whole: ids, the request log, records, rate limits, samples."""
+"""The simulated EC2 as a whole: ids, the request log, records, samples."""
 
 import pytest
 
@@ -15,18 +15,6 @@ def test_same_seed_gives_the_same_ids_and_durations() -> None:
         ec2.clock.advance(4)
     rows = [ec2("DescribeSnapshots", OwnerIds=["self"])["Snapshots"] for ec2 in (first, second)]
     assert rows[0] == rows[1]
-
-
-def test_throttling_allows_100_copies_at_once_then_one_per_second() -> None:
-    ec2 = Ec2(timing=Timing(throttle=True))
-    source = ec2.world.register(HOME, name="web")
-    for _ in range(100):
-        ec2.copy(source)
-    refusal = ec2.refused_copy(source)
-    assert (refusal.code, refusal.status) == ("RequestLimitExceeded", 503)
-    ec2.clock.advance(1)
-    ec2.copy(source)
-    assert ec2.refused_copy(source).code == "RequestLimitExceeded"
 
 
 def test_every_call_is_recorded_with_its_error(ec2: Ec2) -> None:

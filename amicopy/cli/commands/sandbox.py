@@ -1,13 +1,25 @@
 """``amicopy sandbox``: serve a local EC2 until stopped."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from amicopy.cli.environment import Environment
 from amicopy.cli.options import option
 
+if TYPE_CHECKING:
+    from amicopy.sandbox.behavior import Rates
+
 
 @click.command("sandbox")
 @option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
+@option(
+    "--rates",
+    type=click.Choice(["none", "ec2"]),
+    default="none",
+    show_default=True,
+    help="Request rates: ec2 throttles as EC2 documents it, with a token bucket for each action, account and region.",
+)
 @option(
     "--fault",
     "faults",
@@ -16,7 +28,7 @@ from amicopy.cli.options import option
     help="A fault to simulate: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
 )
 @click.pass_obj
-def command(environment: Environment, /, port: int, faults: tuple[str, ...]) -> int:
+def command(environment: Environment, /, port: int, rates: "Rates", faults: tuple[str, ...]) -> int:
     """Serve a local EC2 for tests and demos: no account, no cost.
 
     Prints the environment variables to export, the sample AMIs and a first command, in a form that a shell can source;
@@ -30,8 +42,9 @@ def command(environment: Environment, /, port: int, faults: tuple[str, ...]) -> 
     \b
     Examples:
       amicopy sandbox
+      amicopy sandbox --rates ec2
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
     from amicopy.cli.handlers.sandbox import serve
 
-    return serve(environment, port=port, faults=faults)
+    return serve(environment, port=port, rates=rates, faults=faults)

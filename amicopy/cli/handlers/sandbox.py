@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+from typing import TYPE_CHECKING
 
 from amicopy.cli.connection import started_sandbox
 from amicopy.cli.environment import Environment
@@ -9,13 +10,16 @@ from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.terminal import say
 from amicopy.core.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from amicopy.sandbox.behavior import Rates
 
-def serve(environment: Environment, *, port: int, faults: tuple[str, ...]) -> int:
+
+def serve(environment: Environment, *, port: int, rates: "Rates", faults: tuple[str, ...]) -> int:
     """Run ``amicopy sandbox``; return when a signal ends it."""
     with contextlib.ExitStack() as stack:
         if environment.handle_signals:
             stack.enter_context(stopping_on_signals(environment.stop))
-        sandbox = stack.enter_context(started_sandbox(environment.clock, port=port))
+        sandbox = stack.enter_context(started_sandbox(environment.clock, port=port, rates=rates))
         from amicopy.sandbox.faults import parse_fault
         from amicopy.sandbox.samples import SAMPLES
 

@@ -13,7 +13,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import SandboxUnavailable
-from amicopy.sandbox.behavior import Timing, Unconfirmed
+from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http.query_protocol import error_xml
@@ -42,12 +42,14 @@ class Sandbox:
         clock: Clock,
         timing: Timing,
         unconfirmed: Unconfirmed,
+        rates: Rates,
         samples: bool,
         enforce_iam: bool,
     ) -> None:
-        self._clock, self._timing, self._unconfirmed = clock, timing, unconfirmed
+        self._clock, self._timing, self._unconfirmed, self._rates = clock, timing, unconfirmed, rates
         self._samples, self._enforce_iam = samples, enforce_iam
         world = self._new_world(clock, timing, unconfirmed, samples=samples)
+        world.rates = rates
         self._dispatcher = Dispatcher(world, enforce_iam=enforce_iam)
         with socket.create_server((HOST, port)) as listener:
             self._server = _Server(listener, self._dispatcher)
@@ -64,10 +66,13 @@ class Sandbox:
         clock: Clock | None = None,
         timing: Timing | None = None,
         unconfirmed: Unconfirmed | None = None,
+        rates: Rates = "none",
         samples: bool = True,
         enforce_iam: bool = False,
     ) -> Self:
         """Serve on loopback until stopped. Port 0 is any free port.
+
+        ``rates="ec2"`` throttles requests as EC2 documents it: a token bucket per action, account and region.
 
         Raises:
             SandboxUnavailable: the port is in use, or the system doesn't permit it.
@@ -78,6 +83,7 @@ class Sandbox:
                 clock=clock or SystemClock(),
                 timing=timing or Timing(),
                 unconfirmed=unconfirmed or Unconfirmed(),
+                rates=rates,
                 samples=samples,
                 enforce_iam=enforce_iam,
             )
@@ -130,6 +136,7 @@ class Sandbox:
         clock: Clock | None = None,
         timing: Timing | None = None,
         unconfirmed: Unconfirmed | None = None,
+        rates: Rates | None = None,
         samples: bool | None = None,
         enforce_iam: bool | None = None,
     ) -> World:
@@ -142,6 +149,7 @@ class Sandbox:
                 unconfirmed or self._unconfirmed,
                 samples=self._samples if samples is None else samples,
             )
+            world.rates = rates or self._rates
             enforced = self._enforce_iam if enforce_iam is None else enforce_iam
             self._dispatcher.replace_world(world, enforce_iam=enforced)
         return world
@@ -226,6 +234,9 @@ class _Handler(WSGIRequestHandler):
             self.log_error("a bug in the sandbox or in moto: %r", error)
             bug = Ec2Error("InternalError", "An internal error has occurred", 500)
             status, headers, payload = bug.status, [], error_xml(bug, "bug").encode()
+        state = self.server.dispatcher.world.state
+        if state.timing.answer_seconds:
+            state.clock.sleep(state.timing.answer_seconds)
         self.send_response(status)
         for name, value in headers:
             if name.lower() not in _SERVER_HEADERS and not name.lower().startswith("access-control-"):

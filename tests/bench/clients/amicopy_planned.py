@@ -49,7 +49,7 @@ def run(file: Path) -> None:
 
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
-    permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock)
+    permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock, 1)
     lanes = [
         Lane(rows, clients[destination], clock, RunOptions(), permissions)
         for destination, rows in rows_by_destination(made).items()

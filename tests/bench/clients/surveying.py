@@ -4,11 +4,12 @@ Refuses to know how a request is made: it is handed the function that calls an o
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 HOME = "us-east-1"
 Call = Callable[..., Sequence[str]]  # of region and operation; returns the snapshots that the answer names
+Asked = tuple[str, str, dict[str, Any]]
 
 
 def survey_and_copy(call: Call, image_id: str, name: str, regions: Sequence[str]) -> None:
@@ -16,37 +17,33 @@ def survey_and_copy(call: Call, image_id: str, name: str, regions: Sequence[str]
     everything = {"IncludeDeprecated": True, "IncludeDisabled": True}
     own = {"Owners": ["self"], "MaxResults": 1000, **everything}
 
-    def source() -> None:
-        snapshots = call(HOME, "DescribeImages", ImageIds=[image_id], **everything)
+    def look_ups(region: str) -> list[Asked]:
+        lineage = {"source-image-id": image_id, "source-image-region": HOME}
+        tagged = {"tag:amicopy:source": f"{HOME}/{image_id}"}
+        all_filters = (
+            [{"Name": key, "Values": [value]} for key, value in sought.items()] for sought in (lineage, tagged)
+        )
+        return [(region, "DescribeImages", {"Filters": filters, **own}) for filters in all_filters]
+
+    def all_of(*asked: Asked) -> list[Sequence[str]]:
+        begun = [threads.submit(call, region, operation, **given) for region, operation, given in asked]
+        return [one.result() for one in begun]  # raises what went wrong
+
+    with ThreadPoolExecutor(3 * len(regions)) as threads:
+        snapshots, *_ = all_of(
+            (HOME, "DescribeImages", {"ImageIds": [image_id], **everything}),
+            (HOME, "DescribeImageAttribute", {"ImageId": image_id, "Attribute": "launchPermission"}),
+            (HOME, "DescribeRegions", {"AllRegions": True}),
+            *(look_up for region in regions for look_up in look_ups(region)),
+        )
         all_of(
             (HOME, "DescribeSnapshots", {"SnapshotIds": list(snapshots)}),
-            (HOME, "DescribeImageAttribute", {"ImageId": image_id, "Attribute": "launchPermission"}),
             *(
                 (HOME, "DescribeSnapshotAttribute", {"SnapshotId": one, "Attribute": "createVolumePermission"})
                 for one in snapshots
             ),
+            *((region, "GetEbsEncryptionByDefault", {}) for region in regions),
         )
-
-    def copies(region: str) -> None:
-        lineage = {"source-image-id": image_id, "source-image-region": HOME}
-        tagged = {"tag:amicopy:source": f"{HOME}/{image_id}"}
-        for sought in (lineage, tagged):
-            filters = [{"Name": key, "Values": [value]} for key, value in sought.items()]
-            call(region, "DescribeImages", Filters=filters, **own)
-
-    def all_of(*asked: tuple[str, str, dict[str, Any]]) -> None:
-        ended([threads.submit(call, region, operation, **given) for region, operation, given in asked])
-
-    def ended(begun: Sequence[Future[Any]]) -> None:
-        for one in begun:
-            one.result()  # raises what went wrong
-
-    with ThreadPoolExecutor(2 * len(regions)) as threads:
-        begun: list[Future[Any]] = [threads.submit(source)]
-        begun += [threads.submit(call, HOME, "DescribeRegions", AllRegions=True)]
-        begun += [threads.submit(copies, region) for region in regions]
-        ended(begun)
-        all_of(*((region, "GetEbsEncryptionByDefault", {}) for region in regions))
         shared = {"Add": [{"UserId": "000000000000"}]}
         tags = [{"Key": "amicopy:source", "Value": f"{HOME}/{image_id}"}]
         snapshot = "snap-00000000000000000"
