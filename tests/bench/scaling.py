@@ -1,6 +1,6 @@
 """Scale: 200 AMIs to 33 regions in one run of amicopy, and a tenth of that beside it.
 
-Refuses to hurry EC2: amicopy keeps to CopyImage's rate, 100 at once in a region and then one a second.
+Refuses to hurry EC2: amicopy keeps to CopyImage's rate, 95 at once in a region and then one a second.
 """
 
 from dataclasses import asdict

@@ -11,8 +11,8 @@ import pytest
 
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.core import parallel
-from amicopy.core.errors import Interrupted
-from amicopy.core.parallel import Merged, Stop, all_at_once
+from amicopy.core.errors import Interrupted, Unreachable
+from amicopy.core.parallel import THREAD, Merged, Once, Stop, all_at_once
 
 PATIENCE = 5.0  # real seconds after which a test fails rather than hangs
 
@@ -205,3 +205,42 @@ def test_after_an_error_those_under_way_end_before_it_is_raised_and_no_others_be
 
 def test_more_lazy_tasks_than_threads_are_all_done() -> None:
     assert all_at_once(((n, partial(str, n)) for n in range(100)), Stop(), most=3) == {n: str(n) for n in range(100)}
+
+
+def test_when_the_tasks_cannot_all_be_made_those_that_have_not_begun_are_not_run() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def first() -> None:
+        begun.set()
+        may_end.wait(PATIENCE)
+
+    def tasks() -> Iterator[tuple[str, Callable[[], None]]]:
+        yield "first", first
+        yield "second", lambda: ran.append("second")
+        begun.wait(PATIENCE)
+        raise Unreachable("The region is silent.")
+
+    with pytest.raises(Unreachable):
+        all_at_once(tasks(), Stop(), most=1)
+    [worker] = [thread for thread in threading.enumerate() if thread.name == THREAD]
+    may_end.set()
+    worker.join(PATIENCE)
+    assert ran == []
+
+
+def test_a_read_is_made_once_whether_it_succeeds_or_fails() -> None:
+    made = Once()
+    asked: list[str] = []
+
+    def read(outcome: str) -> str:
+        asked.append(outcome)
+        if outcome == "fails":
+            raise Unreachable("The region is silent.")
+        return outcome
+
+    for _ in range(2):
+        assert made("good", partial(read, "good")) == "good"
+        with pytest.raises(Unreachable):
+            made("bad", partial(read, "fails"))
+    assert asked == ["good", "fails"]
