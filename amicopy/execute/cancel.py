@@ -7,7 +7,7 @@ from enum import StrEnum
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, OperationNotPermitted
-from amicopy.core.lineage import source_of
+from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import destination_of
@@ -106,13 +106,15 @@ def _targets(
     source_ids: frozenset[str] = frozenset(),
 ) -> tuple[Target, ...]:
     named, sources = frozenset(named_ids), frozenset(references)
-    found = (
-        _source_target(image) if image.image_id in source_ids else _target(image, named, sources, available=available)
-        for image in images.values()
-    )
     made_for: dict[str, set[str]] = {}  # a target may not list its snapshots yet
     for snapshot in snapshots.values():
         made_for.setdefault(destination_of(snapshot), set()).add(snapshot.snapshot_id)
+    found = (
+        _source_target(image)
+        if image.image_id in source_ids
+        else _target(image, named, sources, available=available, has_our_snapshots=image.image_id in made_for)
+        for image in images.values()
+    )
     targets = [
         replace(one, snapshot_ids=tuple(sorted({*one.snapshot_ids, *made_for.get(one.resource_id, ())})))
         for one in found
@@ -139,7 +141,9 @@ def _source_target(image: Image) -> Target | None:
     )
 
 
-def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool) -> Target | None:
+def _target(
+    image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool, has_our_snapshots: bool
+) -> Target | None:
     """Return what will be done with one image; None if it has nothing to do with the named ids."""
     source = made_from if (made_from := source_of(image)) in sources else ""
     named = image.image_id in named_ids
@@ -152,6 +156,9 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
             TargetState.KEEP,
             "it is not a copy: neither EC2's source fields nor our tag say what it was copied from",
         )
+    elif not named and (is_service_copy(image) or not (has_our_snapshots or is_tagged(source, image))):
+        state = TargetState.KEEP
+        reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} --in {image.region}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
     elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:

@@ -9,6 +9,7 @@ from amicopy.sandbox.world import World
 from tests.commands.copy.test_copy import writes
 from tests.conftest import Run
 from tests.support.clock import FakeClock
+from tests.support.scenes import copied_by_hand
 
 VOLUMES = [
     Volume(device="/dev/sda1", gib=8, tags={"Name": "root"}),
@@ -130,6 +131,33 @@ def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, 
         same_name.image_id,
         from_instance.image_id,
     }
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+@pytest.mark.parametrize("tags", [{}, {"amicopy:source": "", "aws:backup:source-resource": "x"}])
+def test_copies_that_others_made_are_kept_unless_they_are_named_themselves(
+    amicopy: Run, world: World, clock: FakeClock, source: str, seconds: int, tags: dict[str, str]
+) -> None:
+    theirs = copied_by_hand(world, world.image("us-east-1", source), "us-west-2")
+    world.image("us-west-2", theirs).tags = {key: value or f"us-east-1/{source}" for key, value in tags.items()}
+    ours = pending_copy(amicopy, clock, source)
+    clock.advance(seconds)
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert ran.code == 0, ran.err
+    assert f"us-west-2 {ours} cancelled" in ran.out
+    assert f"amicopy did not make it; to remove it: amicopy cancel --copy {theirs} --in us-west-2" in ran.err
+    assert [image.image_id for image in world.images("us-west-2")] == [theirs]
+    assert amicopy("cancel", "--copy", theirs, "--in", "us-west-2", "--available", "--yes").code == 0
+    assert world.images("us-west-2") == []
+
+
+def test_a_copy_of_ours_that_only_its_snapshots_show_to_be_ours_is_removed(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    del world.image("us-west-2", copy).tags["amicopy:source"]
+    assert amicopy("cancel", source, "--in", "us-west-2", "--yes").code == 0
+    assert world.images("us-west-2") == []
 
 
 @pytest.mark.parametrize("named", [("{}",), ("--copy", "{}"), ("{}", "--from", "us-west-2")])
