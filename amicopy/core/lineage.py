@@ -48,8 +48,12 @@ def is_ours(source: Image, image: Image) -> bool:
     An available image for which EC2 records no source was not made by CopyImage, whatever its tags say: they came along
     with RegisterImage, a restored backup, or a script.
     """
-    recorded = image.source_image_id or image.state is not ImageState.AVAILABLE
-    return bool(recorded) and is_tagged(source.reference, image) and not is_service_copy(image)
+    return is_recorded(image) and is_tagged(source.reference, image) and not is_service_copy(image)
+
+
+def is_recorded(image: Image) -> bool:
+    """Return whether CopyImage made the image, as far as EC2 tells: it records no source before it is available."""
+    return bool(image.source_image_id) or image.state is not ImageState.AVAILABLE
 
 
 def is_tagged(reference: str, image: Image) -> bool:
