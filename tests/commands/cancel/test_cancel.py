@@ -2,7 +2,7 @@
 
 import pytest
 
-from amicopy.sandbox.behavior import Timing
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
@@ -54,6 +54,32 @@ def test_snapshots_that_appear_after_the_copy_was_stopped_are_removed_too(
     assert ran.code == 0, ran.err
     assert "cancelled" in ran.out
     assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_of_a_copy_that_failed_a_moment_ago_are_removed_once_they_appear(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(snapshots_listed_after=25)
+    world.state.unconfirmed = Unconfirmed(pending_mappings_omit_snapshots=False)
+    world.inject(parse_fault("copy=fail:Client.InternalError: no"))
+    assert amicopy("copy", source, "--to", "us-west-2").code == 1
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert world.images("us-west-2") == []
+    assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_of_a_copy_that_failed_long_ago_are_not_waited_for(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.inject(parse_fault("copy=fail:Client.InternalError: no"))
+    assert amicopy("copy", source, "--to", "us-west-2").code == 1
+    clock.advance(3600)
+    for snapshot_id in world.images("us-west-2")[0].snapshot_ids:
+        del world.state.snapshots["us-west-2"][snapshot_id]
+    begun = clock.now()
+    assert amicopy("cancel", source, "--in", "us-west-2", "--yes").code == 0
+    assert clock.now() == begun
 
 
 def test_snapshots_left_behind_by_an_earlier_removal_are_found_by_our_tag(
