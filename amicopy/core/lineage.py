@@ -48,10 +48,18 @@ def is_ours(source: Image, image: Image) -> bool:
     An available image for which EC2 records no source was not made by CopyImage, whatever its tags say: they came along
     with RegisterImage, a restored backup, or a script.
     """
-    recorded = image.source_image_id or image.state is not ImageState.AVAILABLE
+    return is_recorded(image) and is_tagged(source.reference, image) and not is_service_copy(image)
+
+
+def is_recorded(image: Image) -> bool:
+    """Return whether CopyImage made the image, as far as EC2 tells: it records no source before it is available."""
+    return bool(image.source_image_id) or image.state is not ImageState.AVAILABLE
+
+
+def is_tagged(reference: str, image: Image) -> bool:
+    """Return whether the image, or a snapshot of it that was described, has our tag with this source."""
     tagged = (image.tags, *(snapshot.tags for snapshot in image.snapshots))
-    is_tagged = any(tags.get(SOURCE_TAG) == source.reference for tags in tagged)
-    return bool(recorded) and is_tagged and not is_service_copy(image)
+    return any(tags.get(SOURCE_TAG) == reference for tags in tagged)
 
 
 def is_service_copy(image: Image) -> bool:

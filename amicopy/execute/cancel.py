@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AccessDenied, AmicopyError, OperationNotPermitted, RequestRefused
-from amicopy.core.lineage import source_of
+from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import destination_of
-from amicopy.core.retries import driven
+from amicopy.core.retries import VISIBLE_WITHIN, driven
 from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
 
 _COMPLETED = "completed"
@@ -40,6 +41,7 @@ class Target:
     reason: str
     was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
     expected_snapshots: int = 0
+    created_at: str = ""  # of an image that has failed: EC2 may list its snapshots late
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
     is_named: bool = False  # by its own id, not as a copy of a named source
@@ -111,13 +113,15 @@ def _targets(
     source_ids: frozenset[str] = frozenset(),
 ) -> tuple[Target, ...]:
     named, sources = frozenset(named_ids), frozenset(references)
-    found = (
-        _source_target(image) if image.image_id in source_ids else _target(image, named, sources, available=available)
-        for image in images.values()
-    )
     made_for: dict[str, set[str]] = {}  # a target may not list its snapshots yet
     for snapshot in snapshots.values():
         made_for.setdefault(destination_of(snapshot), set()).add(snapshot.snapshot_id)
+    found = (
+        _source_target(image)
+        if image.image_id in source_ids
+        else _target(image, named, sources, available=available, has_our_snapshots=image.image_id in made_for)
+        for image in images.values()
+    )
     targets = [
         replace(one, snapshot_ids=tuple(sorted({*one.snapshot_ids, *made_for.get(one.resource_id, ())})))
         for one in found
@@ -145,12 +149,15 @@ def _source_target(image: Image) -> Target | None:
     )
 
 
-def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool) -> Target | None:
+def _target(
+    image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool, has_our_snapshots: bool
+) -> Target | None:
     """Return what will be done with one image; None if it has nothing to do with the named ids."""
     source = made_from if (made_from := source_of(image)) in sources else ""
     named = image.image_id in named_ids
     if not source and not named:
         return None
+    is_finished = image.state in {ImageState.AVAILABLE, ImageState.DISABLED}
     origin = source or image.tags.get(SOURCE_TAG) or _lineage(image)
     state, reason, is_protected = TargetState.CANCEL, f"it is {image.state}", False
     if not source and (not origin or image.source_instance_id):
@@ -158,9 +165,12 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
             TargetState.KEEP,
             "it is not a copy: neither EC2's source fields nor our tag say what it was copied from",
         )
+    elif not named and (is_service_copy(image) or not (has_our_snapshots or is_tagged(source, image))):
+        state = TargetState.KEEP
+        reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} --in {image.region}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
-    elif image.state in {ImageState.AVAILABLE, ImageState.DISABLED} and not available:
+    elif is_finished and not available:
         state, reason = TargetState.KEEP, f"it is {image.state}; finished copies are removed only with --available"
     elif image.protection.startswith("enabled"):
         state, is_protected = TargetState.KEEP, True
@@ -177,7 +187,8 @@ def _target(image: Image, named_ids: frozenset[str], sources: frozenset[str], *,
         reason=reason,
         is_named=not source,
         is_protected=is_protected,
-        expected_snapshots=sum(device.ebs for device in image.devices) if image.state.in_progress else 0,
+        expected_snapshots=0 if is_finished else sum(device.ebs for device in image.devices),
+        created_at="" if is_finished or image.state.in_progress else image.created_at,
         snapshot_ids=image.snapshot_ids,
     )
 
@@ -228,6 +239,13 @@ def _spared_owners(ec2: Ec2, owners: Set[str]) -> dict[str, str]:
     return dict.fromkeys(owners & restorable, "which is in the Recycle Bin: without it, it could not be restored")
 
 
+def _may_list_late(target: Target, ec2: Ec2, clock: Clock) -> bool:
+    """Return whether EC2 may list snapshots of the image after it is gone: not those of one that failed long ago."""
+    if not target.created_at:
+        return True
+    return ec2.server_time(clock.now()) - datetime.fromisoformat(target.created_at) < VISIBLE_WITHIN
+
+
 def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
     """Carry out one target's state; return it with what became of it and of its snapshots."""
     if target.state is not TargetState.CANCEL:
@@ -244,7 +262,7 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
             target.resource_id,
             target.snapshot_ids,
             was_seen=target.was_seen,
-            expected_snapshots=target.expected_snapshots,
+            expected_snapshots=target.expected_snapshots if _may_list_late(target, ec2, clock) else 0,
             in_a_hurry=stop.is_set,
         )
         removal = driven(clock, stop, removing, to_the_end=True)

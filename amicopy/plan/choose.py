@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from amicopy.core.lineage import Copies, is_ours, is_service_copy
+from amicopy.core.lineage import Copies, is_ours, is_recorded, is_service_copy
 from amicopy.core.models import OWN_TAGS, Image
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 from amicopy.plan.differences import differences, extras
@@ -37,7 +37,7 @@ class Compared:
 
 def may_write(source: Image, copy: Image, *, adopt: bool) -> bool:
     """Return whether amicopy may complete, share and repair the copy: its own, and others' if it may adopt them."""
-    return is_ours(source, copy) or (adopt and not is_service_copy(copy))
+    return is_ours(source, copy) or (adopt and is_recorded(copy) and not is_service_copy(copy))
 
 
 def compare(source: Image, copy: Image, desired: DesiredCopy, *, adopt: bool = False) -> Compared:

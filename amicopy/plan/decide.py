@@ -233,10 +233,8 @@ def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compa
     for one in compared:
         if not one.counts:
             what = next(iter((*one.missing, *one.wider)))
-            yield (
-                f"{one.copy.image_id} was not made by amicopy and is left alone: {what}; "
-                "to complete and use it instead: --adopt"
-            )
+            adopting = "; to complete and use it instead: --adopt" if may_write(source, one.copy, adopt=True) else ""
+            yield f"{one.copy.image_id} was not made by amicopy and is left alone: {what}{adopting}"
     for image in copies.in_progress:
         if not may_write(source, image, adopt=request.adopt):
             yield f"{image.image_id} is being copied by another tool and is not waited for; to use it: --adopt"

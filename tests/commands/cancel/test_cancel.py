@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from amicopy.sandbox.behavior import Timing
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
 from amicopy.sandbox.world import World
 from tests.commands.copy.test_copy import writes
 from tests.conftest import Run
 from tests.support.clock import FakeClock
+from tests.support.scenes import copied_by_hand
 
 VOLUMES = [
     Volume(device="/dev/sda1", gib=8, tags={"Name": "root"}),
@@ -56,6 +57,32 @@ def test_snapshots_that_appear_after_the_copy_was_stopped_are_removed_too(
     assert ran.code == 0, ran.err
     assert "cancelled" in ran.out
     assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_of_a_copy_that_failed_a_moment_ago_are_removed_once_they_appear(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.state.timing = Timing(snapshots_listed_after=25)
+    world.state.unconfirmed = Unconfirmed(pending_mappings_omit_snapshots=False)
+    world.inject(parse_fault("copy=fail:Client.InternalError: no"))
+    assert amicopy("copy", source, "--to", "us-west-2").code == 1
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--yes")
+    assert ran.code == 0, ran.err
+    assert world.images("us-west-2") == []
+    assert world.snapshots("us-west-2") == []
+
+
+def test_snapshots_of_a_copy_that_failed_long_ago_are_not_waited_for(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    world.inject(parse_fault("copy=fail:Client.InternalError: no"))
+    assert amicopy("copy", source, "--to", "us-west-2").code == 1
+    clock.advance(3600)
+    for snapshot_id in world.images("us-west-2")[0].snapshot_ids:
+        del world.state.snapshots["us-west-2"][snapshot_id]
+    begun = clock.now()
+    assert amicopy("cancel", source, "--in", "us-west-2", "--yes").code == 0
+    assert clock.now() == begun
 
 
 def test_snapshots_left_behind_by_an_earlier_removal_are_found_by_our_tag(
@@ -133,6 +160,33 @@ def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, 
         same_name.image_id,
         from_instance.image_id,
     }
+
+
+@pytest.mark.parametrize("seconds", [0, 60])
+@pytest.mark.parametrize("tags", [{}, {"amicopy:source": "", "aws:backup:source-resource": "x"}])
+def test_copies_that_others_made_are_kept_unless_they_are_named_themselves(
+    amicopy: Run, world: World, clock: FakeClock, source: str, seconds: int, tags: dict[str, str]
+) -> None:
+    theirs = copied_by_hand(world, world.image("us-east-1", source), "us-west-2")
+    world.image("us-west-2", theirs).tags = {key: value or f"us-east-1/{source}" for key, value in tags.items()}
+    ours = pending_copy(amicopy, clock, source)
+    clock.advance(seconds)
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert ran.code == 0, ran.err
+    assert f"us-west-2 {ours} cancelled" in ran.out
+    assert f"amicopy did not make it; to remove it: amicopy cancel --copy {theirs} --in us-west-2" in ran.err
+    assert [image.image_id for image in world.images("us-west-2")] == [theirs]
+    assert amicopy("cancel", "--copy", theirs, "--in", "us-west-2", "--available", "--yes").code == 0
+    assert world.images("us-west-2") == []
+
+
+def test_a_copy_of_ours_that_only_its_snapshots_show_to_be_ours_is_removed(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    del world.image("us-west-2", copy).tags["amicopy:source"]
+    assert amicopy("cancel", source, "--in", "us-west-2", "--yes").code == 0
+    assert world.images("us-west-2") == []
 
 
 @pytest.mark.parametrize("named", [("{}",), ("--copy", "{}"), ("{}", "--from", "us-west-2")])

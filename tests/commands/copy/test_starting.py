@@ -401,6 +401,21 @@ def test_a_copy_made_by_another_tool_is_adopted_on_request(amicopy: Run, world: 
     assert (second.code, second.out, writes(world)) == (0, ran.out, [])
 
 
+@pytest.mark.parametrize(
+    ("command", "code"), [("copy {} --to us-west-2 --adopt", 0), ("verify {} --in us-west-2 --repair --adopt", 4)]
+)
+def test_an_image_that_was_registered_with_our_tag_is_not_adopted(
+    amicopy: Run, world: World, command: str, code: int
+) -> None:
+    source = a_rich_source(world)
+    registered = a_source(world, WEST, name="something else", tags={TAG: f"{HOME}/{source.image_id}"})
+    ran = amicopy(*command.format(source.image_id).split())
+    assert ran.code == code, ran.err
+    assert "--adopt" not in " ".join(line for line in ran.err.splitlines() if registered.image_id in line)
+    assert registered.launch_permissions == set()
+    assert registered.tags == {TAG: f"{HOME}/{source.image_id}"}
+
+
 def test_a_colleagues_private_copy_is_not_shared_completed_or_in_the_way(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
