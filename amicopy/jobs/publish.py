@@ -202,6 +202,25 @@ def publish_copies(
     return tuple(all_at_once(tasks(), Stop()).values())  # not interrupted: what was written has to be told
 
 
+def publish_ready(
+    context: Context,
+    entries: Sequence[KnownEntry],
+    writes: Sequence[ParameterWrite],
+    outcomes: Mapping[Key, Outcome],
+) -> tuple[ParameterWrite, ...]:
+    """Write the parameters of entries that publish each copy by itself, where it is up to date; return all."""
+    each = {known.number for known in entries if known.entry.publish and not known.entry.publish.when_all}
+    due = [
+        write
+        for write in writes
+        if write.state is ParameterState.PUT
+        and write.publication.entry_number in each
+        and _ready_image_id(write.publication, outcomes)
+    ]
+    done = {one.publication.key: one for one in publish_copies(context, entries, due, outcomes)} if due else {}
+    return tuple(done.get(write.publication.key, write) for write in writes)
+
+
 def _may_publish(known: KnownEntry, outcomes: Mapping[Key, Outcome]) -> bool:
     publish = known.entry.publish
     ours = [outcomes[row.key] for row in known.rows]

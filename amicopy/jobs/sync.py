@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
-from amicopy.core.events import Event
+from amicopy.core.events import CopyDone, Event
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.cancel import Target, TargetState
@@ -29,6 +29,7 @@ from amicopy.jobs.publish import (
     ParameterWrite,
     publications,
     publish_copies,
+    publish_ready,
     read_parameters,
     withheld,
 )
@@ -109,8 +110,23 @@ class SyncJob:
         return self.sync
 
     def events(self) -> Iterator[Event | None]:
-        """Copy as planned; yield each event once it is in the report, and None while nothing happens."""
-        yield from self.copying.events()
+        """Copy as planned; yield each event once it is in the report, and None while nothing happens.
+
+        Ids that do not wait for other copies are published as soon as their copies are up to date.
+        """
+        self._publish_ready()
+        for event in self.copying.events():
+            yield event
+            if isinstance(event, CopyDone):
+                self._publish_ready()
+
+    def _publish_ready(self) -> None:
+        """Publish what is due and not published yet."""
+        sync = self.sync
+        if not sync.report.refused and not self.context.stop.is_set():
+            sync.parameter_writes = publish_ready(
+                self.context, self._entries, sync.parameter_writes, sync.report.by_key
+            )
 
     def finish(self) -> SyncResult:
         """Publish what can be published, then remove old copies; if interrupted, do neither."""

@@ -7,7 +7,7 @@ import pytest
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
-from amicopy.core.events import CopyDone, Event
+from amicopy.core.events import CopyDone, CopyProgressed, CopyStarted, Event
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -242,7 +242,8 @@ def test_interrupted_it_publishes_nothing_though_all_copies_are_there(
             stop.set()
 
     drive = upon(CopyDone, stop_after_both)
-    assert main(("sync", a_manifest(tmp_path, PUBLISHED)), Environment(clock=clock, drive=drive, stop=stop)) == 130
+    manifest = a_manifest(tmp_path, PUBLISHED.replace("/amis/web", "/amis/web, when: all"))
+    assert main(("sync", manifest), Environment(clock=clock, drive=drive, stop=stop)) == 130
     assert len(ended) == 2
     assert asked(world, "PutParameter") == []
 
@@ -262,3 +263,33 @@ def test_three_passes_make_it_true_and_a_fourth_writes_nothing(
     world.requests.clear()
     assert amicopy("sync", manifest, "--no-wait", "--exit-code").code == 0
     assert writes(world) == []
+
+
+def test_each_id_is_published_while_another_region_still_copies(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    manifest = a_manifest(tmp_path, PUBLISHED)
+    seen: dict[str, str] = {}
+
+    def look(event: Event) -> None:
+        if isinstance(event, CopyStarted) and event.region == WEST:
+            slow(world, 3600)  # what starts from now on
+        if isinstance(event, CopyProgressed):
+            seen.update({region: parameter(region, "/amis/web") for region in (WEST, EAST)})
+
+    ran = driven(capsys, clock, upon(Event, look), "sync", manifest)
+    assert ran.code == 0, ran.err
+    assert seen == {WEST: the_copy(world, WEST).image_id, EAST: ""}
+    assert parameter(EAST, "/amis/web") == the_copy(world, EAST).image_id
+
+
+def test_an_id_that_is_up_to_date_is_published_before_anything_is_copied(
+    world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    source = a_source(world, name="web-1")
+    assert driven(capsys, clock, upon(CopyDone, print), "copy", source.image_id, "--to", WEST).code == 0
+    seen: list[str] = []
+    drive = upon(CopyStarted, lambda _event: seen.append(parameter(WEST, "/amis/web")))
+    ran = driven(capsys, clock, drive, "sync", a_manifest(tmp_path, PUBLISHED))
+    assert (ran.code, seen) == (0, [the_copy(world, WEST).image_id]), ran.err
