@@ -13,7 +13,8 @@ from types import FrameType
 from amicopy.core.errors import Interrupted
 from amicopy.core.parallel import Stop
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))  # Windows has no SIGHUP
 
 
 @contextlib.contextmanager

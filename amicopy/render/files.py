@@ -29,7 +29,7 @@ def write_atomically(path: str | Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             if target.exists():
-                os.fchmod(descriptor, stat.S_IMODE(target.stat().st_mode))
+                temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -68,12 +68,12 @@ def _cannot(path: str | Path, why: str) -> UsageError:
 def _beside(target: Path) -> tuple[int, Path]:
     """Create an empty file in the same directory, so that it can take the target's place; mode as the umask says."""
     temporary = target.with_name(f".amicopy-{secrets.token_hex(8)}")
-    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666), temporary
+    return os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o666), temporary
 
 
 def _is_anothers_link(path: Path) -> bool:
     """Return whether Linux would not follow the link either: proc(5), /proc/sys/fs/protected_symlinks."""
-    if not path.is_symlink():
+    if not path.is_symlink() or not hasattr(os, "geteuid"):  # Windows has no such directories
         return False
     directory = path.parent.stat()
     is_shared = bool(directory.st_mode & stat.S_ISVTX and directory.st_mode & stat.S_IWOTH)

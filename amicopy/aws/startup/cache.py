@@ -51,7 +51,12 @@ def write(name: str, value: Any) -> None:
 
 
 def _directory() -> Path | None:
-    """Return the directory, whether or not it exists; None if the user has no home directory."""
+    """Return the directory, whether or not it exists; None if the user has no home directory.
+
+    None on Windows, too: who may write a file can't be told there as below.
+    """
+    if not hasattr(os, "geteuid"):
+        return None
     configured = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if configured.is_absolute():  # "All paths set in these environment variables must be absolute" (XDG)
         return configured / "amicopy"
