@@ -72,7 +72,8 @@ class VerifyJob:
         """Write what our copies lack and, if ``prunes``, remove their extras; return the verdict afterwards.
 
         Copies that amicopy did not make are left alone unless the request adopts them, and so are the copies of a
-        source that no longer exists. ``told`` is called with each event, ``pruned`` with each removal in words.
+        source that no longer exists or is disabled. ``told`` is called with each event, ``pruned`` with each removal in
+        words.
         """
         if not any(one.can_be_repaired or one.prunable for one in before.copies):
             return before

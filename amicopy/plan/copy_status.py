@@ -19,7 +19,7 @@ class CopyStatus:
     source: Image
     copy: Image
     is_ours: bool = False  # made by amicopy, or adopted: only then it is repaired
-    source_is_gone: bool = False  # it was compared with another copy, and is not repaired
+    source_is_gone: bool = False  # or disabled: it was compared with another copy, and is not repaired
     desired: DesiredCopy | None = None
     missing: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()  # whose permissions these credentials cannot read
@@ -63,12 +63,13 @@ class CopyStatus:
 def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
     """Yield every copy, region by region, compared with its source.
 
-    The copies of a source that is gone are compared with the oldest of them.
+    The copies of a source that is gone or disabled are compared with the oldest of them: EC2 takes a disabled image's
+    permissions away, and the rest of it is not read.
     """
     by_source = {region: copies_by_source(one.copies) for region, one in survey.destinations.items()}
     for source in survey.sources:
         found = {region: some.get(source.reference, NO_COPIES) for region, some in by_source.items()}
-        reference = source if source.owner_id else _oldest(found.values())
+        reference = source if is_comparable(source) else _oldest(found.values())
         for region, destination in survey.destinations.items():
             copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
@@ -89,6 +90,11 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
                     unreadable=tuple(difference.subject for difference in one.missing if not difference.is_known),
                     extras=one.extras,
                 )
+
+
+def is_comparable(source: Image) -> bool:
+    """Return whether the source is there, and tells what its copies should be like."""
+    return bool(source.owner_id) and source.state is ImageState.AVAILABLE
 
 
 def _oldest(found: Iterable[Copies]) -> Image | None:

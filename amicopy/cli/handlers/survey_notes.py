@@ -1,7 +1,9 @@
 """What status and verify write to stderr about a survey."""
 
 from amicopy.cli.terminal import say
+from amicopy.core.models import Image
 from amicopy.jobs.existing_copies import ExistingCopies
+from amicopy.plan.copy_status import is_comparable
 from amicopy.plan.findings import Survey
 from amicopy.render.text import error_lines
 
@@ -11,10 +13,14 @@ def tell_survey(looking: ExistingCopies, survey: Survey, *, quiet: bool) -> None
     if not quiet:
         say(f"note: {note}" for note in survey.notes)
         say(
-            f"note: {source.image_id} is not in {source.region} any more; its copies are compared with each other"
+            f"note: {source.image_id} is {_where(source)}; its copies are compared with each other"
             for source in looking.sources
-            if not source.owner_id
+            if not is_comparable(source)
         )
     for destination in survey.destinations.values():
         if destination.problem:
             say(error_lines(destination.problem))
+
+
+def _where(source: Image) -> str:
+    return f"{source.state} in {source.region}" if source.owner_id else f"not in {source.region} any more"

@@ -418,6 +418,18 @@ def test_copies_of_a_source_that_is_gone_are_not_repaired_by_one_another(amicopy
     assert STRANGER not in the_copy(world, EAST).launch_permissions
 
 
+def test_the_copies_of_a_disabled_source_keep_what_they_have(amicopy: Run, world: World) -> None:
+    """DisableImage takes the source's launch permissions away, and EC2 does not give them back."""
+    source = copied(amicopy, world, to=BOTH)
+    before = {region: _remembered(world, the_copy(world, region)) for region in (WEST, EAST)}
+    world.call("DisableImage", {"ImageId": source.image_id}, region=HOME)
+    world.requests.clear()
+    ran = verify(amicopy, source, "--repair", "--prune", "--yes", places=BOTH)
+    assert (ran.code, writes(world)) == (0, [])
+    assert {region: _remembered(world, the_copy(world, region)) for region in (WEST, EAST)} == before
+    assert f"{source.image_id} is disabled in {HOME}; its copies are compared with each other" in ran.err
+
+
 @pytest.mark.parametrize("change", TAGGED, ids=repr)
 def test_more_tags_are_named_and_are_no_difference(amicopy: Run, world: World, change: Change) -> None:
     source = copied(amicopy, world)
