@@ -84,12 +84,13 @@ def find_targets(
 def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
     """Return every pending copy in one region that amicopy made, and every orphaned snapshot. Reads only.
 
-    The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too.
+    The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too. So can a backup
+    service's copy.
     """
     images = {
         image_id: image
         for image_id, image in ec2.find_all_pending_copies().items()
-        if source_of(image) == image.tags.get(SOURCE_TAG)
+        if source_of(image) == image.tags.get(SOURCE_TAG) and not is_service_copy(image)
     }
     snapshots = ec2.find_all_tagged_snapshots()
     return _targets(images, snapshots, tuple(images), (), ec2, available=False)

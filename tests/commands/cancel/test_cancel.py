@@ -246,6 +246,17 @@ def test_all_pending_spares_a_copy_of_our_copy_that_carries_our_tag(
     assert [image.image_id for image in world.images("eu-west-1")] == [answer["ImageId"]]
 
 
+def test_all_pending_spares_a_backup_services_copy_that_carries_our_tag(
+    amicopy: Run, world: World, source: str, clock: FakeClock
+) -> None:
+    theirs = copied_by_hand(world, world.image("us-east-1", source), "us-west-2")
+    tags = {"amicopy:source": f"us-east-1/{source}", "aws:backup:source-resource": "x"}
+    world.image("us-west-2", theirs).tags = tags
+    clock.advance(1)  # until EC2 shows it
+    assert amicopy("cancel", "--all-pending", "--in", "us-west-2", "--yes").code == 0
+    assert [image.image_id for image in world.images("us-west-2")] == [theirs]
+
+
 def test_an_available_image_that_ec2_records_no_source_for_is_not_removed(
     amicopy: Run, world: World, source: str
 ) -> None:

@@ -33,6 +33,8 @@ class Promises:
         self._known: set[str] = set()
         self._adopted: set[str] = set()
         self.touched_at: dict[str, tuple[str, int]] = {}  # image → who wrote to it last, and when
+        for region in tuple(world.state.images):
+            self._encryption |= {image.image_id: "None None" for image in self._made(region)}
         self.pass_moment()
 
     def pass_moment(self) -> None:
@@ -78,7 +80,8 @@ class Promises:
         """Check one write; those of people are only learned from."""
         made = self._made(seen.region)
         for image in made:
-            self._encryption[image.image_id] = f"{seen.params.get('Encrypted')} {seen.params.get('KmsKeyId')}"
+            params = self._request_of(image).params
+            self._encryption[image.image_id] = f"{params.get('Encrypted')} {params.get('KmsKeyId')}"
         for resource in self._resources(seen):
             self.touched_at[self._image_id_of(resource)] = (seen.actor, self.moment)
         if run is None or not seen.went_well:
@@ -107,6 +110,14 @@ class Promises:
             for snapshot_id in image.snapshot_ids:
                 self._made_for.setdefault(snapshot_id, (region, image.image_id))
         return new
+
+    def _request_of(self, image: Image) -> Seen:
+        """Return the CopyImage, or whatever else, that made an image; its answer may have been lost."""
+        return next(
+            one
+            for one in reversed(self._world.seen)
+            if (one.region, one.at, one.actor) == (image.region, image.created_at, self._world.makers[image.image_id])
+        )
 
     def ours(self, region: str) -> set[str]:
         """Return the images that amicopy may write to: made by it, adopted by it, or given our tag by a person."""
