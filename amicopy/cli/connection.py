@@ -11,7 +11,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import write_failure
 from amicopy.cli.signals import ending_on_interrupt, stopping_on_signals
-from amicopy.cli.terminal import exit_code_of, reported_bug, tell_failure
+from amicopy.cli.terminal import exit_code_of, reported_bug, say, tell_failure
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
 from amicopy.jobs.context import Context
@@ -43,8 +43,13 @@ def run_connected(
             failure, code = error, exit_code_of(error, environment.stop)
         except Exception as error:
             failure, code = reported_bug(error), ExitCode.BUG
-        write_failure(output, failure_document(command, failure, code))
-        return tell_failure(command, failure, code, output.format)
+        write_failure(output, failure_document(command, failure, code), command, failure, code)
+        told = tell_failure(command, failure, code, output.format)
+        if output.github:
+            from amicopy.render.github import failure_annotation
+
+            say([failure_annotation(failure)])
+        return told
 
 
 @contextlib.contextmanager

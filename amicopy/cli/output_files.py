@@ -93,12 +93,21 @@ def write_files(tasks: Iterable[tuple[str, Callable[[], None]]]) -> Sequence[Ami
     return errors
 
 
-def write_failure(output: OutputOptions, document: Mapping[str, Any]) -> None:
-    """Write the document of a run that ended before it had a plan to the requested JSON files.
+def write_failure(
+    output: OutputOptions, document: Mapping[str, Any], command: str, error: AmicopyError, code: ExitCode
+) -> None:
+    """Write the document of a run that ended before it had a plan to the requested JSON files, and to GitHub's.
 
     Other files stay as they were, so that a deployment that reads one does not lose its ids. A file that cannot be
     written is ignored: the failure itself is what the user has to see.
     """
+    if output.github:
+        from amicopy.render import github
+
+        texts = (github.failure_outputs(code), github.failure_summary(command, error))
+        for name, text in zip(_GITHUB, texts, strict=True):
+            with contextlib.suppress(OSError, KeyError):
+                github.append(os.environ[name], text)
     paths = [path for form, path in output.files if form == "json"]
     if not paths:
         return

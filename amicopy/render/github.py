@@ -66,6 +66,24 @@ def summary(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
+def failure_outputs(exit_code: ExitCode) -> str:
+    """Return the same text for a run that ended before it had a plan: there are no ids."""
+    values = {"result": status_name(exit_code), "exit-code": str(int(exit_code)), "amis": "{}"}
+    return "".join(_output(name, value) for name, value in values.items())
+
+
+def failure_summary(command: str, error: AmicopyError) -> str:
+    """Return the Markdown for such a run."""
+    details = "".join(f"- {marked(detail)}\n" for detail in error.details)
+    why = f"{marked(error.why)} {marked(error.next_step)}".strip()
+    return f"### amicopy {command} failed\n\n**{marked(error.what)}** {why}\n\n{details}".rstrip() + "\n"
+
+
+def failure_annotation(error: AmicopyError) -> str:
+    """Return the workflow command that shows the error of such a run."""
+    return _of_error("error", "amicopy", error)
+
+
 def annotations(report: Report) -> list[str]:
     """Return workflow commands, one a line: errors for failures, warnings for best-effort ones, notices for notes.
 

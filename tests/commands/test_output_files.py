@@ -141,6 +141,29 @@ def test_github_is_told_of_ids_results_and_failures(
     assert "::error title=" in ran.err
 
 
+@pytest.mark.parametrize("command", ["copy", "sync", "sync a faulty manifest"])
+def test_what_fails_before_the_plan_is_seen_in_github_too(
+    amicopy: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    paths = {name: tmp_path / name for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    for name, path in paths.items():
+        monkeypatch.setenv(name, str(path))
+    image = f"images: [{{source: {GONE}, from: {HOME}, to: {WEST}}}]\n"
+    text = image if command == "sync" else "images: [{source: nothing, to: mars}]\n"
+    manifest = tmp_path / "amis.yaml"
+    manifest.write_text(text)
+    argv = ("copy", GONE, "--to", WEST) if command == "copy" else ("sync", str(manifest))
+    ran = amicopy(*argv, "--github")
+    assert ran.code in {1, 2}
+    assert "::error title=amicopy" in ran.err
+    said = paths["GITHUB_OUTPUT"].read_text()
+    assert "result<<" in said
+    assert f"\n{ran.code}\n" in said
+    summary = paths["GITHUB_STEP_SUMMARY"].read_text()
+    assert f"### amicopy {argv[0]} failed" in summary
+    assert GONE in summary or "nothing" in summary
+
+
 @pytest.mark.parametrize("missing", ["GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"])
 def test_outside_of_github_it_is_refused(
     amicopy: Run, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: str
