@@ -65,9 +65,11 @@ class ServiceClient:
         """
         started = time.perf_counter()
         self._calls.add(f"{operation} (DryRun)" if parameters.get("DryRun") else operation)
+        request_id = ""
         try:
             method = getattr(self._client, xform_name(operation))
             answer: Mapping[str, Any] = within_limits(partial(method, **parameters))
+            request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
         except NeverEnding as error:
             raise Unreachable(
                 f"{service_name(self._service)} in {self._region} never ends its answer to {operation}.",
@@ -80,9 +82,11 @@ class ServiceClient:
             )
             if ours is None:
                 raise
+            request_id = ours.request_id
             raise ours from error
         finally:
-            log.info("%s %s %.0f ms", operation, self._region, (time.perf_counter() - started) * 1000)
+            elapsed = (time.perf_counter() - started) * 1000
+            log.info("%s %s %.0f ms %s", operation, self._region, elapsed, request_id)
         self._session.is_authenticated = True
         if self._clock is not None and (date := _date_of(answer)):
             self.server_ahead = date - self._clock.now()

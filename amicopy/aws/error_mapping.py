@@ -110,15 +110,17 @@ def our_error(
     match error:
         case ClientError():
             settings = error.response.get("Error", {})
-            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-            return _refusal(
+            metadata = error.response.get("ResponseMetadata", {})
+            refusal = _refusal(
                 operation=operation,
                 service=service,
                 region=region,
                 code=str(settings.get("Code") or ""),
                 message=str(settings.get("Message") or ""),
-                status=int(status),
+                status=int(metadata.get("HTTPStatusCode", 400)),
             )
+            refusal.request_id = str(metadata.get("RequestId") or "")
+            return refusal
         case ParamValidationError():
             return RequestRefused(f"{operation} in {region} cannot be sent.", code="ParamValidation", why=str(error))
         case ResponseParserError():

@@ -47,6 +47,7 @@ class AmicopyError(Exception):
     slug: ClassVar[str] = "failed"
     exit_code: ExitCode = ExitCode.FAILED
     details: tuple[str, ...] = ()  # where one error has several parts, a line for each
+    request_id: str = ""  # AWS's name for the request that it refused, for AWS Support and CloudTrail
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
         super().__init__(without_passwords(what))

@@ -30,7 +30,11 @@ def error_document(error: AmicopyError | None) -> dict[str, Any] | None:
     if error is None:
         return None
     document: dict[str, Any] = {"slug": error.slug, "what": error.what, "why": error.why, "next": error.next_step}
-    return document | {"details": list(error.details)} if error.details else document
+    if error.details:
+        document["details"] = list(error.details)
+    if error.request_id:
+        document["request_id"] = error.request_id
+    return document
 
 
 def envelope(

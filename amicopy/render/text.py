@@ -55,6 +55,8 @@ def error_lines(error: AmicopyError, *, label: str = "error", width: int | None 
         lines += fold(f"  why    {safe(error.why)}", width, indent=9)
     if error.next_step:
         lines += fold(f"  next   {safe(error.next_step)}", width, indent=9)
+    if error.request_id:
+        lines.append(f"  id     AWS request {safe(error.request_id)}")
     return lines
 
 

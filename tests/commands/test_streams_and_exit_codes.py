@@ -570,3 +570,15 @@ def test_the_password_of_an_endpoint_is_neither_said_nor_written(amicopy: Run, w
     assert "***@127.0.0.1:9" in ran.err
     assert "***@127.0.0.1:9" in document.read_text()
     assert "hunter2" not in ran.err + document.read_text()
+
+
+def test_the_request_that_aws_refused_is_named(amicopy: Run, world: World) -> None:
+    """AWS Support and CloudTrail know it by its id."""
+    source = a_source(world)
+    order(world, "CopyImage=error:400 InvalidRequest: no")
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--output", "json", "-v", "--no-preflight")
+    request = row(ran, WEST)["error"]["request_id"]
+    assert request
+    assert f"  id     AWS request {request}\n" in ran.err
+    [call] = [text for text in ran.err.splitlines() if text.startswith("aws    CopyImage")]
+    assert call.endswith(request)
