@@ -86,8 +86,8 @@ def copy(
     - ``image_ids``: one id or several. ``source_region``: their region; by default the session's.
     - ``to``: regions; ``all`` and patterns such as ``eu-*`` match enabled regions; ``exclude`` removes some.
     - ``best_effort``: destinations that may fail without failing the run.
-    - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``. By default the
-      source's name, and a description that says where the image was copied from.
+    - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``, in a description
+      also ``{description}``. By default the source's name, and a description that says where it was copied from.
     - ``tags``: added to the copies and their snapshots; they override the source's. ``carry_tags=False``: don't copy
       the source's tags.
     - ``share``: account ids, ARNs of organizations or organizational units, or ``public``, instead of those the source

@@ -1,6 +1,6 @@
 """Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ from amicopy.core.durations import completion_from, deprecation_from, length_fro
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
-from amicopy.core.templates import template_problem
+from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -132,13 +132,13 @@ class NameTemplate(click.ParamType[str]):
 
 
 class DescriptionTemplate(click.ParamType[str]):
-    """A description, in which the same fields are replaced."""
+    """A description, in which the same fields are replaced, and {description}, the source's."""
 
     name = "template"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the template, or fail with what is wrong with it."""
-        _check(self, value, description_problem, param, ctx)
+        _check(self, value, description_problem, param, ctx, DESCRIPTION_FIELDS)
         return str(value)
 
 
@@ -148,8 +148,9 @@ def _check(
     problem_of: Callable[[str], str],
     param: click.Parameter | None,
     ctx: click.Context | None,
+    fields: Sequence[str] = FIELDS,
 ) -> None:
-    if problem := template_problem(value, problem_of):
+    if problem := template_problem(value, problem_of, fields):
         kind.fail(f"{problem}.", param, ctx)
 
 

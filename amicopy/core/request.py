@@ -10,7 +10,7 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
-from amicopy.core.templates import template_problem
+from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 
 
 class Protection(StrEnum):
@@ -125,11 +125,11 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
     """Yield everything that contradicts itself or breaks a rule of EC2's."""
     for image_id in request.image_ids:
         yield from _unless_raised(check_image_id, image_id, "image_ids")
-    for name, template, problem_of in (
-        ("name", request.name, name_problem),
-        ("description", request.description or "", description_problem),
+    for name, template, problem_of, fields in (
+        ("name", request.name, name_problem, FIELDS),
+        ("description", request.description or "", description_problem, DESCRIPTION_FIELDS),
     ):
-        if template and (problem := template_problem(template, problem_of)):
+        if template and (problem := template_problem(template, problem_of, fields)):
             yield RequestProblem((name,), problem)
     if own := sorted(OWN_TAGS & request.tags.keys()):
         yield RequestProblem(("tags",), f"amicopy sets {own[0]!r} itself, to record where a copy comes from")

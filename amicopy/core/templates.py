@@ -1,18 +1,21 @@
 """Names and descriptions as templates: ``{name} {source_id} {source_region} {region} {date}``.
 
+In a description, ``{description}`` is the source's.
+
 Nothing else of Python's format language is allowed: a template is data, never code.
 """
 
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 _DAY = r"\d{4}-\d{2}-\d{2}"
 FIELDS = ("name", "source_id", "source_region", "region", "date")
+DESCRIPTION_FIELDS = (*FIELDS, "description")
 
 
-def check_template(template: str) -> None:
-    """Check that ``template`` uses known fields only.
+def check_template(template: str, fields: Sequence[str] = FIELDS) -> None:
+    """Check that ``template`` uses these fields only.
 
     Raises:
         ValueError: with what is wrong and which fields there are.
@@ -22,23 +25,23 @@ def check_template(template: str) -> None:
     except ValueError as error:
         raise ValueError(f"{template!r} is not a valid template: {error}; write {{{{ for a brace") from error
     for _, field, spec, conversion in parts:
-        if field in FIELDS and (spec or conversion):
+        if field in fields and (spec or conversion):
             raise ValueError(
                 f"{template!r} formats {{{field}}}, and templates only put values in: write {{{field}}} alone"
             )
-        if field is not None and field not in FIELDS:
-            known = " ".join("{" + name + "}" for name in FIELDS)
+        if field is not None and field not in fields:
+            known = " ".join("{" + name + "}" for name in fields)
             raise ValueError(f"{{{field}}} in {template!r} is an unknown field; the fields are {known}")
 
 
-def template_problem(template: str, problem_of: Callable[[str], str]) -> str:
+def template_problem(template: str, problem_of: Callable[[str], str], fields: Sequence[str] = FIELDS) -> str:
     """Return what is wrong with a template, or an empty string.
 
     ``problem_of`` has EC2's rules for the text. A template without fields is that text already; the others are checked
     once they are filled in.
     """
     try:
-        check_template(template)
+        check_template(template, fields)
     except ValueError as error:
         return str(error)
     return "" if "{" in template else problem_of(template)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from amicopy.core.destination import Destination
+from amicopy.core.ec2_rules import as_description
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
@@ -27,6 +28,7 @@ def desired_copy(source: Image, request: CopyRequest, *, destination: Destinatio
         "source_region": source.region,
         "region": destination.region,
         "date": now.strftime("%Y-%m-%d"),
+        "description": as_description(source.description),
     }
     if source.is_foreign and request.carry_tags:
         draft.notes.append(f"{source.image_id} belongs to account {source.owner_id}, and EC2 shows its tags only there")

@@ -75,8 +75,8 @@ def command(environment: Environment, /, **options: Any) -> int:
     snapshot permissions and deprecation date. Running the same command again continues: it waits for pending copies,
     completes and repairs existing ones, and writes nothing if everything is up to date.
 
-    Use - as AMI to read the ids from stdin. Templates can contain {name} {source_id} {source_region} {region} {date};
-    an existing copy whose name differs only in {date} is up to date.
+    Use - as AMI to read the ids from stdin. Templates can contain {name} {source_id} {source_region} {region} {date},
+    descriptions {description}, too; an existing copy whose name differs only in {date} is up to date.
 
     \b
     Examples:

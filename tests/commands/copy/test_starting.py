@@ -1088,3 +1088,15 @@ def test_of_a_source_with_50_tags_a_pending_copy_is_joined(amicopy: Run, world: 
     ran = amicopy("copy", source.image_id, "--to", WEST, "--description", "other words")
     assert "is already being copied" in ran.err
     assert len(world.images(WEST)) == 1
+
+
+def test_the_source_s_description_can_be_kept(amicopy: Run, world: World) -> None:
+    source = a_source(world, description="the web server")
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--description", "{description}")
+    assert (ran.code, the_copy(world, WEST).description) == (0, "the web server"), ran.err
+    world.requests.clear()
+    again = amicopy("copy", source.image_id, "--to", WEST, "--description", "{description}")
+    assert (again.code, writes(world)) == (0, [])
+    refused = amicopy("copy", source.image_id, "--to", WEST, "--name", "{description}")
+    assert refused.code == 2
+    assert "{description} in '{description}' is an unknown field" in refused.err
