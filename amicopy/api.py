@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from amicopy.aws.session import AwsSession, Session, session_for
-from amicopy.core.errors import AmicopyError, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
@@ -29,6 +29,9 @@ __all__ = [
     "CopyJob",
     "CopyRequest",
     "Event",
+    "ExitCode",
+    "ImageNotFound",
+    "ManifestInvalid",
     "Plan",
     "Principal",
     "Protection",
@@ -39,6 +42,7 @@ __all__ = [
     "StatusResult",
     "SyncJob",
     "SyncResult",
+    "UsageError",
     "VerifyJob",
     "VerifyResult",
     "cancel",
@@ -107,6 +111,7 @@ def copy(
         UsageError: the arguments contradict each other or break a rule of EC2's, or a region doesn't exist. AWS was not
             called.
         AmicopyError: nothing could be planned: no credentials, no such AMI, or no permission to read.
+        TypeError: an argument has another type than is documented.
     """
     request = CopyRequest(
         image_ids=_listed(image_ids),
@@ -116,12 +121,12 @@ def copy(
         best_effort=split_names(_listed(best_effort)),
         name=name,
         description=description,
-        tags=dict(tags or {}),
+        tags=_mapping("tags", tags),
         carry_tags=carry_tags,
         carry_permissions=carry_permissions,
         share=None if share is None else _principals(_listed(share)),
         encrypt=encrypt,
-        kms_keys=dict(kms_keys or {}),
+        kms_keys=_mapping("kms_keys", kms_keys),
         complete_within=complete_within,
         carry_deprecation=carry_deprecation,
         adopt=adopt,
@@ -279,6 +284,12 @@ def _principals(texts: Iterable[str]) -> frozenset[Principal]:
         return frozenset(map(Principal.parse, texts))
     except ValueError as error:
         raise UsageError(f"share: {error}.") from error
+
+
+def _mapping(name: str, given: Mapping[str, str] | None) -> dict[str, str]:
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(f"{name} has to be a mapping, not {type(given).__name__}")
+    return dict(given or {})
 
 
 def _listed(texts: str | Iterable[str]) -> tuple[str, ...]:

@@ -19,7 +19,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     )
     return {
         "exit_code": int(report.exit_code()),
-        "copies": {outcome.region: outcome.image_id for outcome in report.outcomes if outcome.is_well},
-        "left": [outcome.region for outcome in report.left_behind],
-        "failed": {outcome.region: str(outcome.error) for outcome in report.outcomes if outcome.error},
+        "copies": [
+            {"source": outcome.source_id, "region": outcome.region, "image": outcome.image_id}
+            for outcome in report.outcomes
+            if outcome.is_well
+        ],
+        "left": [{"source": outcome.source_id, "region": outcome.region} for outcome in report.left_behind],
+        "failed": [
+            {"source": outcome.source_id, "region": outcome.region, "error": str(outcome.error)}
+            for outcome in report.outcomes
+            if outcome.error
+        ],
     }

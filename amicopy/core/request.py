@@ -46,6 +46,19 @@ class CopyRequest:
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 
+    def __post_init__(self) -> None:
+        """Check the types of what programs get wrong most easily.
+
+        Raises:
+            TypeError: one is wrong.
+        """
+        for name, kind in (("complete_within", timedelta), ("deprecate_after", timedelta), ("protect", Protection)):
+            check_type(name, getattr(self, name), kind, optional=True)
+        for name in ("tags", "kms_keys"):
+            for key, value in getattr(self, name).items():
+                check_type(f"a key of {name}", key, str)
+                check_type(f"{name}[{key!r}]", value, str)
+
     def key_for(self, region: str) -> str:
         """Return the KMS key for ``region`` as it was written, or an empty string."""
         return self.kms_keys.get(region, self.kms_keys.get("", ""))
@@ -64,6 +77,16 @@ class CopyRequest:
     def encrypts(self) -> bool:
         """The request encrypts the copies."""
         return self.encrypt or bool(self.kms_keys)
+
+
+def check_type(name: str, value: object, kind: type, *, optional: bool = False) -> None:
+    """Check one argument of the Python API.
+
+    Raises:
+        TypeError: it has another type.
+    """
+    if not isinstance(value, kind) and not (optional and value is None):
+        raise TypeError(f"{name} has to be of type {kind.__name__}, not {type(value).__name__}")
 
 
 # How each front end writes a field of the request; fields that are not listed are written as they are.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from amicopy.core.ec2_rules import MOST_IN_PROGRESS
+from amicopy.core.request import check_type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,3 +18,11 @@ class RunOptions:
     cancel_interrupted: bool = False  # when stopped, remove every copy that this run started
     most_in_flight: int = MOST_IN_PROGRESS  # concurrent copies per region
     progress: timedelta | None = None  # how often the progress of snapshots is read; None: never
+
+    def __post_init__(self) -> None:
+        """Check the type of ``timeout``: a number would be taken for one only after the survey.
+
+        Raises:
+            TypeError: it is no timedelta.
+        """
+        check_type("timeout", self.timeout, timedelta)

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,3 +143,31 @@ def test_a_faulty_manifest_is_raised_with_its_faults(world: World, context: amic
     with pytest.raises(OSError, match="nowhere"):
         amicopy.sync(tmp_path / "nowhere.yaml", context=context)
     assert world.requests == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tags": {"a": 1}}, r"tags\['a'\] has to be of type str, not int"),
+        ({"tags": ["a"]}, "tags has to be a mapping, not list"),
+        ({"kms_keys": "alias/x"}, "kms_keys has to be a mapping, not str"),
+        ({"protect": True}, "protect has to be of type Protection, not bool"),
+        ({"complete_within": 60}, "complete_within has to be of type timedelta, not int"),
+        ({"deprecate_after": 30}, "deprecate_after has to be of type timedelta, not int"),
+    ],
+)
+def test_a_wrong_type_is_named(world: World, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        amicopy.copy(a_source(world).image_id, to=WEST, **arguments)
+    assert world.requests == []
+
+
+def test_a_timeout_without_a_unit_is_refused() -> None:
+    with pytest.raises(TypeError, match="timeout has to be of type timedelta, not int"):
+        amicopy.RunOptions(timeout=60)  # type: ignore[arg-type]
+
+
+def test_what_the_functions_raise_can_be_imported() -> None:
+    assert issubclass(amicopy.ImageNotFound, amicopy.AmicopyError)
+    assert issubclass(amicopy.ManifestInvalid, amicopy.UsageError)
+    assert amicopy.ExitCode is ExitCode

@@ -201,4 +201,4 @@ def test_the_python_shown_runs(amicopy: Run, world: World, capsys: pytest.Captur
         r"^```python\n(import .*?)^```$", (ROOT / "docs/python.md").read_text(), re.DOTALL | re.MULTILINE
     )
     exec(program[0], {})
-    assert re.fullmatch(r"(?:(us-west-2|eu-west-1) ami-[0-9a-f]{17} done\n){2}", capsys.readouterr().out)
+    assert re.fullmatch(r"(?:(us-west-2|eu-west-1) ami-[0-9a-f]{17} unchanged\n){2}", capsys.readouterr().out)

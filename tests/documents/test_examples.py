@@ -181,11 +181,13 @@ def test_the_lambda_function_starts_then_completes_then_has_nothing_left(here: P
     spec.loader.exec_module(module)
     event = {"images": [AMI], "from": "us-east-1", "to": ["us-west-2", "eu-west-1"]}
     first = module.handler(event, None)
-    assert (first["exit_code"], first["left"], first["copies"]) == (0, event["to"], {})
+    assert (first["exit_code"], first["copies"]) == (0, [])
+    assert first["left"] == [{"source": AMI, "region": region} for region in event["to"]]
     clock.advance(60)
     second = module.handler(event, None)
-    assert (second["exit_code"], second["left"], second["failed"]) == (0, [], {})
-    assert json.loads(json.dumps(second))["copies"].keys() == set(event["to"])
+    assert (second["exit_code"], second["left"], second["failed"]) == (0, [], [])
+    copies = json.loads(json.dumps(second))["copies"]
+    assert [(one["source"], one["region"]) for one in copies] == [(AMI, region) for region in event["to"]]
 
 
 def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
