@@ -12,6 +12,7 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
+from amicopy.render.formats import RUN_FORMATS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -166,10 +167,22 @@ class NameList(click.ParamType[str]):
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """Return click's option, which its ``AMICOPY_…`` variable sets as well."""
+    """Return click's option, which its ``AMICOPY_…`` variable sets as well.
+
+    Not ``--yes``: a variable that somebody has set once is no answer to a question.
+    """
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "AMICOPY_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, **settings)
+    return click.option(*names, envvar=None if long == "--yes" else variable, **settings)
+
+
+class _OutputOption(click.Option):
+    """``--output``, whose variable is for all commands: a format that this one does not have is not meant for it."""
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        value = super().value_from_envvar(ctx)
+        formats = self.type.choices if isinstance(self.type, click.Choice) else ()
+        return value if value in formats or value not in RUN_FORMATS else None
 
 
 def stacked(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -217,6 +230,7 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
     return stacked(
         option(
             "--output",
+            cls=_OutputOption,
             type=click.Choice(formats),
             default=formats[0],
             show_default=True,

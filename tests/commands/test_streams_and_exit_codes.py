@@ -582,3 +582,24 @@ def test_the_request_that_aws_refused_is_named(amicopy: Run, world: World) -> No
     assert f"  id     AWS request {request}\n" in ran.err
     [call] = [text for text in ran.err.splitlines() if text.startswith("aws    CopyImage")]
     assert call.endswith(request)
+
+
+def test_a_format_from_the_environment_that_a_command_lacks_is_not_meant_for_it(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = a_source(world)
+    monkeypatch.setenv("AMICOPY_OUTPUT", "tfvars")
+    copied = amicopy("copy", source.image_id, "--to", WEST)
+    assert f'"{WEST}" = "{the_copy(world, WEST).image_id}"' in copied.out
+    assert amicopy("status", source.image_id, "--in", WEST).code == 0
+    monkeypatch.setenv("AMICOPY_OUTPUT", "nonsense")
+    assert amicopy("status", source.image_id, "--in", WEST).code == 2
+
+
+def test_no_variable_answers_a_question(amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    monkeypatch.setenv("AMICOPY_YES", "1")
+    ran = amicopy("cancel", source.image_id, "--in", WEST, "--available")
+    assert (ran.code, len(world.images(WEST))) == (2, 1)
+    assert "Cannot ask for confirmation without a terminal" in ran.err

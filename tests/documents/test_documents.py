@@ -128,12 +128,13 @@ def test_the_list_of_commands_says_what_each_says_itself() -> None:
         assert COMMANDS[name][1] == (command.help or "").split("\n")[0]
 
 
-def test_every_option_can_be_set_by_a_variable() -> None:
+def test_every_option_but_yes_can_be_set_by_a_variable() -> None:
     for _, command in commands():
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 long = next(name for name in parameter.opts if name.startswith("--"))
-                assert parameter.envvar == "AMICOPY_" + long[2:].replace("-", "_").upper()
+                variable = "AMICOPY_" + long[2:].replace("-", "_").upper()
+                assert parameter.envvar == (None if long == "--yes" else variable)
 
 
 def test_every_option_says_what_it_does() -> None:
