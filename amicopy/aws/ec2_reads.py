@@ -54,6 +54,7 @@ class Ec2Reads:
         self.region = region
         self.records_lineage = True  # until EC2 there says that it does not know the filter
         used = clock or SystemClock()
+        self._session = session
         self._call = ServiceClient(session, "ec2", region, calls, used)
         self._paces = {operation: Pace(used, rate) for operation, rate in RATES.items()}
 
@@ -250,11 +251,13 @@ class Ec2Reads:
     def describe_regions(self) -> dict[str, Region]:
         """Return every region of this partition, by name, and whether the account has it enabled.
 
-        AWS: EC2 DescribeRegions with AllRegions.
+        AWS: EC2 DescribeRegions with AllRegions; moto lists other partitions, too.
         """
         answer = self._call("DescribeRegions", AllRegions=True)
         regions = (region_from(item) for item in answer.get("Regions", ()))
-        return {region.name: region for region in regions}
+        partitions = self._session.partitions
+        own = partitions.get(self.region)
+        return {region.name: region for region in regions if partitions.get(region.name, own) == own}
 
     def launch_permissions(self, image_id: str) -> frozenset[Principal]:
         """Return who may launch the AMI.

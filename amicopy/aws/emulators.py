@@ -49,7 +49,7 @@ def may_pass(error: Exception) -> bool:
 def not_implemented(operation: str, service_name: str, region: str, why: str) -> OperationNotImplemented:
     """Return the error about an operation that what answers in AWS's place doesn't have."""
     return OperationNotImplemented(
-        f"What answers as {service_name} in {region} cannot do {operation}.",
+        f"{service_name} in {region} cannot answer {operation}.",
         why=why,
         next_step="Leave out what needs it, or test against amicopy's sandbox: amicopy sandbox",
     )
