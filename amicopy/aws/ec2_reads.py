@@ -18,7 +18,7 @@ from amicopy.aws.responses import (
 )
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock, SystemClock
-from amicopy.core.errors import ImageNotFound, RequestRefused, SnapshotNotFound, Unreachable
+from amicopy.core.errors import ImageNotFound, OperationNotImplemented, RequestRefused, SnapshotNotFound, Unreachable
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Principal, Region, Snapshot
 from amicopy.core.progress import destination_of
 from amicopy.core.rate_limit import RATES, Pace
@@ -54,6 +54,7 @@ class Ec2Reads:
         self.region = region
         self.records_lineage = True  # until EC2 there says that it does not know the filter
         used = clock or SystemClock()
+        self._session = session
         self._call = ServiceClient(session, "ec2", region, calls, used)
         self._paces = {operation: Pace(used, rate) for operation, rate in RATES.items()}
 
@@ -111,20 +112,22 @@ class Ec2Reads:
     def find_lineage_copies(self, source_region: str, image_ids: Sequence[str]) -> dict[str, Image]:
         """Return this account's AMIs that EC2 says were made from these sources, by whatever tool.
 
-        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage. Some partitions and
-        emulators do not know the filter: nothing is found there, and from then on the source in our tag is taken for
-        the one that EC2 records.
+        EC2 records it since November 2024 (botocore 1.35.60); older copies have no lineage. Some partitions do not
+        know the filter, and moto does not implement it: nothing is found there, and from then on the source in our
+        tag is taken for the one that EC2 records.
 
         AWS: EC2 DescribeImages.
         """
         place = {"Name": "source-image-region", "Values": [source_region]}
         try:
             return self._images("source-image-id", image_ids, also=[place], Owners=["self"])
+        except OperationNotImplemented:
+            self.records_lineage = False
         except RequestRefused as error:
             if error.code != "InvalidParameterValue" or "source-image" not in error.why:
                 raise
             self.records_lineage = False
-            return {}
+        return {}
 
     def find_named_images(
         self,
@@ -248,11 +251,13 @@ class Ec2Reads:
     def describe_regions(self) -> dict[str, Region]:
         """Return every region of this partition, by name, and whether the account has it enabled.
 
-        AWS: EC2 DescribeRegions with AllRegions.
+        AWS: EC2 DescribeRegions with AllRegions; moto lists other partitions, too.
         """
         answer = self._call("DescribeRegions", AllRegions=True)
         regions = (region_from(item) for item in answer.get("Regions", ()))
-        return {region.name: region for region in regions}
+        partitions = self._session.partitions
+        own = partitions.get(self.region)
+        return {region.name: region for region in regions if partitions.get(region.name, own) == own}
 
     def launch_permissions(self, image_id: str) -> frozenset[Principal]:
         """Return who may launch the AMI.

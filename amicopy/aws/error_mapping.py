@@ -24,6 +24,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from amicopy.aws.configuration import configuration_error
+from amicopy.aws.emulators import failure_of_emulator, not_implemented
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.errors import (
     AccessDenied,
@@ -69,6 +70,7 @@ _REJECTED = {
     "PendingVerification",
 }
 _OUR_REGION_OR_KEYS = "AuthFailure"
+_NOT_IMPLEMENTED = 501  # LocalStack's answer to what it lacks; EC2's own failures are 500 and 503
 _SERVER = {"InternalError", "InternalFailure", "Unavailable", "ServiceUnavailable"}
 _NO_CREDENTIALS = (
     NoCredentialsError,
@@ -139,7 +141,8 @@ def our_error(
             return no_credentials(str(error))
         case BotoCoreError():
             return configuration_error(error)
-    return None
+    failure = failure_of_emulator(error)
+    return not_implemented(operation, service_name(service), region, failure) if failure else None
 
 
 def service_name(service: str) -> str:
@@ -197,6 +200,8 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             why=message,
             next_step="Check them with: aws sts get-caller-identity. Check this machine's clock, too.",
         )
+    if status == _NOT_IMPLEMENTED:
+        return not_implemented(operation, service_name(service), region, f"{code}: {message}")
     if code in _SERVER or status >= 500:
         return Unreachable(
             f"{service_name(service)} in {region} failed to answer {operation}.", why=f"{code}: {message}"

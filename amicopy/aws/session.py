@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError
 
 from amicopy.aws.configuration import client_error, configuration_error
 from amicopy.aws.credentials import load_credentials
+from amicopy.aws.emulators import raise_for_error_page
 from amicopy.aws.startup.handlers import SERVICES
 from amicopy.aws.startup.sessions import botocore_session, client_settings, stock_botocore
 from amicopy.aws.startup.tls import SharedTlsContext
@@ -156,6 +157,7 @@ class Session:
             client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=self._config)
         except (BotoCoreError, ValueError, OSError) as error:
             raise client_error(error, self._session, service, self._endpoint_url) from error
+        client.meta.events.register("before-parse", raise_for_error_page)
         if self._tls:
             self._tls.apply_to(client)
         return client

@@ -215,6 +215,15 @@ class RequestRefused(AmicopyError):
         self.code = code
 
 
+class OperationNotImplemented(RequestRefused):
+    """What answers in AWS's place, such as moto, does not have the operation, a filter, or fails at it."""
+
+    slug = "not-implemented"
+
+    def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
+        super().__init__(what, code="NotImplemented", why=why, next_step=next_step)
+
+
 class NoRoom(AmicopyError):
     """As many copies are in progress as EC2 allows; worth repeating once some have ended."""
 

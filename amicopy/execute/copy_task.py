@@ -138,6 +138,9 @@ class CopyTask:
             copy = yield from self._available()
         except DeadImage as error:
             raise self._vanished() from error
+        return (yield from self._with_details(copy))
+
+    def _with_details(self, copy: Image) -> Work[Image]:
         read = partial(with_details, self._ec2, copy, self.row.desired)
         return (yield from persist(flapping(self._clock), read))
 
@@ -165,7 +168,10 @@ class CopyTask:
                     check_alive(self._ec2, self.image_id)
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
-                return self._as_created((yield from self._available()))
+                copy = yield from self._available()
+                if self.row.desired.tags.items() <= copy.tags.items():
+                    return self._as_created(copy)
+                return (yield from self._with_details(copy))  # moto ignores the tags that CopyImage is to set
             except _MadeMeanwhile as made:
                 self.image_id = made.image_id
                 return (yield from self._joined())

@@ -6,7 +6,14 @@ from functools import partial
 from typing import Any
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AccessDenied, ImageNotFound, ImageUnavailable, NotOwner, SnapshotNotFound
+from amicopy.core.errors import (
+    AccessDenied,
+    ImageNotFound,
+    ImageUnavailable,
+    NotOwner,
+    OperationNotImplemented,
+    SnapshotNotFound,
+)
 from amicopy.core.lineage import FAILED_STATES
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, run_all
@@ -88,7 +95,7 @@ def read_launch_permissions(ec2: Ec2, image_id: str) -> frozenset[Principal] | N
     """Return who may launch the AMI; None where that is not ours to read."""
     try:
         return ec2.launch_permissions(image_id)
-    except (NotOwner, AccessDenied, ImageNotFound, ImageUnavailable):
+    except (NotOwner, AccessDenied, ImageNotFound, ImageUnavailable, OperationNotImplemented):
         return None
 
 
@@ -96,7 +103,7 @@ def read_volume_permissions(ec2: Ec2, snapshot_id: str) -> frozenset[Principal] 
     """Return who may create volumes from the snapshot; None where that is not ours to read."""
     try:
         return ec2.volume_permissions(snapshot_id)
-    except (NotOwner, AccessDenied, SnapshotNotFound):
+    except (NotOwner, AccessDenied, SnapshotNotFound, OperationNotImplemented):
         return None
 
 
@@ -109,5 +116,5 @@ def read_uefi_data(ec2: Ec2, image: Image) -> str | None:
         return None
     try:
         return ec2.uefi_data(image.image_id)
-    except (NotOwner, AccessDenied, ImageNotFound, ImageUnavailable):
+    except (NotOwner, AccessDenied, ImageNotFound, ImageUnavailable, OperationNotImplemented):
         return None

@@ -10,7 +10,14 @@ from typing import TypeVar
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
-from amicopy.core.errors import AccessDenied, AmicopyError, KeyNotFound, Throttled, Unreachable
+from amicopy.core.errors import (
+    AccessDenied,
+    AmicopyError,
+    KeyNotFound,
+    OperationNotImplemented,
+    Throttled,
+    Unreachable,
+)
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
@@ -104,6 +111,9 @@ class _Reader:
             return self._made(what, partial(self._retry, call))
         except AccessDenied as error:
             self.notes.append(f"{error.action} is not allowed in {self._ec2.region}, so it could not be looked at")
+            return None
+        except OperationNotImplemented as error:
+            self.notes.append(f"{error.what.rstrip('.')}, so it could not be looked at")
             return None
 
     def read_if_reachable(self, what: str, call: Callable[[], _Read]) -> _Read | None:

@@ -25,6 +25,7 @@ HOMES = {
     "moto": {"sandbox/http/moto_adapter"},
     "werkzeug": {"sandbox/http"},
     "flask": {"sandbox/http"},
+    "pytest": {"sandbox/pytest_plugin"},
     "botocore": {"aws", "sandbox/http"},
     "boto3": set[str](),
     "tenacity": {"core/retries"},

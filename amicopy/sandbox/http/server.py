@@ -214,6 +214,10 @@ class _Handler(WSGIRequestHandler):
     wbufsize = -1
     disable_nagle_algorithm = True
 
+    def version_string(self) -> str:
+        """Return the Server header: EC2's own, not werkzeug's, which moto's server sends."""
+        return "AmazonEC2"
+
     def date_time_string(self, timestamp: float | None = None) -> str:
         """Return the Date header: the time of the simulated EC2, as real AWS sends its own."""
         return format_datetime(self.server.dispatcher.world.state.clock.now(), usegmt=True)

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import botocore.session
 import pytest
@@ -47,6 +47,7 @@ class OneClient:
     """A session that has one client for everything, and knows what it was asked for."""
 
     is_authenticated = False
+    partitions: ClassVar = {"eu-west-1": "aws", "us-east-1": "aws", "us-gov-west-1": "aws-us-gov"}
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -217,6 +218,7 @@ def test_regions_are_all_regions_enabled_or_not(stub: StubbedEc2, ec2: Ec2) -> N
         "Regions": [
             {"RegionName": "us-east-1", "OptInStatus": "opt-in-not-required"},
             {"RegionName": "af-south-1", "OptInStatus": "not-opted-in"},
+            {"RegionName": "us-gov-west-1", "OptInStatus": "opt-in-not-required"},  # moto lists all partitions
         ]
     }
     stub.answers("describe_regions", answer, AllRegions=True)

@@ -32,6 +32,7 @@ from amicopy.core.errors import (
     ImageUnavailable,
     NoRoom,
     NotOwner,
+    OperationNotImplemented,
     OperationNotPermitted,
     RequestRefused,
     SnapshotInUse,
@@ -207,6 +208,8 @@ SEEN: list[tuple[str, str, str, int, type[AmicopyError]]] = [
     ("CopyImage", "InternalError", "An internal error has occurred", 500, Unreachable),
     ("CopyImage", "Unavailable", "The server is overloaded", 503, Unreachable),
     ("CopyImage", "502", "Bad Gateway", 502, Unreachable),
+    # LocalStack
+    ("GetEbsDefaultKmsKeyId", "InternalFailure", "API action not yet implemented", 501, OperationNotImplemented),
     ("CopyImage", "SomethingNew", "Never seen before.", 400, RequestRefused),
 ]
 
