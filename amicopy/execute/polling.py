@@ -47,6 +47,11 @@ class Forecast:
         self._elapsed, self._percent = elapsed, percent
         self._ends_at = now + elapsed * ((100 - percent) / percent) if keeps_pace else None
 
+    @property
+    def ends_at(self) -> datetime | None:
+        """When the copy will end; None where its progress does not tell."""
+        return self._ends_at
+
     def tick(self, now: datetime) -> timedelta:
         """Return how long to wait before the next look at this copy.
 

@@ -19,7 +19,7 @@ def write_targets(targets: Sequence[Target], output: str) -> None:
     """Write ``REGION RESOURCE VERDICT`` for each image and each snapshot, as lines or as a table."""
     rows = [row for target in targets if target.state is not TargetState.KEEP for row in _verdicts(target)]
     if output == "table":
-        print_table(["region", "resource", "verdict"], rows)
+        print_table("", ["region", "resource", "verdict"], rows)
     else:
         write_lines(" ".join(row) for row in rows)
 

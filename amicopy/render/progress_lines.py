@@ -24,8 +24,9 @@ from amicopy.core.events import (
 )
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
+from amicopy.render.states import STATES, progress_counts
 from amicopy.render.streams import write_stderr
-from amicopy.render.text import counted, duration, safe
+from amicopy.render.text import duration, safe
 
 HEARTBEAT = timedelta(minutes=1)
 
@@ -134,16 +135,15 @@ def event_words(event: Event) -> str:
 
 
 def heartbeat_words(report: Report, now: datetime) -> str:
-    """Return how many copies have ended and how far the others are."""
-    done = sum(outcome.ended for outcome in report.outcomes)
+    """Return how many copies are where, and how far those are that have not ended."""
+    counts = ", ".join(words for words, _ in progress_counts(report.outcomes))
     going = [outcome for outcome in report.outcomes if not outcome.ended]
     shown = ", ".join(_how_far(outcome) for outcome in going[:6])
     more = f" and {len(going) - 6} more" if len(going) > 6 else ""
-    since = duration(now - report.started_at)
-    return f"{done} of {counted(len(report.outcomes), 'copy', 'copies')} ended after {since}; copying: {shown}{more}"
+    return f"{counts} after {duration(now - report.started_at)}{': ' if shown else ''}{shown}{more}"
 
 
 def _how_far(outcome: Outcome) -> str:
-    if outcome.state is State.COMPLETING:
-        return f"{outcome.region} applying tags and permissions"
-    return outcome.region if outcome.percent is None else f"{outcome.region} {outcome.percent} %"
+    if outcome.state is State.COPYING:
+        return outcome.region if outcome.percent is None else f"{outcome.region} {outcome.percent} %"
+    return f"{outcome.region} {STATES[outcome.state].running}"

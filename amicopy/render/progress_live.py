@@ -1,25 +1,28 @@
-"""Progress on a terminal: a table with a bar per copy, or per region if there are too many, redrawn in place."""
+"""Progress on a terminal: a line per copy, or per region if there are too many, redrawn in place."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from amicopy.core.clock import Clock
-from amicopy.core.events import Event
+from amicopy.core.destination import Key
+from amicopy.core.events import CopyQueued, Event
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.progress_lines import ENDING
-from amicopy.render.states import STATES
-from amicopy.render.text import counted, duration, safe
+from amicopy.render.states import STATES, counts_by_state, progress_counts, state_words
+from amicopy.render.text import cell_width, duration, safe
+from amicopy.render.time_left import copy_time_left, run_time_left, time_left_words
 
-_STYLES = {"good": "green", "bad": "bold red"}  # by tone
+_STYLES = {"good": "green", "bad": "bold red"}  # by tone; nothing else has a color but the bars
 _MANY = 500
-_ENDED_BADLY_FIRST = sorted(State, key=lambda state: STATES[state].tone != "bad")
+_GAP = "  "
+_BAR_WIDTHS = 8, 24
+_TOOK_WIDTH = len("12 min 05 s")
+_BAR, _ASCII_BAR = ("━", "─"), ("#", "-")  # done and not done
+_WITHOUT_BAR = {State.FAILED, State.REFUSED, State.QUEUED}  # a reason takes its place
 
 
 class _Screen(Console):
@@ -31,81 +34,125 @@ class _Screen(Console):
 
 
 class LiveView:
-    """A redrawn table on stderr."""
+    """Lines on stderr that are redrawn: failures first, the others in the plan's order, and a summary."""
 
     def __init__(self, report: Report, clock: Clock, stop: Stop) -> None:
         self._report = report
         self._stop = stop
         self._clock = clock
+        self._closed = False
+        self._queued_because: dict[Key, str] = {}
         self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
-        # To draw thousands takes 10 ms and more, and they are counted by region, where nothing pulses.
+        # To draw thousands takes 10 ms and more, and they are counted by region.
         often = 4 if len(report.by_key) < _MANY else 1
         self._live = Live(
-            console=self._console, get_renderable=self._table, refresh_per_second=often, redirect_stdout=False
+            console=self._console, get_renderable=self._screen, refresh_per_second=often, redirect_stdout=False
         )
         self._live.start()
 
     def event(self, event: Event, outcome: Outcome) -> None:
-        """Nothing to do: the table is drawn from the report."""
+        """Remember why a copy is queued; the rest is drawn from the report."""
+        if isinstance(event, CopyQueued):
+            self._queued_because[event.key] = event.reason
 
     def glance(self) -> None:
-        """Nothing to do: the table redraws itself."""
+        """Nothing to do: the lines redraw themselves."""
 
     def close(self) -> None:
-        """Draw the table a last time and leave it standing."""
+        """Draw the lines a last time and leave them standing."""
+        self._closed = True
         self._live.stop()
 
-    def _table(self) -> Group:
+    def _screen(self) -> Group:
         outcomes = self._report.outcomes
-        room = max(3, self._console.height - 4)
-        regions: dict[str, list[Outcome]] = {}
+        footer = self._footer(outcomes)
+        room = max(3, self._console.height - len(footer) - 1)
+        by_region: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
-            regions.setdefault(outcome.region, []).append(outcome)
-        if len(outcomes) > room and len(regions) < len(outcomes):
-            lines = [self._region_line(some) for some in sorted(regions.values(), key=_first_urgency)]
+            by_region.setdefault(outcome.region, []).append(outcome)
+        if len(outcomes) <= room or len(by_region) == len(outcomes):
+            groups = [[outcome] for outcome in outcomes]
         else:
-            several = len(regions) < len(outcomes)
-            lines = [self._line(outcome, several=several) for outcome in sorted(outcomes, key=_urgency)]
-        table = Table(box=None, pad_edge=False, show_header=False)
-        for line in lines if len(lines) <= room else lines[: room - 1]:
-            table.add_row(*line)
-        done = sum(outcome.ended for outcome in outcomes)
-        since = duration(self._clock.now() - self._report.started_at)
-        summary = f"{done} of {counted(len(outcomes), 'copy', 'copies')} ended · {since}"
-        if len(lines) > room:
-            summary += f" · {len(lines) - room + 1} more not shown"
-        if self._stop.is_set():
-            summary += f" · {ENDING}"
-        return Group(table, Text(summary, style="dim"))
+            groups = list(by_region.values())
+        shown, hidden = _chosen(groups, room)
+        if len(groups) == len(outcomes):
+            several = len(by_region) < len(outcomes)
+            lines = self._copy_lines([outcome for group in shown for outcome in group], several=several)
+        else:
+            lines = self._region_lines(shown)
+        if hidden:
+            lines.append(Text("not shown: ", "dim").append_text(_counted([one for group in hidden for one in group])))
+        for line in lines:
+            line.truncate(self._console.width, overflow="ellipsis")
+        return Group(*lines, *footer)
 
-    @property
-    def _bar_width(self) -> int:
-        return 24 if self._console.width >= 100 else 8
+    def _footer(self, outcomes: Sequence[Outcome]) -> list[Text]:
+        """Return how many copies are where, how long the run has taken, and how to end it at once."""
+        now = self._clock.now()
+        parts = [Text(words, _STYLES["bad"] if is_bad else "bold") for words, is_bad in progress_counts(outcomes)]
+        parts.append(Text(duration(now - self._report.started_at), "dim"))
+        if not self._closed and (left := run_time_left(outcomes, now)) is not None:
+            parts.append(Text(time_left_words(left), "dim"))
+        if self._stop.is_set() and not self._closed:
+            parts.append(Text(ENDING, "bold"))
+        separator = ", " if self._console.options.ascii_only else " · "
+        return list(Text(separator).join(parts).wrap(self._console, self._console.width))
 
-    def _line(self, outcome: Outcome, *, several: bool) -> list[Text | ProgressBar]:
-        """Return the cells of one copy; its source among them where there are ``several``."""
-        return [
-            Text(outcome.region, no_wrap=True),
-            *([Text(outcome.source_id, no_wrap=True)] if several else []),
-            Text(outcome.image_id or "-", no_wrap=True),
-            _bar(outcome, self._bar_width),
-            Text(_progress(outcome), style=_style(outcome.state)),
-            Text(self._took(outcome), style="dim"),
-        ]
+    def _copy_lines(self, outcomes: Sequence[Outcome], *, several: bool) -> list[Text]:
+        """Return a line for each copy; its source is named where there are ``several``."""
+        heads = [
+            [one.region, *([one.source_id] if several else []), one.image_id or "-"] for one in outcomes
+        ]  # never cut before what follows them is
+        sizes = [max(map(len, column)) for column in zip(*heads, strict=True)]
+        words = [self._words(outcome) for outcome in outcomes]
+        beside = [cell_width(text) for text, one in zip(words, outcomes, strict=True) if one.state not in _WITHOUT_BAR]
+        words_width = max(beside, default=0)
+        free = self._console.width - sum(sizes) - len(_GAP) * (len(sizes) + 1) - words_width
+        bar_width, with_took = _widths(free)
+        lines = []
+        for head, outcome, text in zip(heads, outcomes, words, strict=True):
+            line = Text(_GAP.join(cell.ljust(size) for cell, size in zip(head, sizes, strict=True)) + _GAP)
+            if outcome.state in _WITHOUT_BAR:
+                lines.append(line.append(text, _style(outcome.state)))
+                continue
+            if bar_width:
+                line.append_text(self._bar(_percent(outcome), bar_width)).append(_GAP)
+            line.append(text.ljust(words_width if with_took else 0), _style(outcome.state))
+            if with_took:
+                line.append(_GAP + self._took(outcome).rjust(_TOOK_WIDTH), "dim")
+            lines.append(line)
+        return lines
 
-    def _region_line(self, outcomes: Sequence[Outcome]) -> list[Text | ProgressBar]:
-        """Return the cells of one region: how far its copies are together, and how many are where."""
-        count = Counter(outcome.state for outcome in outcomes)
-        words = Text(no_wrap=True)
-        for state in (one for one in _ENDED_BADLY_FIRST if count[one]):
-            words.append(", " if words else "").append(f"{count[state]} {STATES[state].running}", style=_style(state))
-        percent = sum(map(_percent, outcomes)) / len(outcomes)
-        return [
-            Text(outcomes[0].row.region, no_wrap=True),
-            ProgressBar(total=100, completed=percent, width=self._bar_width),
-            Text(f"{percent:3.0f} %", style="dim"),
-            words,
-        ]
+    def _region_lines(self, groups: Sequence[Sequence[Outcome]]) -> list[Text]:
+        """Return a line for each region: how far its copies are together, and how many are where."""
+        size = max(len(group[0].region) for group in groups)
+        lines = []
+        for group in groups:
+            percent = sum(map(_percent, group)) / len(group)
+            line = Text(group[0].region.ljust(size) + _GAP)
+            line.append_text(self._bar(percent, _BAR_WIDTHS[self._console.width >= 100]))
+            lines.append(line.append(f"{percent:5.0f} %{_GAP}", "dim").append_text(_counted(group)))
+        return lines
+
+    def _bar(self, percent: float, width: int) -> Text:
+        done, rest = _ASCII_BAR if self._console.options.ascii_only else _BAR
+        filled = int(width * percent / 100)
+        return Text(done * filled, "green" if percent >= 100 else "blue").append(rest * (width - filled), "dim")
+
+    def _words(self, outcome: Outcome) -> str:
+        if outcome.left:
+            return state_words(outcome)
+        words = STATES[outcome.state].running
+        if outcome.error and outcome.has_failed:
+            reason = (outcome.error.why or "").removeprefix(f"EC2 reports for {outcome.image_id}: ")
+            return f"{words}: {safe(reason or outcome.error.what)}"
+        if outcome.state is State.QUEUED and (because := self._queued_because.get(outcome.row.key)):
+            return f"{words}: {safe(because)}"
+        if outcome.state is State.COPYING and outcome.percent is not None:
+            words = f"{words} {outcome.percent:3} %"
+            if (left := copy_time_left(outcome, self._clock.now())) is not None and self._console.width >= 80:
+                words += f" {time_left_words(left)}"
+        return words
 
     def _took(self, outcome: Outcome) -> str:
         if outcome.requested_at is None:
@@ -113,13 +160,35 @@ class LiveView:
         return duration((outcome.ended_at or self._clock.now()) - outcome.requested_at)
 
 
-def _urgency(outcome: Outcome) -> int:
-    """Sort rows for a small screen: unfinished copies, then failures, then the others."""
-    return 2 if outcome.is_well else 1 if outcome.ended else 0
+def _chosen(
+    groups: Sequence[Sequence[Outcome]], room: int
+) -> tuple[Sequence[Sequence[Outcome]], Sequence[Sequence[Outcome]]]:
+    """Return what is shown, failures first and the rest in the plan's order, and what has no room.
+
+    Where there is too little room, what is done is left out first, and what is under way last but for failures.
+    """
+    failed = [group for group in groups if any(outcome.has_failed for outcome in group)]
+    ordered = [*failed, *(group for group in groups if not any(outcome.has_failed for outcome in group))]
+    if len(ordered) <= room:
+        return ordered, []
+    numbers = sorted(range(len(failed), len(ordered)), key=lambda at: all(one.ended for one in ordered[at]))
+    kept = {*range(len(failed)), *numbers[: max(0, room - 1 - len(failed))]}
+    kept = set(sorted(kept)[: room - 1])
+    return [ordered[at] for at in sorted(kept)], [ordered[at] for at in range(len(ordered)) if at not in kept]
 
 
-def _first_urgency(outcomes: Sequence[Outcome]) -> int:
-    return min(map(_urgency, outcomes))
+def _counted(outcomes: Sequence[Outcome]) -> Text:
+    return Text(", ").join(
+        Text(f"{many} {words}", _STYLES.get(tone, "")) for (tone, words), many in counts_by_state(outcomes)
+    )
+
+
+def _widths(free: int) -> tuple[int, bool]:
+    """Return how wide the bars are (0: none), and whether there is room for how long a copy has taken."""
+    least, most = _BAR_WIDTHS
+    with_took = free >= least + len(_GAP) + _TOOK_WIDTH
+    room = free - (len(_GAP) + _TOOK_WIDTH if with_took else 0)
+    return min(most, room) if room >= least else 0, with_took
 
 
 def _percent(outcome: Outcome) -> int:
@@ -128,17 +197,3 @@ def _percent(outcome: Outcome) -> int:
 
 def _style(state: State) -> str:
     return _STYLES.get(STATES[state].tone, "")
-
-
-def _bar(outcome: Outcome, width: int) -> ProgressBar:
-    waiting = outcome.state in {State.COPYING, State.REQUESTED} and outcome.percent is None
-    return ProgressBar(total=100, completed=_percent(outcome), width=width, pulse=waiting)
-
-
-def _progress(outcome: Outcome) -> str:
-    words = STATES[outcome.state].running
-    if outcome.state is State.COPYING and outcome.percent is not None:
-        return f"{words} {outcome.percent:3} %"
-    if outcome.state is State.FAILED and outcome.error:
-        return f"failed: {safe(outcome.error.slug)}"
-    return words

@@ -1,6 +1,5 @@
 """The result on stdout, in the requested format."""
 
-import io
 import json
 import sys
 from collections.abc import Iterable, Sequence
@@ -8,7 +7,8 @@ from typing import Any
 
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.states import state_words
-from amicopy.render.text import duration, safe
+from amicopy.render.table import Cell, table_text, title_of
+from amicopy.render.text import duration, safe, terminal_width
 
 # States whose AMI id is of use to the next step.
 _USEFUL = {State.DONE, State.SHARING_DEFERRED, State.UNCHANGED, State.COPYING, State.COMPLETING, State.PLANNED}
@@ -33,28 +33,32 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def text_of(outcomes: Iterable[Outcome]) -> str:
-    """Return ``REGION COPY SOURCE`` for each copy that there is, a line each."""
+    """Return ``REGION COPY SOURCE STATE`` for each copy that there is, a line each; the states are those of JSON."""
     return "".join(
-        f"{outcome.region} {outcome.image_id} {outcome.source_id}\n"
+        f"{outcome.region} {outcome.image_id} {outcome.source_id} {outcome.state}\n"
         for outcome in outcomes
         if outcome.image_id and outcome.state in _USEFUL
     )
 
 
-def table_of(report: Report, *, styled: bool = False) -> str:
-    """Return a table for people; ``styled`` for a terminal."""
+def table_of(report: Report, width: int = 0) -> str:
+    """Return a table for people, folded to ``width``; the source and the name are in its title if they say enough."""
+    outcomes = report.outcomes
+    title = title_of(outcome.row.source for outcome in outcomes)
+    renamed = any(outcome.row.name != outcome.row.source.name for outcome in outcomes)
     rows = [
         [
             outcome.region,
             outcome.image_id or "-",
-            outcome.source_id,
+            *([] if title else [outcome.source_id]),
             state_words(outcome),
             took(outcome),
-            safe(outcome.row.name),
+            *([safe(outcome.row.name)] if renamed else []),
         ]
-        for outcome in report.outcomes
+        for outcome in outcomes
     ]
-    return _table(["region", "copy", "source", "state", "took", "name"], rows, styled=styled)
+    header = ["region", "copy", *([] if title else ["source"]), "state", "took", *(["name"] if renamed else [])]
+    return table_text(title, header, rows, width)
 
 
 def json_of(document: Any) -> str:
@@ -63,38 +67,14 @@ def json_of(document: Any) -> str:
 
 
 def write_text(text: str) -> None:
-    """Write a result; a locale that has no line to draw gets hyphens."""
-    if not (sys.stdout.encoding or "utf-8").lower().startswith("utf"):
-        text = text.replace("─", "-")
+    """Write a result."""
     sys.stdout.write(text)
     sys.stdout.flush()
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write a table to stdout."""
-    write_text(_table(header, rows, styled=sys.stdout.isatty()))
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], *, styled: bool) -> str:
-    """Return a table as wide as it needs: a pipe has no width, and a terminal wraps."""
-    from rich import box
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*header, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # Written at once by us: rich ends the process when the reader of stdout has gone.
-    paper = io.StringIO()
-    console = Console(
-        file=paper, force_terminal=styled, markup=False, emoji=False, highlight=False, legacy_windows=False
-    )
-    unlimited = console.options.update(max_width=10_000)
-    console.width = Measurement.get(console, unlimited, table).maximum
-    console.print(table)
-    return paper.getvalue()
+def print_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+    """Write a table to stdout, folded to the terminal's width if it is one."""
+    write_text(table_text(title, header, rows, terminal_width(sys.stdout)))
 
 
 def took(outcome: Outcome) -> str:

@@ -1,6 +1,7 @@
 """How each state of a copy is shown: the words while it runs and once it has ended, its sign, its tone."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from amicopy.execute.report import Outcome, State
@@ -37,3 +38,30 @@ def state_words(outcome: Outcome) -> str:
     if outcome.state is State.PLANNED and outcome.image_id:
         return STATES[State.COPYING].ended
     return STATES[outcome.state].ended
+
+
+def counts_by_state(outcomes: Iterable[Outcome]) -> Sequence[tuple[tuple[str, str], int]]:
+    """Return the tone and the words of each state, and how many copies are in it: failures first, what is done last."""
+    ordered = sorted(outcomes, key=lambda outcome: _COUNTED_IN_ORDER.index(outcome.state))
+    return list(Counter((STATES[outcome.state].tone, _running_words(outcome)) for outcome in ordered).items())
+
+
+def progress_counts(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, bool]]:
+    """Return ``2 of 33 done`` and how many of the others are in each state; True where that is bad."""
+    well = sum(outcome.is_well for outcome in outcomes)
+    others = counts_by_state(outcome for outcome in outcomes if not outcome.is_well)
+    return [
+        (f"{well} of {len(outcomes)} done", False),
+        *((f"{many} {words}", tone == "bad") for (tone, words), many in others),
+    ]
+
+
+_COUNTED_IN_ORDER = (
+    *(State.FAILED, State.REFUSED, State.ROLLED_BACK),
+    *(State.COPYING, State.COMPLETING, State.SHARING_DEFERRED, State.QUEUED, State.REQUESTED, State.PLANNED),
+    *(State.DONE, State.UNCHANGED),
+)
+
+
+def _running_words(outcome: Outcome) -> str:
+    return state_words(outcome) if outcome.left else STATES[outcome.state].running

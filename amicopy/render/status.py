@@ -8,25 +8,28 @@ from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import envelope, unread_documents
 from amicopy.render.result import print_table, write_lines
+from amicopy.render.table import title_of
 from amicopy.render.text import safe
 
 
 def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], output: str) -> None:
-    """Write one row per copy: a table, or ``REGION COPY SOURCE STATE`` lines."""
+    """Write each copy and what it lacks: a table, or ``REGION COPY SOURCE STATE`` lines."""
     if output == "text":
         write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {one.copy.state}" for one in found)
         return
+    title = title_of(one.source for one in found)
     rows = [
         [
             one.copy.region,
             one.copy.image_id,
-            one.source.image_id,
+            *([] if title else [one.source.image_id]),
             _state(one, percents),
-            safe("; ".join(map(str, one.missing))) or safe(one.copy.state_reason) or "-",
+            [safe(str(difference)) for difference in one.missing] or safe(one.copy.state_reason) or "-",
         ]
         for one in found
     ]
-    print_table(["region", "copy", "source", "state", "missing, or why it failed"], rows)
+    columns = ["region", "copy", *([] if title else ["source"]), "state", "missing, or why it failed"]
+    print_table(title, columns, rows)
 
 
 def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:

@@ -1,14 +1,19 @@
 """Text for a screen: untrusted text escaped, errors in four lines, durations, counts."""
 
+import contextlib
+import os
+import re
 import shlex
-import shutil
 import sys
-import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import TextIO
 
 from amicopy.core.errors import AmicopyError
+
+_WORDS = re.compile(r"\S+\s*")
+_USUAL_WIDTH = 80
 
 # Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
 _CI_COMMANDS = ("##[", "##vso[")  # GitHub's and Azure's runners obey these anywhere in a line of a log
@@ -47,7 +52,7 @@ def error_lines(error: AmicopyError, *, label: str = "error", width: int | None 
 
     With a ``width`` long lines are folded between words; by default they are where stderr is a terminal.
     """
-    width = width or _terminal_width()
+    width = terminal_width(sys.stderr) if width is None else width
     lines = fold(f"{label}: {safe(error.what)} [{error.slug}]", width, indent=2)
     for detail in error.details:
         lines += fold(f"  {safe(detail)}", width, indent=4)
@@ -62,19 +67,44 @@ def error_lines(error: AmicopyError, *, label: str = "error", width: int | None 
 
 def fold(line: str, width: int, *, indent: int) -> list[str]:
     """Return the line cut between words, later pieces indented; uncut with no width. Words are never cut."""
-    if not width:
+    if not width or cell_width(line) <= width:
         return [line]
-    return textwrap.wrap(
-        line,
-        width,
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
+    start = len(line) - len(line.lstrip())
+    pieces, piece = [], line[:start]
+    for word in _WORDS.findall(line[start:]):
+        if piece.strip() and cell_width(piece) + cell_width(word.rstrip()) > width:
+            pieces.append(piece.rstrip())
+            piece = " " * indent
+        piece += word
+    return [*pieces, piece.rstrip()]
+
+
+def fold_aligned(line: str, width: int) -> list[str]:
+    """Return the line folded, later pieces under its last column, or a little indented if that is far to the right."""
+    last_column = line.rstrip().rfind("  ") + 2
+    return fold(line, width, indent=last_column if 2 <= last_column <= width * 2 // 3 else 2)
+
+
+def cell_width(text: str) -> int:
+    """Return how many cells of a terminal the text takes: Chinese, Japanese and Korean characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
 
 
-def _terminal_width() -> int:
-    return shutil.get_terminal_size().columns if sys.stderr.isatty() else 0
+def terminal_width(stream: TextIO) -> int:
+    """Return the columns of the terminal that ``stream`` is, or of COLUMNS; 0 where it is no terminal."""
+    if not stream.isatty():
+        return 0
+    with contextlib.suppress(ValueError):
+        if columns := int(os.environ.get("COLUMNS", "0")):
+            return columns
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH
 
 
 def duration(length: timedelta) -> str:
@@ -94,6 +124,7 @@ def counted(number: int, one: str, several: str = "") -> str:
 
 def columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     """Yield the rows as lines with aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    widths = [max(map(cell_width, column)) for column in zip(*rows, strict=True)] if rows else []
     for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        cells = zip(row, widths, strict=True)
+        yield "  ".join(cell + " " * (width - cell_width(cell)) for cell, width in cells).rstrip()

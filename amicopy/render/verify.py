@@ -1,6 +1,6 @@
 """Verdicts on copies, for people and programs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from amicopy.core.errors import ExitCode
@@ -9,6 +9,7 @@ from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import difference_document, envelope, unread_documents
 from amicopy.render.result import print_table, write_lines
+from amicopy.render.table import title_of
 from amicopy.render.text import safe
 
 
@@ -42,23 +43,25 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
     if output == "text":
         write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {verdict(one)}" for one in found)
     elif found:
-        rows = [row for one in found for row in _rows(one)]
-        print_table(["region", "copy", "source", "verdict", "what differs"], rows)
+        title = title_of(one.source for one in found)
+        rows = [
+            [
+                one.copy.region,
+                one.copy.image_id,
+                *([] if title else [one.source.image_id]),
+                verdict(one),
+                [safe(words) for words in differing(one)] or safe(one.copy.state_reason) or "-",
+            ]
+            for one in found
+        ]
+        columns = ["region", "copy", *([] if title else ["source"]), "verdict", "what differs"]
+        print_table(title, columns, rows)
 
 
 def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
     maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
     return [*maker, *map(_what, one.missing), *map(str, one.extras)]
-
-
-def _rows(one: CopyStatus) -> Iterator[list[str]]:
-    words = differing(one)
-    head = [one.copy.region, one.copy.image_id, one.source.image_id, verdict(one)]
-    first = safe(words[0]) if words else safe(one.copy.state_reason) or "-"
-    yield [*head, first]
-    for word in words[1:]:
-        yield ["", "", "", "", safe(word)]
 
 
 def _what(difference: Any) -> str:

@@ -38,7 +38,9 @@ def test_the_tag_alone_serves_with_a_note(amicopy: Run, world: World, source: An
     assert NOTE in first.err
     world.requests.clear()
     again = amicopy("copy", source.image_id, "--to", WEST)
-    assert (again.code, again.out, writes(world)) == (0, first.out, []), again.err
+    assert (again.code, again.out, writes(world)) == (0, line(the_copy(world, WEST), source, "unchanged"), []), (
+        again.err
+    )
 
 
 def test_the_copy_is_shown_verified_and_cancelled_by_its_tag(amicopy: Run, world: World, source: Any) -> None:

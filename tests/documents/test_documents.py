@@ -76,6 +76,34 @@ def test_every_command_shown_runs(
     assert ran.code == expected, ran.err
 
 
+PIPED = re.compile(rf"^{COMMAND}\| ((jq|awk|cut) .*)$", re.MULTILINE)
+
+
+def piped() -> list[tuple[str, str, str]]:
+    """Return every command line shown whose output goes to a filter: the command, the filter, the filter's program."""
+    return [match.groups() for path in pages() for match in PIPED.finditer(path.read_text())]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(("line", "pipe", "program"), piped())
+def test_what_filters_the_output_finds_the_copy_on_every_run(
+    amicopy: Run, world: World, line: str, pipe: str, program: str
+) -> None:
+    if not shutil.which(program):
+        pytest.skip(f"there is no {program}")
+    world.register("us-east-1", image_id=SOURCE, name="web-server-1", volumes=[Volume(device="/dev/sda1", gib=8)])
+    found = []
+    for again in range(2):
+        out = amicopy(*shlex.split(line)[1:]).out
+        assert ("unchanged" in out) == bool(again)
+        found.append(subprocess.run(["sh", "-c", pipe], input=out, capture_output=True, text=True, check=True).stdout)
+    copies = [image.image_id for image in world.images("us-west-2")]
+    assert found == ["".join(f"{image_id}\n" for image_id in copies)] * 2
+
+
+def test_the_filters_of_both_formats_are_shown() -> None:
+    assert {program for _, _, program in piped()} >= {"jq", "awk"}
+
+
 def test_there_are_commands_to_run() -> None:
     assert len(set(commands_shown())) > 10
 

@@ -111,9 +111,9 @@ def orphans(world: World, region: str) -> list[str]:
     return [one.snapshot_id for one in world.snapshots(region, DEFAULT_ACCOUNT) if one.snapshot_id not in used]
 
 
-def line(image: Image, source: Image) -> str:
+def line(image: Image, source: Image, state: str = "done") -> str:
     """Return the line that text output has for a copy."""
-    return f"{image.region} {image.image_id} {source.image_id}\n"
+    return f"{image.region} {image.image_id} {source.image_id} {state}\n"
 
 
 def row(ran: Ran, region: str) -> Any:

@@ -21,7 +21,7 @@ from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
 from amicopy.render.progress_lines import LinesView, QuietView, View
 from amicopy.render.result import json_of, table_of, text_of, write_json, write_json_line, write_text
-from amicopy.render.text import error_lines
+from amicopy.render.text import error_lines, terminal_width
 
 LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)
@@ -76,7 +76,7 @@ class RunOutput:
             **{name: partial(write, report) for name, write in EXPORTS.items()},
         }
         form = self._output.format
-        text = partial(table_of, report, styled=sys.stdout.isatty()) if form == "table" else formats.get(form)
+        text = partial(table_of, report, terminal_width(sys.stdout)) if form == "table" else formats.get(form)
         errors = write_files(requested_files(self._output, formats, code, report))
         written = self.show(document, "result", lambda: write_text(text() if text else ""))
         for error in errors:

@@ -73,7 +73,7 @@ def test_an_interrupted_run_names_its_copies_and_the_next_command(
     ran = interrupted(number, "copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert ran.code == code
     assert ran.out.splitlines() == [
-        f"{region} {the_copy(world, region).image_id} {source.image_id}" for region in (WEST, EAST)
+        f"{region} {the_copy(world, region).image_id} {source.image_id} copying" for region in (WEST, EAST)
     ]
     assert "The run was interrupted with 2 copies unfinished" in ran.err
     assert ran.err.splitlines()[-1] == f"  next   amicopy copy {source.image_id} --to {WEST},{EAST}"

@@ -315,7 +315,7 @@ def test_a_private_release_has_nothing_to_wait_for(amicopy: Run, world: World) -
     order(world, f"copy@{EAST}=fail")
     ran = release(amicopy, source)
     assert (ran.code, "Nothing was shared" in ran.err) == (3, False)
-    assert f"{WEST} {the_copy(world, WEST).image_id} {source.image_id}\n" == ran.out
+    assert ran.out == line(the_copy(world, WEST), source)
 
 
 # --complete-within

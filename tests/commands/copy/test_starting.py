@@ -167,7 +167,9 @@ def test_a_second_run_over_a_rich_source_writes_nothing(amicopy: Run, world: Wor
     world.requests.clear()
     second = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     assert (first_run.code, second.code) == (0, 0), first_run.err
-    assert second.out == first_run.out == line(the_copy(world, WEST), source) + line(the_copy(world, EAST), source)
+    copies = the_copy(world, WEST), the_copy(world, EAST)
+    assert first_run.out == "".join(line(copy, source) for copy in copies)
+    assert second.out == "".join(line(copy, source, "unchanged") for copy in copies)
     assert "nothing to do: 2 copies are up to date" in second.err
     assert writes(world) == []
 
@@ -221,10 +223,10 @@ def test_a_second_run_joins_copies_that_are_pending(amicopy: Run, world: World, 
     left = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-wait")
     assert left.code == 0
     ids = (the_copy(world, WEST), the_copy(world, EAST))
-    assert left.out == line(ids[0], source) + line(ids[1], source)
+    assert left.out == line(ids[0], source, "copying") + line(ids[1], source, "copying")
     clock.advance(30)
     joined = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
-    assert (joined.code, joined.out) == (0, left.out)
+    assert (joined.code, joined.out) == (0, left.out.replace("copying", "done"))
     assert "is already being copied" in joined.err
     assert len(asked(world, "CopyImage")) == 2
     assert [image.state for image in ids] == ["available", "available"]
@@ -250,7 +252,7 @@ def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: R
     source = a_source(world)
     left = amicopy("copy", source.image_id, "--to", WEST, "--no-wait")
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert (ran.code, ran.out) == (0, left.out)
+    assert left.out == line(the_copy(world, WEST), source, "copying")
     assert ran.out == line(the_copy(world, WEST), source)
 
 
@@ -398,7 +400,7 @@ def test_a_copy_made_by_another_tool_is_adopted_on_request(amicopy: Run, world: 
     assert copy.launch_permissions == source.launch_permissions
     world.requests.clear()
     second = amicopy("copy", source.image_id, "--to", WEST)
-    assert (second.code, second.out, writes(world)) == (0, ran.out, [])
+    assert (second.code, second.out, writes(world)) == (0, line(copy, source, "unchanged"), [])
 
 
 @pytest.mark.parametrize(
@@ -494,7 +496,7 @@ def test_a_copy_without_lineage_is_found_by_its_tag(amicopy: Run, world: World) 
     copy.source_image_id = copy.source_image_region = ""
     world.requests.clear()
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert (ran.code, ran.out, writes(world)) == (0, line(copy, source), [])
+    assert (ran.code, ran.out, writes(world)) == (0, line(copy, source, "unchanged"), [])
 
 
 # Several copies
@@ -507,7 +509,7 @@ def test_of_two_copies_the_newest_available_is_taken_and_both_are_named(
     older = finished_by_hand(world, clock, source, WEST)
     newer = finished_by_hand(world, clock, source, WEST)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt")
-    assert (ran.code, ran.out) == (0, f"{WEST} {newer} {source.image_id}\n")
+    assert (ran.code, ran.out) == (0, f"{WEST} {newer} {source.image_id} done\n")
     assert older in ran.err
     assert newer in ran.err
     assert len(world.images(WEST)) == 2
@@ -598,7 +600,7 @@ def test_a_run_that_is_gone_before_it_removed_the_failed_copy_is_completed_by_th
     assert (left.code, len(world.images(WEST))) == (0, 2)
     assert asked(world, "DeregisterImage") == []
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert (ran.code, ran.out) == (0, left.out)
+    assert (ran.code, ran.out) == (0, left.out.replace("copying", "done"))
     assert the_copy(world, WEST).image_id != failed.image_id
     assert orphans(world, WEST) == []
 
@@ -657,7 +659,7 @@ def test_a_copy_that_was_deregistered_is_made_anew_without_waiting_too(amicopy: 
     world.call("DeregisterImage", {"ImageId": dead, "DeleteAssociatedSnapshots": True}, region=WEST)
     runs = [amicopy("copy", source.image_id, "--to", WEST, "--no-wait") for _ in range(3)]
     assert dead not in runs[-1].out
-    assert runs[-1].out == line(the_copy(world, WEST), source)
+    assert runs[-1].out == line(the_copy(world, WEST), source, "copying")
 
 
 def test_a_failed_copy_that_a_person_removed_is_made_anew(amicopy: Run, world: World) -> None:

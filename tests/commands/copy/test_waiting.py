@@ -73,7 +73,7 @@ def test_the_timeout_leaves_the_copies_running_and_says_how_to_go_on(
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--timeout", "10m")
     copies = [the_copy(world, WEST), the_copy(world, EAST)]
     assert ran.code == 5
-    assert ran.out == "".join(line(copy, source) for copy in copies)
+    assert ran.out == "".join(line(copy, source, "copying") for copy in copies)
     assert [copy.state for copy in copies] == ["pending", "pending"]
     assert writes(world) == ["CopyImage", "CopyImage"]
     assert clock.now() - START == timedelta(minutes=10)
@@ -87,7 +87,8 @@ def test_the_command_after_a_timeout_goes_on_with_the_same_copies(amicopy: Run, 
     slow(world, 2400)
     timed_out = amicopy("copy", source.image_id, "--to", WEST, "--timeout", "10m")
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert (ran.code, ran.out) == (0, timed_out.out)
+    assert timed_out.out == line(the_copy(world, WEST), source, "copying")
+    assert (ran.code, ran.out) == (0, line(the_copy(world, WEST), source))
     assert len(asked(world, "CopyImage")) == 1
     assert the_copy(world, WEST).launch_permissions == {SOMEBODY}
 
@@ -407,7 +408,7 @@ def test_credentials_that_expire_while_waiting_end_like_a_timeout(amicopy: Run, 
     order(world, f"DescribeImages@us-west-2={expired} after 6", f"DescribeImages@eu-west-1={expired} after 6")
     ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
     copies = [the_copy(world, WEST), the_copy(world, EAST)]
-    assert (ran.code, ran.out) == (5, "".join(line(copy, source) for copy in copies)), ran.err
+    assert (ran.code, ran.out) == (5, "".join(line(copy, source, "copying") for copy in copies)), ran.err
     assert "The credentials expired with 2 copies unfinished" in ran.err
     assert all(copy.image_id in ran.err for copy in copies)
     assert f"amicopy copy {source.image_id} --to {WEST},{EAST}" in ran.err.splitlines()[-1]
