@@ -15,7 +15,8 @@ from amicopy.core.progress import destination_of
 from amicopy.core.retries import VISIBLE_WITHIN, driven
 from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
 
-_COMPLETED = "completed"
+_FINISHED = {ImageState.AVAILABLE, ImageState.DISABLED}
+_COMPLETED = "completed"  # of a snapshot
 _REMOVABLE = {"pending", "error", _COMPLETED}
 
 
@@ -45,6 +46,7 @@ class Target:
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
     is_named: bool = False  # by its own id, not as a copy of a named source
+    spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
     is_protected: bool = False  # it would be cancelled, but for its deregistration protection
     error: AmicopyError | None = None
 
@@ -158,7 +160,7 @@ def _target(
     named = image.image_id in named_ids
     if not source and not named:
         return None
-    is_finished = image.state in {ImageState.AVAILABLE, ImageState.DISABLED}
+    is_finished = image.state in _FINISHED
     origin = source or image.tags.get(SOURCE_TAG) or _lineage(image)
     state, reason, is_protected = TargetState.CANCEL, f"it is {image.state}", False
     if not source and (not origin or image.source_instance_id):
@@ -172,7 +174,7 @@ def _target(
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
     elif is_finished and not available:
-        state, reason = TargetState.KEEP, f"it is {image.state}; finished copies are removed only with --available"
+        state, reason = TargetState.KEEP, _finished(image)
     elif image.protection.startswith("enabled"):
         state, is_protected = TargetState.KEEP, True
         reason = (
@@ -187,11 +189,16 @@ def _target(
         state=state,
         reason=reason,
         is_named=not source,
+        spares_finished=not available,
         is_protected=is_protected,
         expected_snapshots=0 if is_finished else sum(device.ebs for device in image.devices),
         created_at="" if is_finished or image.state.in_progress else image.created_at,
         snapshot_ids=image.snapshot_ids,
     )
+
+
+def _finished(image: Image) -> str:
+    return f"it is {image.state}; finished copies are removed only with --available"
 
 
 def _lineage(image: Image) -> str:
@@ -257,6 +264,10 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
         state = TargetState.CANCELLED if verdict == DELETED else TargetState.FAILED
         return replace(target, state=state, reason=verdict, snapshots={target.resource_id: verdict})
     try:
+        if target.spares_finished:
+            image = ec2.describe_own_images([target.resource_id]).get(target.resource_id)
+            if image is not None and image.state in _FINISHED:
+                return replace(target, state=TargetState.KEEP, reason=_finished(image))
         removing = remove_completely(
             ec2,
             clock,

@@ -5,6 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from amicopy.aws.session import Session
+from amicopy.cli.environment import Environment
+from amicopy.execute.cancel import TargetState
+from amicopy.jobs.cancel import CancelJob
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
@@ -138,6 +142,21 @@ def test_a_finished_copy_is_left_alone_unless_asked(amicopy: Run, world: World, 
     removed = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--available")
     assert removed.code == 0
     assert world.images("us-west-2") == []
+
+
+def test_a_copy_that_becomes_available_while_cancel_asks_is_left_alone(
+    amicopy: Run, world: World, clock: FakeClock, source: str
+) -> None:
+    copy = pending_copy(amicopy, clock, source)
+    job = CancelJob(Environment(clock=clock).context(Session()), [source], ["us-west-2"])
+    found = job.find()
+    assert [target.state for target in found.targets] == [TargetState.CANCEL]
+    clock.advance(60)
+    removed = job.remove(found)
+    assert [(one.state, one.reason) for one in removed.targets] == [
+        (TargetState.KEEP, "it is available; finished copies are removed only with --available")
+    ]
+    assert [image.image_id for image in world.images("us-west-2")] == [copy]
 
 
 def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, world: World, source: str) -> None:

@@ -122,7 +122,8 @@ class Play:
             if writes:
                 self.promises.check_write(run, self.world.seen[-1])
             elif run is not None:
-                self.promises.check_read(run, operation, self.world.requests[-1].params)
+                request = self.world.requests[-1]
+                self.promises.check_read(run, operation, request.region, request.params)
         except BrokenPromise as error:
             if turn is None:
                 raise

@@ -70,11 +70,14 @@ class Promises:
 
     # what a run has done
 
-    def check_read(self, run: Run, operation: str, params: Mapping[str, Any]) -> None:
-        """Remember when a run has read the permissions of a source."""
+    def check_read(self, run: Run, operation: str, region: str, params: Mapping[str, Any]) -> None:
+        """Remember when a run has read the permissions of a source, and which images were pending at its last look."""
         if operation in {"DescribeImageAttribute", "DescribeSnapshotAttribute"}:
             resource = params.get("ImageId") or params.get("SnapshotId") or ""
             run.read[resource] = (self.moment, run.turn.slept_seconds)
+        elif operation == "DescribeImages":
+            images = self._world.state.images[region].values()
+            run.seen_pending[region] = {image.image_id for image in images if image.state == "pending"}
 
     def check_write(self, run: Run | None, seen: Seen) -> None:
         """Check one write; those of people are only learned from."""
@@ -236,7 +239,8 @@ class Promises:
         is_finished = seen.state_before in {"available", "disabled"}
         what = f"the {seen.state_before} {image_id} of {seen.made_by} was removed by {run.name}, {run.start}"
         if run.start.command == "cancel":
-            if is_finished and "--available" not in run.start.options:
+            was_pending = image_id in run.seen_pending[seen.region]
+            if is_finished and not was_pending and "--available" not in run.start.options:
                 raise BrokenPromise(what)
             named = {*run.sources, *run.copy_ids}
             if named.isdisjoint({image_id, image.source_image_id}) and "--all-pending" not in run.start.options:

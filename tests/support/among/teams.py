@@ -27,6 +27,7 @@ class Run:
     gone_before: frozenset[str] = frozenset()  # sources that did not exist any more
     shared_before: frozenset[str] = frozenset()  # copies that others could use
     read: dict[str, tuple[int, float]] = field(default_factory=dict)  # permissions: when, and how long it had slept
+    seen_pending: dict[str, set[str]] = field(default_factory=dict)  # by region, at its last look
     code: int | None = None
     out: str = ""
     err: str = ""
