@@ -131,10 +131,10 @@ def _asked_output(argv: Sequence[str]) -> str:
 
 
 def _tell(error: AmicopyError, code: ExitCode) -> int:
-    from amicopy.render.streams import write_stderr
+    from amicopy.cli.terminal import say
     from amicopy.render.text import error_lines
 
-    write_stderr("\n".join(error_lines(error)) + "\n")
+    say(error_lines(error))
     return int(code)
 
 

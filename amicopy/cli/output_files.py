@@ -61,7 +61,13 @@ def check_files(output: OutputOptions) -> None:
         return
     from amicopy.render.files import check_writable
 
-    real = [os.path.realpath(path) for path in paths]
+    try:
+        real = [os.path.realpath(path) for path in paths]
+    except FileNotFoundError as error:  # only the current directory can be missing here
+        raise UsageError(
+            "The current directory no longer exists, so relative paths lead nowhere.",
+            next_step="Change to another directory, or give absolute paths.",
+        ) from error
     for path, place in zip(paths, real, strict=True):
         if real.count(place) > 1 and Path(place).is_file() | (not Path(place).exists()):
             raise UsageError(f"{path} is named twice.", next_step="Give each output a file of its own.")

@@ -10,10 +10,11 @@ from functools import partial
 from amicopy.core.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.core.parallel import Stop
 from amicopy.core.version import __version__
+from amicopy.render.color import has_color, red_label
 from amicopy.render.json_documents import failure_document
 from amicopy.render.result import write_json, write_json_line
 from amicopy.render.streams import write_stderr
-from amicopy.render.text import error_lines
+from amicopy.render.text import error_lines, fold_aligned, terminal_width
 
 ISSUES = "https://github.com/amicopy/amicopy/issues"
 
@@ -26,9 +27,11 @@ def exit_code_of(error: AmicopyError, stop: Stop) -> ExitCode:
 
 
 def say(lines: Iterable[str]) -> None:
-    """Write lines to stderr."""
+    """Write lines to stderr; on a terminal folded to its width, with the words that stand for a failure in red."""
+    width, colored = terminal_width(sys.stderr), has_color(sys.stderr)
     for line in lines:
-        write_stderr(line + "\n")
+        for number, piece in enumerate(fold_aligned(line, width)):
+            write_stderr((red_label(piece) if colored and not number else piece) + "\n")
 
 
 def tell_failure(command: str, error: AmicopyError, code: ExitCode, output: str) -> int:

@@ -1,9 +1,12 @@
 """Progress on a terminal: a line per copy, or per region if there are too many, redrawn in place."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group
+from rich.control import Control
 from rich.live import Live
+from rich.segment import ControlType
 from rich.text import Text
 
 from amicopy.core.clock import Clock
@@ -31,6 +34,22 @@ class _Screen(Console):
     def on_broken_pipe(self) -> None:
         """Fall silent, where rich would end the process."""
         self.quiet = True
+
+
+@contextlib.contextmanager
+def passing_line(text: str) -> Iterator[None]:
+    """Show a line on stderr until the block ends; on a terminal that cannot erase it, nothing."""
+    console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
+    if console.is_dumb_terminal or not console.is_terminal:
+        yield
+        return
+    if console.options.ascii_only:
+        text = text.replace("…", "...")
+    console.print(Text(text, "dim", no_wrap=True, overflow="ellipsis"), end="")
+    try:
+        yield
+    finally:
+        console.control(Control((ControlType.CARRIAGE_RETURN,), (ControlType.ERASE_IN_LINE, 2)))
 
 
 class LiveView:

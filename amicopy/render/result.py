@@ -8,7 +8,7 @@ from typing import Any
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.states import state_words
 from amicopy.render.table import Cell, table_text, title_of
-from amicopy.render.text import duration, safe, terminal_width
+from amicopy.render.text import duration, fold_aligned, safe, terminal_width
 
 # States whose AMI id is of use to the next step.
 _USEFUL = {State.DONE, State.SHARING_DEFERRED, State.UNCHANGED, State.COPYING, State.COMPLETING, State.PLANNED}
@@ -30,6 +30,12 @@ def write_lines(lines: Iterable[str]) -> None:
     for line in lines:
         sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def write_folded(lines: Iterable[str]) -> None:
+    """Write lines for people, folded to the terminal's width if stdout is one."""
+    width = terminal_width(sys.stdout)
+    write_lines(piece for line in lines for piece in fold_aligned(line, width))
 
 
 def text_of(outcomes: Iterable[Outcome]) -> str:

@@ -23,7 +23,7 @@ from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
 from amicopy.render.json_documents import plan_document, report_document
 from amicopy.render.plan import plan_lines
-from amicopy.render.result import write_lines
+from amicopy.render.result import write_folded
 from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.text import error_lines
 
@@ -55,7 +55,8 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
     run_output = RunOutput(environment, context, command.output)
     request = _with_image_ids(command, context)
     job = CopyJob(context, [request], run_output.with_progress(command.run))
-    plan = job.plan(may_write=not command.dry_run)
+    with run_output.looking([request]):
+        plan = job.plan(may_write=not command.dry_run)
     if command.dry_run:
         return _show(plan, context, command, run_output)
     if not command.output.quiet:
@@ -82,7 +83,7 @@ def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOut
     if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count())
-    written = run_output.show(document, "plan", partial(write_lines, plan_lines(plan)))
+    written = run_output.show(document, "plan", partial(write_folded, plan_lines(plan)))
     say(refusal_lines(plan))
     return int(code or written)
 

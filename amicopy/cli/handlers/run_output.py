@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -14,6 +14,8 @@ from amicopy.cli.output_files import requested_files, write_files
 from amicopy.cli.terminal import reported_bug, say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
+from amicopy.core.regions import is_pattern, split_names
+from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
@@ -21,7 +23,7 @@ from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
 from amicopy.render.progress_lines import LinesView, QuietView, View
 from amicopy.render.result import json_of, table_of, text_of, write_json, write_json_line, write_text
-from amicopy.render.text import error_lines, terminal_width
+from amicopy.render.text import counted, error_lines, terminal_width
 
 LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)
@@ -39,6 +41,19 @@ class RunOutput:
         """Return the options with how often progress is read for this output."""
         progress = None if self._output.quiet else LIVE_PROGRESS if self._is_live else PLAIN_PROGRESS
         return replace(options, progress=progress)
+
+    @contextlib.contextmanager
+    def looking(self, requests: Iterable[CopyRequest]) -> Iterator[None]:
+        """Say on a live terminal that AWS is being read, until that has ended."""
+        if not self._is_live:
+            yield
+            return
+        from amicopy.render.progress_live import passing_line
+
+        names = {name for request in requests for name in split_names(request.to)}
+        regions = "the regions" if any(map(is_pattern, names)) else counted(len(names), "region")
+        with passing_line(f"looking at the source and {regions}…"):
+            yield
 
     def follow(self, report: Report, events: Iterable[Event | None]) -> AmicopyError | None:
         """Show what happens until the events end; return the bug that ended them early, or None."""

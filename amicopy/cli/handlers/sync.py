@@ -18,7 +18,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.manifest.read import read_manifest
 from amicopy.render.json_documents import plan_document, report_document
-from amicopy.render.result import write_lines
+from amicopy.render.result import write_folded
 from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.sync import after_lines, diff_lines, sync_members
 from amicopy.render.text import error_lines
@@ -47,7 +47,8 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     job = SyncJob(context, entries, run_output.with_progress(command.run), preflight=command.preflight)
-    result = job.plan(may_write=not command.dry_run)
+    with run_output.looking(request for entry in entries for request in entry.requests):
+        result = job.plan(may_write=not command.dry_run)
     if command.dry_run:
         return _show(result, context, command, run_output)
     if not command.output.quiet:
@@ -85,7 +86,7 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count()) | sync_members(result)
-    written = run_output.show(document, "plan", partial(write_lines, diff_lines(result)))
+    written = run_output.show(document, "plan", partial(write_folded, diff_lines(result)))
     say(refusal_lines(plan))
     for error in result.errors:
         say(error_lines(error))
