@@ -13,7 +13,7 @@ from amicopy.core.clock import Clock
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.ec2.operations import OPERATIONS
+from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut, Fault, ProxyPage, TruncatedResponse
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot
 from amicopy.sandbox.register import register
@@ -141,21 +141,32 @@ class World:
         handler = OPERATIONS.get(operation)
         if handler is None:
             raise Ec2Error("InvalidAction", f"The action {operation} is not valid for this web service.")
-        now = self.state.advance(region)
         if params.get("DryRun"):
             raise errors.dry_run()
-        call = Call(
+        response = handler(self._begin(operation, params, region, account, is_allowed))
+        self.state.advance(region)
+        return response
+
+    def _begin(
+        self, operation: str, params: Mapping[str, Any], region: str, account: str, is_allowed: IsAllowed
+    ) -> Call:
+        return Call(
             state=self.state,
             operation=operation,
             params=params,
             region=region,
             account=account,
-            now=now,
+            now=self.state.advance(region),
             is_allowed=is_allowed,
         )
-        response = handler(call)
-        self.state.advance(region)
-        return response
+
+    def check(self, operation: str, params: Mapping[str, Any], *, region: str, account: str) -> dict[str, Any]:
+        """Return the parameters with which moto is to answer a call of `CHECKED_OPERATIONS`.
+
+        Raises:
+            Ec2Error: EC2 refuses the call.
+        """
+        return CHECKED_OPERATIONS[operation](self._begin(operation, params, region, account, everything_allowed))
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault; those injected first apply first."""

@@ -379,7 +379,7 @@ def _shapes(part: Any) -> Iterator[str]:
             yield from _shapes(one)
 
 
-def _not_ours() -> Any:
+def _not_ours(_form: Mapping[str, str]) -> Any:
     raise NotImplementedError
 
 

@@ -148,7 +148,9 @@ def _readable_snapshots(call: Call, source: Image) -> list[Snapshot]:
 
 def _check_copies_in_progress(call: Call) -> None:
     images, copies = call.state.images[call.region], call.state.pending_copies[call.region]
-    in_progress = sum(1 for copy in copies if copy.account == call.account and copy.image_id in images)
+    in_progress = sum(
+        1 for copy in copies if copy.account == call.account and copy.image_id in images and not copy.from_instance
+    )
     limit = call.settings.image_copies_limit
     if in_progress >= limit:  # CopySnapshot's text, adapted: EC2's own for images is not known
         raise errors.Ec2Error(
