@@ -16,7 +16,7 @@ from amicopy.sandbox.faults import InjectedFaults
 from amicopy.sandbox.other_resources import OtherResources
 from amicopy.sandbox.pending_copies import PendingCopy, advance
 from amicopy.sandbox.records import Image, KeyMetadata, Snapshot
-from amicopy.sandbox.settings import KERNELS, OPT_IN, PV_GRUB, Settings, partition_of
+from amicopy.sandbox.settings import ALWAYS_ENABLED, KERNELS, PV_GRUB, REGIONS, Settings, partition_of
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
 KeyLookup = Callable[[str, str, str], KeyMetadata | None]  # account, region, and the key's id, alias or ARN
@@ -56,6 +56,8 @@ class State:
     timing: Timing
     unconfirmed: Unconfirmed
     seed: int
+    regions: tuple[str, ...] = REGIONS  # those that exist
+    enabled_regions: frozenset[str] = frozenset(ALWAYS_ENABLED)  # for an account that has changed nothing
     faults: InjectedFaults = field(default_factory=InjectedFaults)
     # By region, then by id.
     images: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
@@ -81,7 +83,7 @@ class State:
         """Return the account's settings in the region; the first call creates them."""
         settings = self.settings.get((account, region))
         if settings is None:
-            settings = self.settings[account, region] = Settings(opted_in=region not in OPT_IN)
+            settings = self.settings[account, region] = Settings(opted_in=region in self.enabled_regions)
         return settings
 
     def advance(self, region: str) -> datetime:

@@ -4,7 +4,7 @@ Knows nothing of HTTP, moto or botocore: parameters and responses have boto3's s
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -128,7 +128,7 @@ class World:
         if request.service != "ec2":
             return
         region, account = request.region, request.account
-        if region not in REGIONS or not self.state.settings_of(account, region).opted_in:
+        if region not in self.state.regions or not self.state.settings_of(account, region).opted_in:
             raise errors.not_validated()
         if self.rates == "ec2" and not self._buckets.take(
             request.operation, request.params, account=account, region=region, now=self.clock.now()
@@ -232,6 +232,18 @@ class World:
     def settings(self, region: str, account: str = DEFAULT_ACCOUNT) -> Settings:
         """Return the account's settings and quotas in the region; changing them changes the world."""
         return self.state.settings_of(account, region)
+
+    def limit_regions(self, regions: Collection[str]) -> None:
+        """Let only these regions exist, and enable them for all accounts.
+
+        Raises:
+            ValueError: EC2 has no such region; the message is for the user.
+        """
+        unknown = sorted(set(regions) - set(REGIONS))
+        if unknown:
+            raise ValueError(f"The sandbox has no region {unknown[0]!r}.")
+        self.state.regions = tuple(region for region in REGIONS if region in regions)
+        self.state.enabled_regions = frozenset(regions)
 
     def opt_in(self, *regions: str, account: str = DEFAULT_ACCOUNT) -> None:
         """Enable these opt-in regions for the account, or all of them if none is given."""

@@ -156,8 +156,7 @@ class TortureWorld(World):
 class TortureSandbox(Sandbox):
     """A sandbox with such a world behind it."""
 
-    @staticmethod
-    def _new_world(clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
+    def _new_world(self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
         assert not samples
         world = TortureWorld(clock, timing=timing, unconfirmed=unconfirmed)
         adapter.connect(world)

@@ -52,6 +52,12 @@ def ec2_protocol() -> QueryProtocol:
     return QueryProtocol(get_service_model("ec2"))
 
 
+def operation_names() -> frozenset[str]:
+    """Return the operations of the services that amicopy calls."""
+    services = ("ec2", "kms", "service-quotas", "ssm", "sts")
+    return frozenset(name for service in services for name in get_service_model(service).operation_names)
+
+
 def install() -> None:
     """Put the world in front of moto's EC2. moto without a sandbox works as before."""
     moto.ec2.urls.url_paths["{0}/"] = SandboxEC2Response.dispatch
