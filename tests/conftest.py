@@ -15,11 +15,14 @@ import pytest
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import THREAD, Stop
+from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.support.clock import FakeClock, one_after_another
 from tests.support.schema import check_output
 
+# EC2 may take a moment to show a new image: every command has to cope with that.
+EVENTUALLY_CONSISTENT = Timing(visible_after=0.5)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 KEPT = "AMICOPY_STOCK_BOTOCORE"  # whoever runs the tests decides whether amicopy's start-up is switched off in them
 
@@ -65,7 +68,7 @@ def sandbox(served: Sandbox, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) 
 
     Ends when the test's last thread has, so that none of its calls comes to the next test's world.
     """
-    served.reset(clock=clock)
+    served.reset(clock=clock, timing=EVENTUALLY_CONSISTENT)
     for name, value in served.environment.items():
         monkeypatch.setenv(name, value)
     # What botocore would retry by sleeping in real time is left to amicopy's own patience, which asks the clock.

@@ -59,12 +59,14 @@ class Session:
         credentials: Credentials | None = None,
         endpoint_url: str | None = None,
         timeout_seconds: int | None = None,
+        ignore_proxies: bool = False,
         while_asking: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         """Read the configuration.
 
         ``session`` brings its own profile and credentials, and isn't changed. ``region`` and ``endpoint_url`` take
         precedence over what is configured. With ``timeout_seconds`` a call that takes longer fails and isn't retried.
+        With ``ignore_proxies`` every call goes to its endpoint directly, whatever HTTP_PROXY and HTTPS_PROXY say.
         Credentials are loaded when the first client is created, within ``while_asking()``: botocore may ask for an
         MFA code at the terminal then.
 
@@ -86,6 +88,8 @@ class Session:
             if credentials:
                 self._session.set_credentials(*credentials)
             self._config = _client_config(self._session, timeout_seconds, client_settings() if session is None else {})
+            if ignore_proxies:  # botocore asks the environment only if this is None
+                self._config = self._config.merge(Config(proxies={}))
         except BotoCoreError as error:
             raise configuration_error(error) from error
         # boto3's own method, not botocore's under it: the caller's class may override it.

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
 
 from amicopy.aws.session import Session
@@ -69,11 +69,23 @@ def connected(options: ConnectionOptions, clock: Clock) -> Iterator[Session]:
             endpoint_url=running.endpoint_url,
             credentials=(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"]),
             region=keys["AWS_REGION"],
+            ignore_proxies=True,
         )
 
 
-def started_sandbox(clock: Clock, *, port: int = 0, rates: "Rates" = "none") -> "Sandbox":
+def started_sandbox(
+    clock: Clock,
+    *,
+    port: int = 0,
+    rates: "Rates" = "none",
+    consistency: float = 0.0,
+    copy_seconds: float | None = None,
+    regions: Collection[str] | None = None,
+) -> "Sandbox":
     """Return a running sandbox with the sample AMIs.
+
+    ``consistency`` is how many seconds a new image stays invisible. ``copy_seconds`` is how long a copy takes; None:
+    a few seconds, more for larger snapshots. ``regions`` are those that exist; None: all, and those enabled by default.
 
     Raises:
         SandboxUnavailable: its libraries are not installed, or the port is taken.
@@ -86,7 +98,10 @@ def started_sandbox(clock: Clock, *, port: int = 0, rates: "Rates" = "none") -> 
             why=f"There is no Python module {error.name}.",
             next_step="Install it: pip install 'amicopy[sandbox]'",
         ) from error
-    return Sandbox.start(clock=clock, port=port, rates=rates)
+    from amicopy.sandbox.behavior import timing_of
+
+    timing = timing_of(copy_seconds=copy_seconds, consistency=consistency)
+    return Sandbox.start(clock=clock, port=port, rates=rates, timing=timing, regions=regions)
 
 
 @contextlib.contextmanager

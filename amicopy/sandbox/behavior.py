@@ -9,13 +9,13 @@ Rates = Literal["none", "ec2"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How long things take. The defaults suit a demo: a copy takes a few seconds."""
+    """How long things take. The defaults suit a demo: a copy takes a few seconds, and is visible at once."""
 
     copy_seconds: float = 3.0
     seconds_per_gib: float = 0.1
     variation: float = 0.15  # each snapshot takes up to this fraction longer or shorter, so that no two end together
     finishing_seconds: float = 0.8  # from the completion of the last snapshot to the image becoming available
-    visible_after: float = 0.5
+    visible_after: float = 0.0  # EC2 is eventually consistent: for how long a new image can't be seen
     snapshots_listed_after: float = 0.4
     key_checked_after: float = 1.5
     answer_seconds: float = 0.0  # from a request's arrival over HTTP to its answer; requests are answered in parallel
@@ -45,3 +45,21 @@ class Unconfirmed:
     closed_accounts: frozenset[str] = frozenset()
     # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False
+
+
+def timing_of(*, copy_seconds: float | None = None, consistency: float = 0.0) -> Timing:
+    """Return a timing in which a copy takes ``copy_seconds``, whatever its size, and is invisible for ``consistency``.
+
+    None for ``copy_seconds`` is the default timing.
+    """
+    if copy_seconds is None:
+        return Timing(visible_after=consistency)
+    return Timing(
+        copy_seconds=copy_seconds * 0.8,
+        seconds_per_gib=0.0,
+        variation=0.0,
+        finishing_seconds=copy_seconds * 0.2,
+        visible_after=consistency,
+        snapshots_listed_after=min(0.4, copy_seconds * 0.1),
+        key_checked_after=copy_seconds * 0.5,
+    )

@@ -32,10 +32,11 @@ class Transfer:
 
 @dataclass(slots=True, kw_only=True)
 class PendingCopy:
-    """One CopyImage or CopySnapshot in progress inside EC2."""
+    """One CopyImage, CopySnapshot or CreateImage in progress inside EC2."""
 
     account: str
     image_id: str = ""  # "" for CopySnapshot
+    from_instance: bool = False  # CreateImage: doesn't count as a copy
     started_at: datetime
     available_at: datetime
     transfers: list[Transfer] = field(default_factory=list)

@@ -13,13 +13,13 @@ from amicopy.core.clock import Clock
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.faults import InjectedFaults
+from amicopy.sandbox.other_resources import OtherResources
 from amicopy.sandbox.pending_copies import PendingCopy, advance
 from amicopy.sandbox.records import Image, KeyMetadata, Snapshot
-from amicopy.sandbox.settings import KERNELS, OPT_IN, PV_GRUB, Settings, partition_of
+from amicopy.sandbox.settings import ALWAYS_ENABLED, KERNELS, PV_GRUB, REGIONS, Settings, partition_of
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
 KeyLookup = Callable[[str, str, str], KeyMetadata | None]  # account, region, and the key's id, alias or ARN
-VolumeLookup = Callable[[str, str, str], int | None]  # account, region, volume id; returns GiB
 
 IsAllowed = Callable[[str, str], bool]  # action and resource ARN
 
@@ -43,11 +43,6 @@ def any_key(account: str, region: str, key: str) -> KeyMetadata:
     return KeyMetadata(arn=arn, aws_managed=managed)
 
 
-def no_volume(_account: str, _region: str, _volume_id: str) -> int | None:
-    """Return None for every volume: the default where no EBS volumes are connected."""
-    return None
-
-
 def default_kernels() -> dict[str, dict[str, str]]:
     """Return each region's kernels: kernel id → name."""
     return {region: {kernel_id: PV_GRUB} for region, kernel_id in KERNELS.items()}
@@ -61,6 +56,8 @@ class State:
     timing: Timing
     unconfirmed: Unconfirmed
     seed: int
+    regions: tuple[str, ...] = REGIONS  # those that exist
+    enabled_regions: frozenset[str] = frozenset(ALWAYS_ENABLED)  # for an account that has changed nothing
     faults: InjectedFaults = field(default_factory=InjectedFaults)
     # By region, then by id.
     images: dict[str, dict[str, Image]] = field(default_factory=lambda: defaultdict(dict))
@@ -74,9 +71,11 @@ class State:
     organizations: dict[str, set[str]] = field(default_factory=dict)  # account → ARNs of its organization and OUs
     # Region → kernels and RAM disks, id → name; those with the same name match across regions.
     kernels: dict[str, dict[str, str]] = field(default_factory=default_kernels)
-    references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)  # image id → resource type, ARN
+    # Image id → resource type, ARN: what uses an image beside the other resources.
+    references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    adopted: set[str] = field(default_factory=set)  # ids of snapshots that other services made
     keys: KeyLookup = any_key
-    volumes: VolumeLookup = no_volume
+    others: OtherResources = field(default_factory=OtherResources)
     ids_issued: int = 0
     unseen_responses: int = 0
 
@@ -84,7 +83,7 @@ class State:
         """Return the account's settings in the region; the first call creates them."""
         settings = self.settings.get((account, region))
         if settings is None:
-            settings = self.settings[account, region] = Settings(opted_in=region not in OPT_IN)
+            settings = self.settings[account, region] = Settings(opted_in=region in self.enabled_regions)
         return settings
 
     def advance(self, region: str) -> datetime:

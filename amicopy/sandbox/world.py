@@ -4,7 +4,7 @@ Knows nothing of HTTP, moto or botocore: parameters and responses have boto3's s
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from amicopy.core.clock import Clock
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
-from amicopy.sandbox.ec2.operations import OPERATIONS
+from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut, Fault, ProxyPage, TruncatedResponse
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot
 from amicopy.sandbox.register import register
@@ -128,7 +128,7 @@ class World:
         if request.service != "ec2":
             return
         region, account = request.region, request.account
-        if region not in REGIONS or not self.state.settings_of(account, region).opted_in:
+        if region not in self.state.regions or not self.state.settings_of(account, region).opted_in:
             raise errors.not_validated()
         if self.rates == "ec2" and not self._buckets.take(
             request.operation, request.params, account=account, region=region, now=self.clock.now()
@@ -141,21 +141,32 @@ class World:
         handler = OPERATIONS.get(operation)
         if handler is None:
             raise Ec2Error("InvalidAction", f"The action {operation} is not valid for this web service.")
-        now = self.state.advance(region)
         if params.get("DryRun"):
             raise errors.dry_run()
-        call = Call(
+        response = handler(self._begin(operation, params, region, account, is_allowed))
+        self.state.advance(region)
+        return response
+
+    def _begin(
+        self, operation: str, params: Mapping[str, Any], region: str, account: str, is_allowed: IsAllowed
+    ) -> Call:
+        return Call(
             state=self.state,
             operation=operation,
             params=params,
             region=region,
             account=account,
-            now=now,
+            now=self.state.advance(region),
             is_allowed=is_allowed,
         )
-        response = handler(call)
-        self.state.advance(region)
-        return response
+
+    def check(self, operation: str, params: Mapping[str, Any], *, region: str, account: str) -> dict[str, Any]:
+        """Return the parameters with which moto is to answer a call of `CHECKED_OPERATIONS`.
+
+        Raises:
+            Ec2Error: EC2 refuses the call.
+        """
+        return CHECKED_OPERATIONS[operation](self._begin(operation, params, region, account, everything_allowed))
 
     def inject(self, fault: Fault) -> None:
         """Inject a fault; those injected first apply first."""
@@ -221,6 +232,18 @@ class World:
     def settings(self, region: str, account: str = DEFAULT_ACCOUNT) -> Settings:
         """Return the account's settings and quotas in the region; changing them changes the world."""
         return self.state.settings_of(account, region)
+
+    def limit_regions(self, regions: Collection[str]) -> None:
+        """Let only these regions exist, and enable them for all accounts.
+
+        Raises:
+            ValueError: EC2 has no such region; the message is for the user.
+        """
+        unknown = sorted(set(regions) - set(REGIONS))
+        if unknown:
+            raise ValueError(f"The sandbox has no region {unknown[0]!r}.")
+        self.state.regions = tuple(region for region in REGIONS if region in regions)
+        self.state.enabled_regions = frozenset(regions)
 
     def opt_in(self, *regions: str, account: str = DEFAULT_ACCOUNT) -> None:
         """Enable these opt-in regions for the account, or all of them if none is given."""

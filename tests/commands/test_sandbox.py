@@ -5,11 +5,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from tests.conftest import Run
+
+DEAD_PROXY = "http://127.0.0.1:1"  # nothing listens there
 
 
 @contextmanager
@@ -18,16 +23,32 @@ def served(*options: str) -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "amicopy", "sandbox", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
-        exported = {}
+        exported: dict[str, str] = {}
         for line in process.stdout:
             if line.startswith("#"):
                 break
-            name, _, value = shlex.split(line)[1].partition("=")
-            exported[name] = value
+            word, assignment = line.split(maxsplit=1)
+            if word == "export":
+                name, _, value = shlex.split(assignment)[0].partition("=")
+                exported[name] = value
         try:
             yield exported
         finally:
             process.terminate()
+
+
+def client_of(exported: dict[str, str], region: str = "us-east-1") -> Any:
+    return boto3.client(
+        "ec2",
+        region,
+        endpoint_url=exported["AWS_ENDPOINT_URL"],
+        aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=exported["AWS_SECRET_ACCESS_KEY"],
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+
+
+COPY = {"Name": "batch", "SourceImageId": "ami-0a11ce5a3b1e00002", "SourceRegion": "us-east-1"}
 
 
 @pytest.mark.parametrize(("options", "is_throttled"), [((), False), (("--rates", "ec2"), True)])
@@ -35,17 +56,87 @@ def test_only_with_rates_is_a_second_change_of_block_public_access_throttled(
     options: tuple[str, ...], *, is_throttled: bool
 ) -> None:
     with served(*options) as exported:
-        client = boto3.client(
-            "ec2",
-            "us-east-1",
-            endpoint_url=exported["AWS_ENDPOINT_URL"],
-            aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=exported["AWS_SECRET_ACCESS_KEY"],
-            config=Config(retries={"total_max_attempts": 1}),
-        )
+        client = client_of(exported)
         client.disable_image_block_public_access()
         if is_throttled:  # EC2 gives a token back every ten seconds
             with pytest.raises(ClientError, match="RequestLimitExceeded"):
                 client.disable_image_block_public_access()
         else:
             client.disable_image_block_public_access()
+
+
+def test_new_copy_is_visible_at_once_and_available_when_asked() -> None:
+    with served("--copy-seconds", "0") as exported:
+        client = client_of(exported, "eu-west-1")
+        image_id = client.copy_image(**COPY)["ImageId"]
+        assert client.describe_images(ImageIds=[image_id])["Images"][0]["State"] == "available"
+        client.create_tags(Resources=[image_id], Tags=[{"Key": "k", "Value": "v"}])
+
+
+def test_new_copy_is_invisible_and_pending_as_long_as_asked() -> None:
+    with served("--consistency", "3600", "--copy-seconds", "3600") as exported:
+        client = client_of(exported, "eu-west-1")
+        image_id = client.copy_image(**COPY)["ImageId"]
+        with pytest.raises(ClientError, match=r"InvalidAMIID\.NotFound"):
+            client.describe_images(ImageIds=[image_id])
+
+
+@pytest.mark.parametrize(
+    ("value", "count", "there", "closed"),
+    [
+        ("eu-west-1,af-south-1", 3, "af-south-1", "us-west-2"),
+        ("all", 34, "mx-central-1", "us-gov-west-1"),
+    ],
+)
+def test_regions_that_are_named_exist_and_are_enabled(value: str, count: int, there: str, closed: str) -> None:
+    with served("--regions", value) as exported:
+        answer = client_of(exported).describe_regions(AllRegions=True)["Regions"]
+        assert len(answer) == count
+        assert all(row["OptInStatus"] != "not-opted-in" for row in answer)
+        assert {"us-east-1", there} <= {row["RegionName"] for row in answer}
+        client_of(exported, there).copy_image(**COPY)
+        with pytest.raises(ClientError, match="AuthFailure"):
+            client_of(exported, closed).describe_images()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--regions", "mars-1"], "unknown region 'mars-1'"),
+        (["--regions", ","], "name at least one region"),
+        (["--fault", "CopyImag=throttle"], "Did you mean CopyImage?"),
+        (["--fault", "copy@eu-west-11=fail"], "Did you mean eu-west-1?"),
+        (["--regions", "us-east-1", "--fault", "copy@eu-west-1=fail"], "unknown region 'eu-west-1'"),
+    ],
+)
+def test_sandbox_refuses_what_would_have_no_effect(amicopy: Run, options: list[str], words: str) -> None:
+    ran = amicopy("sandbox", *options)
+    assert ran.code == 2
+    assert words in ran.err
+
+
+def test_environment_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "10.0.0.1")
+    with served() as exported:
+        assert exported["NO_PROXY"] == "10.0.0.1,127.0.0.1"
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            monkeypatch.setenv(name, DEAD_PROXY)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, exported[name])
+        assert len(client_of(exported).describe_images(Owners=["self"])["Images"]) == 5
+
+
+def test_profile_and_token_of_the_shell_are_unset() -> None:
+    command = [sys.executable, "-m", "amicopy", "sandbox"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "unset AWS_PROFILE AWS_SESSION_TOKEN\n"
+        process.terminate()
+
+
+def test_sandbox_of_a_run_is_not_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, DEAD_PROXY)
+    command = ["amicopy", "status", "ami-0a11ce5a3b1e00002", "--in", "us-west-2", "--sandbox"]
+    ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "no copy yet\n")

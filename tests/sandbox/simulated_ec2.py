@@ -20,7 +20,7 @@ class Ec2:
     """A world with a fake clock. Call it like ``ec2("DescribeImages", ImageIds=[…])``."""
 
     def __init__(self, **switches: Any) -> None:
-        timing, rates = switches.pop("timing", Timing(variation=0)), switches.pop("rates", "none")
+        timing, rates = switches.pop("timing", Timing(variation=0, visible_after=0.5)), switches.pop("rates", "none")
         self.clock = FakeClock()
         self.world = World(self.clock, timing=timing, unconfirmed=Unconfirmed(**switches), rates=rates)
 

@@ -5,11 +5,10 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import boto3
 import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -19,64 +18,8 @@ from botocore.parsers import ResponseParserError
 from amicopy.core.errors import SandboxUnavailable
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.http.server import Sandbox
-from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
-from amicopy.sandbox.world import World
-from tests.support.clock import FakeClock
-
-HOME, AWAY, OTHER_ACCOUNT = "us-east-1", "eu-west-1", "111122223333"
-ONE_ATTEMPT = Config(retries={"total_max_attempts": 1})
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Sandbox]:
-    with Sandbox.start(clock=FakeClock(), samples=False) as sandbox:
-        yield sandbox
-
-
-class Aws:
-    """A freshly reset sandbox with clients for it, all closed in the end."""
-
-    def __init__(self, sandbox: Sandbox, session: boto3.Session) -> None:
-        self.sandbox, self.session, self.clock = sandbox, session, FakeClock()
-        self.world: World = sandbox.reset(clock=self.clock)
-        self.opened: list[Any] = []
-
-    def client(self, service: str = "ec2", region: str = AWAY, account: str = DEFAULT_ACCOUNT, **options: Any) -> Any:
-        keys = {} if "aws_access_key_id" in options else self.sandbox.credentials(account)
-        options.setdefault("config", ONE_ATTEMPT)
-        made = self.session.client(
-            service, region_name=region, endpoint_url=self.sandbox.endpoint_url, **keys, **options
-        )
-        self.opened.append(made)
-        return made
-
-    def source(self, **members: Any) -> Image:
-        return self.world.register(HOME, name="web", **members)
-
-    def close(self) -> None:
-        for client in self.opened:
-            client.close()
-
-
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    return boto3.Session()
-
-
-@pytest.fixture
-def aws(running: Sandbox, session: boto3.Session) -> Iterator[Aws]:
-    made = Aws(running, session)
-    yield made
-    made.close()
-
-
-def code_of(error: pytest.ExceptionInfo[ClientError]) -> tuple[str, int]:
-    response = error.value.response
-    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
-
-
-def asked(source: Image, **params: Any) -> dict[str, Any]:
-    return {"Name": "web", "SourceImageId": source.image_id, "SourceRegion": source.region, **params}
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
+from tests.sandbox.over_http import AWAY, HOME, OTHER_ACCOUNT, Aws, asked, code_of
 
 
 def test_copy_goes_over_the_wire_with_all_that_was_asked(aws: Aws) -> None:
@@ -161,7 +104,7 @@ def raw(aws: Aws, body: str, **headers: str) -> tuple[int, str]:
         ("Action=DescribeImageAttribute&ImageId=ami-1&Attribute=colour", "InvalidParameterValue"),
         ("Action=CopyImage", "MissingParameter"),
         ("Action=MakeCoffee", "InvalidAction"),
-        ("Action=CreateImage&InstanceId=i-1&Name=xyz", "InvalidAction"),
+        ("Action=ImportSnapshot&Colour=red", "InvalidAction"),
         ("", "InvalidAction"),
     ],
 )

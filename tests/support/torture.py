@@ -156,8 +156,7 @@ class TortureWorld(World):
 class TortureSandbox(Sandbox):
     """A sandbox with such a world behind it."""
 
-    @staticmethod
-    def _new_world(clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
+    def _new_world(self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
         assert not samples
         world = TortureWorld(clock, timing=timing, unconfirmed=unconfirmed)
         adapter.connect(world)
@@ -379,7 +378,7 @@ def _shapes(part: Any) -> Iterator[str]:
             yield from _shapes(one)
 
 
-def _not_ours() -> Any:
+def _not_ours(_form: Mapping[str, str]) -> Any:
     raise NotImplementedError
 
 

@@ -21,6 +21,27 @@ if TYPE_CHECKING:
     help="Request rates: ec2 throttles as EC2 documents it, with a token bucket for each action, account and region.",
 )
 @option(
+    "--regions",
+    metavar="REGION,…|all",
+    show_default="all, of which opt-in regions are not enabled",
+    help="The regions that exist, all of them enabled. us-east-1, which has the samples, is always there.",
+)
+@option(
+    "--copy-seconds",
+    type=click.FloatRange(0, 86400),
+    metavar="SECONDS",
+    show_default="a few, more for larger snapshots",
+    help="How long each copy takes; 0 for copies that are available at once.",
+)
+@option(
+    "--consistency",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a new AMI cannot be seen by its id, as it happens on EC2, which is eventually consistent.",
+)
+@option(
     "--fault",
     "faults",
     multiple=True,
@@ -28,7 +49,16 @@ if TYPE_CHECKING:
     help="A fault to simulate: OPERATION[@REGION]=EFFECT[*TIMES], e.g. CopyImage@eu-west-1=throttle*5; repeatable.",
 )
 @click.pass_obj
-def command(environment: Environment, /, port: int, rates: "Rates", faults: tuple[str, ...]) -> int:
+def command(
+    environment: Environment,
+    /,
+    port: int,
+    rates: "Rates",
+    regions: str | None,
+    copy_seconds: float | None,
+    consistency: float,
+    faults: tuple[str, ...],
+) -> int:
     """Serve a local EC2 for tests and demos: no account, no cost.
 
     Prints the environment variables to export, the sample AMIs and a first command, in a form that a shell can source;
@@ -36,15 +66,25 @@ def command(environment: Environment, /, port: int, rates: "Rates", faults: tupl
     Terraform.
 
     \b
-    Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), html, truncated,
-    error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N.
+    Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
+    html, truncated, error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish,
+    flap:N, unseen:N. " after CALLS" at the end lets that many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
+      amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
     from amicopy.cli.handlers.sandbox import serve
 
-    return serve(environment, port=port, rates=rates, faults=faults)
+    return serve(
+        environment,
+        port=port,
+        rates=rates,
+        consistency=consistency,
+        copy_seconds=copy_seconds,
+        regions=regions,
+        faults=faults,
+    )

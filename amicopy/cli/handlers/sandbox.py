@@ -1,7 +1,9 @@
 """``amicopy sandbox``: start it, show how to use it, wait for a signal."""
 
 import contextlib
+import difflib
 import shlex
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from amicopy.cli.connection import started_sandbox
@@ -12,23 +14,46 @@ from amicopy.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
+    from amicopy.sandbox.faults import Fault
 
 
-def serve(environment: Environment, *, port: int, rates: "Rates", faults: tuple[str, ...]) -> int:
+def serve(
+    environment: Environment,
+    *,
+    port: int,
+    rates: "Rates",
+    consistency: float,
+    copy_seconds: float | None,
+    regions: str | None,
+    faults: tuple[str, ...],
+) -> int:
     """Run ``amicopy sandbox``; return when a signal ends it."""
     with contextlib.ExitStack() as stack:
         if environment.handle_signals:
             stack.enter_context(stopping_on_signals(environment.stop))
-        sandbox = stack.enter_context(started_sandbox(environment.clock, port=port, rates=rates))
+        sandbox = stack.enter_context(
+            started_sandbox(
+                environment.clock,
+                port=port,
+                rates=rates,
+                consistency=consistency,
+                copy_seconds=copy_seconds,
+                regions=_regions(regions),
+            )
+        )
         from amicopy.sandbox.faults import parse_fault
         from amicopy.sandbox.samples import SAMPLES
 
         try:
-            for fault in faults:
-                sandbox.world.inject(parse_fault(fault))
+            for text in faults:
+                fault = parse_fault(text)
+                _check_target(fault, sandbox.world.state.regions)
+                sandbox.world.inject(fault)
         except ValueError as error:
             raise UsageError(f"--fault: {error}", next_step="See: amicopy sandbox --help") from error
-        lines = [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
+        # A profile or a session token of the shell would be used together with the keys of the sandbox.
+        lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]
+        lines += [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
         lines += ["#", "# Sample AMIs in us-east-1:"]
         lines += [f"#   {sample.image_id}  {sample.name:22} {sample.shows}" for sample in SAMPLES]
         lines += [
@@ -42,3 +67,36 @@ def serve(environment: Environment, *, port: int, rates: "Rates", faults: tuple[
         while not environment.stop.is_set():
             environment.stop.wait(3600)
     return ExitCode.OK
+
+
+def _check_target(fault: "Fault", regions: Collection[str]) -> None:
+    """Refuse a fault that would never occur: of an operation or in a region that there isn't."""
+    from amicopy.sandbox.http.moto_adapter import operation_names
+
+    known = operation_names()
+    if fault.operation not in known | {"*"}:
+        near = difflib.get_close_matches(fault.operation, known, 1)
+        raise ValueError(f"unknown operation {fault.operation!r}." + (f" Did you mean {near[0]}?" if near else ""))
+    if fault.region is not None and fault.region not in regions:
+        near = difflib.get_close_matches(fault.region, regions, 1)
+        raise ValueError(f"unknown region {fault.region!r}." + (f" Did you mean {near[0]}?" if near else ""))
+
+
+def _regions(text: str | None) -> frozenset[str] | None:
+    """Return the regions that ``--regions`` names."""
+    if text is None:
+        return None
+    from amicopy.sandbox.samples import REGION
+    from amicopy.sandbox.settings import REGIONS, partition_of
+
+    commercial = frozenset(region for region in REGIONS if partition_of(region) == "aws")
+    if text == "all":
+        return commercial
+    named = frozenset(name.strip() for name in text.split(",") if name.strip())
+    unknown = sorted(named - commercial)
+    if unknown or not named:
+        raise UsageError(
+            f"--regions: unknown region {unknown[0]!r}." if unknown else "--regions: name at least one region.",
+            next_step=f"Use all, or some of {', '.join(sorted(commercial))}.",
+        )
+    return named | {REGION}

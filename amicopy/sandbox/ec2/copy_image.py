@@ -12,7 +12,7 @@ from typing import Any
 from amicopy.sandbox.ec2 import encryption, errors, snapshot_copies, tags
 from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Image, Snapshot
-from amicopy.sandbox.settings import REGIONS, partition_of
+from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.state import Call
 
 _FAILED = "Copy image failed with an internal error"  # hashicorp/packer#6737
@@ -65,7 +65,7 @@ def _check_text(call: Call) -> None:
 
 def check_source_region(call: Call, source_region: str) -> None:
     """Refuse a source region that doesn't exist, is in another partition, or isn't enabled."""
-    if source_region not in REGIONS or partition_of(source_region) != partition_of(call.region):
+    if source_region not in call.state.regions or partition_of(source_region) != partition_of(call.region):
         raise errors.Ec2Error("InvalidRegion", f"The region '{source_region}' is not valid as a source.")
     if not call.state.settings_of(call.account, source_region).opted_in:
         raise errors.Ec2Error("InvalidRegion", f"The region '{source_region}' is not enabled.")
@@ -148,7 +148,9 @@ def _readable_snapshots(call: Call, source: Image) -> list[Snapshot]:
 
 def _check_copies_in_progress(call: Call) -> None:
     images, copies = call.state.images[call.region], call.state.pending_copies[call.region]
-    in_progress = sum(1 for copy in copies if copy.account == call.account and copy.image_id in images)
+    in_progress = sum(
+        1 for copy in copies if copy.account == call.account and copy.image_id in images and not copy.from_instance
+    )
     limit = call.settings.image_copies_limit
     if in_progress >= limit:  # CopySnapshot's text, adapted: EC2's own for images is not known
         raise errors.Ec2Error(

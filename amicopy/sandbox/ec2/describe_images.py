@@ -1,4 +1,4 @@
-"""Operations that read images: DescribeImages, DescribeImageAttribute, ancestry and references."""
+"""Operations that read images: DescribeImages, DescribeImageAttribute and GetImageAncestry."""
 
 import zlib
 from collections.abc import Callable
@@ -120,7 +120,10 @@ def timestamp(moment: datetime | None, *, millis: bool = True) -> str | None:
 
 
 def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
-    """Return the image as DescribeImages shows it to the caller, without empty members."""
+    """Return the image as DescribeImages shows it to the caller.
+
+    Empty members are left out, but not the list of devices: EC2 sends an empty one (seek-oss/aec#312).
+    """
     own = image.owner == call.account
     tags = tags_of(image, call.account)
     reason = image.state_reason
@@ -165,7 +168,8 @@ def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
         "SourceImageId": image.source_image_id,
         "SourceImageRegion": image.source_image_region,
     }
-    return {name: value for name, value in members.items() if value not in (None, "", [], {})}
+    shown = {name: value for name, value in members.items() if value not in (None, "", [], {})}
+    return {"BlockDeviceMappings": [], **shown}
 
 
 def _watermark(watermark: Watermark) -> dict[str, Any]:
@@ -270,24 +274,12 @@ def get_image_ancestry(call: Call) -> dict[str, Any]:
     return {"ImageAncestryEntries": entries}
 
 
-def describe_image_references(call: Call) -> dict[str, Any]:
-    """DescribeImageReferences: list the resources that use the images; tests put them into the state."""
-    types = {item.get("ResourceType") for item in call.params.get("ResourceTypes") or []}
-    if not types and not call.params.get("IncludeAllResourceTypes"):
-        raise errors.missing_parameter("ResourceTypes")
-    if call.params.get("IncludeAllResourceTypes"):
-        types = set()
-    rows = [
-        {"ImageId": image_id, "ResourceType": kind, "Arn": arn}
-        for image_id in call.required("ImageIds")
-        for kind, arn in call.state.references.get(image_id, [])
-        if not types or kind in types
-    ]
-    return paginate(call, rows, key="ImageReferences")
-
-
 def _devices(image: Image, value: Any) -> list[str]:
     return [text for device in image.devices if device.is_ebs and (text := value(device))]
+
+
+def _instance_type_column(member: str) -> Callable[[Image], list[str]]:
+    return lambda image: [row["InstanceType"] for row in _instance_types(image).get(member, [])]
 
 
 _COLUMNS: dict[str, Any] = {
@@ -300,6 +292,7 @@ _COLUMNS: dict[str, Any] = {
     "block-device-mapping.volume-size": lambda image: _devices(image, lambda device: str(device.gib or "")),
     "block-device-mapping.volume-type": lambda image: _devices(image, lambda device: device.volume_type),
     "block-device-mapping.encrypted": lambda image: _devices(image, lambda device: boolean_text(device.encrypted)),
+    "boot-mode": lambda image: [image.boot_mode] if image.boot_mode else [],
     "creation-date": lambda image: [timestamp(image.created_at) or ""],
     "description": lambda image: [image.description or ""],
     "ena-support": lambda image: [boolean_text(image.ena)],
@@ -308,6 +301,15 @@ _COLUMNS: dict[str, Any] = {
     "image-allowed": lambda _image: ["true"],
     "image-id": lambda image: [image.image_id],
     "image-type": lambda _image: ["machine"],
+    "image-watermark.source-image-creation-time": lambda image: [
+        timestamp(watermark.source_created_at) or "" for watermark in image.watermarks
+    ],
+    "image-watermark.source-image-id": lambda image: [watermark.source_image_id for watermark in image.watermarks],
+    "image-watermark.source-image-region": lambda image: [watermark.source_region for watermark in image.watermarks],
+    "image-watermark.watermark-creation-time": lambda image: [
+        timestamp(watermark.attached_at) or "" for watermark in image.watermarks
+    ],
+    "image-watermark.watermark-key": lambda image: [watermark.key for watermark in image.watermarks],
     "is-public": lambda image: [boolean_text(image.public)],
     "kernel-id": lambda image: [image.kernel_id],
     "manifest-location": lambda image: [image.location or f"{image.owner}/{image.name or image.image_id}"],

@@ -62,6 +62,11 @@ def snapshot_malformed(snapshot_id: str) -> Ec2Error:
     return Ec2Error("InvalidSnapshotID.Malformed", f'Invalid id: "{snapshot_id}" (expecting "snap-...")')
 
 
+def volume_not_found(volume_id: str) -> Ec2Error:
+    """Return the error for an unknown volume id."""
+    return Ec2Error("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
+
+
 def missing_parameter(parameter: str) -> Ec2Error:
     """Return the error for a request without this parameter."""
     return Ec2Error("MissingParameter", f"The request must contain the parameter {parameter}")

@@ -32,7 +32,7 @@ _LISTS = {
 def modify_image_attribute(call: Call) -> dict[str, Any]:
     """ModifyImageAttribute: change launch permissions, description or IMDS support, one of them per call."""
     image = call.own_image(call.required("ImageId"))
-    attribute = call.params.get("Attribute")
+    attribute = lower_camel_case(call.params.get("Attribute"))
     members = [name for name in ("Description", "ImdsSupport", "LaunchPermission") if call.params.get(name)]
     if len(members) > 1:
         raise errors.invalid_combination("Fields for multiple attribute types specified")
@@ -51,6 +51,11 @@ def modify_image_attribute(call: Call) -> dict[str, Any]:
     image.launch_permissions |= add
     image.launch_permissions -= remove
     return {}
+
+
+def lower_camel_case(attribute: str | None) -> str | None:
+    """Return the name of an attribute as the model spells it: EC2 accepts LaunchPermission, too (canonical/awspub)."""
+    return f"{attribute[0].lower()}{attribute[1:]}" if attribute else attribute
 
 
 def replace_instance_types(call: Call) -> dict[str, Any]:

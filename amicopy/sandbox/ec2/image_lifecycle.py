@@ -153,11 +153,7 @@ def register_image(call: Call) -> dict[str, Any]:
     """RegisterImage: create an image from snapshots. Unlike in CopyImage, the name must not be in use."""
     name = call.required("Name")
     copy_image.check_name(name)
-    for other in call.state.images[call.region].values():
-        if other.owner == call.account and other.name == name:
-            raise errors.Ec2Error(
-                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {other.image_id}"
-            )
+    check_unused_name(call, name)
     mappings = call.params.get("BlockDeviceMappings") or []
     if not mappings and not call.params.get("ImageLocation"):
         raise errors.missing_parameter("BlockDeviceMappings")
@@ -173,7 +169,7 @@ def register_image(call: Call) -> dict[str, Any]:
         virtualization_type=call.params.get("VirtualizationType") or "paravirtual",
         root_device_type="ebs" if mappings else "instance-store",
         root_device_name=call.params.get("RootDeviceName") or "/dev/sda1",
-        devices=[_device(call, mapping) for mapping in mappings],
+        devices=[device_of(call, mapping) for mapping in mappings],
         tags=tags.from_specifications(call, "image")["image"],
         boot_mode=call.params.get("BootMode") or "",
         ena=bool(call.params.get("EnaSupport")),
@@ -191,7 +187,17 @@ def register_image(call: Call) -> dict[str, Any]:
     return {"ImageId": image.image_id}
 
 
-def _device(call: Call, mapping: dict[str, Any]) -> Device:
+def check_unused_name(call: Call, name: str) -> None:
+    """Refuse a name that another image of the account has in the region. CopyImage doesn't check it."""
+    for other in call.state.images[call.region].values():
+        if other.owner == call.account and other.name == name:
+            raise errors.Ec2Error(
+                "InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {other.image_id}"
+            )
+
+
+def device_of(call: Call, mapping: dict[str, Any]) -> Device:
+    """Return the device that a block device mapping of a request describes."""
     name, ebs = mapping.get("DeviceName") or "", mapping.get("Ebs") or {}
     if mapping.get("VirtualName"):
         return Device(name=name, virtual_name=mapping["VirtualName"])

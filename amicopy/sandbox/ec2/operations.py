@@ -1,13 +1,16 @@
-"""The EC2 operations that the sandbox answers itself; moto answers the others."""
+"""The EC2 operations that the sandbox answers itself, or checks first; moto answers the others."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from amicopy.sandbox.ec2 import (
     copy_image,
+    create_image,
     describe_images,
     image_attributes,
     image_lifecycle,
+    image_references,
+    launches,
     region_settings,
     snapshots,
     tags,
@@ -25,7 +28,7 @@ AMICOPY_OPERATIONS: Mapping[str, Operation] = {
     "DeleteTags": tags.delete_tags,
     "DeregisterImage": image_lifecycle.deregister_image,
     "DescribeImageAttribute": describe_images.describe_image_attribute,
-    "DescribeImageReferences": describe_images.describe_image_references,
+    "DescribeImageReferences": image_references.describe_image_references,
     "DescribeImages": describe_images.describe_images,
     "DescribeRegions": region_settings.describe_regions,
     "DescribeSnapshotAttribute": snapshots.describe_snapshot_attribute,
@@ -47,7 +50,9 @@ AMICOPY_OPERATIONS: Mapping[str, Operation] = {
 OTHER_OPERATIONS: Mapping[str, Operation] = {
     "CancelImageLaunchPermission": image_attributes.cancel_image_launch_permission,
     "CopySnapshot": snapshots.copy_snapshot,
+    "CreateImage": create_image.create_image,
     "CreateSnapshot": snapshots.create_snapshot,
+    "CreateSnapshots": snapshots.create_snapshots,
     "DetachImageWatermark": image_attributes.detach_watermark,
     "DescribeTags": tags.describe_tags,
     "DisableEbsEncryptionByDefault": region_settings.disable_encryption_by_default,
@@ -70,3 +75,9 @@ OTHER_OPERATIONS: Mapping[str, Operation] = {
 }
 
 OPERATIONS: Mapping[str, Operation] = {**AMICOPY_OPERATIONS, **OTHER_OPERATIONS}
+
+# Operations that moto answers. The sandbox checks their parameters and returns those that moto is to get.
+CHECKED_OPERATIONS: Mapping[str, Operation] = {
+    "CreateVolume": launches.create_volume,
+    "RunInstances": launches.run_instances,
+}

@@ -7,13 +7,13 @@ from typing import Any
 
 from amicopy.sandbox.ec2 import encryption, errors
 from amicopy.sandbox.ec2.filters import apply_filters
-from amicopy.sandbox.settings import OPT_IN, REGIONS, endpoint_of, partition_of
+from amicopy.sandbox.settings import OPT_IN, endpoint_of, partition_of
 from amicopy.sandbox.state import Call
 
 
 def describe_regions(call: Call) -> dict[str, Any]:
     """DescribeRegions: list the regions enabled for the account, or all regions of the partition."""
-    known = [region for region in REGIONS if partition_of(region) == partition_of(call.region)]
+    known = [region for region in call.state.regions if partition_of(region) == partition_of(call.region)]
     named = call.params.get("RegionNames") or []
     for name in named:
         if name not in known:

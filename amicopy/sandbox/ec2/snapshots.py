@@ -1,12 +1,14 @@
-"""Operations on snapshots: describe, share, copy, create, delete."""
+"""Operations on snapshots: describe, share, copy, create (also of all volumes of an instance), delete."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from amicopy.sandbox.ec2 import copy_image, encryption, errors, snapshot_copies, tags
 from amicopy.sandbox.ec2.filters import apply_filters, boolean_text, paginate, refuse_pages_of_ids
 from amicopy.sandbox.ec2.tags import tag_set, tags_of
+from amicopy.sandbox.other_resources import EbsVolume, Instance
 from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Snapshot
 from amicopy.sandbox.state import Call
@@ -219,24 +221,75 @@ def copy_snapshot(call: Call) -> dict[str, Any]:
 
 def create_snapshot(call: Call) -> dict[str, Any]:
     """CreateSnapshot: create a completed snapshot at once, as the sandbox keeps no data of volumes."""
-    volume_id = call.required("VolumeId")
-    gib = call.state.volumes(call.account, call.region, volume_id)
-    if gib is None:
-        raise errors.Ec2Error("InvalidVolume.NotFound", f"The volume '{volume_id}' does not exist.")
+    volume = find_volume(call, call.required("VolumeId"))
+    requested = tags.from_specifications(call, "snapshot")["snapshot"]
+    return describe(call, of_volume(call, volume, call.params.get("Description") or "", requested))
+
+
+def create_snapshots(call: Call) -> dict[str, Any]:
+    """CreateSnapshots: create snapshots of all volumes of an instance, but those that the request excludes."""
+    specification = call.required("InstanceSpecification")
+    if not specification.get("InstanceId"):
+        raise errors.missing_parameter("InstanceSpecification.InstanceId")
+    instance = find_instance(call, specification["InstanceId"])
+    excluded = set(specification.get("ExcludeDataVolumeIds") or [])
+    unknown = excluded - {attached.volume.volume_id for attached in instance.volumes}
+    if unknown:
+        raise errors.volume_not_found(sorted(unknown)[0])
+    chosen = [
+        attached.volume
+        for attached in instance.volumes
+        if attached.volume.volume_id not in excluded
+        and not (specification.get("ExcludeBootVolume") and attached.device == instance.root_device_name)
+    ]
+    requested = tags.from_specifications(call, "snapshot")["snapshot"]
+    carries = call.params.get("CopyTagsFromSource") == "volume"
+    created = []
+    for volume in chosen:
+        own = {key: value for key, value in volume.tags.items() if not key.lower().startswith("aws:")}
+        merged = {**own, **requested} if carries else requested
+        tags.check_count(merged)
+        created.append(of_volume(call, volume, call.params.get("Description") or "", merged))
+    return {"Snapshots": [describe(call, snapshot) for snapshot in created]}
+
+
+def find_volume(call: Call, volume_id: str) -> EbsVolume:
+    """Return the caller's volume, or raise EC2's error for the id."""
+    volume = call.state.others.volume(call.account, call.region, volume_id)
+    if volume is None:
+        raise errors.volume_not_found(volume_id)
+    return volume
+
+
+def find_instance(call: Call, instance_id: str) -> Instance:
+    """Return the caller's instance, or raise EC2's error for the id."""
+    instance = call.state.others.instance(call.account, call.region, instance_id)
+    if instance is None:
+        raise errors.Ec2Error("InvalidInstanceID.NotFound", f"The instance ID '{instance_id}' does not exist")
+    return instance
+
+
+def of_volume(call: Call, volume: EbsVolume, description: str, requested_tags: Mapping[str, str]) -> Snapshot:
+    """Add a completed snapshot of a volume to the region. It is encrypted if the volume is, with the same key."""
+    key_id = (volume.kms_key_id or encryption.default_key(call)) if volume.encrypted else ""
+    key = encryption.find_key(call, key_id) if key_id else None
     snapshot = Snapshot(
         snapshot_id=call.state.new_id("snap"),
         region=call.region,
         owner=call.account,
-        gib=gib,
+        gib=volume.gib,
         started_at=call.now,
         listed_at=call.now,
         completed_at=call.now,
-        description=call.params.get("Description") or "",
-        volume_id=volume_id,
-        tags=tags.from_specifications(call, "snapshot")["snapshot"],
+        description=description,
+        volume_id=volume.volume_id,
+        encrypted=volume.encrypted,
+        kms_key_id=key.arn if key else key_id,
+        aws_managed_key=bool(key and key.aws_managed),
+        tags=dict(requested_tags),
     )
     call.state.snapshots[call.region][snapshot.snapshot_id] = snapshot
-    return describe(call, snapshot)
+    return snapshot
 
 
 _COLUMNS: dict[str, Any] = {

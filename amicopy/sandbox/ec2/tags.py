@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from amicopy.sandbox.ec2 import errors
-from amicopy.sandbox.ec2.filters import apply_filters, paginate
+from amicopy.sandbox.ec2.filters import Column, apply_filters, paginate
+from amicopy.sandbox.other_resources import ResourceTag
 from amicopy.sandbox.records import Image, Snapshot
 from amicopy.sandbox.state import Call
 
@@ -113,7 +114,7 @@ def delete_tags(call: Call) -> dict[str, Any]:
 
 
 def describe_tags(call: Call) -> dict[str, Any]:
-    """DescribeTags: list the caller's tags on images and snapshots."""
+    """DescribeTags: list the caller's tags on images and snapshots, and those of all other resources."""
     records: list[tuple[str, str, Image | Snapshot]] = [
         (image.image_id, "image", image) for image in call.state.images[call.region].values() if call.sees(image)
     ]
@@ -123,19 +124,23 @@ def describe_tags(call: Call) -> dict[str, Any]:
         if call.sees_snapshot(snapshot)
     ]
     rows = [
-        {"Key": key, "ResourceId": resource_id, "ResourceType": kind, "Value": value}
+        ResourceTag(resource_id=resource_id, kind=kind, key=key, value=value)
         for resource_id, kind, record in records
         for key, value in tags_of(record, call.account).items()
     ]
-    kept = apply_filters(
-        call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: {row["Key"]: row["Value"]}
-    )
-    return paginate(call, kept, key="Tags", min_results=5)
+    rows += call.state.others.tags(call.account, call.region)
+    kept = apply_filters(call.params.get("Filters"), rows, columns=_COLUMNS, tags=lambda row: {row.key: row.value})
+    described = [
+        {"Key": row.key, "ResourceId": row.resource_id, "ResourceType": row.kind, "Value": row.value} for row in kept
+    ]
+    return paginate(call, described, key="Tags", min_results=5)
 
 
 def _resources(call: Call) -> list[Image | Snapshot]:
     resources: list[Image | Snapshot] = []
-    for resource_id in call.required("Resources"):
+    if not call.params.get("Resources"):
+        raise errors.missing_parameter("resourceIdSet")  # EC2's own name for it: fog/fog#591
+    for resource_id in call.params["Resources"]:
         if re.match(r"ami-", resource_id):
             resources.append(call.image(resource_id))
         elif re.match(r"snap-", resource_id):
@@ -145,9 +150,9 @@ def _resources(call: Call) -> list[Image | Snapshot]:
     return resources
 
 
-_COLUMNS = {
-    "key": lambda row: [row["Key"]],
-    "resource-id": lambda row: [row["ResourceId"]],
-    "resource-type": lambda row: [row["ResourceType"]],
-    "value": lambda row: [row["Value"]],
+_COLUMNS: Mapping[str, Column[ResourceTag]] = {
+    "key": lambda row: [row.key],
+    "resource-id": lambda row: [row.resource_id],
+    "resource-type": lambda row: [row.kind],
+    "value": lambda row: [row.value],
 }

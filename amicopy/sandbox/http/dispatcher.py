@@ -1,6 +1,7 @@
 """Dispatches each HTTP request to the world or to moto, by the account, region and service in its signature.
 
-Requests that a web page could have sent, and those without an AWS signature, are refused. Signatures aren't verified.
+Requests that a web page could have sent are refused, and those without an AWS signature, except for the operations of
+STS that have none. Signatures aren't verified.
 """
 
 import contextlib
@@ -26,6 +27,8 @@ _SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
 # The sandbox's own access keys contain the account. moto expects keys of 20 characters.
 _KEY_PREFIX = "AKIASBOX"
 _OWN_KEY = re.compile(rf"{_KEY_PREFIX}(\d{{12}})")
+# Operations of STS whose callers have no AWS credentials yet.
+_UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
 _XML = [("Content-Type", "text/xml;charset=UTF-8")]
 # moto isn't thread-safe, and its state belongs to the process: one call at a time.
 MOTO_LOCK = threading.RLock()
@@ -59,10 +62,17 @@ class Dispatcher:
         if refusal is not None:
             return refusal
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
-        if scope is None:
+        if scope is not None:
+            key, region, service = scope.groups()
+        elif _action_of(environ) in _UNSIGNED:
+            key, region, service = "", "us-east-1", "sts"
+            # moto finds the service in the signature.
+            environ["HTTP_AUTHORIZATION"] = (
+                f"AWS4-HMAC-SHA256 Credential=unsigned/20260101/{region}/{service}/aws4_request"
+            )
+        else:
             error = not_validated()
             return error.status, _XML, error_xml(error, "unsigned").encode()
-        key, region, service = scope.groups()
         # moto would take "region/…" in the user agent for the region of the request.
         environ["HTTP_USER_AGENT"] = environ.get("HTTP_USER_AGENT", "").replace("region/", "region-")
         with MOTO_LOCK:
@@ -96,7 +106,7 @@ class Dispatcher:
         operation = target.rpartition(".")[2] or form.get("Action", "") or environ["REQUEST_METHOD"]
 
         def respond() -> Response:
-            if self._authorizer is not None:
+            if self._authorizer is not None and operation not in _UNSIGNED:
                 resource = moto_adapter.named_resource(service, account, region, body)
                 self._authorizer.authorize_service(service, operation, resource, access_key=key, region=region)
             if (service, operation) == ("servicequotas", "GetServiceQuota"):  # moto has no quotas of EC2
@@ -112,6 +122,13 @@ class Dispatcher:
         except TruncatedResponse as truncated:
             status, headers, whole = truncated.response
             return status, headers, whole[: len(whole) // 2]
+
+
+def _action_of(environ: dict[str, Any]) -> str:
+    """Return the action in the form of a request, which can still be read afterwards."""
+    body: bytes = environ["wsgi.input"].read()
+    environ["wsgi.input"] = io.BytesIO(body)
+    return dict(parse_qsl(body.decode(errors="replace"))).get("Action", "")
 
 
 def _refusal(environ: Mapping[str, Any]) -> Response | None:

@@ -4,6 +4,7 @@ Keeps no state: each request brings its world along, so several sandboxes can li
 """
 
 import functools
+import io
 import json
 import logging
 import re
@@ -11,13 +12,13 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 from xml.sax.saxutils import unescape
 
 import moto.ec2.urls
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.utils import get_service_model
-from moto.ec2.models import ec2_backends
 from moto.ec2.responses import EC2Response
 from moto.iam.access_control import CreateAccessKeyFailure, create_access_key
 from moto.iam.exceptions import NotFoundException
@@ -26,10 +27,11 @@ from moto.kms.models import kms_backends
 from moto.sts.models import sts_backends
 
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
-from amicopy.sandbox.ec2.operations import OPERATIONS
+from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.ec2.tags import tags_of
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, known_to_moto
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
 from amicopy.sandbox.records import KeyMetadata
 from amicopy.sandbox.settings import partition_of
@@ -40,8 +42,7 @@ EC2_REQUEST = "amicopy.ec2_request"  # the `Ec2Request`
 CONNECTION_CUT = "amicopy.connection_cut"  # set instead of a response: seconds to wait before closing the connection
 # Not well-formed XML, like most such pages: botocore reads a well-formed one as a response without content.
 PROXY_PAGE = "<!doctype html><title>Proxy error</title><h1>The proxy could not reach the server</h1><hr>"
-# moto has these operations, but the world wouldn't see the images and snapshots that they create.
-_WITHHELD = frozenset({"CreateImage", "CreateSnapshots"})
+MotoRespond = Callable[[Mapping[str, str]], Any]  # from a request's form to moto's response
 _log = logging.getLogger(__name__)
 
 
@@ -49,6 +50,12 @@ _log = logging.getLogger(__name__)
 def ec2_protocol() -> QueryProtocol:
     """Return EC2's protocol; its model is loaded once."""
     return QueryProtocol(get_service_model("ec2"))
+
+
+def operation_names() -> frozenset[str]:
+    """Return the operations of the services that amicopy calls."""
+    services = ("ec2", "kms", "service-quotas", "ssm", "sts")
+    return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
 def install() -> None:
@@ -63,9 +70,9 @@ def reset_moto() -> None:
 
 
 def connect(world: World) -> None:
-    """Make the world look up KMS keys and EBS volumes in moto."""
+    """Make the world look up KMS keys and all other resources in moto."""
     world.state.keys = find_key
-    world.state.volumes = volume_gib
+    world.state.others = MotoResources()
 
 
 def find_key(account: str, region: str, key: str) -> KeyMetadata | None:
@@ -100,12 +107,6 @@ def named_resource(service: str, account: str, region: str, body: bytes) -> Reso
     return Resource(key.arn, {"kms:resourcealiases": key.aliases}) if key else None
 
 
-def volume_gib(account: str, region: str, volume_id: str) -> int | None:
-    """Return the size of a volume in moto, or None if there is no such volume."""
-    volume = ec2_backends[account][region].volumes.get(volume_id)
-    return int(volume.size) if volume is not None else None
-
-
 def account_of(access_key: str) -> str:
     """Return the account that an access key belongs to, according to moto."""
     return str(get_account_id_from(access_key))
@@ -121,7 +122,7 @@ class Ec2Request:
     account: str
     access_key: str
 
-    def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: Callable[[], Any]) -> Any:
+    def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: MotoRespond) -> Any:
         """Return status, headers and body: always in EC2's format, unless a fault says otherwise.
 
         To close the connection without a response, it sets `CONNECTION_CUT` in ``environ``.
@@ -149,17 +150,25 @@ class Ec2Request:
             error = Ec2Error("InternalError", "An internal error has occurred", 500)
         return error.status, headers, error_xml(error, request_id)
 
-    def _respond(self, name: str, form: Mapping[str, str], moto_respond: Callable[[], Any]) -> Any:
+    def _respond(self, name: str, form: Mapping[str, str], moto_respond: MotoRespond) -> Any:
         try:
-            params = ec2_protocol().parse(name, form)
+            params = ec2_protocol().parse(name, form, strict=name in OPERATIONS)
             self._authorize(name, params)
         except Ec2Error as error:
             return self._serve(name, dict(form), _raiser(error))
-        if name in _WITHHELD:
-            return self._serve(name, params, _raiser(NotImplementedError()))
+        adopt_snapshots(self.world.state, self.account, self.region)
         if name in OPERATIONS and _is_for_world(name, params):
             return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self._is_allowed)
-        return self._serve(name, params, lambda: _raise_error(moto_respond()))
+
+        def respond() -> Any:
+            sent = form
+            if name in CHECKED_OPERATIONS:
+                checked = self.world.check(name, params, region=self.region, account=self.account)
+                sent = ec2_protocol().form(name, checked)
+            with known_to_moto(self.world.state, self.account, self.region):
+                return _raise_error(moto_respond(sent))
+
+        return self._serve(name, params, respond)
 
     def _authorize(self, name: str, params: Mapping[str, Any]) -> None:
         """Refuse a call that the caller isn't allowed to make."""
@@ -229,12 +238,6 @@ def _is_for_world(name: str, params: Mapping[str, Any]) -> bool:
     if name in ("CreateTags", "DeleteTags"):
         resources = params.get("Resources") or []
         return not resources or any(resource.startswith(("ami-", "snap-")) for resource in resources)
-    if name == "DescribeTags":
-        filters = {item.get("Name"): item.get("Values") or [] for item in params.get("Filters") or []}
-        kinds, ids = filters.get("resource-type", []), filters.get("resource-id", [])
-        return all(kind in ("image", "snapshot") for kind in kinds) and all(
-            resource.startswith(("ami-", "snap-", "*")) for resource in ids
-        )
     return True
 
 
@@ -247,8 +250,20 @@ class SandboxEC2Response(EC2Response):
         if ec2_request is None:
             return super()._dispatch(request, full_url, headers)
         form = {key: str(value) for key, value in request.values.items()}
-        # moto needs a new instance of its own class: parsing changes this one.
-        return ec2_request.respond(form, request.environ, lambda: EC2Response()._dispatch(request, full_url, headers))
+
+        def moto_respond(sent: Mapping[str, str]) -> Any:
+            asked = request if sent == form else _with_form(request, sent)
+            # moto needs a new instance of its own class: parsing changes this one.
+            return EC2Response()._dispatch(asked, full_url, headers)
+
+        return ec2_request.respond(form, request.environ, moto_respond)
+
+
+def _with_form(request: Any, form: Mapping[str, str]) -> Any:
+    """Return the request with other parameters."""
+    body = urlencode(form).encode()
+    environ = {name: value for name, value in request.environ.items() if not name.startswith("werkzeug.")}
+    return type(request)({**environ, "wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
 
 
 @functools.cache

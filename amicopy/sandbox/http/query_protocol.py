@@ -1,6 +1,7 @@
 """EC2's query protocol on the server side: parses requests, writes responses and errors.
 
-Strict: a parameter that EC2's model doesn't know is an error. Nothing here is specific to an operation.
+Strict where asked: a parameter or a value that EC2's model doesn't know is an error. Nothing here is specific to an
+operation.
 """
 
 import base64
@@ -11,6 +12,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel, Shape
+from botocore.serialize import create_serializer
 
 from amicopy.sandbox.ec2.errors import Ec2Error, invalid_value
 
@@ -38,8 +40,10 @@ class QueryProtocol:
         except OperationNotFoundError:
             raise Ec2Error("InvalidAction", f"The action {name} is not valid for this web service.") from None
 
-    def parse(self, name: str, form: Mapping[str, str]) -> dict[str, Any]:
+    def parse(self, name: str, form: Mapping[str, str], *, strict: bool = True) -> dict[str, Any]:
         """Return the parameters of a request in boto3's shape.
+
+        Unless ``strict``, parameters that the model doesn't know are left out, and values aren't held to its lists.
 
         Raises:
             Ec2Error: a parameter is unknown, or its value has the wrong type.
@@ -59,10 +63,16 @@ class QueryProtocol:
                 raise _unknown(key)
             at[leaf] = value
         if shape is None:
-            if tree:
+            if tree and strict:
                 raise _unknown(next(iter(tree)))
             return {}
-        return dict(_parse(shape, tree, ""))
+        return dict(_Parser(strict=strict).parse(shape, tree, ""))
+
+    def form(self, name: str, params: Mapping[str, Any]) -> dict[str, str]:
+        """Return the form that a client sends for these parameters."""
+        serializer = create_serializer("ec2", include_validation=False)
+        body = serializer.serialize_to_request(dict(params), self.operation(name))["body"]
+        return {key: str(value) for key, value in body.items()}
 
     def serialize(self, name: str, response: Mapping[str, Any], request_id: str) -> str:
         """Return a response as XML, without members that are None."""
@@ -94,61 +104,65 @@ def _sent_name(name: str, shape: Shape) -> str:
     return f"{located[0].upper()}{located[1:]}" if located else name
 
 
-def _parse(shape: Shape, value: Any, path: str) -> Any:
-    if shape.type_name == "structure":
-        return _parse_structure(shape, value, path)
-    if shape.type_name == "list":
-        return _parse_list(shape, value, path)
-    if isinstance(value, dict):
-        raise _unknown(f"{path}.{next(iter(value))}")
-    return _parse_scalar(shape, value, path)
+class _Parser:
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
 
+    def parse(self, shape: Shape, value: Any, path: str) -> Any:
+        if shape.type_name == "structure":
+            return self._structure(shape, value, path)
+        if shape.type_name == "list":
+            return self._list(shape, value, path)
+        if isinstance(value, dict):
+            raise _unknown(f"{path}.{next(iter(value))}")
+        return self._scalar(shape, value, path)
 
-def _parse_structure(shape: Shape, value: Any, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _unknown(path)
-    names = {_sent_name(name, member): name for name, member in shape.members.items()}
-    members = {}
-    for sent, inner in value.items():
-        where = f"{path}.{sent}" if path else sent
-        if sent not in names:
-            raise _unknown(where)
-        members[names[sent]] = _parse(shape.members[names[sent]], inner, where)
-    return members
+    def _structure(self, shape: Shape, value: Any, path: str) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise _unknown(path)
+        names = {_sent_name(name, member): name for name, member in shape.members.items()}
+        members = {}
+        for sent, inner in value.items():
+            where = f"{path}.{sent}" if path else sent
+            if sent in names:
+                members[names[sent]] = self.parse(shape.members[names[sent]], inner, where)
+            elif self._strict:
+                raise _unknown(where)
+        return members
 
+    def _list(self, shape: Shape, value: Any, path: str) -> list[Any]:
+        if not isinstance(value, dict):
+            raise _unknown(path)
+        for index in value:
+            if not index.isdigit():
+                raise _unknown(f"{path}.{index}")
+        return [self.parse(shape.member, value[index], f"{path}.{index}") for index in sorted(value, key=int)]
 
-def _parse_list(shape: Shape, value: Any, path: str) -> list[Any]:
-    if not isinstance(value, dict):
-        raise _unknown(path)
-    for index in value:
-        if not index.isdigit():
-            raise _unknown(f"{path}.{index}")
-    return [_parse(shape.member, value[index], f"{path}.{index}") for index in sorted(value, key=int)]
-
-
-def _parse_scalar(shape: Shape, text: str, path: str) -> Any:
-    kind = shape.type_name
-    if kind == "boolean":
-        if text.lower() not in ("true", "false"):
-            raise invalid_value(text, path, "Invalid boolean value.")
-        return text.lower() == "true"
-    if kind in ("integer", "long"):
-        if not re.fullmatch(r"-?\d{1,19}", text):
-            raise invalid_value(text, path, "Invalid integer value.")
-        return int(text)
-    if kind in ("float", "double"):
-        try:
-            return float(text)
-        except ValueError:
-            raise invalid_value(text, path, "Invalid number.") from None
-    if kind == "timestamp":
-        return _parse_time(text, path)
-    if kind == "blob":
-        return base64.b64decode(text)
-    allowed = getattr(shape, "enum", None)
-    if allowed and text not in allowed:
-        raise invalid_value(text, path, f"Allowed values: {', '.join(allowed)}." if len(allowed) < 20 else "")
-    return text
+    def _scalar(self, shape: Shape, text: str, path: str) -> Any:
+        kind = shape.type_name
+        if kind == "boolean":
+            if text.lower() not in ("true", "false"):
+                raise invalid_value(text, path, "Invalid boolean value.")
+            return text.lower() == "true"
+        if kind in ("integer", "long"):
+            if not re.fullmatch(r"-?\d{1,19}", text):
+                raise invalid_value(text, path, "Invalid integer value.")
+            return int(text)
+        if kind in ("float", "double"):
+            try:
+                return float(text)
+            except ValueError:
+                raise invalid_value(text, path, "Invalid number.") from None
+        if kind == "timestamp":
+            return _parse_time(text, path)
+        if kind == "blob":
+            return base64.b64decode(text)
+        allowed = getattr(shape, "enum", None)
+        # An operation refuses the types that it can't tag in its own words.
+        is_tagged_type = re.fullmatch(r"TagSpecification\.\d+\.ResourceType", path)
+        if allowed and text not in allowed and self._strict and not is_tagged_type:
+            raise invalid_value(text, path, f"Allowed values: {', '.join(allowed)}." if len(allowed) < 20 else "")
+        return text
 
 
 def _parse_time(text: str, path: str) -> datetime:

@@ -5,6 +5,7 @@ import io
 import os
 import socket
 import threading
+from collections.abc import Collection
 from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -45,7 +46,9 @@ class Sandbox:
         rates: Rates,
         samples: bool,
         enforce_iam: bool,
+        regions: Collection[str] | None,
     ) -> None:
+        self._regions = regions
         self._clock, self._timing, self._unconfirmed, self._rates = clock, timing, unconfirmed, rates
         self._samples, self._enforce_iam = samples, enforce_iam
         world = self._new_world(clock, timing, unconfirmed, samples=samples)
@@ -69,13 +72,16 @@ class Sandbox:
         rates: Rates = "none",
         samples: bool = True,
         enforce_iam: bool = False,
+        regions: Collection[str] | None = None,
     ) -> Self:
         """Serve on loopback until stopped. Port 0 is any free port.
 
-        ``rates="ec2"`` throttles requests as EC2 documents it: a token bucket per action, account and region.
+        ``rates="ec2"`` throttles requests as EC2 documents it: a token bucket per action, account and region. Only
+        ``regions`` exist, and all of them are enabled; None: EC2's, of which some have to be enabled.
 
         Raises:
             SandboxUnavailable: the port is in use, or the system doesn't permit it.
+            ValueError: EC2 has no such region.
         """
         try:
             return cls(
@@ -86,6 +92,7 @@ class Sandbox:
                 rates=rates,
                 samples=samples,
                 enforce_iam=enforce_iam,
+                regions=regions,
             )
         except OSError as error:
             raise SandboxUnavailable(
@@ -94,9 +101,10 @@ class Sandbox:
                 next_step="Choose another port, or none to use any free one.",
             ) from error
 
-    @staticmethod
-    def _new_world(clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
+    def _new_world(self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
         world = World(clock, timing=timing, unconfirmed=unconfirmed)
+        if self._regions is not None:
+            world.limit_regions(self._regions)
         moto_adapter.connect(world)
         if samples:
             populate(world)
@@ -123,6 +131,7 @@ class Sandbox:
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",
+            **{name: _without_proxy(os.environ.get(name, "")) for name in ("NO_PROXY", "no_proxy")},
         }
 
     @staticmethod
@@ -168,6 +177,12 @@ class Sandbox:
     ) -> None:
         """Stop the sandbox."""
         self.stop()
+
+
+def _without_proxy(hosts: str) -> str:
+    """Return a list of hosts that need no proxy, with the sandbox's."""
+    known = [host.strip() for host in hosts.split(",") if host.strip()]
+    return ",".join(known if HOST in known else [*known, HOST])
 
 
 class _Server(ThreadedWSGIServer):

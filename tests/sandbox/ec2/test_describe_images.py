@@ -138,3 +138,25 @@ def test_references_come_from_the_state(ec2: Ec2) -> None:
     kinds = [{"ResourceType": "ssm:Parameter"}]
     response = ec2("DescribeImageReferences", ImageIds=["ami-00000001"], ResourceTypes=kinds)
     assert [row["Arn"] for row in response["ImageReferences"]] == ["arn:p"]
+
+
+def test_image_without_devices_has_an_empty_list_of_them(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web", root_device_type="instance-store")
+    assert ec2.described(image.image_id)["BlockDeviceMappings"] == []
+    assert "Tags" not in ec2.described(image.image_id)
+
+
+def test_images_are_found_by_boot_mode_and_watermark(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web", boot_mode="uefi")
+    ec2.world.register(AWAY, name="db", boot_mode="legacy-bios")
+    ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName="golden")
+    for name, value in (
+        ("boot-mode", "uefi"),
+        ("image-watermark.watermark-key", "*:golden"),
+        ("image-watermark.source-image-id", image.image_id),
+        ("image-watermark.source-image-region", AWAY),
+        ("image-watermark.source-image-creation-time", "2026-*"),
+        ("image-watermark.watermark-creation-time", "2026-*"),
+    ):
+        rows = ec2("DescribeImages", Filters=[{"Name": name, "Values": [value]}])["Images"]
+        assert [row["ImageId"] for row in rows] == [image.image_id], name

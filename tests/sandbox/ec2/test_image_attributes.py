@@ -172,3 +172,10 @@ def test_invalid_watermark_names_are_refused(ec2: Ec2, name: str) -> None:
     image = ec2.world.register(AWAY, name="web")
     with pytest.raises(Ec2Error):
         ec2("AttachImageWatermark", ImageId=image.image_id, WatermarkName=name)
+
+
+def test_attribute_may_begin_with_a_capital_letter(ec2: Ec2) -> None:
+    image = ec2.world.register(AWAY, name="web")
+    add = {"Add": [{"UserId": FRIEND}]}
+    ec2("ModifyImageAttribute", ImageId=image.image_id, Attribute="LaunchPermission", LaunchPermission=add)
+    assert image.launch_permissions == {FRIEND}
