@@ -9,6 +9,7 @@ from typing import Any
 
 from amicopy.core.errors import OperationNotImplemented
 
+_MOTO = "moto"
 _SERVER = "Werkzeug"  # what moto's server runs on, and names in the Server header; EC2's says AmazonEC2
 # Whose event handlers are part of a call to AWS: an exception in one of them is not another program's.
 _OWN_HANDLERS = {"amicopy", "boto3", "botocore"}
@@ -31,14 +32,13 @@ def raise_for_error_page(response_dict: Mapping[str, Any], **_: Any) -> None:
 
 
 def failure_of_emulator(error: Exception) -> str:
-    """Return what failed in AWS's place and how, as a sentence; empty if the error comes from somewhere else."""
+    """Return how moto failed in AWS's place, as a sentence; empty if the error comes from somewhere else."""
     if isinstance(error, ErrorPage):
         return f"An emulator answers in AWS's place. {error}"
-    package = _package_of_handler(error)
-    if not package:
+    if package_of_handler(error) != _MOTO:
         return ""
     text = str(error) if isinstance(error, NotImplementedError) else f"{type(error).__name__}: {error}"
-    return f"{package} answers in AWS's place and raised: {text}"
+    return f"moto answers in AWS's place and raised: {text}"
 
 
 def may_pass(error: Exception) -> bool:
@@ -55,7 +55,7 @@ def not_implemented(operation: str, service_name: str, region: str, why: str) ->
     )
 
 
-def _package_of_handler(error: Exception) -> str:
+def package_of_handler(error: Exception) -> str:
     """Return the package of the event handler that raised in botocore; empty if none did, or one of a call's own."""
     is_handler = False
     trace = error.__traceback__

@@ -24,7 +24,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from amicopy.aws.configuration import configuration_error
-from amicopy.aws.emulators import failure_of_emulator, not_implemented
+from amicopy.aws.emulators import failure_of_emulator, not_implemented, package_of_handler
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.errors import (
     AccessDenied,
@@ -141,8 +141,15 @@ def our_error(
             return no_credentials(str(error))
         case BotoCoreError():
             return configuration_error(error)
-    failure = failure_of_emulator(error)
-    return not_implemented(operation, service_name(service), region, failure) if failure else None
+    if failure := failure_of_emulator(error):
+        return not_implemented(operation, service_name(service), region, failure)
+    if package := package_of_handler(error):
+        return RequestRefused(
+            f"{operation} in {region} failed in this process.",
+            code="EventHandler",
+            why=f"An event handler of {package}, registered with botocore, raised {type(error).__name__}: {error}",
+        )
+    return None
 
 
 def service_name(service: str) -> str:
@@ -200,7 +207,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
             why=message,
             next_step="Check them with: aws sts get-caller-identity. Check this machine's clock, too.",
         )
-    if status == _NOT_IMPLEMENTED:
+    if status == _NOT_IMPLEMENTED and not code.isdigit():  # a number: a proxy's page, without a code of its own
         return not_implemented(operation, service_name(service), region, f"{code}: {message}")
     if code in _SERVER or status >= 500:
         return Unreachable(

@@ -7,7 +7,7 @@ from botocore.hooks import HierarchicalEmitter
 
 from amicopy.aws.emulators import ErrorPage, failure_of_emulator, may_pass, raise_for_error_page
 from amicopy.aws.error_mapping import our_error
-from amicopy.core.errors import OperationNotImplemented
+from amicopy.core.errors import OperationNotImplemented, RequestRefused
 
 MOTO = {"Server": "Werkzeug/3.1.9 Python/3.11.7", "Content-Type": "text/html; charset=utf-8"}
 
@@ -43,7 +43,7 @@ def test_whatever_else_comes_is_left_to_botocore(status: int, headers: dict[str,
     raise_for_error_page({"status_code": status, "headers": headers})
 
 
-def test_what_another_program_s_handler_raises_is_an_emulator_s() -> None:
+def test_what_moto_raises_is_an_emulator_s_and_may_be_a_race() -> None:
     error = raised_in_a_handler(KeyError("nowhere-1"), "moto.core.botocore_stubber")
     assert failure_of_emulator(error) == "moto answers in AWS's place and raised: KeyError: 'nowhere-1'"
     assert may_pass(error)
@@ -53,6 +53,14 @@ def test_what_is_not_implemented_is_not_asked_again() -> None:
     error = raised_in_a_handler(NotImplementedError("The x action has not been implemented"), "moto.core")
     assert failure_of_emulator(error) == "moto answers in AWS's place and raised: The x action has not been implemented"
     assert not may_pass(error)
+
+
+def test_what_another_program_s_handler_raises_is_an_error_with_its_text_and_no_emulator() -> None:
+    error = raised_in_a_handler(KeyError("span"), "tracing.hooks")
+    assert (failure_of_emulator(error), may_pass(error)) == ("", False)
+    ours = our_error(error, "DescribeImages", "ec2", "eu-west-1")
+    assert type(ours) is RequestRefused
+    assert ours.why == "An event handler of tracing, registered with botocore, raised KeyError: 'span'"
 
 
 @pytest.mark.parametrize("module", ["botocore.signers", "boto3.s3.inject", "amicopy.aws.session"])

@@ -208,6 +208,7 @@ SEEN: list[tuple[str, str, str, int, type[AmicopyError]]] = [
     ("CopyImage", "InternalError", "An internal error has occurred", 500, Unreachable),
     ("CopyImage", "Unavailable", "The server is overloaded", 503, Unreachable),
     ("CopyImage", "502", "Bad Gateway", 502, Unreachable),
+    ("DescribeImages", "501", "Not Implemented", 501, Unreachable),
     # LocalStack
     ("GetEbsDefaultKmsKeyId", "InternalFailure", "API action not yet implemented", 501, OperationNotImplemented),
     ("CopyImage", "SomethingNew", "Never seen before.", 400, RequestRefused),
