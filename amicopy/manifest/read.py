@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -11,32 +11,37 @@ from typing import Any
 
 from amicopy.core.durations import completion_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
-from amicopy.core.errors import ManifestInvalid
+from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
-from amicopy.core.regions import expand, is_pattern, split_names
+from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
-from amicopy.manifest.validate import check
+from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
 from amicopy.manifest.yaml_tree import Tree, read_tree
 
 
-def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.environ) -> tuple[Entry, ...]:
+def read_manifest(
+    path: str, content: bytes, variables: Mapping[str, str] = os.environ, *, regions: Collection[str] = ()
+) -> tuple[Entry, ...]:
     """Return what a manifest says; ``path`` is how a person knows the file.
+
+    With the ``regions`` that exist, each name of a region has to be one of them.
 
     Raises:
         ManifestInvalid: with everything that is wrong, each with file, line and column.
     """
     tree = read_tree(content, variables)
-    if tree.value is not None and not tree.problems:
+    if tree.value is not None:
         check(tree)
     entries: list[Entry] = []
-    if tree.value is not None and not tree.problems:
-        entries = list(_Entries(path, tree))
+    if isinstance(tree.value, dict):
+        tree.value = without_blamed(tree)
+        entries = list(_Entries(path, tree, regions))
     if tree.problems:
         found = sorted(set(tree.problems))
         raise ManifestInvalid(
@@ -50,14 +55,17 @@ def read_manifest(path: str, content: bytes, variables: Mapping[str, str] = os.e
 class _Entries:
     """The entries of a tree that fits the schema; what else is wrong is noted in the tree."""
 
-    def __init__(self, path: str, tree: Tree) -> None:
+    def __init__(self, path: str, tree: Tree, regions: Collection[str]) -> None:
         self._path = path
+        self._regions = regions
         self._tree = tree
         self._defaults: dict[str, Any] = tree.value.get("defaults", {})
         self._seen: dict[tuple[str, str], str] = {}
 
     def __iter__(self) -> Iterator[Entry]:
-        for number, image in enumerate(self._tree.value["images"]):
+        for number, image in enumerate(self._tree.value.get("images", ())):
+            if not isinstance(image, dict) or "source" not in image:  # its problems are noted
+                continue
             before = len(self._tree.problems)
             entry = self._entry(("images", number), image)
             if entry is not None and len(self._tree.problems) == before:
@@ -69,8 +77,10 @@ class _Entries:
         if "tags" in image and "tags" in self._defaults:
             merged["tags"] = self._defaults["tags"] | image["tags"]
         places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
+        for key in ("from", "to", "exclude", "best_effort"):
+            self._check_regions(places.get(key, ()), merged.get(key, []))
         source = self._source((*path, "source"), image["source"], merged.get("from", ""))
-        if "to" not in merged:
+        if "to" not in merged and not {(*path, "to"), ("defaults", "to")} & self._tree.blamed:
             self._tree.blame(path, "'to' is missing, here and in the defaults: the destination regions")
         if source is None or "to" not in merged:
             return None
@@ -79,6 +89,8 @@ class _Entries:
         publish = merged.get("publish")
         if publish:
             self._checked((*places["publish"], "ssm"), check_template, publish["ssm"])
+            if publish["ssm"].lower().startswith(("/aws", "/ssm")):
+                self._tree.blame((*places["publish"], "ssm"), "AWS reserves parameters that begin with /aws or /ssm")
             if not publish["ssm"].startswith("/"):
                 self._tree.blame((*places["publish"], "ssm"), "a parameter's path begins with /")
         at = self._tree.place(path)
@@ -97,6 +109,14 @@ class _Entries:
             else None,
             keep=keep,
         )
+
+    def _check_regions(self, path: TreePath, said: Any) -> None:
+        """Note each name that is no region's."""
+        for name in split_names(_listed(said)) if self._regions else ():
+            try:
+                check_regions([name], self._regions, "")
+            except UsageError as error:
+                self._tree.blame(path, f"{error.what.removeprefix(': ').rstrip('.')}; {_hint(error.why)}")
 
     def _source(self, path: TreePath, said: Any, source_region: str) -> Sought | None:
         if isinstance(said, str):
@@ -148,6 +168,8 @@ class _Entries:
         if not said:
             return None
         name = self._tree.value.get("name")
+        if not name and ("name",) in self._tree.blamed:
+            return None
         if not name:
             self._tree.blame(places["keep"], "keep needs a name for this manifest, at its top, to know what it made")
         if not isinstance(source, ByName | ByParameter):
@@ -179,7 +201,7 @@ class _Entries:
                 self._tree.blame(places["best_effort"], f"{name} is not a destination")
         least = merged.get("min_success", 0)
         if least > len(named) and not any(map(is_pattern, named)):
-            self._tree.blame(places["min_success"], f"min_success is {least}, with {len(named)} destinations")
+            self._tree.blame(places["min_success"], f"min_success is {least}, but there {_are(len(named))}")
         overrides = to if isinstance(to, dict) else dict.fromkeys(named)
         groups: dict[str, list[str]] = {}
         for region, own in overrides.items():
@@ -263,6 +285,15 @@ def _words(source: ByName | ByParameter) -> str:
     if source.owner != "self":
         more["owner"] = source.owner
     return " ".join([source.pattern, *(f"{key}={value}" for key, value in more.items())])
+
+
+def _are(destinations: int) -> str:
+    return "is only 1 destination" if destinations == 1 else f"are only {destinations} destinations"
+
+
+def _hint(why: str | None) -> str:
+    words = (why or "").rstrip(".")
+    return words[:1].lower() + words[1:]
 
 
 def _listed(said: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -25,6 +25,19 @@ def check(tree: Tree) -> None:
     for error in jsonschema.Draft202012Validator(schema).iter_errors(tree.value):
         for path, text in _told(error):
             tree.blame(path, text)
+
+
+def without_blamed(tree: Tree) -> Any:
+    """Return the values without those that something is wrong with, so that the others can be checked further."""
+    return _kept(tree.value, (), tree.blamed)
+
+
+def _kept(value: Any, path: Path, blamed: Collection[Path]) -> Any:
+    if isinstance(value, dict):
+        return {key: _kept(item, (*path, key), blamed) for key, item in value.items() if (*path, key) not in blamed}
+    if isinstance(value, list):  # a place is kept for each, so that the others keep theirs
+        return [None if (*path, at) in blamed else _kept(item, (*path, at), blamed) for at, item in enumerate(value)]
+    return value
 
 
 def _typed(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
@@ -77,13 +90,13 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
                 yield from (told for one in fitting for told in _told(one))
             else:
                 kinds = " or ".join(dict.fromkeys(_kind(branch.get("type")) for branch in wanted))
-                yield path, f"{_shown(value)} is not {kinds}"
+                yield path, _other_kind(path, value, kinds)
         case "type":
-            yield path, f"{_shown(value)} is not {_kind(wanted)}"
+            yield path, _other_kind(path, value, _kind(wanted))
         case "enum":
             yield path, f"{_shown(value)} is none of: {', '.join(wanted)}"
         case "minItems" | "minProperties" | "minLength":
-            yield path, "this is empty"
+            yield path, f"{_subject(path)} is empty"
         case "minimum":
             yield path, f"{value} is less than {wanted}"
         case "uniqueItems":
@@ -95,6 +108,17 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
             )
         case _:
             yield path, error.message
+
+
+def _other_kind(path: Path, value: Any, kinds: str) -> str:
+    return f"{_subject(path)} must be {kinds}, not {_shown(value)}"
+
+
+def _subject(path: Path) -> str:
+    """Return what a value is called: its key, or that of the list that it is in."""
+    if not path:
+        return "the manifest"
+    return repr(path[-1]) if isinstance(path[-1], str) else f"an entry of {path[-2]!r}"
 
 
 def _kind(types: Any) -> str:

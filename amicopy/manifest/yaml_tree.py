@@ -54,6 +54,7 @@ class Tree:
     value: Any = None
     places: dict[Path, Place] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    blamed: set[Path] = field(default_factory=set)
 
     def place(self, path: Path) -> Place:
         """Return where a value stands, or the nearest one around it."""
@@ -64,6 +65,7 @@ class Tree:
     def blame(self, path: Path, text: str) -> None:
         """Note that something is wrong with a value."""
         self.problems.append(Problem(self.place(path), text))
+        self.blamed.add(path)
 
 
 def read_tree(content: bytes, variables: Mapping[str, str] = os.environ) -> Tree:
@@ -84,7 +86,10 @@ def read_tree(content: bytes, variables: Mapping[str, str] = os.environ) -> Tree
         mark = error.problem_mark or error.context_mark
         at = Place(mark.line + 1, mark.column + 1) if mark else Place(1, 1)
         hint = "; indent with spaces, YAML takes no tabs" if "'\\t'" in str(error.problem) else ""
-        tree.problems.append(Problem(at, f"invalid YAML: {error.problem or error.context}{hint}"))
+        words = f"{error.problem or error.context}{hint}"
+        if error.context == "expected a single document in the stream":
+            words = "a manifest is one document, and a second one begins here"
+        tree.problems.append(Problem(at, f"invalid YAML: {words}"))
     except yaml.YAMLError as error:  # a character that YAML does not have
         at = Place(text[: getattr(error, "position", 0)].count("\n") + 1, 1)
         tree.problems.append(Problem(at, f"invalid YAML: {getattr(error, 'reason', error)}"))

@@ -43,7 +43,9 @@ def sync(environment: Environment, command: SyncCommand) -> int:
 
 
 def _sync(environment: Environment, command: SyncCommand, context: Context) -> int:
-    entries = read_manifest(command.manifest, manifest_content(command.manifest))
+    entries = read_manifest(
+        command.manifest, manifest_content(command.manifest), regions=context.session.partitions.keys()
+    )
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     job = SyncJob(context, entries, run_output.with_progress(command.run), preflight=command.preflight)

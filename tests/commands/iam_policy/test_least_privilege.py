@@ -396,7 +396,7 @@ def test_a_manifest_that_cannot_be_read_is_told(amicopy: Run, tmp_path: Path) ->
     (tmp_path / "amis.yaml").write_text("images: 3\n")
     ran = amicopy("iam-policy", "sync", str(tmp_path / "amis.yaml"))
     assert (ran.code, ran.out) == (2, "")
-    assert "'3' is not a list" in ran.err
+    assert "must be a list, not '3'" in ran.err
     assert amicopy("iam-policy", "sync", str(tmp_path / "none.yaml")).code == 2
 
 

@@ -80,14 +80,15 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
     ("text", "fault"),
     [
         ("", "1:1: the file is empty"),
-        ("images: []\n", "1:1: this is empty"),
-        ("- a\n", "1:1: a list is not a mapping"),
+        ("images: []\n", "1:1: 'images' is empty"),
+        ("- a\n", "1:1: the manifest must be a mapping, not a list"),
+        ("images:\n", "1:1: 'images' must be a list, not nothing"),
         ("imgaes: []\n", "1:1: 'imgaes' is an unknown key; did you mean 'images'?"),
         (RIGHT + "    best_efort: x\n", "5:5: 'best_efort' is an unknown key; did you mean 'best_effort'?"),
-        (RIGHT + "    min_success: two\n", "5:5: 'two' is not a whole number"),
-        (RIGHT + "    min_success: 2\n", "5:5: min_success is 2, with 1 destination"),
-        (RIGHT + "    encrypt: yes please\n", "5:5: 'yes please' is not true or false"),
-        (RIGHT + "    tags: [a]\n", "5:5: a list is not a mapping"),
+        (RIGHT + "    min_success: two\n", "5:5: 'min_success' must be a whole number, not 'two'"),
+        (RIGHT + "    min_success: 2\n", "5:5: min_success is 2, but there is only 1 destination"),
+        (RIGHT + "    encrypt: yes please\n", "5:5: 'encrypt' must be true or false, not 'yes please'"),
+        (RIGHT + "    tags: [a]\n", "5:5: 'tags' must be a mapping, not a list"),
         (
             RIGHT + "    tags: {'aws:a': b}\n",
             "5:5: tags: the tag 'aws:a' cannot be set: keys that begin with aws: belong to",
@@ -105,6 +106,7 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
         (RIGHT + "    protect: always\n", "5:5: 'always' is none of: on, cooldown, source"),
         (RIGHT + "    publish: {ssm: amis}\n", "5:15: a parameter's path begins with /"),
         (RIGHT + "    publish: {ssm: '/{nmae}'}\n", "5:15: {nmae} in"),
+        (RIGHT + "    publish: {ssm: /aws/web}\n", "5:15: AWS reserves parameters that begin with /aws"),
         (RIGHT + "    publish: {}\n", "5:5: 'ssm' is missing"),
         (RIGHT + "    name: a\n    name: b\n", "6:5: 'name' is given twice; the first is in line 5"),
         (RIGHT.replace(WEST, f"{WEST},{WEST}"), f"4:5: {WEST} is given twice"),
@@ -120,7 +122,7 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
         (RIGHT + "    kms_key: arn:aws:kms:eu-west-1:111122223333:key/1\n", "5:5: "),
         ("images:\n\t- source: x\n", "2:1: invalid YAML: found character '\\t' that cannot start any token; indent"),
         ("images: [\n", "2:1: invalid YAML"),
-        (RIGHT + "---\n" + RIGHT, "5:1: invalid YAML: but found another document"),
+        (RIGHT + "---\n" + RIGHT, "5:1: invalid YAML: a manifest is one document, and a second one begins here"),
         (
             "images: !!python/object/apply:os.system [reboot]\n",
             "1:9: !!python/object/apply:os.system is not",
@@ -140,17 +142,17 @@ def test_every_fault_has_its_place(text: str, fault: str) -> None:
 
 @pytest.mark.parametrize("key", ["kms_key", "name", "complete_within", "deprecate_after"])
 def test_a_variable_that_is_set_to_nothing_does_not_do_as_if_the_key_were_not_there(key: str) -> None:
-    assert any("5:5: this is empty" in one for one in faults(RIGHT + f"    {key}: ${{KEY}}\n", KEY=""))
+    assert any(f"5:5: '{key}' is empty" in one for one in faults(RIGHT + f"    {key}: ${{KEY}}\n", KEY=""))
 
 
 @pytest.mark.parametrize("said", ["{name: 'web-*', owner: $}", "{name: 'web-*', architecture: $}", "{name: $}", "$"])
 def test_an_empty_filter_does_not_find_everything(said: str) -> None:
     text = RIGHT.replace(IMAGE, said.replace("$", "'${KEY}'"))
-    assert any("this is empty" in one for one in faults(text, KEY=""))
+    assert any(" is empty" in one for one in faults(text, KEY=""))
 
 
 def test_destinations_from_an_empty_variable_are_not_none() -> None:
-    assert any("this is empty" in one for one in faults(RIGHT.replace(f"to: {WEST}", "to: ${REGIONS}"), REGIONS=""))
+    assert any(" is empty" in one for one in faults(RIGHT.replace(f"to: {WEST}", "to: ${REGIONS}"), REGIONS=""))
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_the_file() -> None:
@@ -224,7 +226,7 @@ def test_a_region_that_does_not_exist_is_told_with_the_entry_s_place(
     manifest = a_manifest(tmp_path, RIGHT.replace(WEST, "us-west-22"))
     ran = amicopy("sync", manifest)
     assert (ran.code, world.requests) == (2, [])
-    assert f"{manifest}:2:5: " in ran.err
+    assert f"{manifest}:4:5: unknown region 'us-west-22'" in ran.err
     assert WEST in ran.err, "a suggestion"
 
 
@@ -232,3 +234,48 @@ def test_a_secret_is_not_put_into_a_manifest() -> None:
     found = faults(RIGHT + "    tags: {Key: '${AWS_SECRET_ACCESS_KEY}'}\n", AWS_SECRET_ACCESS_KEY="hunter2")
     assert any("the variable AWS_SECRET_ACCESS_KEY holds a secret" in one for one in found)
     assert not any("hunter2" in one for one in found)
+
+
+def test_everything_that_is_wrong_is_reported_at_once() -> None:
+    text = """\
+images:
+  - source: { name: "web*" }
+    from: us-esat-1
+    to: eu-west1, us-west-2
+    deprecate_after: 30
+    share: [12, foo]
+    name: "a"
+    protect: sure
+  - source: ami-1
+    unknown: 1
+"""
+    with pytest.raises(ManifestInvalid) as caught:
+        read_manifest("m.yaml", text.encode(), {}, regions=["us-east-1", "us-west-2", "eu-west-1"])
+    words = [detail.removeprefix("m.yaml:") for detail in caught.value.details]
+    starts = [
+        "3:5: unknown region 'us-esat-1'; did you mean us-east-1",
+        "4:5: unknown region 'eu-west1'; did you mean eu-west-1",
+        "5:5: '30' is not a valid duration",
+        "6:5: '12' is not",
+        "6:5: 'foo' is not",
+        "7:5: ",
+        "8:5: 'sure' is none of: on, cooldown, source",
+        "9:5: 'ami-1' is",
+        "9:5: 'to' is missing",
+        "10:5: 'unknown' is an unknown key",
+    ]
+    assert len(words) == len(starts), words
+    assert all(word.startswith(start) for word, start in zip(words, starts, strict=True)), words
+
+
+def test_what_was_found_wrong_causes_no_second_error() -> None:
+    text = """\
+name: [a]
+images:
+  - source: { name: "web*", owner: [self] }
+    to: 3
+    keep: { newest: 2 }
+"""
+    with pytest.raises(ManifestInvalid) as caught:
+        read_manifest("m.yaml", text.encode(), {})
+    assert sorted(detail.split(": ")[0] for detail in caught.value.details) == ["m.yaml:1:1", "m.yaml:3:29"]
