@@ -1,7 +1,7 @@
 """``make contract``: moto's own tests of AMIs, snapshots, tags and regions, run against the sandbox.
 
 They come from the source distribution of the installed moto. ``moto_differences.yaml`` lists where sandbox and moto
-differ, why, and who is right. A test that fails and isn't listed fails the target; so does one that is listed and passes.
+differ, why, and who is right. A test that fails unlisted fails the target; so does one that is listed and passes.
 """
 
 import json
