@@ -10,7 +10,7 @@ BENCH  :=
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
 
-.PHONY: demo test stock contracts torture bench docs man check fix clean
+.PHONY: demo test stock contracts contract torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,6 +28,9 @@ stock: $(VENV)/ready  ## the tests of whole commands on botocore's own session a
 
 contracts:  ## the contract tests with the lowest and the newest supported boto3, each in an environment of its own
 	@PYTHON=$(PYTHON) .ci/contracts
+
+contract: $(VENV)/ready  ## moto's own tests of AMIs, snapshots, tags and regions, against the sandbox
+	@$(BIN)/python -m tests.foreign.moto_suite
 
 torture: $(VENV)/ready  ## the long search for a broken promise: AMICOPY_TORTURE=2000 sequences, every kill point
 	@export AMICOPY_TORTURE=$${AMICOPY_TORTURE:-2000} AMICOPY_TORTURE_SEED=$${AMICOPY_TORTURE_SEED:-$$(date +%s)}; \

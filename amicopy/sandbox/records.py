@@ -94,6 +94,7 @@ class Snapshot:
     tags_by_others: dict[str, dict[str, str]] = field(default_factory=dict)
     shared_with: set[str] = field(default_factory=set)  # accounts, or "all"
     used_by: set[str] = field(default_factory=set)
+    storage_tier: str = "standard"
     transfer_type: str = ""
     completion_minutes: int | None = None
     outpost_arn: str = ""

@@ -151,7 +151,8 @@ class Call:
         deregistered = self.state.deregistered[region].get(image_id)
         if image is None and deregistered is not None and deregistered.owner == self.account:
             raise errors.image_deregistered(image_id)
-        if image is None and not re.fullmatch(r"ami-([0-9a-f]{8}|[0-9a-f]{17})", image_id):
+        # EC2 takes any short text after "ami-" for an id that doesn't exist: aws/aws-sdk#97, cloud-custodian#3630.
+        if image is None and not re.fullmatch(r"ami-(.{1,8}|[0-9a-f]{17})", image_id):
             raise errors.image_malformed(image_id)
         raise errors.image_not_found(image_id)
 

@@ -216,6 +216,7 @@ def test_snapshots_of_all_volumes_of_an_instance(aws: Aws) -> None:
     assert {tag["Key"]: tag["Value"] for tag in snapshot["Tags"]} == {"Name": "backup", "Team": "web"}
     everything = ec2.create_snapshots(InstanceSpecification={"InstanceId": instance_id})["Snapshots"]
     assert [row["VolumeId"] for row in everything] == [root, data, logs]
+    assert [row["Tags"] for row in everything] == [[], [], []]
 
 
 @pytest.mark.parametrize(
@@ -351,6 +352,22 @@ def test_snapshot_of_the_ebs_api_can_be_registered(aws: Aws) -> None:
     assert aws.world.image(HOME, image_id).snapshot_ids == [snapshot_id]
     ec2.deregister_image(ImageId=image_id, DeleteAssociatedSnapshots=True)
     assert ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"] == []
+
+
+def test_archived_snapshot_is_in_the_archive_tier(aws: Aws) -> None:
+    ec2, (snapshot_id,) = aws.client(region=HOME), aws.source().snapshot_ids
+    ec2.modify_snapshot_tier(SnapshotId=snapshot_id, StorageTier="archive")
+    archived = ec2.describe_snapshots(Filters=[{"Name": "storage-tier", "Values": ["archive"]}])["Snapshots"]
+    assert [row["SnapshotId"] for row in archived] == [snapshot_id]
+
+
+@pytest.mark.parametrize("partition", ["aws", "aws-cn", "aws-us-gov"])
+def test_role_of_any_partition_is_assumed_without_a_signature(aws: Aws, partition: str) -> None:
+    sts = aws.client("sts", config=Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1}))
+    answer = sts.assume_role_with_web_identity(
+        RoleArn=f"arn:{partition}:iam::{OTHER_ACCOUNT}:role/ci", RoleSessionName="job", WebIdentityToken="a.b.c.d"
+    )
+    assert answer["AssumedRoleUser"]["Arn"] == f"arn:{partition}:sts::{OTHER_ACCOUNT}:assumed-role/ci/job"
 
 
 def test_roles_are_assumed_without_a_signature(aws: Aws) -> None:

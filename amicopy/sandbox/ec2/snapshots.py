@@ -53,7 +53,7 @@ def describe(call: Call, snapshot: Snapshot) -> dict[str, Any]:
     completed = snapshot.state == "completed"
     members = {
         "Tags": tag_set(tags_of(snapshot, call.account)),
-        "StorageTier": "standard",
+        "StorageTier": snapshot.storage_tier,
         "TransferType": snapshot.transfer_type,
         "CompletionDurationMinutes": snapshot.completion_minutes,
         "CompletionTime": snapshot.completed_at,
@@ -223,7 +223,7 @@ def create_snapshot(call: Call) -> dict[str, Any]:
     """CreateSnapshot: create a completed snapshot at once, as the sandbox keeps no data of volumes."""
     volume = find_volume(call, call.required("VolumeId"))
     requested = tags.from_specifications(call, "snapshot")["snapshot"]
-    return describe(call, of_volume(call, volume, call.params.get("Description") or "", requested))
+    return _created(call, of_volume(call, volume, call.params.get("Description") or "", requested))
 
 
 def create_snapshots(call: Call) -> dict[str, Any]:
@@ -250,7 +250,12 @@ def create_snapshots(call: Call) -> dict[str, Any]:
         merged = {**own, **requested} if carries else requested
         tags.check_count(merged)
         created.append(of_volume(call, volume, call.params.get("Description") or "", merged))
-    return {"Snapshots": [describe(call, snapshot) for snapshot in created]}
+    return {"Snapshots": [_created(call, snapshot) for snapshot in created]}
+
+
+def _created(call: Call, snapshot: Snapshot) -> dict[str, Any]:
+    """Return a new snapshot as its creation shows it: with a list of tags even if there are none (AWS CLI examples)."""
+    return {"Tags": [], **describe(call, snapshot)}
 
 
 def find_volume(call: Call, volume_id: str) -> EbsVolume:
@@ -301,7 +306,7 @@ _COLUMNS: dict[str, Any] = {
     "snapshot-id": lambda row: [row.snapshot_id],
     "start-time": lambda row: [row.started_at.strftime("%Y-%m-%dT%H:%M:%S.000Z")],
     "status": lambda row: [row.state],
-    "storage-tier": lambda _row: ["standard"],
+    "storage-tier": lambda row: [row.storage_tier],
     "transfer-type": lambda row: [row.transfer_type] if row.transfer_type else [],
     "volume-id": lambda row: [row.volume_id],
     "volume-size": lambda row: [str(row.gib)],

@@ -18,6 +18,7 @@ from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http import moto_adapter
 from amicopy.sandbox.http.iam import Authorizer, Caller
 from amicopy.sandbox.http.query_protocol import error_xml
+from amicopy.sandbox.settings import REGIONS, partition_of
 from amicopy.sandbox.world import World
 
 Response = tuple[int, list[tuple[str, str]], bytes]
@@ -64,8 +65,8 @@ class Dispatcher:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is not None:
             key, region, service = scope.groups()
-        elif _action_of(environ) in _UNSIGNED:
-            key, region, service = "", "us-east-1", "sts"
+        elif (form := _form_of(environ)).get("Action") in _UNSIGNED:
+            key, region, service = "", _region_of_role(form.get("RoleArn", "")), "sts"
             # moto finds the service in the signature.
             environ["HTTP_AUTHORIZATION"] = (
                 f"AWS4-HMAC-SHA256 Credential=unsigned/20260101/{region}/{service}/aws4_request"
@@ -124,11 +125,17 @@ class Dispatcher:
             return status, headers, whole[: len(whole) // 2]
 
 
-def _action_of(environ: dict[str, Any]) -> str:
-    """Return the action in the form of a request, which can still be read afterwards."""
+def _form_of(environ: dict[str, Any]) -> dict[str, str]:
+    """Return the form of a request, which can still be read afterwards."""
     body: bytes = environ["wsgi.input"].read()
     environ["wsgi.input"] = io.BytesIO(body)
-    return dict(parse_qsl(body.decode(errors="replace"))).get("Action", "")
+    return dict(parse_qsl(body.decode(errors="replace")))
+
+
+def _region_of_role(arn: str) -> str:
+    """Return a region of the role's partition: nothing else in an unsigned request names one."""
+    partition = arn.split(":")[1] if arn.startswith("arn:") else "aws"
+    return next((region for region in REGIONS if partition_of(region) == partition), REGIONS[0])
 
 
 def _refusal(environ: Mapping[str, Any]) -> Response | None:

@@ -162,6 +162,9 @@ def known_to_moto(state: State, account: str, region: str) -> Iterator[None]:
     finally:
         amis.clear()
         amis.update(own)
+        for snapshot_id, snapshot in state.snapshots[region].items():
+            if snapshot_id in backend.snapshots:
+                snapshot.storage_tier = getattr(backend.snapshots[snapshot_id], "storage_tier", "standard")
 
 
 def adopt_snapshots(state: State, account: str, region: str) -> None:
