@@ -49,6 +49,7 @@ from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copy
 from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.source_permissions import SourcePermissions
+from amicopy.plan.differences import extras
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
 
@@ -134,10 +135,19 @@ class CopyTask:
             copy = yield from self._available()
         except DeadImage as error:
             raise self._vanished() from error
-        return (yield from persist(flapping(self._clock), partial(self._detailed, copy)))
+        return (yield from self._read(copy))
+
+    def _read(self, copy: Image) -> Work[Image]:
+        """Return a copy that another run has started with all that a comparison needs; say who else can use it."""
+        detailed = yield from persist(flapping(self._clock), partial(self._detailed, copy))
+        for extra in extras(self.row.desired, detailed):
+            if extra.is_wider:
+                text = f"{extra}; if that is not intended: {self.row.prune_command}"
+                yield NoteAdded(**self._about(), text=text)
+        return detailed
 
     def _detailed(self, copy: Image) -> Image:
-        [detailed] = with_details(self._ec2, [(copy, self.row.desired)])
+        [detailed] = with_details(self._ec2, [(copy, self.row.desired)], every_permission=True)
         return detailed
 
     def _copied(self) -> Work[Image | None]:
@@ -164,7 +174,8 @@ class CopyTask:
                     check_alive(self._ec2, self.image_id)
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
-                return self._as_created((yield from self._available()))
+                copy = yield from self._available()
+                return self._as_created(copy) if self._started else (yield from self._read(copy))
             except _MadeMeanwhile as made:
                 self.image_id = made.image_id
                 return (yield from self._joined())
