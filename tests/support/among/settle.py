@@ -80,7 +80,8 @@ class Settled:
                 raise BrokenPromise(f"missing {missing}: {where}")
         shares = asked_shares(request)
         wider = copy.launch_permissions - (source.launch_permissions if shares is None else shares)
-        if wider and not row["wider"] and not self._is_foreign(source):
+        is_said = row["wider"] or any(str(who) in note for note in row["notes"] for who in wider)
+        if wider and not is_said and not self._is_foreign(source):
             raise BrokenPromise(f"wider than asked, {wider}, and not said: {where}")
 
     def _is_foreign(self, source: Image) -> bool:
