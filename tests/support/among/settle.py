@@ -55,9 +55,12 @@ class Settled:
         return run
 
     def _written_by_another(self, start: Start) -> list[str]:
-        before = len(self._world.seen)
+        before, images = len(self._world.seen), len(self._world.makers)
         self._again(start)
-        return [f"{one.operation} {one.params}" for one in self._world.seen[before:] if one.went_well]
+        written = [one for one in self._world.seen[before:] if one.went_well]
+        if len(self._world.makers) == images:  # a token that hands back an image that is there has changed nothing
+            written = [one for one in written if one.operation != "CopyImage"]
+        return [f"{one.operation} {one.params}" for one in written]
 
     def _check_copies(self, run: Run) -> None:
         for row in run.document["copies"]:
