@@ -50,6 +50,7 @@ from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.source_permissions import SourcePermissions
+from amicopy.plan.differences import extras
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
 
@@ -138,11 +139,17 @@ class CopyTask:
             copy = yield from self._available()
         except DeadImage as error:
             raise self._vanished() from error
-        return (yield from self._with_details(copy))
+        return (yield from self._read(copy))
 
-    def _with_details(self, copy: Image) -> Work[Image]:
-        read = partial(with_details, self._ec2, copy, self.row.desired)
-        return (yield from persist(flapping(self._clock), read))
+    def _read(self, copy: Image) -> Work[Image]:
+        """Return a copy with all that a comparison needs; say who else can use it."""
+        read = partial(with_details, self._ec2, copy, self.row.desired, every_permission=True)
+        detailed = yield from persist(flapping(self._clock), read)
+        for extra in extras(self.row.desired, detailed):
+            if extra.is_wider:
+                text = f"{extra}; if that is not intended: {self.row.prune_command}"
+                yield NoteAdded(**self._about(), text=text)
+        return detailed
 
     def _copied(self) -> Work[Image | None]:
         """Ask for the copy with one token after the other until one stands for an image that lives.
@@ -169,9 +176,10 @@ class CopyTask:
                     yield self.leave(LeftBecause.NO_WAIT)
                     return None
                 copy = yield from self._available()
-                if self.row.desired.tags.items() <= copy.tags.items():
+                if self._started and self.row.desired.tags.items() <= copy.tags.items():
                     return self._as_created(copy)
-                return (yield from self._with_details(copy))  # moto ignores the tags that CopyImage is to set
+                # Another run has started it; or moto has, which ignores the tags that CopyImage is to set.
+                return (yield from self._read(copy))
             except _MadeMeanwhile as made:
                 self.image_id = made.image_id
                 return (yield from self._joined())

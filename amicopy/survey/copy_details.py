@@ -24,15 +24,16 @@ from amicopy.plan.attributes.base import DesiredCopy
 READS_AT_ONCE = 8  # in one region
 
 
-def with_details(ec2: Ec2, copy: Image, desired: DesiredCopy) -> Image:
-    """Return a copy with its snapshots and, where some are desired, their permissions and its own."""
+def with_details(ec2: Ec2, copy: Image, desired: DesiredCopy, *, every_permission: bool = False) -> Image:
+    """Return a copy with its snapshots and, where some are desired (or all), their permissions and its own."""
     found = ec2.describe_snapshots(copy.snapshot_ids) if copy.snapshot_ids else {}
     permissions = {
         snapshot_id: read_volume_permissions(ec2, snapshot_id)
         for device, snapshot_id in copy.snapshot_ids_by_device.items()
-        if snapshot_id in found and desired.volume_permissions.get(device)
+        if snapshot_id in found and (every_permission or desired.volume_permissions.get(device))
     }
-    launch = read_launch_permissions(ec2, copy.image_id) if desired.launch_permissions else None
+    is_shared = every_permission or bool(desired.launch_permissions)
+    launch = read_launch_permissions(ec2, copy.image_id) if is_shared else None
     return _detailed(copy, found, launch, permissions)
 
 

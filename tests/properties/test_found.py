@@ -90,6 +90,7 @@ def test_a_run_that_fails_never_cancels_what_another_run_has_finished(
 
     def another_run_then_trouble() -> None:
         codes.append(main(command, Environment(clock=clock, drive=one_after_another)))
+        the_copy(world, WEST).launch_permissions.clear()  # so that there is something to write, and to fail
         order(world, "ModifyImageAttribute=error:OperationNotPermitted: no")
 
     ran = driven(capsys, clock, first(another_run_then_trouble), *command)

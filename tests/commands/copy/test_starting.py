@@ -247,6 +247,20 @@ def test_a_name_with_a_date_is_as_asked_on_every_later_day(amicopy: Run, world: 
     assert the_copy(world, WEST).name == name
 
 
+def test_what_people_changed_on_a_copy_that_its_token_hands_back_is_seen(amicopy: Run, world: World) -> None:
+    source = a_rich_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    copy = the_copy(world, WEST)
+    copy.launch_permissions.add("777788889999")
+    snapshots = [world.snapshot(WEST, snapshot_id) for snapshot_id in copy.snapshot_ids]
+    for tags in (copy.tags, *(snapshot.tags for snapshot in snapshots)):
+        del tags[TAG]  # so that it is not found as ours
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert (ran.code, the_copy(world, WEST).image_id) == (0, copy.image_id), ran.err
+    assert all(TAG in tags for tags in (copy.tags, *(snapshot.tags for snapshot in snapshots)))
+    assert f"{copy.image_id} is shared with 777788889999, its source is not; if that is not intended" in ran.err
+
+
 def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: Run, world: World) -> None:
     """At the very same moment the look-ups find nothing, and the client token does."""
     source = a_source(world)

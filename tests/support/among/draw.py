@@ -173,7 +173,9 @@ def _start(chance: random.Random, source: str) -> Start:
     regions: tuple[str, ...] = DESTINATIONS if chance.random() < 0.3 else (_region(chance),)
     if sources == ("golden",):
         regions = tuple(HOME if region == WEST else region for region in regions)
-    if command == "cancel" and chance.random() < 0.4:  # "all" has the source's own region, too
+    if "--all-pending" in options:
+        regions = DESTINATIONS
+    elif command == "cancel" and chance.random() < 0.4:  # "all" has the source's own region, too
         regions = (*regions, HOMES[sources[0]])
     return Start(
         team=team,

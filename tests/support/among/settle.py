@@ -55,9 +55,12 @@ class Settled:
         return run
 
     def _written_by_another(self, start: Start) -> list[str]:
-        before = len(self._world.seen)
+        before, images = len(self._world.seen), len(self._world.makers)
         self._again(start)
-        return [f"{one.operation} {one.params}" for one in self._world.seen[before:] if one.went_well]
+        written = [one for one in self._world.seen[before:] if one.went_well]
+        if len(self._world.makers) == images:  # a token that hands back an image that is there has changed nothing
+            written = [one for one in written if one.operation != "CopyImage"]
+        return [f"{one.operation} {one.params}" for one in written]
 
     def _check_copies(self, run: Run) -> None:
         for row in run.document["copies"]:
@@ -80,7 +83,8 @@ class Settled:
                 raise BrokenPromise(f"missing {missing}: {where}")
         shares = asked_shares(request)
         wider = copy.launch_permissions - (source.launch_permissions if shares is None else shares)
-        if wider and not row["wider"] and not self._is_foreign(source):
+        is_said = row["wider"] or any(str(who) in note for note in row["notes"] for who in wider)
+        if wider and not is_said and not self._is_foreign(source):
             raise BrokenPromise(f"wider than asked, {wider}, and not said: {where}")
 
     def _is_foreign(self, source: Image) -> bool:
