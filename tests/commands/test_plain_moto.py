@@ -124,12 +124,12 @@ def test_copy_makes_complete_copies_and_again_writes_nothing(
     for region in (WEST, EAST):
         copy = account.copy(region)
         own = {"amicopy:source": f"{HOME}/{source}"}
-        assert f"{region} {copy['ImageId']} {source}\n" in first.out
+        assert f"{region} {copy['ImageId']} {source} done\n" in first.out
         assert account.tags(region, copy["ImageId"]) == {"Release": "1", **own}
         assert account.tags(region, copy["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]) == own
     assert "CopyImage" in writes()
     again = amicopy("copy", source, "--to", TO)
-    assert (again.code, again.out, writes()) == (0, first.out, []), again.err
+    assert (again.code, again.out, writes()) == (0, first.out.replace(" done\n", " unchanged\n"), []), again.err
     for region in (WEST, EAST):
         assert f"note: EC2 in {region} records no sources, so copies are found by amicopy's tag alone" in again.err
 
@@ -187,7 +187,8 @@ def test_sync_copies_publishes_and_again_writes_nothing(
     ssm.close()
     assert "CopyImage" in writes()
     again = amicopy("sync", str(manifest))
-    assert (again.code, again.out, writes()) == (0, first.out.splitlines(keepends=True)[0], []), again.err
+    unchanged = first.out.splitlines(keepends=True)[0].replace(" done\n", " unchanged\n")
+    assert (again.code, again.out, writes()) == (0, unchanged, []), again.err
 
 
 def test_the_python_api_works_with_the_session_of_the_test(
