@@ -14,7 +14,7 @@ from botocore import xform_name
 
 from amicopy.aws.bounded_calls import MOST_SECONDS, NeverEnding, within_limits
 from amicopy.aws.emulators import may_pass
-from amicopy.aws.error_mapping import our_error, service_name
+from amicopy.aws.error_mapping import LOOK_BETWEEN, our_error, service_name
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock
 from amicopy.core.errors import Unreachable
@@ -75,7 +75,7 @@ class ServiceClient:
             raise Unreachable(
                 f"{service_name(self._service)} in {self._region} never ends its answer to {operation}.",
                 why=f"It has not been complete for {MOST_SECONDS / 60:.0f} minutes.",
-                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+                next_step=LOOK_BETWEEN,
             ) from error
         except Exception as error:
             ours = our_error(

@@ -6,6 +6,7 @@ from typing import Any
 
 from amicopy.aws.client import CallCounter
 from amicopy.aws.ec2_reads import Ec2Reads
+from amicopy.aws.error_mapping import LOOK_BETWEEN
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
 from amicopy.aws.session import Session
@@ -74,7 +75,7 @@ class Ec2(Ec2Reads):
             raise Unreachable(
                 f"The answer to CopyImage from {self.region} has no ImageId.",
                 why="EC2 may have started the copy all the same.",
-                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+                next_step=LOOK_BETWEEN,
             )
         return image_id
 

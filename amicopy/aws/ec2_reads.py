@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from amicopy.aws.client import CallCounter, ServiceClient
+from amicopy.aws.error_mapping import LOOK_BETWEEN
 from amicopy.aws.responses import (
     NEWER_MEMBERS,
     image_from,
@@ -381,7 +382,7 @@ class Ec2Reads:
                 raise Unreachable(
                     f"EC2 in {self.region} never ends its answer to {operation}.",
                     why="It has returned the same NextToken twice.",
-                    next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+                    next_step=LOOK_BETWEEN,
                 )
             seen.add(token)
             page = self._call(operation, NextToken=token, **parameters)

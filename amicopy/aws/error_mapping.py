@@ -94,6 +94,8 @@ _NAMES = {
     "service-quotas": "Service Quotas",
     "sts": "AWS STS",
 }
+LOOK_BETWEEN = "Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY."
+"""The next step after an answer that cannot be AWS's own."""
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
@@ -129,7 +131,7 @@ def our_error(
             return Unreachable(
                 f"The answer to {operation} from {region} is not one of {service_name(service)}.",
                 why="It is not valid XML: a proxy's page, or a truncated answer.",
-                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY.",
+                next_step=LOOK_BETWEEN,
             )
         case HTTPClientError() | BotoConnectionError():
             return Unreachable(
