@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AccessDenied, AmicopyError, ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
 from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
 from amicopy.jobs.context import Context
-from amicopy.survey.destinations import closed_note, survey_regions
+from amicopy.survey.destinations import closed_note, is_closed, survey_regions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,17 +84,13 @@ class CancelJob:
         found = all_at_once(looks, self._context.stop)
         read = {region: one for region, one in found.items() if not isinstance(one, AmicopyError)}
         unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
-        closed = [region for region, error in unread.items() if self._is_closed(region, error)] if read else []
+        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
         self.regions = tuple(read)
         return CancelResult(
             targets=self._without_sources([target for one in read.values() for target in one]),
             unread=tuple(error for region, error in unread.items() if region not in closed),
             notes=(closed_note(closed),) if closed else (),
         )
-
-    def _is_closed(self, region: str, error: AmicopyError) -> bool:
-        """Return whether a pattern matches the region and a service control policy closes it."""
-        return region not in self._spelled_out and isinstance(error, AccessDenied) and error.by_organization
 
     def _without_sources(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets; an available image that is the source of other copies stays.

@@ -137,15 +137,17 @@ def without_closed_regions(survey: Survey, named: Collection[str]) -> Survey:
     Control Tower's Region deny control is one. EC2 lists such a region as enabled, so that a pattern matches it. Those
     in ``named`` stay, and so does everything if nothing would be left.
     """
-    closed = {
-        one.region: problem
-        for one in survey.destinations.values()
-        if one.region not in named and isinstance(problem := one.problem, AccessDenied) and problem.by_organization
-    }
+    findings = survey.destinations.values()
+    closed = dict.fromkeys(one.region for one in findings if is_closed(one.region, one.problem, named))
     left = {where: found for where, found in survey.destinations.items() if where.region not in closed}
     if not closed or not left:
         return survey
     return replace(survey, destinations=left, notes=(*survey.notes, closed_note(closed)))
+
+
+def is_closed(region: str, problem: AmicopyError | None, named: Collection[str]) -> bool:
+    """Return whether a service control policy closes a region that is not one of those in ``named``."""
+    return region not in named and isinstance(problem, AccessDenied) and problem.by_organization
 
 
 def closed_note(regions: Iterable[str]) -> str:
