@@ -256,15 +256,11 @@ def _will_pass(message: str) -> bool:
 def _denied(operation: str, service: str, region: str, message: str) -> AccessDenied:
     named = _ACTION.search(message)
     action = named.group(1) if named else f"{service}:{operation}"
-    by_organization = "explicit deny in a service control policy" in message
-    return AccessDenied(
-        f"These credentials may not call {action} in {region}.",
-        action=action,
-        by_organization=by_organization,
-        why=message,
-        next_step=f"Have the organization allow {action} in {region}, or leave that region out: --exclude {region}."
-        if by_organization
-        else f"Allow {action} in their IAM policy (or in the service control policy that forbids it).",
+    denied = AccessDenied(f"These credentials may not call {action} in {region}.", action=action, why=message)
+    return denied.with_next_step(
+        f"Have the organization allow {action} in {region}, or leave that region out: --exclude {region}."
+        if denied.by_organization
+        else f"Allow {action} in their IAM policy (or in the service control policy that forbids it)."
     )
 
 

@@ -50,8 +50,8 @@ class AmicopyError(Exception):
     request_id: str = ""  # AWS's name for the request that it refused, for AWS Support and CloudTrail
 
     def __init__(self, what: str, *, why: str = "", next_step: str = "") -> None:
-        super().__init__(without_passwords(what))
         self.what = without_passwords(what)
+        super().__init__(self.what)
         self.why = without_passwords(why)
         self.next_step = next_step
 
@@ -243,25 +243,24 @@ class Unreachable(AmicopyError):
 
 
 class AccessDenied(AmicopyError):
-    """IAM forbids one action; ``action`` is the one to allow.
-
-    ``by_organization``: a service control policy denies it explicitly, which the account itself cannot change.
-    """
+    """IAM forbids one action; ``action`` is the one to allow."""
 
     slug = "access-denied"
     exit_code = ExitCode.ACCESS
 
-    def __init__(
-        self, what: str, *, action: str, by_organization: bool = False, why: str = "", next_step: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, action: str, why: str = "", next_step: str = "") -> None:
         super().__init__(what, why=why, next_step=next_step)
         self.action = action
-        self.by_organization = by_organization
 
     @property
     def is_explicit(self) -> bool:
         """AWS says that a policy denies the action, rather than that none allows it."""
         return "explicit deny" in self.why
+
+    @property
+    def by_organization(self) -> bool:
+        """A service control policy denies the action explicitly, which the account itself cannot change."""
+        return "explicit deny in a service control policy" in self.why
 
 
 class NotOwner(AmicopyError):

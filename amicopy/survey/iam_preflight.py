@@ -77,12 +77,9 @@ def _first(needed: _Needed) -> Iterable[_Key]:
 
 
 def _with_a_way_out(error: AccessDenied) -> AccessDenied:
-    return AccessDenied(
-        error.what,
-        action=error.action,
-        why=error.why,
-        next_step=f"{error.next_step} If a policy allows it by tags that only the copies will have, a dry run "
-        "cannot know that: use --no-preflight.",
+    return error.with_next_step(
+        f"{error.next_step} If a policy allows it by tags that only the copies will have, a dry run cannot know that: "
+        "use --no-preflight."
     )
 
 
