@@ -78,6 +78,11 @@ def with_read_retries(clock: Clock, stop: Stop, read: Callable[[], _Result]) -> 
     return in_place(clock, stop, throttled(clock), lambda: in_place(clock, stop, garbled(clock), read))
 
 
+def until_shown(clock: Clock, stop: Stop, look: Callable[[], _Result | None]) -> _Result | None:
+    """Return what a read brings of an image that CopyImage has named; None if EC2 does not show it for a minute."""
+    return in_place(clock, stop, not_shown_yet(clock), lambda: with_read_retries(clock, stop, look))
+
+
 def not_answered(clock: Clock) -> Retrying:
     """Repeat a call that got no proper answer, or whose source is not quite ready."""
     return _policy(

@@ -8,9 +8,8 @@ from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, TokenMismatch
 from amicopy.core.events import CopyRolledBack, DestinationFailed, DestinationLeft, Event, LeftBecause
-from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retries import in_place, not_shown_yet, with_read_retries
+from amicopy.core.retries import until_shown
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.copy_image import DeadImage, ask_for_copy
 from amicopy.execute.report import Outcome, Report
@@ -65,12 +64,8 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     target = replace(target, resource_id=image_id)
-
-    def look() -> Image | None:
-        return with_read_retries(clock, stop, partial(ec2.describe_own_images, [image_id])).get(image_id)
-
     try:
-        shown = in_place(clock, stop, not_shown_yet(clock), look)
+        shown = until_shown(clock, stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     if shown is None:  # only its creation date tells whether it is ours

@@ -6,10 +6,9 @@ from functools import partial
 
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import DestinationFailed, DestinationLeft, Event, LeftBecause
-from amicopy.core.models import Image
 from amicopy.core.parallel import Pending, run_all
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import in_place, not_shown_yet
+from amicopy.core.retries import until_shown
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
@@ -133,15 +132,11 @@ class CopyJob:
             CopyVanished: it is not there any more, so that nothing may be shared.
         """
         context = self.context
-        ec2 = context.clients[outcome.row.destination]
-
-        def look() -> Image | None:
-            return context.with_retries(partial(ec2.describe_own_images, [outcome.image_id])).get(outcome.image_id)
-
-        copy = in_place(context.clock, context.stop, not_shown_yet(context.clock), look)
+        ec2, image_id = context.clients[outcome.row.destination], outcome.image_id
+        copy = until_shown(context.clock, context.stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
-                f"The copy {outcome.image_id} in {outcome.region} is no longer there.",
+                f"The copy {image_id} in {outcome.region} is no longer there.",
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
