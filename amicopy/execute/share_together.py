@@ -12,8 +12,7 @@ def without_sharing(plan: Plan) -> Plan:
 
 
 def _row_without_sharing(row: Row) -> Row:
-    shares = row.desired.launch_permissions or any(row.desired.volume_permissions.values())
-    if not row.writes or not shares:
+    if not row.writes or not row.desired.is_shared:
         return row
     if row.action is Action.UPDATE and not any(one.is_sharing for one in row.differences):
         return row  # it is shared already, and lacks something else

@@ -40,7 +40,7 @@ def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -
 
 
 def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
-    shared = desired.launch_permissions.union(*desired.volume_permissions.values())
+    shared = desired.shared_with
     if not shared:
         return
     public = any(principal.is_public for principal in shared)

@@ -153,10 +153,9 @@ def _decide_available(chosen: Compared, region: str) -> _Decision:
 
 
 def _cannot_be_shared(copy: Image, desired: DesiredCopy) -> NotShareable:
-    shared = desired.launch_permissions.union(*desired.volume_permissions.values())
     return NotShareable(
         f"The copy {copy.image_id} in {copy.region} is encrypted with the AWS-managed key, so it cannot be shared.",
-        why=f"It should be shared with {', '.join(map(str, sorted(shared)))}.",
+        why=f"It should be shared with {', '.join(map(str, sorted(desired.shared_with)))}.",
         next_step="Leave it private (--no-permissions). Or, if nobody uses it, remove it "
         f"({_removal(copy)}), then make one with a key of your own: --kms-key {copy.region}=KEY",
     )

@@ -55,9 +55,14 @@ class DesiredCopy:
         )
 
     @property
+    def shared_with(self) -> frozenset[Principal]:
+        """Whom it is shared with, or a snapshot of it."""
+        return self.launch_permissions.union(*self.volume_permissions.values())
+
+    @property
     def is_shared(self) -> bool:
         """Whether it is shared with anyone, or a snapshot of it is."""
-        return bool(self.launch_permissions) or any(self.volume_permissions.values())
+        return bool(self.shared_with)
 
     @property
     def creation_snapshot_tags(self) -> dict[str, str]:
