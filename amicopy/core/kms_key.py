@@ -3,6 +3,9 @@
 import re
 from dataclasses import dataclass
 
+AWS_MANAGED_ALIAS = "alias/aws/ebs"
+"""How EC2 and KMS name AWS's own key for EBS."""
+
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MULTI_REGION = rf"mrk-(?:[0-9a-f]{{32}}|{_UUID})"  # AWS writes 32 digits, KMS stand-ins a UUID
 _ALIAS = r"alias/[A-Za-z0-9/_-]{1,250}"

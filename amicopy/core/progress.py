@@ -1,7 +1,7 @@
 """How far copies are, from the progress of their snapshots: for display, never for a decision."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from amicopy.core.models import Snapshot
 
@@ -15,16 +15,23 @@ def destination_of(snapshot: Snapshot) -> str:
     return made_for.group(1) if made_for else ""
 
 
+def by_destination(snapshots: Iterable[Snapshot]) -> dict[str, list[Snapshot]]:
+    """Return the snapshots by the AMI that EC2 says they were made for, those without one under an empty text."""
+    found: dict[str, list[Snapshot]] = {}
+    for snapshot in snapshots:
+        found.setdefault(destination_of(snapshot), []).append(snapshot)
+    return found
+
+
 def percent_by_image(snapshots: Mapping[str, Snapshot], image_ids: Collection[str]) -> dict[str, int]:
     """Return the percentage of each image whose snapshots are known, weighted by their volumes' sizes."""
     wanted = frozenset(image_ids)
-    shares: dict[str, list[tuple[int, int]]] = {}
-    for snapshot in snapshots.values():
-        image_id = destination_of(snapshot)
-        if image_id in wanted:
-            percent = 100 if snapshot.state == "completed" else snapshot.progress_percent or 0
-            shares.setdefault(image_id, []).append((percent, max(1, snapshot.volume_gib)))
-    return {
-        image_id: sum(percent * gib for percent, gib in parts) // sum(gib for _, gib in parts)
-        for image_id, parts in shares.items()
-    }
+    some = by_destination(snapshots.values())
+    return {image_id: _percent(its) for image_id, its in some.items() if image_id in wanted}
+
+
+def _percent(snapshots: Iterable[Snapshot]) -> int:
+    parts = [
+        (100 if one.state == "completed" else one.progress_percent or 0, max(1, one.volume_gib)) for one in snapshots
+    ]
+    return sum(percent * gib for percent, gib in parts) // sum(gib for _, gib in parts)

@@ -11,7 +11,7 @@ from amicopy.core.errors import AccessDenied, AmicopyError, OperationNotPermitte
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
-from amicopy.core.progress import destination_of
+from amicopy.core.progress import by_destination, destination_of
 from amicopy.core.retries import VISIBLE_WITHIN, driven
 from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
 
@@ -116,9 +116,8 @@ def _targets(
     source_ids: frozenset[str] = frozenset(),
 ) -> tuple[Target, ...]:
     named, sources = frozenset(named_ids), frozenset(references)
-    made_for: dict[str, set[str]] = {}  # a target may not list its snapshots yet
-    for snapshot in snapshots.values():
-        made_for.setdefault(destination_of(snapshot), set()).add(snapshot.snapshot_id)
+    by_image = by_destination(snapshots.values())  # a target may not list its snapshots yet
+    made_for = {image_id: {one.snapshot_id for one in some} for image_id, some in by_image.items()}
     found = (
         _source_target(image)
         if image.image_id in source_ids

@@ -17,7 +17,7 @@ from amicopy.core.errors import (
 from amicopy.core.lineage import FAILED_STATES
 from amicopy.core.models import SOURCE_TAG, Image, Principal, Snapshot
 from amicopy.core.parallel import Pending, Stop, run_all
-from amicopy.core.progress import destination_of
+from amicopy.core.progress import by_destination
 from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 
@@ -84,12 +84,8 @@ def with_tags_of_snapshots(images: Mapping[str, Image], ec2: Ec2) -> dict[str, I
         for image in images.values()
         if SOURCE_TAG not in image.tags and (image.state.in_progress or image.state in FAILED_STATES)
     ]
-    found = ec2.find_snapshots_of_copies(untagged).values() if untagged else ()
-    by_owner: dict[str, list[Snapshot]] = {}
-    for snapshot in found:
-        by_owner.setdefault(destination_of(snapshot), []).append(snapshot)
-    with_snapshots = {image_id: replace(images[image_id], snapshots=tuple(some)) for image_id, some in by_owner.items()}
-    return {**images, **with_snapshots}
+    found = by_destination(ec2.find_snapshots_of_copies(untagged).values())
+    return {**images, **{image_id: replace(images[image_id], snapshots=tuple(its)) for image_id, its in found.items()}}
 
 
 def read_launch_permissions(ec2: Ec2, image_id: str) -> frozenset[Principal] | None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.core.errors import AccessDenied, KeyNotFound, RequestRefused, Throttled, Unreachable
+from amicopy.core.kms_key import AWS_MANAGED_ALIAS
 from amicopy.core.models import Image
-
-_ALIAS = "alias/aws/ebs"
+from amicopy.core.progress import by_destination
 
 
 def with_managed_keys(images: Sequence[Image], ec2: Ec2, kms: KmsClient) -> list[Image]:
@@ -17,11 +17,11 @@ def with_managed_keys(images: Sequence[Image], ec2: Ec2, kms: KmsClient) -> list
     Pending images get their snapshots first, as far as EC2 shows them. The key is looked up only if a snapshot is
     encrypted; if that isn't possible, nothing is marked, and EC2 refuses the sharing later.
     """
-    described = [image if image.snapshots else _with_snapshots(image, ec2) for image in images]
+    described = _with_snapshots(images, ec2)
     if not any(snapshot.encrypted for image in described for snapshot in image.snapshots):
         return described
     try:
-        arn = kms.describe_key(_ALIAS).arn
+        arn = kms.describe_key(AWS_MANAGED_ALIAS).arn
     except (AccessDenied, KeyNotFound, RequestRefused, Throttled, Unreachable):
         return described
     return [
@@ -35,9 +35,21 @@ def with_managed_keys(images: Sequence[Image], ec2: Ec2, kms: KmsClient) -> list
     ]
 
 
-def _with_snapshots(image: Image, ec2: Ec2) -> Image:
-    """Return a pending image with its snapshots, which it may not list yet."""
-    found = ec2.find_snapshots_of_copies([image.image_id])
-    if listed := [snapshot_id for snapshot_id in image.snapshot_ids if snapshot_id not in found]:
-        found |= ec2.describe_snapshots(listed)
-    return replace(image, snapshots=tuple(found.values()))
+def _with_snapshots(images: Sequence[Image], ec2: Ec2) -> list[Image]:
+    """Return the images, pending ones with their snapshots, which they may not list yet."""
+    pending = [image for image in images if not image.snapshots]
+    found = ec2.find_snapshots_of_copies([image.image_id for image in pending])
+    made_for = by_destination(found.values())
+    listed = ec2.describe_snapshots([one for image in pending for one in image.snapshot_ids if one not in found])
+    return [
+        image
+        if image.snapshots
+        else replace(
+            image,
+            snapshots=(
+                *made_for.get(image.image_id, ()),
+                *(listed[one] for one in image.snapshot_ids if one in listed),
+            ),
+        )
+        for image in images
+    ]

@@ -18,7 +18,7 @@ from amicopy.core.errors import (
     Throttled,
     Unreachable,
 )
-from amicopy.core.kms_key import KmsKey
+from amicopy.core.kms_key import AWS_MANAGED_ALIAS, KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.parallel import Once
@@ -30,9 +30,6 @@ from amicopy.plan.choose import may_write
 from amicopy.plan.findings import RegionSettings
 
 _Read = TypeVar("_Read")
-
-# What GetEbsDefaultKmsKeyId says where the default is AWS's own key.
-_AWS_MANAGED = "alias/aws/ebs"
 
 
 def region_settings(
@@ -141,7 +138,7 @@ class _Reader:
         text = self.read("default key", self._ec2.default_key)
         if not text:
             return None
-        if text.endswith(_AWS_MANAGED):
+        if text.endswith(AWS_MANAGED_ALIAS):
             return KmsKey(arn=text, manager="AWS")
         try:
             return self.read_if_reachable(f"key {text}", lambda: self._kms.describe_key(text))
