@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     help="The regions that exist, all of them enabled. us-east-1, which has the samples, is always there.",
 )
 @option(
+    "--accounts",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Accounts beside the default one, in organizational units of its organization. Each has a role amicopy.",
+)
+@option(
     "--copy-seconds",
     type=click.FloatRange(0, 86400),
     metavar="SECONDS",
@@ -55,6 +63,7 @@ def command(
     port: int,
     rates: "Rates",
     regions: str | None,
+    accounts: int,
     copy_seconds: float | None,
     consistency: float,
     faults: tuple[str, ...],
@@ -67,13 +76,15 @@ def command(
 
     \b
     Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
-    html, truncated, error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish,
-    flap:N, unseen:N. " after CALLS" at the end lets that many calls pass first.
+    html, truncated, empty (a page of accounts), error:CODE: MESSAGE; and of a CopyImage:
+    fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N. " after CALLS" at the end lets that
+    many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
+      amicopy sandbox --accounts 2
       amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
@@ -86,5 +97,6 @@ def command(
         consistency=consistency,
         copy_seconds=copy_seconds,
         regions=regions,
+        accounts=accounts,
         faults=faults,
     )
