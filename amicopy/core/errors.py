@@ -21,6 +21,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
+    @classmethod
+    def of_signal(cls, number: int) -> "ExitCode":
+        """Return the code of a process that a signal has interrupted: SIGINT (2, also 0 for Ctrl-C), or another."""
+        return cls.INTERRUPTED if number in {0, 2} else cls.TERMINATED
+
 
 EXIT_CODES = {
     ExitCode.OK: "every destination is up to date",

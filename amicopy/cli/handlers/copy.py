@@ -85,7 +85,7 @@ def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOut
     code = plan.exit_code
     if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
-    document = plan_document(plan, code, context.calls.count())
+    document = partial(plan_document, plan, code, context.calls.count())
     written = run_output.show(document, "plan", partial(write_folded, plan_lines(plan)))
     say(refusal_lines(plan))
     return int(code or written)
@@ -100,7 +100,7 @@ def _tell(
     code = report.exit_code()
     if code is ExitCode.OK and command.exit_code and report.left_behind:
         code = ExitCode.TIME_OUT
-    document = report_document(report, code, job.context.clock.now(), job.context.calls.count())
+    document = partial(report_document, report, code, job.context.clock.now(), job.context.calls.count())
     written = run_output.tell(report, document, code)
     if report.refused:
         say(refusal_lines(report.plan))

@@ -90,8 +90,12 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
         code = ExitCode.PARTIAL
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
-    document = plan_document(plan, code, context.calls.count()) | sync_members(result)
-    written = run_output.show(document, "plan", partial(write_folded, diff_lines(result)))
+    calls = context.calls.count()
+    written = run_output.show(
+        lambda: plan_document(plan, code, calls) | sync_members(result),
+        "plan",
+        partial(write_folded, diff_lines(result)),
+    )
     say(refusal_lines(plan))
     for error in result.errors:
         say(error_lines(error))
@@ -112,8 +116,10 @@ def _tell(
     code = result.exit_code()
     if code is ExitCode.OK and command.exit_code and (report.left_behind or result.is_waiting):
         code = ExitCode.TIME_OUT
-    document = report_document(report, code, context.clock.now(), context.calls.count()) | sync_members(result)
-    written = run_output.tell(report, document, code)
+    calls, ended_at = context.calls.count(), context.clock.now()
+    written = run_output.tell(
+        report, lambda: report_document(report, code, ended_at, calls) | sync_members(result), code
+    )
     if not command.output.quiet:
         say(after_lines(result))
     if report.refused:
