@@ -94,14 +94,24 @@ class UsageError(AmicopyError):
     exit_code = ExitCode.USAGE
 
 
-class ManifestInvalid(UsageError):
-    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
-
-    slug = "manifest"
+class _FileInvalid(UsageError):
+    """A file says what cannot be; each of its faults is a detail."""
 
     def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
         self.details = details if len(details) > 1 else ()
+
+
+class ManifestInvalid(_FileInvalid):
+    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+
+    slug = "manifest"
+
+
+class PricesInvalid(_FileInvalid):
+    """A file of prices says what cannot be; each of its faults is a detail, with file and line."""
+
+    slug = "prices"
 
 
 class PlanRefused(AmicopyError):
