@@ -13,14 +13,17 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from amicopy.sandbox import ebs_direct
 from amicopy.sandbox.accounts import RoleSession
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
-from amicopy.sandbox.faults import ConnectionCut
-from amicopy.sandbox.http import moto_adapter, roles
-from amicopy.sandbox.http.iam import Authorizer, Caller
+from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
+from amicopy.sandbox.http import moto_adapter, rest_json, roles
+from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.moto_adapter import Ec2Request
+from amicopy.sandbox.http.moto_resources import adopt_snapshots
 from amicopy.sandbox.http.other_services import UNSIGNED, XML, Response, ServiceRequest
 from amicopy.sandbox.http.query_protocol import error_xml
-from amicopy.sandbox.settings import REGIONS, partition_of
+from amicopy.sandbox.settings import REGIONS, ec2_arn, partition_of
 from amicopy.sandbox.world import World
 
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::\d+)?", re.IGNORECASE)
@@ -91,31 +94,65 @@ class Dispatcher:
             account = self._account_of(key, session)
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
             refused = self._refused(session, environ, service)
-            if service != "ec2":
-                request = ServiceRequest(
-                    world=self.world,
-                    authorizer=self._authorizer,
-                    service=service,
-                    region=region,
-                    account=account,
-                    access_key=key,
-                    session=session,
-                    refused=refused,
-                )
-                return request.respond(environ, functools.partial(_run, self._app))
-            environ[moto_adapter.EC2_REQUEST] = moto_adapter.Ec2Request(
+            kind = Ec2Request if service in ("ec2", "ebs") else ServiceRequest
+            request = kind(
                 world=self.world,
                 authorizer=self._authorizer,
+                service=service,
                 region=region,
                 account=account,
                 access_key=key,
                 session=session,
                 refused=refused,
             )
+            if isinstance(request, ServiceRequest):
+                return request.respond(environ, functools.partial(_run, self._app))
+            if service == "ebs":
+                return self._ebs(environ, request)
+            environ[moto_adapter.EC2_REQUEST] = request
             response = _run(self._app, environ)
         if moto_adapter.CONNECTION_CUT in environ:
             raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
         return response
+
+    def _ebs(self, environ: dict[str, Any], request: Ec2Request) -> Response:
+        """Respond to a call of the EBS direct APIs: to reads from the world, to writes from moto."""
+        region, account = request.region, request.account
+        adopt_snapshots(self.world.state, account, region)
+
+        def authorize() -> None:
+            if request.refused is not None:
+                raise request.refused
+            if self._authorizer is not None:
+                snapshot_id = params.get("SnapshotId", "*")
+                resource = Resource(
+                    ec2_arn(region, "snapshot", snapshot_id), resource_tags(request.tags_of(snapshot_id))
+                )
+                self._authorizer.authorize_service(
+                    "ebs", operation, resource, access_key=request.access_key, region=region
+                )
+
+        def from_moto() -> Response:
+            authorize()
+            return _run(self._app, environ)
+
+        place = {"region": region, "account": account}
+        try:
+            operation, params = rest_json.parse(environ)
+            if operation not in ebs_direct.OPERATIONS:
+                return self.world.serve(operation, params, **place, service="ebs", respond=from_moto)
+            response = self.world.call_ebs(
+                operation, params, **place, check_allowed=authorize, is_allowed=request.is_allowed
+            )
+            return rest_json.serialize(response)
+        except Ec2Error as error:
+            return rest_json.serialize_error(error)
+        except ProxyPage as page:
+            return page.status, [("Content-Type", "text/html")], moto_adapter.PROXY_PAGE.encode()
+        except TruncatedResponse as truncated:
+            whole = truncated.response
+            status, headers, body = whole if isinstance(whole, tuple) else rest_json.serialize(whole)
+            return status, headers, body[: len(body) // 2]
 
 
 def _form_of(environ: dict[str, Any]) -> dict[str, str]:

@@ -27,16 +27,16 @@ from moto.kms.models import kms_backends
 from moto.organizations.models import organizations_backends
 from moto.sts.models import sts_backends
 
-from amicopy.sandbox.accounts import RoleSession
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.ec2.tags import tags_of
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.iam import Caller, Resource, resource_tags
 from amicopy.sandbox.http.moto_accounts import principal_of
 from amicopy.sandbox.http.moto_keys import may_use
 from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, known_to_moto
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
+from amicopy.sandbox.http.signed_request import SignedRequest
 from amicopy.sandbox.records import KeyMetadata
 from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.world import World
@@ -58,7 +58,7 @@ def ec2_protocol() -> QueryProtocol:
 
 def operation_names() -> frozenset[str]:
     """Return the operations of the services that amicopy calls."""
-    services = ("ec2", "kms", "organizations", "service-quotas", "ssm", "sts")
+    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "ssm", "sts")
     return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
@@ -121,16 +121,8 @@ def account_of(access_key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ec2Request:
+class Ec2Request(SignedRequest):
     """An EC2 request with what the world needs to answer it."""
-
-    world: World
-    authorizer: Authorizer | None
-    region: str
-    account: str
-    access_key: str
-    session: RoleSession | None = None
-    refused: Ec2Error | None = None  # why the caller's credentials aren't accepted
 
     def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: MotoRespond) -> Any:
         """Return status, headers and body: always in EC2's format, unless a fault says otherwise.
@@ -168,7 +160,7 @@ class Ec2Request:
             return self._serve(name, dict(form), _raiser(error))
         adopt_snapshots(self.world.state, self.account, self.region)
         if name in OPERATIONS and _is_for_world(name, params):
-            return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self._is_allowed)
+            return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self.is_allowed)
 
         def respond() -> Any:
             sent = form
@@ -193,10 +185,10 @@ class Ec2Request:
             snapshot_ids = source.snapshot_ids if source else []
         key, region = self.access_key, self.region
         self.authorizer.authorize(
-            name, params, source_snapshot_ids=snapshot_ids, tags_of=self._tags_of, access_key=key, region=region
+            name, params, source_snapshot_ids=snapshot_ids, tags_of=self.tags_of, access_key=key, region=region
         )
 
-    def _is_allowed(self, action: str, resource: str) -> bool:
+    def is_allowed(self, action: str, resource: str) -> bool:
         """Return True if EC2 may do this in the caller's name: delete a snapshot, or use a KMS key."""
         if action.startswith("kms:") and resource.split(":")[4] != self.account:
             principal = principal_of(self.access_key, self.account, self.region, self.session)
@@ -210,15 +202,16 @@ class Ec2Request:
             key = find_key(self.account, key_region, resource)
             context["kms:viaservice"] = f"ec2.{key_region}.amazonaws.com"
             context["kms:resourcealiases"] = key.aliases if key else ()
+            context["kms:encryptioncontextkeys"] = ("aws:ebs:id",)  # EBS User Guide, "How Amazon EBS encryption works"
             if action == "kms:CreateGrant":
                 context["kms:grantisforawsresource"] = "true"
         else:
-            context |= resource_tags(self._tags_of(resource.rpartition("/")[2]))
+            context |= resource_tags(self.tags_of(resource.rpartition("/")[2]))
         return self.authorizer.allows(
             action, Resource(resource, context), access_key=self.access_key, region=self.region
         )
 
-    def _tags_of(self, resource_id: str) -> Mapping[str, str]:
+    def tags_of(self, resource_id: str) -> Mapping[str, str]:
         """Return the tags that the caller's account sees on an image or a snapshot in the region of the call."""
         state = self.world.state
         record = state.images[self.region].get(resource_id) or state.snapshots[self.region].get(resource_id)

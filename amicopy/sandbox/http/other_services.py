@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
-from amicopy.sandbox.accounts import Principal, RoleSession
+from amicopy.sandbox.accounts import Principal
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import PAGES, EmptyPage, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http import moto_accounts, moto_adapter, moto_keys, roles
-from amicopy.sandbox.http.iam import Authorizer
 from amicopy.sandbox.http.query_protocol import error_xml
-from amicopy.sandbox.world import World
+from amicopy.sandbox.http.signed_request import SignedRequest
 
 Response = tuple[int, list[tuple[str, str]], bytes]
 Moto = Callable[[dict[str, Any]], Response]  # from a request's WSGI environment to moto's response
@@ -30,17 +29,8 @@ _SECOND_PAGE = "sandbox-second-page"  # the token that comes with an empty first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceRequest:
-    """A request to a service other than EC2, with what is known of its caller."""
-
-    world: World
-    authorizer: Authorizer | None
-    service: str
-    region: str
-    account: str
-    access_key: str
-    session: RoleSession | None
-    refused: Ec2Error | None  # why the caller's credentials aren't accepted
+class ServiceRequest(SignedRequest):
+    """A request to a service other than EC2."""
 
     def respond(self, environ: dict[str, Any], moto: Moto) -> Response:
         """Return the response, always in the format of the service, unless a fault says otherwise.
@@ -60,7 +50,12 @@ class ServiceRequest:
 
         try:
             return self.world.serve(
-                operation, params, region=self.region, account=self.account, service=self.service, respond=respond
+                operation,
+                params,
+                region=self.region,
+                account=self.account,
+                service=self.service,
+                respond=respond,
             )
         except Ec2Error as error:
             return _error(error, in_json=bool(target))
@@ -119,7 +114,12 @@ class ServiceRequest:
     def _kms(self, operation: str, params: Mapping[str, Any], environ: dict[str, Any], moto: Moto) -> Response:
         account = moto_keys.account_for(operation, params, self._principal(), self.region)
         answer = moto_keys.answer(
-            operation, params, account=account, region=self.region, caller=self.account, now=self.world.clock.now()
+            operation,
+            params,
+            account=account,
+            region=self.region,
+            caller=self.account,
+            now=self.world.clock.now(),
         )
         if answer is not None:
             return 200, _JSON, json.dumps(answer).encode()

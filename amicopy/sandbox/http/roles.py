@@ -16,7 +16,7 @@ from amicopy.sandbox.http.resource_policies import allows
 _ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}")
 _CHAINED_SECONDS = _DEFAULT_SECONDS = 3600
-_JSON_SERVICES = frozenset({"kms", "ssm", "organizations", "servicequotas"})
+_JSON_SERVICES = frozenset({"ebs", "kms", "ssm", "organizations", "servicequotas"})
 
 
 def check_request(form: Mapping[str, str], *, is_chained: bool) -> None:
