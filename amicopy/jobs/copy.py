@@ -40,7 +40,7 @@ class CopyJob:
         self.options = options or RunOptions()
         self.started_at = context.clock.now()
         self._deadline = self.started_at + self.options.timeout
-        self._planning = Planning(context, requests)
+        self._planning = Planning(context, requests, self.options.prices)
         self._gate = Gate(context.session.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from amicopy.core.check import Check
 from amicopy.core.destination import Destination, Key
@@ -10,6 +11,9 @@ from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.models import Image
 from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 class Action(StrEnum):
@@ -94,6 +98,7 @@ class Plan:
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property
     def refused(self) -> tuple[Row, ...]:
