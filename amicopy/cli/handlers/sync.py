@@ -88,7 +88,8 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = plan_document(plan, code, context.calls.count()) | sync_members(result)
-    written = run_output.show(document, "plan", partial(write_folded, diff_lines(result)))
+    lines = () if command.output.quiet and not result.has_work else diff_lines(result)
+    written = run_output.show(document, "plan", partial(write_folded, lines))
     say(refusal_lines(plan))
     for error in result.errors:
         say(error_lines(error))
