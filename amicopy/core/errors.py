@@ -94,14 +94,24 @@ class UsageError(AmicopyError):
     exit_code = ExitCode.USAGE
 
 
-class ManifestInvalid(UsageError):
-    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
-
-    slug = "manifest"
+class _FileInvalid(UsageError):
+    """A file says what cannot be; each of its faults is a detail."""
 
     def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
         self.details = details if len(details) > 1 else ()
+
+
+class ManifestInvalid(_FileInvalid):
+    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+
+    slug = "manifest"
+
+
+class PricesInvalid(_FileInvalid):
+    """A file of prices says what cannot be; each of its faults is a detail, with file and line."""
+
+    slug = "prices"
 
 
 class PlanRefused(AmicopyError):
@@ -148,6 +158,24 @@ class SnapshotNotFound(AmicopyError):
     """The snapshot is gone, or not visible to these credentials."""
 
     slug = "snapshot-not-found"
+
+
+class SnapshotUnreadable(AmicopyError):
+    """EBS does not let the data of the snapshot be read: it is public, pending, archived or of AWS Marketplace."""
+
+    slug = "snapshot-unreadable"
+
+
+class BlockDamaged(AmicopyError):
+    """A block of a snapshot does not have the checksum that EBS sent with it, however often it is asked for."""
+
+    slug = "block-damaged"
+
+
+class BlockTokenExpired(AmicopyError):
+    """EBS refuses the token that it gave for a block of a snapshot, even a new one."""
+
+    slug = "block-token-expired"
 
 
 class KeyNotFound(AmicopyError):

@@ -43,6 +43,7 @@ class Target:
     was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
     expected_snapshots: int = 0
     created_at: str = ""  # of an image that has failed: EC2 may list its snapshots late
+    volume_gib: int = 0  # of its volumes that have a snapshot
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
     is_named: bool = False  # by its own id, not as a copy of a named source

@@ -63,6 +63,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             connection=connection,
             output=output,
             run=run,
+            prices=options["prices"] or "",
             preflight=not options["no_preflight"],
             dry_run=options["dry_run"],
             exit_code=options["exit_code"],
