@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.check import Check
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
@@ -25,6 +26,7 @@ __all__ = [
     "AmicopyError",
     "CancelJob",
     "CancelResult",
+    "Check",
     "Context",
     "CopyJob",
     "CopyRequest",
@@ -73,6 +75,7 @@ def copy(
     carry_deprecation: bool = True,
     adopt: bool = False,
     protect: Protection | None = None,
+    check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
     session: AwsSession | Session | None = None,
@@ -102,6 +105,7 @@ def copy(
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
+    - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
       signal of your own.
@@ -132,6 +136,7 @@ def copy(
         adopt=adopt,
         deprecate_after=deprecate_after,
         protect=protect,
+        check=check,
         preflight=preflight,
     )
     job = CopyJob(_context(context, session, profile, region), [request], run_options)

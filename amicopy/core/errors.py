@@ -214,6 +214,16 @@ class CopyFailed(AmicopyError):
     slug = "copy-failed"
 
 
+class CheckFailed(AmicopyError):
+    """A copy did not pass the check of ``--check``: it is kept, and not shared. The details are the check's output."""
+
+    slug = "check-failed"
+
+    def __init__(self, what: str, *, output: tuple[str, ...] = (), why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.details = output
+
+
 class CopyVanished(AmicopyError):
     """A pending copy no longer exists: someone deregistered it."""
 

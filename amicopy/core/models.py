@@ -8,8 +8,9 @@ from enum import StrEnum
 
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG})
-"""The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
+CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, CHECKED_TAG})
+"""The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
 class ImageState(StrEnum):

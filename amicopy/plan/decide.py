@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from amicopy.core.check import Check
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
-from amicopy.core.models import Image, ImageState
+from amicopy.core.models import CHECKED_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
@@ -28,8 +29,16 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
-    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_name_notes(rows)))
+    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
+
+
+def _check_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield which command is run before a copy is shared."""
+    for command in dict.fromkeys(row.check.command for row in rows if row.check):
+        count = sum(row.check is not None for row in rows)
+        what = "the copy is" if count == 1 else f"each of {count} copies is"
+        yield f"before it is shared, {what} checked with: {command}"
 
 
 def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: DestinationFindings, copies: Copies) -> Row:
@@ -49,6 +58,10 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         reason = f"{decision.reason}; a failed copy still has to be removed"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
+    check = _check(request, decision)
+    if check is not None and decision.action is Action.UNCHANGED:
+        reason = f"{decision.reason}, and has not passed its check"
+        decision = replace(decision, action=Action.UPDATE, reason=reason)
     notes = _notes(request, desired, decision.copy, compared, copies, ours_failed)
     return Row(
         source=source,
@@ -61,6 +74,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         if chosen is not None and is_compared and decision.action in {Action.UNCHANGED, Action.UPDATE}
         else (),
         wider=chosen.wider if chosen is not None and is_compared else (),
+        is_ours=chosen.is_ours if chosen is not None and is_compared else True,
+        check=check,
         prune_command=_prune_command(request, source, found.region),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
@@ -78,6 +93,14 @@ class _Decision:
     reason: str
     copy: Image | None = None
     problem: AmicopyError | None = None
+
+
+def _check(request: CopyRequest, decision: _Decision) -> Check | None:
+    """Return what the copy still has to pass; None if that is nothing, or if it has passed it."""
+    check = request.check
+    if check is None or decision.action is Action.REFUSE:
+        return None
+    return None if decision.copy and decision.copy.tags.get(CHECKED_TAG) == check.digest else check
 
 
 def _refusal(problem: AmicopyError, copy: Image | None = None) -> _Decision:

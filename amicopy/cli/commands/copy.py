@@ -10,6 +10,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import (
+    Duration,
     ImageIdOrStdin,
     NameList,
     connection_options,
@@ -19,6 +20,8 @@ from amicopy.cli.options import (
 )
 from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.core.check import CHECK_TIMEOUT
+from amicopy.core.durations import length_text
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -58,6 +61,19 @@ Exit codes:
     type=NameList(),
     help="Destinations whose failure is reported but does not change the exit code.",
     shell_complete=complete_regions,
+)
+@option(
+    "--check",
+    metavar="COMMAND",
+    help="Check each copy with this command before it is shared; the copy has passed if it exits with 0. It runs "
+    "without a shell, with the copy in AMICOPY_IMAGE_ID and AMICOPY_REGION, and as JSON on stdin.",
+)
+@option(
+    "--check-timeout",
+    type=Duration(),
+    default=length_text(CHECK_TIMEOUT),
+    show_default=True,
+    help="End a check after this time; the copy has not passed it then.",
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
