@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import option
 
 if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
 
 
-@click.command("sandbox")
+@click.command("sandbox", cls=GroupedCommand)
 @option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @option(
     "--rates",
