@@ -1,6 +1,7 @@
 """The decision what to do for every source in every destination, with its reason."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -28,7 +29,7 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
-    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_check_notes(rows)))
+    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 
 
@@ -265,3 +266,12 @@ def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compa
     for image in copies.in_progress:
         if not may_write(source, image, adopt=request.adopt):
             yield f"{image.image_id} is being copied by another tool and is not waited for; to use it: --adopt"
+
+
+def _name_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield where several new copies will have the same name: CopyImage does not mind."""
+    starting = [row for row in rows if row.action.starts_a_copy]
+    named = Counter((row.region, row.desired.name) for row in starting if row.desired.name_template)
+    for (region, name), count in named.items():
+        if count > 1:
+            yield f"{count} copies in {region} will be named {name!r}; {{name}} or {{source_id}} tells them apart"

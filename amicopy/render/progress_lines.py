@@ -114,7 +114,7 @@ def event_words(event: Event) -> str:
         case CopyStarted(image_id=image_id):
             return f"started {image_id}"
         case CopyJoined(image_id=image_id):
-            return f"{image_id} is already being copied; waiting"
+            return f"{image_id} is already being copied"
         case CopyQueued(reason=reason):
             return f"queued: {safe(reason)}"
         case CopyAvailable(image_id=image_id):

@@ -7,6 +7,7 @@ import click
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import (
     Duration,
@@ -34,7 +35,7 @@ Exit codes:
 """
 
 
-@click.command("copy", epilog=EXIT_CODES)
+@click.command("copy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("image_ids", metavar="AMI...", nargs=-1, type=ImageIdOrStdin(), shell_complete=complete_images)
 @option(
     "--packer-manifest",
@@ -44,9 +45,8 @@ Exit codes:
 @option(
     "--to",
     multiple=True,
-    required=True,
     type=NameList(),
-    help="Destination regions, separated by commas: names, patterns such as 'eu-*', or 'all'; repeatable.",
+    help="Destination regions, separated by commas: names, patterns such as 'eu-*', or 'all'; repeatable. Required.",
     shell_complete=complete_regions,
 )
 @option(
@@ -111,8 +111,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """
     if options["packer_manifest"] and options["image_ids"]:
         raise click.UsageError("--packer-manifest and AMI arguments cannot be used together.")
-    if not options["packer_manifest"] and not options["image_ids"]:
-        raise click.UsageError("Missing argument 'AMI...'.")
+    missing = [] if options["packer_manifest"] or options["image_ids"] else ["argument 'AMI...'"]
+    missing += [] if options["to"] else ["option '--to'"]
+    if missing:
+        raise click.UsageError(f"Missing {' and '.join(missing)}.")
     connection, output, run = connection_from(options), output_from(options), run_from(options)
     check_run_options(run, output, dry_run=options["dry_run"], exit_code=options["exit_code"])
     request = copy_request(options)
