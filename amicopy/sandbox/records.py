@@ -173,6 +173,8 @@ class Image:
     supported_instance_types: list[str] = field(default_factory=list)
     unsupported_instance_types: list[str] = field(default_factory=list)
     watermarks: list[Watermark] = field(default_factory=list)
+    severity: str = ""  # the highest of Amazon Inspector's findings
+    scanned_at: datetime | None = None
     product_codes: list[tuple[str, str]] = field(default_factory=list)  # code, type
     owner_alias: str = ""
     location: str = ""
