@@ -32,7 +32,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -206,12 +206,6 @@ class StorageNotShared(AmicopyError):
     """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
 
     slug = "storage-not-shared"
-
-
-class ScanRequired(AmicopyError):
-    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
-
-    slug = "scan"
 
 
 class CopyFailed(AmicopyError):
