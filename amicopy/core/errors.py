@@ -21,6 +21,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
+    @classmethod
+    def of_signal(cls, number: int) -> "ExitCode":
+        """Return the code of a process that a signal has interrupted: SIGINT (2, also 0 for Ctrl-C), or another."""
+        return cls.INTERRUPTED if number in {0, 2} else cls.TERMINATED
+
 
 EXIT_CODES = {
     ExitCode.OK: "every destination is up to date",
@@ -89,14 +94,24 @@ class UsageError(AmicopyError):
     exit_code = ExitCode.USAGE
 
 
-class ManifestInvalid(UsageError):
-    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
-
-    slug = "manifest"
+class _FileInvalid(UsageError):
+    """A file says what cannot be; each of its faults is a detail."""
 
     def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
         self.details = details if len(details) > 1 else ()
+
+
+class ManifestInvalid(_FileInvalid):
+    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+
+    slug = "manifest"
+
+
+class PricesInvalid(_FileInvalid):
+    """A file of prices says what cannot be; each of its faults is a detail, with file and line."""
+
+    slug = "prices"
 
 
 class PlanRefused(AmicopyError):
@@ -157,6 +172,24 @@ class SnapshotNotFound(AmicopyError):
     slug = "snapshot-not-found"
 
 
+class SnapshotUnreadable(AmicopyError):
+    """EBS does not let the data of the snapshot be read: it is public, pending, archived or of AWS Marketplace."""
+
+    slug = "snapshot-unreadable"
+
+
+class BlockDamaged(AmicopyError):
+    """A block of a snapshot does not have the checksum that EBS sent with it, however often it is asked for."""
+
+    slug = "block-damaged"
+
+
+class BlockTokenExpired(AmicopyError):
+    """EBS refuses the token that it gave for a block of a snapshot, even a new one."""
+
+    slug = "block-token-expired"
+
+
 class KeyNotFound(AmicopyError):
     """There is no such KMS key in the region."""
 
@@ -187,10 +220,26 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class ScanRequired(AmicopyError):
+    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
+
+    slug = "scan"
+
+
 class CopyFailed(AmicopyError):
     """EC2 gave up on a copy, for a reason that it states."""
 
     slug = "copy-failed"
+
+
+class CheckFailed(AmicopyError):
+    """A copy did not pass the check of ``--check``: it is kept, and not shared. The details are the check's output."""
+
+    slug = "check-failed"
+
+    def __init__(self, what: str, *, output: tuple[str, ...] = (), why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.details = output
 
 
 class CopyVanished(AmicopyError):

@@ -28,6 +28,7 @@ _LEGEND = {
     '<path class="done" d="M0 17L40 3V17Z"/>',
     "completing: tags, permissions, dates": '<rect class="complete" width="40" y="3" height="14"/>',
 }
+_Parts = tuple[str, str, tuple[str, ...], str, str]  # slug, what, details, why, next step
 # Nothing is fetched and nothing runs, whatever a name or a reason may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -61,6 +62,7 @@ def page(
         *_failures(report),
         *_unfinished(report, command_line),
         *_notes(report),
+        *_cost(report),
         *_timeline(report, scale(report.started_at, now)),
         "</main>",
         f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
@@ -104,7 +106,7 @@ def _day(at: datetime) -> str:
 
 def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
-    regions: dict[tuple[str, str, str, str], list[str]] = {}
+    regions: dict[_Parts, list[str]] = {}
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             best_effort = " (best effort)" if outcome.row.best_effort else ""
@@ -119,15 +121,16 @@ def _failures(report: Report) -> Iterator[str]:
     yield "</section>"
 
 
-def _parts(error: AmicopyError) -> tuple[str, str, str, str]:
-    return error.slug, error.what, error.why, error.next_step
+def _parts(error: AmicopyError) -> _Parts:
+    return error.slug, error.what, error.details, error.why, error.next_step
 
 
-def _failure(parts: tuple[str, str, str, str], regions: Iterable[str]) -> str:
-    slug, what, why, next_step = parts
+def _failure(parts: _Parts, regions: Iterable[str]) -> str:
+    slug, what, details, why, next_step = parts
     named = ", ".join(dict.fromkeys(regions))
     lines = [
         f"<p>{_text(what)} {_soft(f'[{_text(slug)}]')}</p>",
+        _list(details) if details else "",
         f"<p>{_text(why)}</p>" if why else "",
         f"<p>{_soft('Next:')} {_text(next_step)}</p>" if next_step else "",
         f"<p>{_soft(f'In {_text(named)}.')}</p>" if named else "",
@@ -151,6 +154,14 @@ def _notes(report: Report) -> Iterator[str]:
     if report.plan.notes:
         yield '<section aria-labelledby="notes">\n<h2 id="notes">Notes</h2>'
         yield f"{_list(report.plan.notes)}\n</section>"
+
+
+def _cost(report: Report) -> Iterator[str]:
+    from amicopy.render.cost import cost_lines
+
+    if lines := tuple(cost_lines(report.plan)):
+        yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
+        yield f"{_list(lines)}\n</section>"
 
 
 def _list(items: Sequence[str]) -> str:

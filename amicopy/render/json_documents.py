@@ -8,7 +8,8 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from amicopy.core.destination import Destination
+from amicopy.core.check import Check, CheckResult
+from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
@@ -67,7 +68,7 @@ def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> 
     planned = "planned" if exit_code is ExitCode.OK else ""
     return {
         **envelope("copy", exit_code, error=refusal, notes=plan.notes, status=planned),
-        "copies": [_row_document(row) for row in plan.rows],
+        **_with_estimate(plan, [(row.key, _row_document(row)) for row in plan.rows]),
         "calls": dict(calls),
     }
 
@@ -81,8 +82,20 @@ def report_document(
         **envelope("copy", exit_code, error=error, notes=report.plan.notes),
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
-        "copies": [outcome_document(outcome) for outcome in report.outcomes],
+        **_with_estimate(report.plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
         "calls": dict(calls),
+    }
+
+
+def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> dict[str, Any]:
+    """Return the copies, each with what it costs, and what all of them cost."""
+    from amicopy.plan.estimate import estimate
+    from amicopy.render.cost import cost_document, estimate_document
+
+    costs = estimate(plan)
+    return {
+        "copies": [copy | {"estimate": cost_document(costs.get(key))} for key, copy in copies],
+        "estimate": estimate_document(costs),
     }
 
 
@@ -132,6 +145,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "wider": [str(one) for one in row.wider],
         "error": error_document(row.problem),
         "problems": [error_document(problem) for problem in row.problems],
+        "check": check_document(row.check),
         "notes": list(row.notes),
     }
 
@@ -145,9 +159,27 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "changes": list(outcome.changes),
         "error": error_document(outcome.error),
         "notes": list(outcome.notes),
+        "check": check_document(outcome.row.check, outcome.check_result),
         "requested_at": moment(outcome.requested_at),
         "available_at": moment(outcome.available_at),
         "ended_at": moment(outcome.ended_at),
+    }
+
+
+def check_document(check: Check | None, result: CheckResult | None = None) -> dict[str, Any] | None:
+    """Return what a copy has to pass before it is shared, and how that ended."""
+    if check is None:
+        return None
+    return {"command": check.command} | (check_result_document(result) if result else {})
+
+
+def check_result_document(result: CheckResult) -> dict[str, Any]:
+    """Return how a check ended; ``output`` is the end of what it wrote."""
+    return {
+        "passed": result.passed,
+        "ending": result.ending,
+        "seconds": round(result.seconds, 1),
+        "output": list(result.output),
     }
 
 
@@ -165,6 +197,8 @@ def event_document(event: Event) -> dict[str, Any]:
             value = moment(value)
         elif isinstance(value, AmicopyError):
             value = error_document(value)
+        elif isinstance(value, CheckResult):
+            value = check_result_document(value)
         document[field.name] = value
     return document
 

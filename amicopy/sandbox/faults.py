@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from amicopy.sandbox.ec2.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error, token_refused
 from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Image
 
@@ -37,6 +37,10 @@ class TruncatedResponse(Exception):
     def __init__(self, response: Any) -> None:
         super().__init__("truncated response")
         self.response = response
+
+
+class EmptyPage(Exception):
+    """AWS Organizations answers with an empty page and a token for the next one, as its reference says it may."""
 
 
 class CallEffect(ABC):
@@ -97,6 +101,36 @@ class Truncated(CallEffect):
 
     def respond(self, serve: Callable[[], Response]) -> Response:
         raise TruncatedResponse(serve())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty(CallEffect):
+    """A list of AWS Organizations begins with an empty page."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise EmptyPage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrupt(CallEffect):
+    """A block arrives with its first byte changed, and with the checksum of the original."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        response = serve()
+        if isinstance(response, dict) and response.get("BlockData"):
+            data = response["BlockData"]
+            response["BlockData"] = bytes([data[0] ^ 0xFF]) + data[1:]
+        return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired(CallEffect):
+    """The token of a block or of a page of blocks is refused."""
+
+    operation: str = "GetSnapshotBlock"
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise token_refused(self.operation)
 
 
 class CopyEffect(ABC):
@@ -162,6 +196,26 @@ class Unseen(CopyEffect):
     def apply(self, copy: PendingCopy, image: Image) -> None:
         image.unseen_describes = self.describes + 1
         image.visible_at = copy.started_at + _NEVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differ(CopyEffect):
+    """This many blocks of each snapshot differ from the source's."""
+
+    blocks: int = 1
+
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.blocks_changed = self.blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lose(CopyEffect):
+    """This many blocks of each snapshot are missing."""
+
+    blocks: int = 1
+
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.blocks_lost = self.blocks
 
 
 def _moment(copy: PendingCopy, fraction: float) -> datetime:
@@ -238,6 +292,15 @@ _FAULT = re.compile(
     re.DOTALL,
 )
 _DEFAULT_ALWAYS = ("dead", "hang")
+# Lists of AWS Organizations, and the member of the response that has the entries.
+PAGES = {
+    "ListAccounts": "Accounts",
+    "ListAccountsForParent": "Accounts",
+    "ListChildren": "Children",
+    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
+}
+# The only operations that these effects are for.
+_EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshotBlock", "ListSnapshotBlocks")}
 
 
 def parse_fault(text: str) -> Fault:
@@ -250,10 +313,13 @@ def parse_fault(text: str) -> Fault:
     Effects on the call: ``throttle``, ``error:CODE: MESSAGE`` (``error:403 CODE: MESSAGE`` sets the HTTP status),
     ``500``, ``503``, ``lost`` (the call takes effect, the response doesn't arrive), ``dead`` (the connection closes
     without a response), ``hang:SECONDS`` (the same, after SECONDS of silence), ``html`` or ``html:STATUS`` (a
-    proxy's error page), ``truncated`` (half a response).
+    proxy's error page), ``truncated`` (half a response); of the EBS direct APIs: ``corrupt`` (a block whose checksum is
+    wrong), ``expired`` (the token of a block or a page); of AWS Organizations: ``empty`` (an empty page of a list, with
+    a token for the next one).
 
     Effects on the copy that a CopyImage starts: ``fail``, ``fail:CODE: MESSAGE`` (optionally followed by `` | `` and
-    the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``.
+    the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``, ``differ:BLOCKS`` (so many
+    blocks of each snapshot are not the source's), ``lose:BLOCKS`` (they are missing).
 
     Examples: ``CopyImage@eu-west-1=throttle*5``, ``copy@us-west-2=fail:Client.InternalError: no``,
     ``*@ap-south-1=dead``, ``DescribeImages=500*2 after 3``.
@@ -267,8 +333,15 @@ def parse_fault(text: str) -> Fault:
     operation, region, times = match["operation"], match["region"], match["times"]
     effect = _effect(match["name"], match["detail"])
     operation = "CopyImage" if operation == "copy" else operation
+    allowed = _EFFECTS_ON_BLOCKS.get(match["name"])
+    if allowed and operation not in allowed:
+        raise ValueError(f"{match['name']!r} affects a snapshot's blocks: use it with {' or '.join(allowed)}.")
+    if isinstance(effect, Expired):
+        effect = Expired(operation=operation)
     if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*"):
         raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
+    if isinstance(effect, Empty) and operation not in PAGES:
+        raise ValueError(f"'empty' affects a list of AWS Organizations: use it with one of {', '.join(PAGES)}.")
     if times is None:
         times = "always" if match["name"] in _DEFAULT_ALWAYS else "1"
     return Fault(
@@ -288,17 +361,24 @@ _PLAIN: dict[str, Effect] = {
     "dead": Dead(),
     "html": HtmlPage(),
     "truncated": Truncated(),
+    "empty": Empty(),
+    "corrupt": Corrupt(),
+    "expired": Expired(),
     "fail": Fail(),
     "stuck": Stuck(),
     "vanish": Vanish(),
     "flap": Flap(),
     "unseen": Unseen(),
+    "differ": Differ(),
+    "lose": Lose(),
 }
 _NUMBERED: dict[str, Callable[[int], Effect]] = {
     "hang": lambda seconds: Dead(hang_seconds=seconds),
     "html": lambda status: HtmlPage(status=status),
     "flap": lambda describes: Flap(describes=describes),
     "unseen": lambda describes: Unseen(describes=describes),
+    "differ": lambda blocks: Differ(blocks=blocks),
+    "lose": lambda blocks: Lose(blocks=blocks),
 }
 
 

@@ -13,16 +13,22 @@ PACKAGE = Path(__file__).parents[2] / "amicopy"
 
 # A folder imports from itself and from those before it.
 ORDER = (
-    *("core", "aws", "manifest", "plan", "survey", "execute", "jobs"),
+    *("core", "aws", "manifest", "plan", "survey", "execute", "scan", "jobs"),
     *("api", "render", "sandbox", "cli"),
 )
-PURE = {"plan": {"core", "plan"}, "manifest": {"core", "manifest"}, "core": {"core"}, "sandbox": {"core", "sandbox"}}
+PURE = {
+    "plan": {"core", "plan"},
+    "manifest": {"core", "manifest"},
+    "scan": {"core", "scan"},
+    "core": {"core"},
+    "sandbox": {"core", "sandbox"},
+}
 FACES = {"__init__", "__main__"}
 
 HOMES = {
     "click": {"cli"},
     "rich": {"render"},
-    "moto": {"sandbox/http/moto_adapter", "sandbox/http/moto_resources"},
+    "moto": {f"sandbox/http/moto_{name}" for name in ("accounts", "adapter", "keys", "resources")},
     "werkzeug": {"sandbox/http"},
     "flask": {"sandbox/http"},
     "pytest": {"sandbox/pytest_plugin"},

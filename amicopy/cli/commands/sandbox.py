@@ -1,17 +1,19 @@
 """``amicopy sandbox``: serve a local EC2 until stopped."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import option
 
 if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
 
 
-@click.command("sandbox")
+@click.command("sandbox", cls=GroupedCommand)
 @option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @option(
     "--rates",
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
     metavar="REGION,…|all",
     show_default="all, of which opt-in regions are not enabled",
     help="The regions that exist, all of them enabled. us-east-1, which has the samples, is always there.",
+)
+@option(
+    "--accounts",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Accounts beside the default one, in organizational units of its organization. Each has a role amicopy.",
 )
 @option(
     "--copy-seconds",
@@ -42,6 +52,14 @@ if TYPE_CHECKING:
     help="How long a new AMI cannot be seen by its id, as it happens on EC2, which is eventually consistent.",
 )
 @option(
+    "--image",
+    "disks",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A raw disk image to register as an AMI in us-east-1, with the content of the file; repeatable.",
+)
+@option(
     "--fault",
     "faults",
     multiple=True,
@@ -55,9 +73,11 @@ def command(
     port: int,
     rates: "Rates",
     regions: str | None,
+    accounts: int,
     copy_seconds: float | None,
     consistency: float,
     faults: tuple[str, ...],
+    disks: tuple[Path, ...],
 ) -> int:
     """Serve a local EC2 for tests and demos: no account, no cost.
 
@@ -67,14 +87,17 @@ def command(
 
     \b
     Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
-    html, truncated, error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish,
-    flap:N, unseen:N. " after CALLS" at the end lets that many calls pass first.
+    html, truncated, empty (a page of accounts), error:CODE: MESSAGE; of a GetSnapshotBlock: corrupt,
+    expired; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N, differ:BLOCKS,
+    lose:BLOCKS. " after CALLS" at the end lets that many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
+      amicopy sandbox --accounts 2
       amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
+      amicopy sandbox --image disk.img
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
     from amicopy.cli.handlers.sandbox import serve
@@ -86,5 +109,7 @@ def command(
         consistency=consistency,
         copy_seconds=copy_seconds,
         regions=regions,
+        accounts=accounts,
         faults=faults,
+        disks=disks,
     )

@@ -3,7 +3,8 @@
 import contextlib
 import difflib
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amicopy.cli.connection import started_sandbox
@@ -13,8 +14,13 @@ from amicopy.cli.terminal import say
 from amicopy.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from amicopy.sandbox.accounts import Account
     from amicopy.sandbox.behavior import Rates
     from amicopy.sandbox.faults import Fault
+    from amicopy.sandbox.records import Image
+    from amicopy.sandbox.world import World
+
+_SHOWN_ACCOUNTS = 8
 
 
 def serve(
@@ -25,7 +31,9 @@ def serve(
     consistency: float,
     copy_seconds: float | None,
     regions: str | None,
+    accounts: int,
     faults: tuple[str, ...],
+    disks: tuple[Path, ...] = (),
 ) -> int:
     """Run ``amicopy sandbox``; return when a signal ends it."""
     with contextlib.ExitStack() as stack:
@@ -39,11 +47,13 @@ def serve(
                 consistency=consistency,
                 copy_seconds=copy_seconds,
                 regions=_regions(regions),
+                accounts=accounts,
             )
         )
         from amicopy.sandbox.faults import parse_fault
         from amicopy.sandbox.samples import SAMPLES
 
+        disk_images = _registered(sandbox.world, disks)
         try:
             for text in faults:
                 fault = parse_fault(text)
@@ -56,6 +66,10 @@ def serve(
         lines += [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
         lines += ["#", "# Sample AMIs in us-east-1:"]
         lines += [f"#   {sample.image_id}  {sample.name:22} {sample.shows}" for sample in SAMPLES]
+        if disk_images:
+            lines += ["#", "# AMIs of your disk images in us-east-1:"]
+            lines += [f"#   {image.image_id}  {image.name}" for image in disk_images]
+        lines += _account_lines(list(sandbox.world.state.accounts.values()))
         lines += [
             "#",
             "# In another terminal, with the lines above:",
@@ -67,6 +81,38 @@ def serve(
         while not environment.stop.is_set():
             environment.stop.wait(3600)
     return ExitCode.OK
+
+
+def _account_lines(accounts: "Sequence[Account]") -> list[str]:
+    """Return what is shown of the sample accounts: all of a few, the number of many."""
+    if not accounts:
+        return []
+    shown = accounts if len(accounts) <= _SHOWN_ACCOUNTS else [*accounts[: _SHOWN_ACCOUNTS - 1], accounts[-1]]
+    lines = [
+        f"#   {account.account_id}  {account.name:22} in {account.parent_id}{', closed' if account.suspended else ''}"
+        for account in shown
+    ]
+    if len(shown) < len(accounts):
+        lines.insert(-1, f"#   and {len(accounts) - len(shown)} more")
+    return ["#", "# Accounts in the organization, each with a role amicopy:", *lines]
+
+
+def _registered(world: "World", disks: tuple[Path, ...]) -> "list[Image]":
+    """Register an AMI for each raw disk image."""
+    from amicopy.sandbox.samples import register_disk
+
+    images = []
+    for path in disks:
+        try:
+            images.append(register_disk(world, path))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(
+                f"--image: {path} cannot be used as a disk.",
+                why=why or "",
+                next_step="Name a raw disk image, such as qemu-img convert -O raw writes.",
+            ) from error
+    return images
 
 
 def _check_target(fault: "Fault", regions: Collection[str]) -> None:

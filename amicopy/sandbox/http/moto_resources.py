@@ -13,6 +13,8 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.ssm.models import ssm_backends
 
+from amicopy.sandbox.content import Stored
+from amicopy.sandbox.http.moto_accounts import organization_arns
 from amicopy.sandbox.other_resources import (
     AttachedVolume,
     EbsVolume,
@@ -28,6 +30,10 @@ from amicopy.sandbox.state import State
 
 class MotoResources(OtherResources):
     """The resources that moto has."""
+
+    def organization_arns(self, account: str) -> frozenset[str]:
+        """Return the ARNs of the account's organization and of all units that it is in."""
+        return organization_arns(account)
 
     def volume(self, account: str, region: str, volume_id: str) -> EbsVolume | None:
         """Return a volume, or None if there is no such volume."""
@@ -190,6 +196,7 @@ def adopt_snapshots(state: State, account: str, region: str) -> None:
             )
         if known is not None and known.state == "pending" and direct[snapshot_id].status == "completed":
             known.state, known.progress, known.completed_at = "completed", "100%", now
+            known.content = Stored({int(at): bytes(one.block_data) for at, one in direct[snapshot_id].blocks.items()})
 
 
 def _moto_snapshot(backend: Any, snapshot: Snapshot) -> MotoSnapshot:
