@@ -148,6 +148,18 @@ class ImageUnavailable(AmicopyError):
         return "no longer available" in self.why
 
 
+class ImageRetired(AmicopyError):
+    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until restored."""
+
+    slug = "retired"
+
+
+class NoRecord(AmicopyError):
+    """What `retire` takes from an image cannot be recorded in its tags, or somebody has changed the record."""
+
+    slug = "no-record"
+
+
 class SnapshotInUse(AmicopyError):
     """An AMI still uses the snapshot, so EC2 keeps it."""
 
