@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from amicopy.scan.regions import ANY_REGION
-from amicopy.scan.result import Severity
 from amicopy.scan.rules import AN_ID, Rule
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
@@ -21,6 +20,7 @@ _MOST_PER_FILE = 200
 _COMMENT = re.compile(r"\s*(?:#|;|//|/\*|<!--|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
 _STAR_COMMENT = re.compile(r"\s*\*(?:\s|/|$)")
 _STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".css", ".kt", ".cs", ".rs", ".swift")
+_UTF_16 = {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
 _NEWLINE = re.compile("\n")
 _AN_ID_BYTES = re.compile(AN_ID.pattern.encode())
 _REST = re.compile(r"\s#\s")
@@ -34,7 +34,6 @@ class Match:
     line: int
     excerpt: str
     text: str  # of the line; it may hold secrets: not to be shown
-    severity: Severity
 
 
 class Matcher:
@@ -51,7 +50,7 @@ class Matcher:
         if text is None:
             return []
         # Most files end here, so it has to be fast: searching is faster in bytes than in text.
-        plain = data if text.isascii() else text.encode("utf-8", "replace")
+        plain = text.encode() if data[:2] in _UTF_16 else data
         present = {literal for literal in self._literals if literal.encode() in plain}
         has_ids = self._wants_ids and _AN_ID_BYTES.search(plain) is not None
         rules = [
@@ -91,26 +90,26 @@ def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Ma
         piece = line[start : start + _LONGEST]
         taken: list[tuple[int, int]] = []
         for rule in rules:
-            match = _first(rule, piece, comment - start, taken)
-            if not match or rule.name in seen or (not rule.in_lists and lines.is_list(number)):
+            matches = list(_accepted(rule, piece, comment - start, taken))
+            if not matches or (not rule.in_lists and lines.is_list(number)):
                 continue
-            seen.add(rule.name)
-            taken.append(match.span())
-            yield Match(rule, number, _excerpt(rule, match), piece, rule.severity)
+            taken += [match.span() for match in matches]
+            if rule.name not in seen:
+                seen.add(rule.name)
+                yield Match(rule, number, _excerpt(rule, matches[0]), piece)
 
 
-def _first(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> re.Match[str] | None:
-    """Return the first match that is accepted, in no comment, and not at the place of another."""
+def _accepted(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """Yield the matches that are accepted, in no comment, and not at the place of another rule's."""
     if (comment <= 0 and not rule.in_comments) or (rule.literals and not any(map(text.__contains__, rule.literals))):
-        return None
+        return
     for match in rule.pattern.finditer(text):
         if not rule.in_comments and match.start() >= comment:
-            return None
+            return
         if (rule.accepts and not rule.accepts(match)) or _is_example(rule, match):
             continue
         if all(match.end() <= start or match.start() >= end for start, end in taken):
-            return match
-    return None
+            yield match
 
 
 class _Lines:
@@ -147,7 +146,7 @@ class _Lines:
 
 def decoded(data: bytes) -> str | None:
     """Return the text in a file, also in UTF-16 as Windows writes it; None if it is not text."""
-    if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+    if data[:2] in _UTF_16:
         return data.decode("utf-16", "replace")
     if b"\0" in data[:4096]:
         return None
