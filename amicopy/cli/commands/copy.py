@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
@@ -13,6 +14,7 @@ from amicopy.cli.options import (
     Duration,
     ImageIdOrStdin,
     NameList,
+    ScanOption,
     connection_options,
     option,
     output_options,
@@ -63,6 +65,12 @@ Exit codes:
     shell_complete=complete_regions,
 )
 @option(
+    "--require-scan",
+    type=ScanOption(),
+    help="Refuse an AMI in which Amazon Inspector has findings above this severity (none, informational, low, medium, "
+    "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
+)
+@option(
     "--check",
     metavar="COMMAND",
     help="Check each copy with this command before it is shared; the copy has passed if it exits with 0. It runs "
@@ -77,6 +85,7 @@ Exit codes:
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
+@account_options
 @wanted_options
 @completion_option
 @run_options
