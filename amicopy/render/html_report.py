@@ -45,8 +45,7 @@ def page(
 
     It can be made at any moment of a run: what has not ended lasts until ``now``.
     """
-    well = sum(outcome.is_well for outcome in report.outcomes)
-    title = f"{well} of {counted(len(report.outcomes), 'copy', 'copies')} up to date"
+    title = _title(report)
     css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -55,9 +54,8 @@ def page(
         '<meta name="referrer" content="no-referrer">',
         f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
         f"<h1>{title}</h1>",
-        f'<p class="state {_tone(exit_code)}">{status_name(exit_code)}, exit code {int(exit_code)}</p>',
-        f"<p>{summary(report)}</p>",
-        *_settings(report, now, command_line, calls or {}),
+        f'<p class="state {_tone(exit_code)}">{summary(report)}</p>',
+        *_settings(report, now, command_line, exit_code),
         "</header>\n<main>",
         *_failures(report),
         *_unfinished(report, command_line),
@@ -65,7 +63,8 @@ def page(
         *_cost(report),
         *_timeline(report, scale(report.started_at, now)),
         "</main>",
-        f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
+        f'<footer class="soft">{_calls(calls or {})}All times are in UTC. Written by amicopy {__version__}.</footer>',
+        "</body>\n</html>",
     ]
     return "\n".join(parts) + "\n"
 
@@ -83,12 +82,21 @@ def _tone(exit_code: ExitCode) -> str:
     return "good" if exit_code is ExitCode.OK else "wait" if exit_code is ExitCode.TIME_OUT else "bad"
 
 
-def _settings(report: Report, now: datetime, command_line: str, calls: Mapping[str, int]) -> Iterator[str]:
+def _title(report: Report) -> str:
+    """Return how many copies have failed; if none has, how many are up to date."""
+    copies = counted(len(report.outcomes), "copy", "copies")
+    if failed := sum(outcome.has_failed for outcome in report.outcomes):
+        return f"{failed} of {copies} failed"
+    return f"{sum(outcome.is_well for outcome in report.outcomes)} of {copies} up to date"
+
+
+def _settings(report: Report, now: datetime, command_line: str, exit_code: ExitCode) -> Iterator[str]:
+    words = "".join(f"<code>{_text(word)}</code> " for word in command_line.split(" "))
     settings = {
-        "command": f"<code>{_text(command_line)}</code>" if command_line else "",
-        "from": _day(report.started_at),
-        "to": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
-        "calls": _calls(calls),
+        "command": words if command_line else "",
+        "started": _day(report.started_at),
+        "ended": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
+        "exit code": f"{int(exit_code)} {_soft(f'({status_name(exit_code)})')}",
     }
     yield "<dl>"
     yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
@@ -96,8 +104,10 @@ def _settings(report: Report, now: datetime, command_line: str, calls: Mapping[s
 
 
 def _calls(calls: Mapping[str, int]) -> str:
+    if not calls:
+        return ""
     each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(calls.items()))
-    return f"{sum(calls.values())} {_soft(f'({each})')}" if calls else ""
+    return f"<details><summary>{counted(sum(calls.values()), 'AWS call')}</summary><p>{each}</p></details>"
 
 
 def _day(at: datetime) -> str:
@@ -107,10 +117,13 @@ def _day(at: datetime) -> str:
 def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
     regions: dict[_Parts, list[str]] = {}
+    several = len({outcome.row.source.reference for outcome in report.outcomes}) > 1
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
+            source = f" ({outcome.source_id})" if several else ""
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            regions.setdefault(_parts(outcome.error), []).append(outcome.region + best_effort)
+            where = f'<a href="#{_anchor(outcome)}">{_text(outcome.region)}</a>{_text(source + best_effort)}'
+            regions.setdefault(_parts(outcome.error), []).append(where)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
         return
