@@ -234,7 +234,8 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     shown, words = STATES[outcome.state], state_words(outcome)
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
-        f'<tr role="row" id="{_anchor(outcome)}"><th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
+        f'<tr role="row" id="{_anchor(outcome)}">'
+        f'<th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
         f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{_bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
