@@ -123,7 +123,7 @@ def _failures(report: Report) -> Iterator[str]:
         if outcome.error and outcome.has_failed:
             source = f" ({outcome.source_id})" if several else ""
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            where = f'<a href="#{_anchor(outcome)}">{_text(outcome.region)}</a>{_text(source + best_effort)}'
+            where = f'<a href="#{_anchor(outcome)}">{_text(outcome.place)}</a>{_text(source + best_effort)}'
             regions.setdefault(_parts(outcome.error), []).append(where)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
@@ -141,7 +141,7 @@ def _parts(error: AmicopyError) -> _Parts:
 
 def _anchor(outcome: Outcome) -> str:
     """Return the id of a copy's row in the page."""
-    return _text(f"{outcome.row.destination}-{outcome.source_id}".replace("/", "-"))
+    return _text(f"{outcome.place}-{outcome.source_id}".replace("/", "-"))
 
 
 def _failure(parts: _Parts, places: Iterable[str]) -> str:
@@ -235,7 +235,7 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
         f'<tr role="row" id="{_anchor(outcome)}">'
-        f'<th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
+        f'<th role="rowheader" class="c1" scope="row">{_text(outcome.place)}</th>'
         f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{_bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
