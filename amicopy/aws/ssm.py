@@ -27,11 +27,22 @@ class ParameterStore:
                 return ""
             raise
 
-    def put(self, path: str, image_id: str) -> None:
-        """Create a parameter with an AMI's id, or overwrite its value.
+    def put(self, path: str, image_id: str, *, description: str = "", overwrite: bool = True) -> None:
+        """Create a parameter with an AMI's id, or ``overwrite`` its value.
+
+        Raises:
+            RequestRefused: it exists and may not be overwritten (``ParameterAlreadyExists``).
 
         Systems Manager checks asynchronously that the id is an AMI in this region.
 
         AWS: Systems Manager PutParameter with DataType ``aws:ec2:image``.
         """
-        self._call("PutParameter", Name=path, Value=image_id, Type="String", DataType="aws:ec2:image", Overwrite=True)
+        self._call(
+            "PutParameter",
+            Name=path,
+            Value=image_id,
+            Type="String",
+            DataType="aws:ec2:image",
+            Overwrite=overwrite,
+            **({"Description": description} if description else {}),
+        )

@@ -41,6 +41,7 @@ class Row:
     action: Action
     reason: str
     desired: DesiredCopy
+    label: str = ""  # by which outputs name the source; empty: by its id
     copy: Image | None = None  # the one that is there and will be used
     differences: tuple[Difference, ...] = ()
     wider: tuple[Extra, ...] = ()  # by which more people can use the copy than desired

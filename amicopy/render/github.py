@@ -21,19 +21,19 @@ _MOST_FAILURES = 200
 def outputs(report: Report, exit_code: ExitCode) -> str:
     """Return the text for the file that ``GITHUB_OUTPUT`` names.
 
-    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources: of source id and such
-    objects); ``ami-REGION`` (with several: ``ami-SOURCE-REGION``) for each. Holds only ids that are available and as
-    asked, as the maps of `amicopy.render.exports` do.
+    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources, or labels: of source id
+    or label, and such objects); ``ami-REGION`` (with those: ``ami-SOURCE-REGION``, ``LABEL-REGION``) for each. Holds only
+    ids that are available and as desired, as the maps of `amicopy.render.exports` do.
     """
     found = amis(report)
-    ids = only(found)
+    ids = only(report, found)
     values = {
         "result": status_name(exit_code),
         "exit-code": str(int(exit_code)),
         "amis": json.dumps(found if ids is None else ids),
     }
-    for source_id, some in found.items():
-        prefix = "ami" if ids is not None else source_id
+    for name, some in found.items():
+        prefix = "ami" if ids is not None else name
         values |= {f"{prefix}-{region}": image_id for region, image_id in some.items()}
     return "".join(_output(name, value) for name, value in values.items())
 

@@ -134,6 +134,7 @@ def _row_document(row: Row) -> dict[str, Any]:
     return {
         "source_region": row.source.region,
         "source_id": row.source.image_id,
+        "label": row.label or None,
         "region": row.region,
         "action": str(row.action),
         "reason": row.reason,
