@@ -53,7 +53,7 @@ def only(report: Report, found: Mapping[str, dict[str, str]]) -> dict[str, str] 
 
 
 def tfvars(report: Report) -> str:
-    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; with several sources, or labels, a map of those."""
+    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; with several sources or labels, a map of those."""
     found = amis(report)
     ids = only(report, found)
     if ids is not None:

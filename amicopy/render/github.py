@@ -21,9 +21,9 @@ _MOST_FAILURES = 200
 def outputs(report: Report, exit_code: ExitCode) -> str:
     """Return the text for the file that ``GITHUB_OUTPUT`` names.
 
-    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources, or labels: of source id
-    or label, and such objects); ``ami-REGION`` (with those: ``ami-SOURCE-REGION``, ``LABEL-REGION``) for each. Holds only
-    ids that are available and as desired, as the maps of `amicopy.render.exports` do.
+    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id; ``ami-REGION`` for each. With several
+    sources, or labels, an object of source id or label and such objects, and ``ami-SOURCE-REGION``, ``LABEL-REGION``.
+    Holds only ids that are available and as desired, as the maps of `amicopy.render.exports` do.
     """
     found = amis(report)
     ids = only(report, found)
