@@ -18,6 +18,7 @@ from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.jobs.verify import VerifyJob, VerifyResult
@@ -39,6 +40,8 @@ __all__ = [
     "Principal",
     "Protection",
     "Report",
+    "RetireJob",
+    "RetireResult",
     "RunOptions",
     "ScanRequirement",
     "Session",
@@ -51,6 +54,7 @@ __all__ = [
     "VerifyResult",
     "cancel",
     "copy",
+    "retire",
     "status",
     "sync",
     "verify",
@@ -261,6 +265,44 @@ def cancel(
         exclude=_listed(exclude),
     )
     return job.remove(job.find())
+
+
+def retire(
+    image_ids: str | Iterable[str],
+    *,
+    source_region: str | None = None,
+    regions: str | Sequence[str] = "all",
+    exclude: str | Sequence[str] = (),
+    parameters: bool = True,
+    parameter_names: str | Iterable[str] = (),
+    undo: bool = False,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    context: Context | None = None,
+) -> RetireResult:
+    """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
+
+    Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
+    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. What is taken is recorded in
+    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
+    `RetireJob`.
+
+    Raises:
+        ImageNotFound: an AMI is not there, and no copy of it is.
+        AmicopyError: nothing could be read.
+    """
+    job = RetireJob(
+        _context(context, session, profile, region),
+        _listed(image_ids),
+        _listed(regions),
+        source_region=source_region,
+        exclude=_listed(exclude),
+        parameters=parameters,
+        paths=_listed(parameter_names),
+        undo=undo,
+    )
+    return job.carry_out(job.find())
 
 
 def _context(

@@ -32,7 +32,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -146,6 +146,18 @@ class ImageUnavailable(AmicopyError):
     def says_deregistered(self) -> bool:
         """EC2 says that the AMI is gone for good; of one that is pending or new it says something else."""
         return "no longer available" in self.why
+
+
+class ImageRetired(AmicopyError):
+    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until restored."""
+
+    slug = "retired"
+
+
+class NoRecord(AmicopyError):
+    """What `retire` takes from an image cannot be recorded in its tags, or somebody has changed the record."""
+
+    slug = "no-record"
 
 
 class SnapshotInUse(AmicopyError):

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
-from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, NotShareable
+from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import CHECKED_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
+from amicopy.core.retirement import moment_of
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
@@ -135,6 +136,9 @@ def _decide(
 ) -> _Decision:
     if problem := found.problem or _source_problem(source):
         return _refusal(problem)
+    finished = (*copies.available, *copies.disabled)
+    if retired := [copy for copy in finished if copy.is_retired and is_ours(source, copy)]:
+        return _refusal(_retired(source, retired[0]), retired[0])
     if chosen is not None:
         return _decide_available(chosen, found.region)
     if pending := pending_copies(source, copies, adopt=request.adopt):
@@ -203,7 +207,19 @@ def _prune_command(request: CopyRequest, source: Image, region: str) -> str:
     return f"{command} {options}".rstrip()
 
 
+def _retired(source: Image, image: Image) -> ImageRetired:
+    what = "source" if image is source else "copy"
+    return ImageRetired(
+        f"The {what} {image.image_id} in {image.region} was retired on {moment_of(image.tags)[:10]}.",
+        why="Somebody took this release back (amicopy retire). amicopy neither shares it again nor makes another copy.",
+        next_step="Copy another image. Or restore the release: "
+        f"amicopy retire {source.image_id} --from {source.region} --undo",
+    )
+
+
 def _source_problem(source: Image) -> AmicopyError | None:
+    if source.is_retired:
+        return _retired(source, source)
     if source.state is ImageState.AVAILABLE:
         return None
     reason = f": {source.state_reason}" if source.state_reason else ""
