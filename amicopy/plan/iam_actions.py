@@ -112,6 +112,18 @@ ACTIONS = (
         where=Where.BOTH,
         purpose="`sync` with `publish`, or a source that a parameter names",
     ),
+    Action(
+        operation="ListSnapshotBlocks",
+        service="ebs",
+        where=Where.BOTH,
+        purpose="`verify --content`: which blocks are written",
+    ),
+    Action(
+        operation="GetSnapshotBlock",
+        service="ebs",
+        where=Where.BOTH,
+        purpose="`verify --content sample` and `full`: their data",
+    ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     *_attribute_actions(),
     Action(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from amicopy.core.content import ContentLevel
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import ACTIONS, Action
 
@@ -42,6 +43,7 @@ class Needs:
     adopt: bool = False  # copies without our tag get it
     repair: bool = False  # of verify
     prune: bool = False
+    content: ContentLevel | None = None  # of verify: how much of the data is compared
     available: bool = False  # of cancel
     keep: bool = False  # old copies are removed
     reads: Parameters = field(default_factory=Parameters)
@@ -73,7 +75,7 @@ def _reads(needs: Needs) -> set[str]:
         found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command in {"status", "verify"}:
-        return set(_COMPARED)
+        return _COMPARED | _blocks(needs.content)
     operations = set(_FOUND)
     if needs.permissions:
         operations |= {"DescribeSnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
@@ -85,6 +87,12 @@ def _reads(needs: Needs) -> set[str]:
     if needs.reads:
         operations.add("GetParameter")
     return operations
+
+
+def _blocks(content: ContentLevel | None) -> set[str]:
+    if content in {None, ContentLevel.SIZE}:
+        return set()
+    return {"ListSnapshotBlocks", *(["GetSnapshotBlock"] if content.reads_data else [])}
 
 
 def _writes(needs: Needs) -> set[str]:
