@@ -8,8 +8,11 @@ from enum import StrEnum
 
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG})
-"""The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
+CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
+RETIRED_TAG = "amicopy:retired"  # what `retire` has taken from an image: see core/retirement.py
+RETIRED_TAGS = (RETIRED_TAG, *(f"{RETIRED_TAG}:{number}" for number in range(1, 50)))
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, CHECKED_TAG, *RETIRED_TAGS})
+"""The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
 class ImageState(StrEnum):
@@ -181,6 +184,11 @@ class Image:
     def is_older_than(self, moment: datetime) -> bool:
         """Tell whether it was there before ``moment``: EC2's dates have whole seconds, rounded down."""
         return bool(self.created_at) and datetime.fromisoformat(self.created_at) + timedelta(seconds=1) < moment
+
+    @property
+    def is_retired(self) -> bool:
+        """`retire` holds it: it has a record of what was taken from it, which `retire --undo` restores."""
+        return RETIRED_TAG in self.tags
 
     @property
     def is_instance_store(self) -> bool:

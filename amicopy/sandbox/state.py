@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from amicopy.core.clock import Clock
+from amicopy.sandbox.accounts import Account, RoleSession
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.faults import InjectedFaults
@@ -69,6 +70,9 @@ class State:
     # Account, region, client token → the parameters it came with, the image that it returned.
     tokens: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     organizations: dict[str, set[str]] = field(default_factory=dict)  # account → ARNs of its organization and OUs
+    # Accounts that were added: with the first of them, only roles that exist can be assumed.
+    accounts: dict[str, Account] = field(default_factory=dict)
+    sessions: dict[str, RoleSession] = field(default_factory=dict)  # access key → the session of a role
     # Region → kernels and RAM disks, id → name; those with the same name match across regions.
     kernels: dict[str, dict[str, str]] = field(default_factory=default_kernels)
     # Image id → resource type, ARN: what uses an image beside the other resources.
@@ -85,6 +89,11 @@ class State:
         if settings is None:
             settings = self.settings[account, region] = Settings(opted_in=region in self.enabled_regions)
         return settings
+
+    def identities_of(self, account: str) -> set[str]:
+        """Return the account's id, and the ARNs of its organization and of all units that it is in."""
+        organization = self.organizations.get(account, set()).union(self.others.organization_arns(account))
+        return {account} | organization
 
     def advance(self, region: str) -> datetime:
         """Make everything happen in the region that is due by now; return the current time."""
@@ -134,7 +143,7 @@ class Call:
 
     def principals(self) -> set[str]:
         """Return every principal of a launch permission that includes the caller."""
-        return {"all", self.account} | self.state.organizations.get(self.account, set())
+        return {"all"} | self.state.identities_of(self.account)
 
     def sees(self, image: Image) -> bool:
         """Return True if DescribeImages would show the image to the caller now."""

@@ -1,4 +1,4 @@
-"""The tutorial and pages with transcripts are followed literally: files are written, commands run, they say what is shown."""
+"""The tutorial and pages with transcripts are followed literally: commands run, and they say what is shown."""
 
 import re
 import shlex

@@ -99,7 +99,12 @@ def _owned_by(call: Call, image: Image, owner: str) -> bool:
 def _executable_by(call: Call, image: Image, user: str) -> bool:
     if user == "all":
         return image.public
-    return (call.account if user == "self" else user) in image.launch_permissions
+    if user in (
+        "self",
+        call.account,
+    ):  # the model's text: those shared with the caller's organization are returned, too
+        return not image.launch_permissions.isdisjoint(call.state.identities_of(call.account))
+    return user in image.launch_permissions
 
 
 def _shown_state(image: Image) -> str:
