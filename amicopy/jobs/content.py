@@ -35,7 +35,7 @@ def approve_any(_cost: ReadingCost) -> bool:
     return True
 
 
-_Place = tuple[str, str]  # region, snapshot id
+_Place = tuple[Destination, str]  # where, snapshot id
 
 
 @dataclass(slots=True)
@@ -130,10 +130,10 @@ class ContentJob:
         }
 
     def _listed(self, places: Mapping[_Place, None]) -> Mapping[_Place, SnapshotBlocks | AmicopyError]:
-        def listed(region: str, snapshot_id: str) -> SnapshotBlocks | AmicopyError:
+        def listed(where: Destination, snapshot_id: str) -> SnapshotBlocks | AmicopyError:
             context = self._context
             try:
-                ebs = context.clients.ebs(Destination(region))
+                ebs = context.clients.ebs(where)
                 return SnapshotBlocks(ebs, snapshot_id, context.clock, context.stop)
             except Interrupted:
                 raise
@@ -161,15 +161,15 @@ class ContentJob:
 
     def _read(self, approve: Approve) -> bool:
         """Read what has been chosen, at most 16 blocks of a region at a time; return False if it is not to be read."""
-        by_region: dict[str, list[_Reading]] = {}
-        for (region, _), reading in self._readings.items():
+        by_destination: dict[Destination, list[_Reading]] = {}
+        for (destination, _), reading in self._readings.items():
             reading.prepare()
-            by_region.setdefault(region, []).append(reading)
+            by_destination.setdefault(destination, []).append(reading)
         count = sum(len(reading.written) for reading in self._readings.values())
         lists = sum(blocks.pages for blocks in self._lists.values() if isinstance(blocks, SnapshotBlocks))
         if not approve(ReadingCost(blocks=count, lists=lists)):
             return False
-        tasks = {region: partial(self._read_region, readings) for region, readings in by_region.items()}
+        tasks = {place: partial(self._read_region, readings) for place, readings in by_destination.items()}
         all_at_once(tasks, self._context.stop)
         return True
 
@@ -229,5 +229,5 @@ class ContentJob:
 def _places(status: CopyStatus, volumes: Sequence[VolumeContent]) -> Iterator[_Place]:
     """Yield where the snapshots of these volumes are: for each volume the source's, then the copy's."""
     for volume in volumes:
-        yield status.source.region, volume.source_snapshot_id
-        yield status.copy.region, volume.copy_snapshot_id
+        yield Destination(status.source.region), volume.source_snapshot_id
+        yield status.destination, volume.copy_snapshot_id

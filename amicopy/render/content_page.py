@@ -41,7 +41,7 @@ def verdict_page(
 def _section(one: CopyStatus) -> Iterator[str]:
     words = verdict(one)
     yield '<section class="source">'
-    yield f'<h2>{text(one.copy.region)} <span class="id">{text(one.copy.image_id)}</span></h2>'
+    yield f'<h2>{text(one.place)} <span class="id">{text(one.copy.image_id)}</span></h2>'
     yield f'<p><span class="state {_TONES.get(words, "bad")}">{text(words)}</span> '
     yield soft(f'copy of <span class="id">{text(one.source.reference)}</span> ({text(one.source.name) or "no name"})')
     yield "</p>"
