@@ -6,7 +6,7 @@ from datetime import datetime
 from amicopy.core.content import BLOCKS_OF_SAMPLE, ContentLevel, CopyContent, VolumeContent
 from amicopy.core.errors import ExitCode
 from amicopy.plan.copy_status import CopyStatus
-from amicopy.render.html import calls, command, day, definitions, document, listed, soft, text
+from amicopy.render.html import command, day, document, listed, soft, text
 from amicopy.render.text import counted
 from amicopy.render.verify import content_words, differing, verdict
 
@@ -29,12 +29,14 @@ def verdict_page(
 ) -> str:
     """Return the page; ``command_line`` as a person would type it, ``counts`` the calls of each AWS operation."""
     good = sum(one.is_faithful and not one.copy.state.in_progress for one in found)
-    settings = {"command": command(command_line), "at": day(now), "calls": calls(counts or {})}
+    copies = counted(len(found), "copy", "copies")
     return document(
-        title=f"{good} of {counted(len(found), 'copy', 'copies')} match",
+        title=f"{good} of {copies} match" if found else "no copy",
+        status="compared with the source",
         exit_code=exit_code,
-        header=definitions(settings),
+        settings={"command": command(command_line), "at": day(now)},
         main=(part for one in found for part in _section(one)),
+        calls=counts or {},
     )
 
 

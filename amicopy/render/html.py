@@ -8,14 +8,22 @@ from importlib.resources import files
 from amicopy.core.errors import ExitCode
 from amicopy.core.version import __version__
 from amicopy.render.json_documents import status_name
-from amicopy.render.text import safe
+from amicopy.render.text import counted, safe
 
 # Nothing is fetched and nothing runs, whatever a name or a reason may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def document(*, title: str, exit_code: ExitCode, header: Iterable[str], main: Iterable[str]) -> str:
-    """Return a page with this title, which is HTML, and the exit code below it."""
+def document(
+    *,
+    title: str,
+    status: str,
+    exit_code: ExitCode,
+    settings: Mapping[str, str],
+    main: Iterable[str],
+    calls: Mapping[str, int],
+) -> str:
+    """Return a page; all of it is HTML. ``calls`` is how many of each AWS operation were sent."""
     css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -24,12 +32,13 @@ def document(*, title: str, exit_code: ExitCode, header: Iterable[str], main: It
         '<meta name="referrer" content="no-referrer">',
         f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
         f"<h1>{title}</h1>",
-        f'<p class="state {_tone(exit_code)}">{status_name(exit_code)}, exit code {int(exit_code)}</p>',
-        *header,
+        f'<p class="state {_tone(exit_code)}">{status}</p>',
+        *_definitions({**settings, "exit code": f"{int(exit_code)} {soft(f'({status_name(exit_code)})')}"}),
         "</header>\n<main>",
         *main,
         "</main>",
-        f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
+        f'<footer class="soft">{_calls(calls)}All times are in UTC. Written by amicopy {__version__}.</footer>',
+        "</body>\n</html>",
     ]
     return "\n".join(parts) + "\n"
 
@@ -49,27 +58,27 @@ def listed(items: Sequence[str]) -> str:
     return f"<ul>{''.join(f'<li>{text(item)}</li>' for item in items)}</ul>"
 
 
-def definitions(settings: Mapping[str, str]) -> Iterator[str]:
-    """Yield names with their values, which are HTML; empty ones are left out."""
-    yield "<dl>"
-    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
-    yield "</dl>"
-
-
 def command(command_line: str) -> str:
-    """Return a command line as HTML; empty if there is none."""
-    return f"<code>{text(command_line)}</code>" if command_line else ""
-
-
-def calls(counts: Mapping[str, int]) -> str:
-    """Return how many of each AWS operation were sent; empty if none were counted."""
-    each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(counts.items()))
-    return f"{sum(counts.values())} {soft(f'({each})')}" if counts else ""
+    """Return a command line, which breaks between its words; empty if there is none."""
+    return "".join(f"<code>{text(word)}</code> " for word in command_line.split(" ")) if command_line else ""
 
 
 def day(at: datetime) -> str:
     """Return a moment with its date."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _definitions(settings: Mapping[str, str]) -> Iterator[str]:
+    yield "<dl>"
+    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
+    yield "</dl>"
+
+
+def _calls(calls: Mapping[str, int]) -> str:
+    if not calls:
+        return ""
+    each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(calls.items()))
+    return f"<details><summary>{counted(sum(calls.values()), 'AWS call')}</summary><p>{each}</p></details>"
 
 
 def _tone(exit_code: ExitCode) -> str:
