@@ -19,7 +19,7 @@ GROUPS = {
         *("--max-in-flight", "--on-failure", "--on-interrupt"),
     ),
     "Connection": ("--profile", "--endpoint-url", "--sandbox"),
-    "Output": ("--output", "--write", "--html", "--github", "--quiet", "--verbose", "--help"),
+    "Output": ("--output", "--write", "--html", "--github", "--notify", "--quiet", "--verbose", "--help"),
 }
 _GROUP_OF = {name: title for title, names in GROUPS.items() for name in names}
 

@@ -34,7 +34,7 @@ _COMMANDS = {
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
+    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile", "notifications"),
 }
 
 
@@ -107,6 +107,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            notifications=options["notifications"],
         ),
     )
 

@@ -101,7 +101,7 @@ def _tell(
     if code is ExitCode.OK and command.exit_code and report.left_behind:
         code = ExitCode.TIME_OUT
     document = partial(report_document, report, code, job.context.clock.now(), job.context.calls.count())
-    written = run_output.tell(report, document, code)
+    written = run_output.tell(report, document, code, has_changed=report.plan.has_work)
     if report.refused:
         say(refusal_lines(report.plan))
     else:

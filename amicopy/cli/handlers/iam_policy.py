@@ -11,6 +11,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
 from amicopy.core.destination import Destination
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template
@@ -47,6 +48,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    notifications: tuple[Notification, ...] = ()
 
 
 def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
@@ -107,6 +109,7 @@ def _needs(
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
         keys=_keys(requests),
         source_buckets=command.source_buckets,
         any_image=command.any_image,
