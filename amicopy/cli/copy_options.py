@@ -5,19 +5,22 @@ from typing import Any
 
 import click
 
+from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     CompletionTime,
     DeprecationTime,
     DescriptionTemplate,
     KeyOption,
+    NameList,
     NameTemplate,
     PrincipalOption,
+    RouteOption,
     TagOption,
     option,
     stacked,
 )
 from amicopy.core.regions import split_names
-from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
+from amicopy.core.request import DIRECT, OPTIONS, CopyRequest, Protection, request_problems
 
 wanted_options = stacked(
     option(
@@ -81,6 +84,25 @@ completion_option = option(
 )
 
 
+route_options = stacked(
+    option(
+        "--route",
+        type=RouteOption(),
+        default="direct",
+        show_default=True,
+        help="'cheapest': copy to one region and from there to others, or from copies that exist, where transfer costs "
+        "less; 'via:REGION': by way of this region.",
+    ),
+    option(
+        "--direct",
+        multiple=True,
+        type=NameList(),
+        help="Destinations that are copied from the source whatever the route: they don't wait for another copy.",
+        shell_complete=complete_regions,
+    ),
+)
+
+
 def copy_request(options: Mapping[str, Any]) -> CopyRequest:
     """Return what the options ask for.
 
@@ -106,6 +128,8 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
+        route=options.get("route") or DIRECT,
+        direct=split_names(options.get("direct", ())),
         preflight=not options.get("no_preflight"),
     )
     problems = [problem.words(OPTIONS) for problem in request_problems(request)]

@@ -8,8 +8,10 @@ from enum import StrEnum
 
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG})
-"""The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
+VIA_TAG = "amicopy:via"  # on a copy that was made from another copy: ``REGION/AMI`` of that one
+HUB_TAG = "amicopy:hub"  # on a copy that others may be made from: it is not removed while they are
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG})
+"""Tags that only amicopy sets. Every copy and its snapshots have `SOURCE_TAG`: ``REGION/AMI`` of the source."""
 
 
 class ImageState(StrEnum):
@@ -169,6 +171,7 @@ class Image:
     source_region: str = ""
     source_image_id: str = ""
     source_instance_id: str = ""
+    is_recorded_by_tag: bool = False  # EC2 records no source here: it was taken from our tag
     launch_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
     snapshots: tuple[Snapshot, ...] = ()  # those that could be described, in the devices' order
 

@@ -10,7 +10,10 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.regions import is_pattern
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
+
+DIRECT, CHEAPEST, _VIA = "direct", "cheapest", "via:"
 
 
 class Protection(StrEnum):
@@ -42,6 +45,8 @@ class CopyRequest:
     carry_deprecation: bool = True
     deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
+    route: str = "direct"  # or "cheapest", or "via:REGION"
+    direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
@@ -62,6 +67,11 @@ class CopyRequest:
     def key_for(self, region: str) -> str:
         """Return the KMS key for ``region`` as it was written, or an empty string."""
         return self.kms_keys.get(region, self.kms_keys.get("", ""))
+
+    @property
+    def hub(self) -> str:
+        """The region by way of which the copies are made, if the route names one."""
+        return self.route.removeprefix(_VIA) if self.route.startswith(_VIA) else ""
 
     @property
     def complete_within_minutes(self) -> int | None:
@@ -93,12 +103,14 @@ def check_type(name: str, value: object, kind: type, *, optional: bool = False) 
 PYTHON: Mapping[str, str] = {
     "carry_permissions": "carry_permissions=False",
     "carry_deprecation": "carry_deprecation=False",
+    "hub": "route",
 }
 MANIFEST: Mapping[str, str] = {
     "source_region": "from",
     "kms_keys": "kms_key",
     "carry_permissions": "carry_permissions: false",
     "carry_deprecation": "carry_deprecation: false",
+    "hub": "route",
 }
 OPTIONS: Mapping[str, str] = {
     "image_ids": "AMI",
@@ -118,6 +130,9 @@ OPTIONS: Mapping[str, str] = {
     "deprecate_after": "--deprecate-after",
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
+    "route": "--route",
+    "hub": "--route",
+    "direct": "--direct",
 }
 
 
@@ -167,6 +182,7 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(
             ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
         )
+    yield from _route_problems(request)
     for key in request.kms_keys.values():
         yield from _unless_raised(check_key, key, "kms_keys")
     if request.complete_within is not None and (problem := completion_problem(request.complete_within)):
@@ -176,6 +192,21 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
     elif (request.deprecate_after or timedelta(0)) > MAX_PUBLIC_DEPRECATION and makes_public:
         yield RequestProblem(
             ("share", "deprecate_after"), "a public AMI is deprecated within 2 years (730d) of its creation"
+        )
+
+
+def _route_problems(request: CopyRequest) -> Iterator[RequestProblem]:
+    if request.route not in {DIRECT, CHEAPEST} and not request.hub:
+        yield RequestProblem(("route",), f"{request.route!r} is none of {DIRECT}, {CHEAPEST} and {_VIA}REGION")
+    if is_pattern(request.hub) or "," in request.hub:
+        yield RequestProblem(("route",), f"{_VIA} takes the name of one region, not {request.hub!r}")
+    if request.direct and request.route == DIRECT:
+        yield RequestProblem(("direct",), f"it is for destinations of a route other than {DIRECT}")
+    if request.hub and request.hub == request.source_region:
+        yield RequestProblem(("route",), f"{request.hub} is the source region, so this is the direct route")
+    if request.route != DIRECT and request.complete_within is not None:
+        yield RequestProblem(
+            ("route", "complete_within"), "cannot be used together: the time is that of one copy, not of two in a row"
         )
 
 
@@ -192,7 +223,7 @@ def check_destinations(request: CopyRequest, destinations: Sequence[str], spelli
     Raises:
         UsageError: one isn't, or is the ARN of a key in another region, or a destination is left without a key.
     """
-    keys, best_effort = (spelling.get(name, name) for name in ("kms_keys", "best_effort"))
+    keys, best_effort, direct = (spelling.get(name, name) for name in ("kms_keys", "best_effort", "direct"))
     listed = f"The destinations are: {', '.join(destinations)}."
     for region in request.kms_keys:
         if region and region not in destinations:
@@ -214,13 +245,14 @@ def check_destinations(request: CopyRequest, destinations: Sequence[str], spelli
             key_in_region(request.key_for(destination), destination)
         except ValueError as error:
             raise UsageError(f"{keys}: {error}.", next_step=f"Give a key of {destination} for that region.") from error
-    for region in request.best_effort:
-        if region not in destinations:
-            raise UsageError(
-                f"{best_effort} has {region}, which is not a destination.",
-                why=listed,
-                next_step="Add it to the destinations, or leave it out.",
-            )
+    for option, regions in ((best_effort, request.best_effort), (direct, request.direct)):
+        for region in regions:
+            if region not in destinations:
+                raise UsageError(
+                    f"{option} has {region}, which is not a destination.",
+                    why=listed,
+                    next_step="Add it to the destinations, or leave it out.",
+                )
 
 
 def comparing_options(request: CopyRequest) -> Iterator[str]:

@@ -23,9 +23,9 @@ class NeverShown(DeadImage):
 def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 
-    It names the copy, not the request: where an earlier run asked for the same copy with another name, other tags or
-    another key, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
-    (docs/adr/0004).
+    It names the copy, not the request, nor the route: where an earlier run asked for the same copy with another name,
+    other tags or another key, or from another copy, EC2 answers IdempotentParameterMismatch, and that copy is joined
+    instead of a second one made (docs/adr/0004).
     """
     text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, region, str(attempt)])
     return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
@@ -33,6 +33,8 @@ def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
 
 def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
     """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image.
+
+    The row says what is copied: its source, or a copy of that.
 
     Tags in which snapshots differ are left for later, unless a policy requires their keys at creation.
 
@@ -50,7 +52,7 @@ def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
 def _ask(row: Row, ec2: Ec2, token: str, snapshot_tags: Mapping[str, str]) -> str:
     try:
         return ec2.copy_image(
-            row.source,
+            row.copied_from or row.source,
             name=row.desired.name,
             description=row.desired.description,
             image_tags=row.desired.tags,
@@ -62,7 +64,7 @@ def _ask(row: Row, ec2: Ec2, token: str, snapshot_tags: Mapping[str, str]) -> st
         )
     except ImageUnavailable as error:
         # The same is said of a source that was deregistered a moment ago: then it names the source.
-        if error.says_deregistered and row.source.image_id not in error.why:
+        if error.says_deregistered and (row.copied_from or row.source).image_id not in error.why:
             raise DeadImage(error.why) from error
         raise
 

@@ -11,6 +11,7 @@ from amicopy.core.regions import NamedRegions
 from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
 from amicopy.jobs.context import Context
 from amicopy.survey.destinations import closed_note, is_closed, survey_regions
+from amicopy.survey.relays import Relays, being_copied_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +77,13 @@ class CancelJob:
         named = NamedRegions(context.session.partitions, source_region, fields, context.spelling)
         self._spelled_out = named.spelled_out("regions")
         self.regions = named.resolve("regions", lambda: survey_regions(context.clients[source_region])[0])
-        self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
+        self._source_region, self._known = source_region, named.known
+        checked = Relays(context.clients, context.with_retries).checked
+        self._look: Callable[[Ec2], tuple[Target, ...]] = partial(find_all_pending, checked=checked)
         if image_ids or copy_ids:
-            self._look = partial(find_targets, image_ids, source_region, available=available, copy_ids=copy_ids)
+            self._look = partial(
+                find_targets, image_ids, source_region, available=available, copy_ids=copy_ids, checked=checked
+            )
 
     def find(self) -> CancelResult:
         """Return what would go, and what would not and why; reads only."""
@@ -90,7 +95,7 @@ class CancelJob:
         closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
         self.regions = tuple(read)
         return CancelResult(
-            targets=self._without_sources([target for one in read.values() for target in one]),
+            targets=self._without_hubs(self._without_sources([target for one in read.values() for target in one])),
             unread=tuple(error for region, error in unread.items() if region not in closed),
             notes=(closed_note(closed),) if closed else (),
         )
@@ -113,6 +118,36 @@ class CancelJob:
             replace(one, state=TargetState.KEEP, reason=reason) if one.resource_id in sources else one
             for one in targets
         )
+
+    def _without_hubs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets; a copy from which others are being made stays, unless those are removed, too.
+
+        Only copies that are marked as such are looked for, in every enabled region.
+        """
+        going = [one for one in targets if one.state is TargetState.CANCEL]
+        if not any(one.is_hub for one in going):
+            return tuple(targets)
+        context = self._context
+        regions = survey_regions(context.clients[self._source_region])[0]
+        names = self._known if regions is None else [name for name, region in regions.items() if region.enabled]
+        removed = {(one.source, one.region) for one in going}
+
+        def spared(target: Target) -> Target:
+            reference = f"{target.region}/{target.resource_id}"
+            elsewhere = [name for name in names if (target.source, name) not in removed]
+            try:
+                used = being_copied_to(reference, context.clients, elsewhere, context.stop, context.with_retries)
+            except Interrupted:
+                raise
+            except AmicopyError as error:
+                reason = f"it is not known whether copies in other regions are being made from it: {error.what}"
+                return replace(target, state=TargetState.KEEP, reason=reason)
+            if not used:
+                return target
+            reason = f"copies in {', '.join(used)} are being made from it; remove it once they are available"
+            return replace(target, state=TargetState.KEEP, reason=reason)
+
+        return tuple(spared(one) if one.is_hub and one in going else one for one in targets)
 
     def _has_copies(self, target: Target, ec2: Ec2) -> bool:
         return self._context.with_retries(partial(has_copies, target.resource_id, target.region, ec2))

@@ -10,6 +10,7 @@ from amicopy.core.parallel import Pending, run_all
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import until_shown
 from amicopy.core.run_options import RunOptions
+from amicopy.execute.hubs import Hubs
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import roll_back
@@ -148,7 +149,8 @@ class CopyJob:
         regions = {row.source.region for row in plan.rows}
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
+        hubs = Hubs(plan.rows, clients, clock)
         return [
-            Lane(rows, clients[destination], clock, self.options, permissions, self._deadline)
+            Lane(rows, clients[destination], clock, self.options, permissions, hubs, self._deadline)
             for destination, rows in rows_by_destination(plan).items()
         ]

@@ -12,11 +12,12 @@ from amicopy.core.errors import ImageNotFound, TimedOut
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
 from amicopy.core.regions import NamedRegions, is_pattern
-from amicopy.core.request import CopyRequest, check_destinations, check_request
+from amicopy.core.request import DIRECT, CopyRequest, check_destinations, check_request
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
+from amicopy.plan.routes import Rate, unknown_rate
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.iam_preflight import check_permissions
 from amicopy.survey.sources import Details, SourceReads, located
@@ -60,7 +61,15 @@ class _Surveyed:
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         enabled = None if regions is None else self.named.enabled(regions)
         names = self.named.destinations(enabled, in_source_region=self.request.encrypts)
-        return tuple(map(Destination, names))
+        hub = [self.request.hub] if self.request.hub else []
+        return tuple(map(Destination, dict.fromkeys((*names, *hub))))
+
+    def with_outside_hub(self, regions: Mapping[str, Region] | None) -> CopyRequest:
+        """Return the request; a hub that is only there for others may fail."""
+        hub, request = self.request.hub, self.request
+        enabled = None if regions is None else self.named.enabled(regions)
+        names = self.named.destinations(enabled, in_source_region=request.encrypts)
+        return replace(request, best_effort=(*request.best_effort, hub)) if hub and hub not in names else request
 
 
 def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_Surveyed]:
@@ -79,7 +88,13 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     named = NamedRegions(
         context.session.partitions,
         source_region,
-        {"to": request.to, "exclude": request.exclude, "best_effort": request.best_effort},
+        {
+            "to": request.to,
+            "exclude": request.exclude,
+            "best_effort": request.best_effort,
+            "hub": [request.hub] if request.hub else [],
+            "direct": request.direct,
+        },
         context.spelling,
     )
     request = replace(
@@ -87,7 +102,10 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
         source_region=source_region,
         image_ids=tuple(dict.fromkeys(request.image_ids)),
         best_effort=named["best_effort"],
+        direct=named["direct"],
     )
+    if request.hub == source_region:  # which the request alone need not say
+        check_request(request, context.spelling)
     asked = _Surveyed(request, named)
     destinations = asked.destinations(None)
     if not any(map(is_pattern, named["to"])):
@@ -140,7 +158,16 @@ class Planning:
 
     def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
         survey = self._survey(asked, regions, notes)
-        return plan_copies(asked.request, without_closed_regions(survey, asked.named.spelled_out("to")))
+        found = without_closed_regions(survey, asked.named.spelled_out("to"))
+        return plan_copies(asked.with_outside_hub(regions), found, self._rate(asked.request))
+
+    def _rate(self, request: CopyRequest) -> Rate:
+        """Return what decides on a route; without one, no price is read."""
+        if request.route == DIRECT:
+            return unknown_rate
+        from amicopy.core.prices import Prices
+
+        return (self._prices or Prices()).rate
 
     def _survey(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Survey:
         """Return what every destination of a request has; what has been read of it before is not read again."""

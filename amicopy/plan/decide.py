@@ -17,16 +17,22 @@ from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
+from amicopy.plan.relays import with_routes
+from amicopy.plan.routes import Rate, unknown_rate
 
 
-def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
-    """Return what has to be done so that every destination has one faithful copy of every source."""
+def plan_copies(request: CopyRequest, survey: Survey, rate: Rate = unknown_rate) -> Plan:
+    """Return what has to be done so that every destination has one faithful copy of every source.
+
+    ``rate`` is what a GB costs from one region to another: it decides on a route.
+    """
     copies = {destination: copies_by_source(found.copies) for destination, found in survey.destinations.items()}
     rows = tuple(
         _plan_row(request, survey, source, found, copies[destination].get(source.reference, NO_COPIES))
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
+    rows = with_routes(request, survey, rows, rate)
     plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 

@@ -41,6 +41,8 @@ class Row:
     reason: str
     desired: DesiredCopy
     copy: Image | None = None  # the one that is there and will be used
+    copied_from: Image | None = None  # a copy that stands elsewhere and is copied instead of the source
+    waits_for: Destination | None = None  # where such a copy is still to become available
     differences: tuple[Difference, ...] = ()
     wider: tuple[Extra, ...] = ()  # by which more people can use the copy than desired
     prune_command: str = ""  # the command that removes what is wider
@@ -66,6 +68,23 @@ class Row:
     def region(self) -> str:
         """The destination's region."""
         return self.destination.region
+
+    @property
+    def origin_region(self) -> str:
+        """The region that it is copied from."""
+        if self.waits_for:
+            return self.waits_for.region
+        return (self.copied_from or self.source).region
+
+    @property
+    def is_relayed(self) -> bool:
+        """It is copied from another copy."""
+        return bool(self.waits_for or self.copied_from) and self.action.starts_a_copy
+
+    @property
+    def waits(self) -> bool:
+        """Executing it begins only when another copy is available."""
+        return self.waits_for is not None and self.action.starts_a_copy
 
     @property
     def key(self) -> Key:

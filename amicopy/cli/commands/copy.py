@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from amicopy.cli.completion import complete_images, complete_regions
-from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
+from amicopy.cli.copy_options import completion_option, copy_request, route_options, wanted_options
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import (
@@ -63,6 +63,7 @@ Exit codes:
 @source_options
 @wanted_options
 @completion_option
+@route_options
 @run_options
 @connection_options
 @output_options(*RUN_FORMATS)
