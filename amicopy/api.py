@@ -6,16 +6,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.check import Check
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import RunOptions
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.jobs.verify import VerifyJob, VerifyResult
@@ -25,6 +28,7 @@ __all__ = [
     "AmicopyError",
     "CancelJob",
     "CancelResult",
+    "Check",
     "Context",
     "CopyJob",
     "CopyRequest",
@@ -36,7 +40,10 @@ __all__ = [
     "Principal",
     "Protection",
     "Report",
+    "RetireJob",
+    "RetireResult",
     "RunOptions",
+    "ScanRequirement",
     "Session",
     "StatusJob",
     "StatusResult",
@@ -47,6 +54,7 @@ __all__ = [
     "VerifyResult",
     "cancel",
     "copy",
+    "retire",
     "status",
     "sync",
     "verify",
@@ -75,6 +83,8 @@ def copy(
     route: str = "direct",
     direct: str | Sequence[str] = (),
     protect: Protection | None = None,
+    require_scan: ScanRequirement | None = None,
+    check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
     session: AwsSession | Session | None = None,
@@ -106,6 +116,9 @@ def copy(
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
+    - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
+      ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
+    - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
       signal of your own.
@@ -138,6 +151,8 @@ def copy(
         direct=split_names(_listed(direct)),
         deprecate_after=deprecate_after,
         protect=protect,
+        require_scan=require_scan,
+        check=check,
         preflight=preflight,
     )
     job = CopyJob(_context(context, session, profile, region), [request], run_options)
@@ -256,6 +271,44 @@ def cancel(
         exclude=_listed(exclude),
     )
     return job.remove(job.find())
+
+
+def retire(
+    image_ids: str | Iterable[str],
+    *,
+    source_region: str | None = None,
+    regions: str | Sequence[str] = "all",
+    exclude: str | Sequence[str] = (),
+    parameters: bool = True,
+    parameter_names: str | Iterable[str] = (),
+    undo: bool = False,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    context: Context | None = None,
+) -> RetireResult:
+    """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
+
+    Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
+    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. What is taken is recorded in
+    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
+    `RetireJob`.
+
+    Raises:
+        ImageNotFound: an AMI is not there, and no copy of it is.
+        AmicopyError: nothing could be read.
+    """
+    job = RetireJob(
+        _context(context, session, profile, region),
+        _listed(image_ids),
+        _listed(regions),
+        source_region=source_region,
+        exclude=_listed(exclude),
+        parameters=parameters,
+        paths=_listed(parameter_names),
+        undo=undo,
+    )
+    return job.carry_out(job.find())
 
 
 def _context(

@@ -27,6 +27,10 @@ from amicopy.core.version import __version__
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 
+BLOCKS_IN_FLIGHT = 16
+"""How many blocks of a region's snapshots are asked for at once: more gains nothing, and others use the same quota."""
+_CONNECTIONS = {"ebs": BLOCKS_IN_FLIGHT}  # botocore's default is 10
+
 
 class AwsSession(Protocol):
     """A ``boto3.Session`` or a ``botocore.session.Session``: what the two have in common."""
@@ -83,6 +87,8 @@ class Session:
             )
         self._region = region
         self._endpoint_url = endpoint_url
+        self.environment = _environment(profile, credentials, region, endpoint_url, ignore_proxies=ignore_proxies)
+        """The variables that make a program use the same AWS; without those that are set already."""
         try:
             self._session = botocore_session(profile) if session is None else _botocore_session_of(session)
             if credentials:
@@ -157,14 +163,40 @@ class Session:
             return self._clients[service, region]
 
     def _create_client(self, service: str, region: str) -> Any:
+        config = self._config
+        if service in _CONNECTIONS:
+            config = config.merge(Config(max_pool_connections=_CONNECTIONS[service]))
         try:
-            client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=self._config)
+            client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=config)
         except (BotoCoreError, ValueError, OSError) as error:
             raise client_error(error, self._session, service, self._endpoint_url) from error
         client.meta.events.register("before-parse", raise_for_error_page)
         if self._tls:
             self._tls.apply_to(client)
         return client
+
+
+def _environment(
+    profile: str | None,
+    credentials: tuple[str, str] | tuple[str, str, str | None] | None,
+    region: str | None,
+    endpoint_url: str | None,
+    *,
+    ignore_proxies: bool,
+) -> dict[str, str]:
+    key, secret, token = [*(credentials or ("", "")), None][:3]
+    return {
+        **({"AWS_PROFILE": profile} if profile else {}),
+        **({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}),
+        **({"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}),
+        **({"NO_PROXY": "*", "no_proxy": "*"} if ignore_proxies else {}),
+        # An empty token, rather than that of other credentials.
+        **(
+            {"AWS_ACCESS_KEY_ID": key or "", "AWS_SECRET_ACCESS_KEY": secret or "", "AWS_SESSION_TOKEN": token or ""}
+            if credentials
+            else {}
+        ),
+    }
 
 
 def session_for(session: "AwsSession | Session | None", profile: str | None, region: str | None) -> Session:

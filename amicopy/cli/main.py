@@ -18,7 +18,9 @@ COMMANDS = {
     "sync": ("amicopy.cli.commands.sync", "Apply a manifest: copy each image where it belongs."),
     "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
     "verify": ("amicopy.cli.commands.verify", "Check that copies match their source."),
+    "scan": ("amicopy.cli.commands.scan", "Find what in an image points to its region, before you copy it."),
     "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
+    "retire": ("amicopy.cli.commands.retire", "Take a release back everywhere: unshare, deprecate and disable it."),
     "iam-policy": ("amicopy.cli.commands.iam_policy", "Print the smallest IAM policy for a command line."),
     "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }
@@ -81,6 +83,10 @@ def amicopy() -> None:
 def main(argv: Sequence[str], environment: Environment) -> int:
     """Run the command line ``argv``; return the exit code, having told why it is not 0."""
     environment.argv = tuple(argv)
+    if argv and argv[0] == "help":
+        argv = [*argv[1:], "--help"]
+    if os.environ.get("_AMICOPY_COMPLETE", "").startswith("fish"):
+        import_module("amicopy.cli.fish")
     if isinstance(sys.stdout, io.TextIOWrapper):  # what the locale cannot write is escaped, as Python does on stderr
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -107,10 +113,8 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 
 def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
-    ours = UsageError(
-        error.format_message(),
-        next_step=f"See: {error.ctx.command_path} --help" if error.ctx else "See: amicopy --help",
-    )
+    named = f"amicopy {argv[0]}" if argv and argv[0] in COMMANDS else "amicopy"
+    ours = UsageError(error.format_message(), next_step=f"See: {error.ctx.command_path if error.ctx else named} --help")
     output = _asked_output(argv)
     if output in {"json", "jsonl"}:
         from amicopy.cli.terminal import tell_failure

@@ -32,7 +32,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -148,6 +148,18 @@ class ImageUnavailable(AmicopyError):
         return "no longer available" in self.why
 
 
+class ImageRetired(AmicopyError):
+    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until restored."""
+
+    slug = "retired"
+
+
+class NoRecord(AmicopyError):
+    """What `retire` takes from an image cannot be recorded in its tags, or somebody has changed the record."""
+
+    slug = "no-record"
+
+
 class SnapshotInUse(AmicopyError):
     """An AMI still uses the snapshot, so EC2 keeps it."""
 
@@ -158,6 +170,24 @@ class SnapshotNotFound(AmicopyError):
     """The snapshot is gone, or not visible to these credentials."""
 
     slug = "snapshot-not-found"
+
+
+class SnapshotUnreadable(AmicopyError):
+    """EBS does not let the data of the snapshot be read: it is public, pending, archived or of AWS Marketplace."""
+
+    slug = "snapshot-unreadable"
+
+
+class BlockDamaged(AmicopyError):
+    """A block of a snapshot does not have the checksum that EBS sent with it, however often it is asked for."""
+
+    slug = "block-damaged"
+
+
+class BlockTokenExpired(AmicopyError):
+    """EBS refuses the token that it gave for a block of a snapshot, even a new one."""
+
+    slug = "block-token-expired"
 
 
 class KeyNotFound(AmicopyError):
@@ -190,10 +220,26 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class ScanRequired(AmicopyError):
+    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
+
+    slug = "scan"
+
+
 class CopyFailed(AmicopyError):
     """EC2 gave up on a copy, for a reason that it states."""
 
     slug = "copy-failed"
+
+
+class CheckFailed(AmicopyError):
+    """A copy did not pass the check of ``--check``: it is kept, and not shared. The details are the check's output."""
+
+    slug = "check-failed"
+
+    def __init__(self, what: str, *, output: tuple[str, ...] = (), why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.details = output
 
 
 class CopyVanished(AmicopyError):

@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from amicopy.core.scan_results import NOT_SCANNED, ScanResults
+
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
 VIA_TAG = "amicopy:via"  # on a copy that was made from another copy: ``REGION/AMI`` of that one
 HUB_TAG = "amicopy:hub"  # on a copy that others may be made from: it is not removed while they are
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG})
-"""Tags that only amicopy sets. Every copy and its snapshots have `SOURCE_TAG`: ``REGION/AMI`` of the source."""
+CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
+RETIRED_TAG = "amicopy:retired"  # what `retire` has taken from an image: see core/retirement.py
+RETIRED_TAGS = (RETIRED_TAG, *(f"{RETIRED_TAG}:{number}" for number in range(1, 50)))
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG, CHECKED_TAG, *RETIRED_TAGS})
+"""The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
 class ImageState(StrEnum):
@@ -167,6 +172,7 @@ class Image:
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
     watermarks: frozenset[str] | None = frozenset()  # EC2's keys; None: the installed botocore does not know them
+    scan: ScanResults | None = NOT_SCANNED  # None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""
@@ -183,6 +189,11 @@ class Image:
     def is_older_than(self, moment: datetime) -> bool:
         """Tell whether it was there before ``moment``: EC2's dates have whole seconds, rounded down."""
         return bool(self.created_at) and datetime.fromisoformat(self.created_at) + timedelta(seconds=1) < moment
+
+    @property
+    def is_retired(self) -> bool:
+        """`retire` holds it: it has a record of what was taken from it, which `retire --undo` restores."""
+        return RETIRED_TAG in self.tags
 
     @property
     def is_instance_store(self) -> bool:

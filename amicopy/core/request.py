@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from amicopy.core.check import Check, check_problem
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, deprecation_problem, length_text
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
 from amicopy.core.regions import is_pattern
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 
 DIRECT, CHEAPEST, _VIA = "direct", "cheapest", "via:"
@@ -48,6 +50,8 @@ class CopyRequest:
     route: str = "direct"  # or "cheapest", or "via:REGION"
     direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
+    require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
+    check: Check | None = None  # what each copy has to pass before it is shared
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 
@@ -57,7 +61,14 @@ class CopyRequest:
         Raises:
             TypeError: one is wrong.
         """
-        for name, kind in (("complete_within", timedelta), ("deprecate_after", timedelta), ("protect", Protection)):
+        kinds = {
+            "complete_within": timedelta,
+            "deprecate_after": timedelta,
+            "protect": Protection,
+            "check": Check,
+            "require_scan": ScanRequirement,
+        }
+        for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
         for name in ("tags", "kms_keys"):
             for key, value in getattr(self, name).items():
@@ -111,6 +122,7 @@ MANIFEST: Mapping[str, str] = {
     "carry_permissions": "carry_permissions: false",
     "carry_deprecation": "carry_deprecation: false",
     "hub": "route",
+    "require_scan": "require",
 }
 OPTIONS: Mapping[str, str] = {
     "image_ids": "AMI",
@@ -133,6 +145,8 @@ OPTIONS: Mapping[str, str] = {
     "route": "--route",
     "hub": "--route",
     "direct": "--direct",
+    "check": "--check",
+    "require_scan": "--require-scan",
 }
 
 
@@ -193,6 +207,8 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(
             ("share", "deprecate_after"), "a public AMI is deprecated within 2 years (730d) of its creation"
         )
+    if request.check is not None and (problem := check_problem(request.check)):
+        yield RequestProblem(("check",), problem)
 
 
 def _route_problems(request: CopyRequest) -> Iterator[RequestProblem]:

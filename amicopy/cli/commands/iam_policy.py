@@ -6,12 +6,14 @@ import click
 
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
+from amicopy.cli.commands.retire import command as retire_command
 from amicopy.cli.commands.status import command as status_command
 from amicopy.cli.commands.sync import command as sync_command
 from amicopy.cli.commands.verify import command as verify_command
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import ImageIdOrStdin, NameList, option
 from amicopy.core.regions import split_names
 
@@ -27,15 +29,16 @@ _COMMANDS = {
     "status": status_command,
     "verify": verify_command,
     "cancel": cancel_command,
+    "retire": retire_command,
 }
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("adopt", "available", "repair", "prune", "dry_run", "profile"),
+    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
 }
 
 
-@click.command("iam-policy", epilog=EXIT_CODES)
+@click.command("iam-policy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("words", metavar="[COMMAND] [AMI... | MANIFEST...]", nargs=-1)
 @option("--for", "for_command", type=click.Choice(list(_COMMANDS)), help="Which command, if no COMMAND is given: copy.")
 @option(
@@ -43,7 +46,7 @@ _LISTED = {
     "regions",
     multiple=True,
     type=NameList(),
-    help="Regions of status, verify and cancel.",
+    help="Regions of status, verify, cancel and retire.",
     shell_complete=complete_regions,
 )
 @option(
@@ -100,6 +103,8 @@ def command(environment: Environment, /, **options: Any) -> int:
             repair=options["repair"],
             prune=options["prune"],
             available=options["available"],
+            undo=options["undo"],
+            parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
         ),

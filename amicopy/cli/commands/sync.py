@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import connection_options, option, output_options
 from amicopy.cli.output_files import file_options
@@ -21,7 +22,7 @@ Exit codes:
 """
 
 
-@click.command("sync", epilog=EXIT_CODES)
+@click.command("sync", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("manifest", metavar="MANIFEST", required=False, type=click.Path())
 @option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and exit.")
 @run_options

@@ -42,6 +42,8 @@ class IamPolicyCommand:
     repair: bool = False
     prune: bool = False
     available: bool = False
+    undo: bool = False
+    parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
 
@@ -84,6 +86,8 @@ def _needs(
     read = _parameters([*_published(entries, sources), *_named_sources(entries, sources)])
     if unknown:
         read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
+    if command.command == "retire" and command.parameters:  # those that name the images
+        read = published = Parameters(by_region=dict.fromkeys(destinations, frozenset({ANYWHERE})))
     return Needs(
         command=command.command,
         partition=partition,
@@ -98,6 +102,7 @@ def _needs(
         repair=command.repair,
         prune=command.prune,
         available=command.available,
+        undo=command.undo,
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,

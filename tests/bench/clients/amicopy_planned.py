@@ -42,6 +42,7 @@ def run(file: Path) -> None:
     from amicopy.core.clock import SystemClock
     from amicopy.core.parallel import Stop
     from amicopy.core.run_options import RunOptions
+    from amicopy.execute.gate import Gate
     from amicopy.execute.hubs import Hubs
     from amicopy.execute.lane import Lane
     from amicopy.execute.source_permissions import SourcePermissions
@@ -53,7 +54,7 @@ def run(file: Path) -> None:
     permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock, 1)
     hubs = Hubs(made.rows, clients, clock)
     lanes = [
-        Lane(rows, clients[destination], clock, RunOptions(), permissions, hubs)
+        Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate({}, 1), hubs)
         for destination, rows in rows_by_destination(made).items()
     ]
     for _ in in_threads(lanes, clock, Stop()):
