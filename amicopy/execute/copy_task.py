@@ -20,6 +20,7 @@ from amicopy.core.errors import (
     ImageNotFound,
     ImageUnavailable,
     NoRoom,
+    NotOwner,
     RequestRefused,
     StorageNotShared,
     Throttled,
@@ -41,19 +42,21 @@ from amicopy.core.events import (
     SharingDeferred,
 )
 from amicopy.core.lineage import may_serve
-from amicopy.core.models import CHECKED_TAG, VIA_TAG, Image, ImageState, Snapshot
+from amicopy.core.models import CHECKED_TAG, Image, ImageState, Snapshot
 from amicopy.core.retries import (
     GONE_AFTER,
     VISIBLE_WITHIN,
     flapping,
     no_room,
     not_answered,
+    not_shared_yet,
     not_shown_yet,
     persist,
     persist_work,
 )
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
+from amicopy.execute.access import Access
 from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
@@ -62,7 +65,6 @@ from amicopy.execute.hubs import Hub, Hubs
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.differences import differences, extras
 from amicopy.plan.plan import Action, Row
-from amicopy.plan.relays import via
 from amicopy.survey.copy_details import with_details
 
 # A token can hand back images that failed or were deregistered since; each is one more dead attempt.
@@ -94,8 +96,10 @@ class CopyTask:
         permissions: SourcePermissions,
         gate: Gate,
         hubs: Hubs,
+        access: Access | None = None,
     ) -> None:
         self.row = row
+        self._access = access
         self._gate = gate
         self._hubs = hubs
         self._permissions = permissions
@@ -275,7 +279,7 @@ class CopyTask:
         if hub.image is not None:
             encrypts = self.row.desired.encrypt
             if may_serve(self.row.source, hub.image, encrypts=encrypts):
-                self.row = replace(self.row, copied_from=hub.image, desired=via(self.row.desired, hub.image))
+                self.row = replace(self.row, copied_from=hub.image)
             else:
                 reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
         if reason:
@@ -286,12 +290,28 @@ class CopyTask:
         """Let the copy be made from the source after all; return the event that says so."""
         origin = self.row.copied_from
         assert origin is not None
-        tags = {key: value for key, value in self.row.desired.tags.items() if key != VIA_TAG}
-        self.row = replace(self.row, copied_from=None, desired=replace(self.row.desired, tags=tags))
+        self.row = replace(self.row, copied_from=None)
         text = f"{origin.reference} cannot be copied, so this copy is made from the source, at its price: {why}"
         return NoteAdded(**self._about(), text=text)
 
     def _ask(self, token: str) -> Work[str]:
+        if self._access is None:
+            return (yield from self._answered(token))
+        return (yield from persist_work(not_shared_yet(self._clock), partial(self._with_access, token, self._access)))
+
+    def _with_access(self, token: str, access: Access) -> Work[str]:
+        """Ask for a copy of what is shared for a while: EC2 may see that late, or another run may have ended it."""
+        try:
+            return (yield from self._answered(token))
+        except (StorageNotShared, ImageNotFound, NotOwner):
+            made, _ = earlier_copies(self.row.source, self._ec2)
+            if made:
+                raise _MadeMeanwhile(made) from None
+            origin = self.row.origin
+            yield from access.give(origin.region, origin.image_id, (self.row.destination.account,))
+            raise
+
+    def _answered(self, token: str) -> Work[str]:
         return (yield from persist_work(not_answered(self._clock), partial(self._copy_image, token)))
 
     def _copy_image(self, token: str) -> Work[str]:
@@ -303,13 +323,13 @@ class CopyTask:
             self._looked_at = now
         if self._queued:
             yield self._requested(token)
-        if self.row.copied_from and (error := self._hubs.use(self.row.source, self.row.copied_from)):
+        if self.row.is_routed and (error := self._hubs.use(self.row.source, self.row.origin)):
             yield self._directly(f"{error.what} {error.why}")
         try:
             try:
                 return ask_for_copy(self.row, self._ec2, token)
             except (AccessDenied, ImageNotFound, ImageUnavailable, RequestRefused, StorageNotShared) as error:
-                if not self.row.copied_from:
+                if not self.row.is_routed:
                     raise
                 yield self._directly(f"{error.what} {error.why}")
                 return ask_for_copy(self.row, self._ec2, token)
@@ -425,7 +445,7 @@ class CopyTask:
 
     def _never_shown(self, *image_ids: str) -> CopyVanished:
         return CopyVanished(
-            f"EC2 has started {' and '.join(image_ids)} in {self.row.region} and shows neither.",
+            f"EC2 has started {' and '.join(image_ids)} in {self.row.place} and shows neither.",
             why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
             next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
             f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
@@ -453,7 +473,7 @@ class CopyTask:
         advice = advice_for(" ".join(reasons))
         words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
         return CopyFailed(
-            f"The copy {copy.image_id} in {self.row.region} {words}.",
+            f"The copy {copy.image_id} in {self.row.place} {words}.",
             why=f"{why} {advice.why}" if advice else why,
             next_step=f"{advice.next_step if advice else 'Run the same command again.'} {again}"
             + (f" Its snapshots are there until then: {left}." if left else ""),
@@ -461,7 +481,7 @@ class CopyTask:
 
     def _vanished(self) -> CopyVanished:
         return CopyVanished(
-            f"The copy {self.image_id} in {self.row.region} is no longer there.",
+            f"The copy {self.image_id} in {self.row.place} is no longer there.",
             why="Somebody has deregistered it while it was being copied, or EC2 never made it.",
             next_step="Run the same command again to make a new one.",
         )

@@ -47,7 +47,8 @@ def estimate(plan: Plan) -> Mapping[Key, Cost]:
 
 def direct_transfer(plan: Plan) -> Decimal | None:
     """Return what the transfer costs if every copy is made from its source; None if a price is unknown."""
-    rows = [replace(row, copied_from=None, waits_for=None) for row in plan.rows if row.action.starts_a_copy]
+    starting = [row for row in plan.rows if row.action.starts_a_copy]
+    rows = [replace(row, copied_from=None, waits_for=None) if row.is_routed else row for row in starting]
     return total(copy_cost(row, plan.prices or Prices()) for row in rows).transfer
 
 
@@ -57,7 +58,7 @@ def saving_by_a_hub(plan: Plan) -> tuple[str, Decimal, Decimal] | None:
     None unless that saves at least a dollar and 30 %: a copy by way of another takes about twice the time.
     """
     prices, now = plan.prices or Prices(), direct_transfer(plan)
-    if now is None or now < _LEAST_SAVING or any(row.is_relayed for row in plan.rows):
+    if now is None or now < _LEAST_SAVING or any(row.is_routed for row in plan.rows):
         return None
     routes = cheaper_routes(plan.rows, prices.rate)
     hubs = {one.hub for one in routes.values() if one.hub}
@@ -66,8 +67,9 @@ def saving_by_a_hub(plan: Plan) -> tuple[str, Decimal, Decimal] | None:
     then = NOTHING
     for row in plan.rows:
         if row.action.starts_a_copy:
-            origins = routes[row.source.reference].origins if row.source.reference in routes else {}
-            rate = prices.rate(origins.get(row.region, row.source.region), row.region)
+            is_own = row.source.reference in routes and not row.destination.account
+            origins = routes[row.source.reference].origins if is_own else {}
+            rate = prices.rate(origins.get(row.region, row.origin_region), row.region)
             then += (rate or NOTHING) * most_gib(row.source)
     return (hubs.pop(), then, now) if now - then >= max(_LEAST_SAVING, now * _LEAST_SHARE) else None
 

@@ -24,27 +24,24 @@ def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate:
         return tuple(rows)
     by_source: dict[str, list[Row]] = {}
     for row in rows:
-        by_source.setdefault(row.source.reference, []).append(row)
+        if not row.destination.account:  # other accounts copy within the region
+            by_source.setdefault(row.source.reference, []).append(row)
     routed = {row.key: row for some in by_source.values() for row in _Relays(request, survey, some).routed(rate)}
-    return tuple(routed[row.key] for row in rows)
+    return tuple(routed.get(row.key, row) for row in rows)
 
 
 def cheaper_routes(rows: Sequence[Row], rate: Rate) -> Mapping[str, Routes]:
     """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved."""
     by_source: dict[str, list[Row]] = {}
     for row in rows:
-        if row.action.starts_a_copy and _has_room(row.desired, VIA_TAG) and not row.source.is_instance_store:
+        is_own = not row.destination.account and not row.source.is_instance_store
+        if is_own and row.action.starts_a_copy and _has_room(row.desired, VIA_TAG):
             by_source.setdefault(row.source.reference, []).append(row)
     found = {}
     for reference, some in by_source.items():
         regions = [row.region for row in some]
         found[reference] = cheapest_routes(some[0].source.region, regions, rate, hubs=regions)
     return found
-
-
-def via(desired: DesiredCopy, origin: Image) -> DesiredCopy:
-    """Return the desired copy as one that is made from ``origin``, another copy."""
-    return replace(desired, tags={**desired.tags, VIA_TAG: origin.reference})
 
 
 @dataclass(slots=True)
@@ -98,7 +95,7 @@ class _Relays:
         if origin in self.standing:
             copy = self.standing[origin].copy
             assert copy is not None  # else it would not stand
-            return replace(row, copied_from=copy, desired=via(row.desired, copy))
+            return replace(row, copied_from=copy)
         waits_for = (self.coming | self.hubs)[origin].destination
         slow = "; EC2 may copy in full what it copies incrementally from the source"
         note = f"copies from {origin} start once the copy there is available: about twice the time{slow}"

@@ -24,7 +24,7 @@ def cost_lines(plan: Plan) -> Iterator[str]:
     has_unknown = None in _amounts(total(costs.values()))
     hint = "; to give unknown prices: --prices FILE" if has_unknown else ""
     transfer, *others = _total_words(by_destination)
-    if any(row.is_relayed for row in plan.rows):
+    if any(row.is_routed for row in plan.rows):
         direct = direct_transfer(plan)
         transfer += f" (direct: {usd_words(direct) if direct is not None else 'unknown'})"
     yield f"estimated cost: {'; '.join([transfer, *others])}{_dates_words(costs.values())}{hint}"

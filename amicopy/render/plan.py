@@ -18,18 +18,18 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
     if plan.rows and all(row.action is Action.UNCHANGED for row in plan.rows):
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
     elif in_brief and len(plan.rows) > _MOST_LINES:
-        groups = Counter((row.action, row.region) for row in plan.rows)
+        groups = Counter((row.action, row.place) for row in plan.rows)
         yield from columns(
             [[str(action), region, counted(many, "copy", "copies")] for (action, region), many in groups.items()]
         )
     else:
         several = len({row.source.reference for row in plan.rows}) > 1
-        routed = any(row.is_relayed for row in plan.rows)
+        routed = any(row.is_routed for row in plan.rows)
         yield from columns(
             [
                 [
                     str(row.action),
-                    row.region,
+                    row.place,
                     *([row.source.image_id] if several else []),
                     *([f"from {row.origin_region}" if row.action.starts_a_copy else "-"] if routed else []),
                     reason(row),
