@@ -10,6 +10,7 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import DIRECT, CopyRequest
@@ -47,6 +48,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    content: ContentLevel | None = None
 
 
 def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
@@ -102,6 +104,7 @@ def _needs(
         adopt=any(request.adopt for request in requests),
         repair=command.repair,
         prune=command.prune,
+        content=command.content,
         available=command.available,
         undo=command.undo,
         keep=unknown or any(entry.keep for entry in entries),
