@@ -74,7 +74,7 @@ def _makes_public(plan: Plan, request: CopyRequest) -> bool:
     """Return whether the run will share a copy with everyone because the request says so, not because the source is."""
     return (
         not plan.refused
-        and any(principal.is_public for principal in request.share or ())
+        and any(principal.is_public for principal in (*(request.share or ()), *(request.share_snapshots or ())))
         and any(row.writes and row.makes_public for row in plan.rows)
     )
 
