@@ -6,13 +6,17 @@ from typing import Any
 import click
 
 from amicopy.cli.account_options import accounts_from
+from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     CompletionTime,
+    DateOption,
     DeprecationTime,
     DescriptionTemplate,
     KeyOption,
+    NameList,
     NameTemplate,
     PrincipalOption,
+    RouteOption,
     TagOption,
     option,
     stacked,
@@ -20,7 +24,7 @@ from amicopy.cli.options import (
 from amicopy.core.check import Check
 from amicopy.core.grants import Grants
 from amicopy.core.regions import split_names
-from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
+from amicopy.core.request import DIRECT, OPTIONS, CopyRequest, Protection, request_problems
 
 wanted_options = stacked(
     option(
@@ -40,6 +44,14 @@ wanted_options = stacked(
         type=TagOption(),
         help="Tag for the copies and their snapshots; overrides the source's tag; repeatable.",
     ),
+    option("--image-tag", "image_tags", multiple=True, type=TagOption(), help="Tag for the copies alone; repeatable."),
+    option(
+        "--snapshot-tag",
+        "snapshot_tags",
+        multiple=True,
+        type=TagOption(),
+        help="Tag for the copies' snapshots alone; repeatable.",
+    ),
     option("--no-tags", is_flag=True, help="Do not copy the source's tags; tags given with --tag are still set."),
     option(
         "--share",
@@ -47,6 +59,12 @@ wanted_options = stacked(
         type=PrincipalOption(),
         help="Share the copies with exactly these principals instead of the source's: an account id, the ARN of an "
         "organization or organizational unit, or public; repeatable.",
+    ),
+    option(
+        "--share-snapshots",
+        multiple=True,
+        type=PrincipalOption(),
+        help="Let exactly these accounts, or public, use the copies' snapshots, apart from --share; repeatable.",
     ),
     option("--no-permissions", is_flag=True, help="Keep the copies private."),
     option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key."),
@@ -63,6 +81,7 @@ wanted_options = stacked(
         type=DeprecationTime(),
         help="Deprecate each copy this long after its creation, for example 90d.",
     ),
+    option("--deprecate-at", type=DateOption(), help="Deprecate each copy on this date, for example 2027-11-30."),
     option("--no-deprecation", is_flag=True, help="Do not copy the source's deprecation date."),
     option(
         "--protect",
@@ -85,6 +104,25 @@ completion_option = option(
 )
 
 
+route_options = stacked(
+    option(
+        "--route",
+        type=RouteOption(),
+        default="direct",
+        show_default=True,
+        help="'cheapest': copy to one region and from there to others, or from copies that exist, where transfer costs "
+        "less; 'via:REGION': by way of this region.",
+    ),
+    option(
+        "--direct",
+        multiple=True,
+        type=NameList(),
+        help="Destinations that are copied from the source whatever the route: they don't wait for another copy.",
+        shell_complete=complete_regions,
+    ),
+)
+
+
 def copy_request(options: Mapping[str, Any]) -> CopyRequest:
     """Return what the options ask for.
 
@@ -102,16 +140,22 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         name=options["name"] or "",
         description=options["description"],
         tags=_each_once("--tag", options["tags"]),
+        image_tags=_each_once("--image-tag", options["image_tags"]),
+        snapshot_tags=_each_once("--snapshot-tag", options["snapshot_tags"]),
         carry_tags=not options["no_tags"],
         carry_permissions=not options["no_permissions"],
         share=frozenset(options["share"]) or None,
+        share_snapshots=frozenset(options["share_snapshots"]) or None,
         encrypt=options["encrypt"],
         kms_keys=_each_once("--kms-key", options["keys"]),
         complete_within=options.get("complete_within"),
         carry_deprecation=not options["no_deprecation"],
         deprecate_after=options["deprecate_after"],
+        deprecate_at=options["deprecate_at"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
+        route=options.get("route") or DIRECT,
+        direct=split_names(options.get("direct", ())),
         require_scan=options.get("require_scan"),
         check=_check(options),
         preflight=not options.get("no_preflight"),

@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from amicopy.core.check import CHECK_TIMEOUT, Check
-from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
-from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
+from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Parameter, Publish, Sought
@@ -25,6 +25,9 @@ from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
 from amicopy.manifest.yaml_tree import Tree, read_tree
+
+# Of these a more specific place adds to a more general one.
+_MERGED = {"tags", "image_tags", "snapshot_tags"}
 
 
 def read_manifest(
@@ -77,10 +80,10 @@ class _Entries:
 
     def _entry(self, path: TreePath, image: dict[str, Any]) -> Entry | None:
         merged = self._defaults | image
-        if "tags" in image and "tags" in self._defaults:
-            merged["tags"] = self._defaults["tags"] | image["tags"]
+        for key in _MERGED & image.keys() & self._defaults.keys():
+            merged[key] = self._defaults[key] | image[key]
         places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
-        for key in ("from", "to", "exclude", "best_effort"):
+        for key in ("from", "to", "exclude", "best_effort", "direct"):
             self._check_regions(places.get(key, ()), merged.get(key, []))
         source = self._source((*path, "source"), image["source"], merged.get("from", ""))
         if "to" not in merged and not {(*path, "to"), ("defaults", "to")} & self._tree.blamed:
@@ -225,7 +228,9 @@ class _Entries:
     ) -> Iterator[CopyRequest]:
         to = merged["to"]
         named = [one.strip() for text in _listed(to) for one in text.split(",") if one.strip()]
-        best_effort, exclude = (split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude"))
+        best_effort, exclude, urgent = (
+            split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude", "direct")
+        )
         if not named:
             self._tree.blame(places["to"], "there are no destinations")
         for name in dict.fromkeys(one for one in named if named.count(one) > 1):
@@ -243,29 +248,30 @@ class _Entries:
         for text, regions in groups.items():
             own = json.loads(text)
             settings = merged | own
-            if "tags" in own:
-                settings["tags"] = merged.get("tags", {}) | own["tags"]
+            for key in _MERGED & own.keys():
+                settings[key] = merged.get(key, {}) | own[key]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
             ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
+            direct = [name for name in urgent if any(expand(one, [name]) == [name] for one in regions)]
             request = self._request(settings, at, source.region, mark)
             if request is None:
                 continue
             key = request.kms_keys.get("", "")
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
-            yield replace(request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours))
+            yield replace(
+                request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours), direct=tuple(direct)
+            )
 
     def _request(
         self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: str
     ) -> CopyRequest | None:
         """Return what these settings ask for, without destinations; None, once its problems are noted."""
         before = len(self._tree.problems)
-        share = None
-        if "share" in said:
-            found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
-            share = frozenset(
-                who for who in found if who
-            )  # empty: shared with no one, which differs from "as the source"
+        share, share_snapshots = (
+            self._principals(said.get(key), at.get(key, ())) for key in ("share", "share_snapshots")
+        )
+        on = self._checked(at.get("deprecate_at", ()), date_from, said.get("deprecate_at"))
         within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
         after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
         request = CopyRequest(
@@ -273,16 +279,21 @@ class _Entries:
             name=said.get("name", ""),
             description=said.get("description"),
             tags={key: str(value) for key, value in said.get("tags", {}).items()},
+            image_tags={key: str(value) for key, value in said.get("image_tags", {}).items()},
+            snapshot_tags={key: str(value) for key, value in said.get("snapshot_tags", {}).items()},
             mark=mark,
             carry_tags=said.get("carry_tags", True),
             carry_permissions=said.get("carry_permissions", True),
             share=share,
+            share_snapshots=share_snapshots,
             encrypt=bool(said.get("encrypt", False)),
             kms_keys={"": said["kms_key"]} if said.get("kms_key") else {},
             complete_within=within,
             carry_deprecation=said.get("carry_deprecation", True),
             adopt=said.get("adopt", False),
+            route=said.get("route", DIRECT),
             deprecate_after=after,
+            deprecate_at=on,
             require_scan=self._scan(said.get("require"), at.get("require", ())),
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
@@ -291,6 +302,13 @@ class _Entries:
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
+
+    def _principals(self, said: Any, path: TreePath) -> frozenset[Principal] | None:
+        """Return whom the manifest names: no one is something else than nothing, which is "as the source"."""
+        if said is None:
+            return None
+        found = [self._checked(path, Principal.parse, str(who)) for who in said]
+        return frozenset(who for who in found if who)
 
     def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
         if not said:

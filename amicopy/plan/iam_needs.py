@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from amicopy.core.content import ContentLevel
+from amicopy.core.notification import Notification
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action
@@ -61,8 +62,10 @@ class Needs:
     available: bool = False  # of cancel
     undo: bool = False  # of retire
     keep: bool = False  # old copies are removed
+    relays: bool = False  # copies are made from other copies
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
+    notifications: tuple[Notification, ...] = ()
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
     source_buckets: tuple[str, ...] = ()  # of instance store-backed sources
@@ -99,6 +102,8 @@ def _reads(needs: Needs) -> set[str]:
     if needs.permissions or needs.share:
         operations |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
         operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.relays:
+        operations.add("GetEbsEncryptionByDefault")
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
     if needs.reads:

@@ -12,8 +12,9 @@ from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
-from amicopy.core.request import CopyRequest
+from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
@@ -48,6 +49,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    notifications: tuple[Notification, ...] = ()
     content: ContentLevel | None = None
 
 
@@ -110,6 +112,8 @@ def _needs(
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
+        relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
         any_image=command.any_image,
@@ -128,7 +132,7 @@ def _regions(names: Iterable[str]) -> tuple[str, ...]:
 
 def _destinations(request: CopyRequest) -> list[str]:
     named = [name for name in request.to if name not in request.exclude]
-    return named or [ANYWHERE]
+    return [*(named or [ANYWHERE]), *([request.hub] if request.hub and request.hub not in named else [])]
 
 
 def _partition(places: Iterable[str]) -> str:
