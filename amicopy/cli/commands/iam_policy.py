@@ -34,6 +34,7 @@ _COMMANDS = {
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
+    *("accounts", "units", "role_name", "external_id", "grants"),
     *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
 }
 
@@ -60,6 +61,12 @@ _LISTED = {
     multiple=True,
     metavar="BUCKET",
     help="The S3 bucket of an instance store-backed source ('*' for any); adds what copying it needs; repeatable.",
+)
+@option(
+    "--account-role",
+    "trusted",
+    metavar="ARN",
+    help="Print the policies of the role in the other accounts instead, which this principal may assume.",
 )
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -107,6 +114,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            trusted=options["trusted"] or "",
         ),
     )
 
