@@ -195,7 +195,7 @@ def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
     assert amicopy("iam-policy", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
 
 
-class CloudFormation(yaml.SafeLoader):
+class CloudFormation(yaml.SafeLoader):  # type: ignore[misc]
     """Reads templates, in which the functions are tags."""
 
 

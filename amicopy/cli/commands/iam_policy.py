@@ -114,6 +114,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            external_id=options["external_id"] or "",
             trusted=options["trusted"] or "",
         ),
     )

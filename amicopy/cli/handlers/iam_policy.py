@@ -49,6 +49,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    external_id: str = ""
     trusted: str = ""  # --account-role: who may assume the role that the policy is for
 
 
@@ -72,8 +73,7 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
     needs = _needs(command, requests, entries, _regions(sources), _partition(places))
     document = policy(needs)
     if command.trusted:
-        external_id = next((one.external_id for one in _targets(requests) if one.external_id), "")
-        document = {"TrustPolicy": trust_policy(command.trusted, external_id), "Policy": document}
+        document = {"TrustPolicy": trust_policy(command.trusted, command.external_id), "Policy": document}
     click.echo(json.dumps(document, indent=2))
     return 0
 
