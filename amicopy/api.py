@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
 from amicopy.core.check import Check
+from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
@@ -210,6 +212,8 @@ def verify(
     regions: str | Sequence[str] = "all",
     exclude: str | Sequence[str] = (),
     request: CopyRequest | None = None,
+    content: Literal["size", "list", "sample", "full"] | None = None,
+    seed: int | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -217,7 +221,8 @@ def verify(
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
-    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's).
+    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's). With ``content`` the
+    data is compared, too; a sample has the same blocks for the same ``seed``. Nobody is asked what that may cost.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
@@ -226,7 +231,9 @@ def verify(
     asked = request or _about(image_ids, source_region, exclude)
     if exclude:
         asked = replace(asked, exclude=_listed(exclude))
-    return VerifyJob(_context(context, session, profile, region), asked, _listed(regions)).verdict()
+    job = VerifyJob(_context(context, session, profile, region), asked, _listed(regions))
+    verdict = job.verdict()
+    return (content and job.with_content(verdict, ContentLevel(content), seed=seed)) or verdict
 
 
 def cancel(

@@ -154,6 +154,7 @@ def snapshot_from(answer: Answer, region: str) -> Snapshot:
         full_bytes=answer.get("FullSnapshotSizeInBytes"),
         encrypted=answer.get("Encrypted", False),
         kms_key_id=answer.get("KmsKeyId", ""),
+        storage_tier=answer.get("StorageTier", ""),
         description=answer.get("Description", ""),
         tags=tags_from(answer),
     )

@@ -107,6 +107,7 @@ class Snapshot:
     full_bytes: int | None = None
     encrypted: bool = False
     kms_key_id: str = ""
+    storage_tier: str = ""  # archive: it has to be restored before anything reads it
     has_aws_managed_key: bool = False  # as far as that was looked up; it cannot be shared then
     description: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)

@@ -42,6 +42,19 @@ def key_statements(needs: Needs) -> Iterator[Statement]:
         yield statement("AmicopyKmsGrantToEC2ByAlias", ["kms:CreateGrant"], list(by_alias), via | grants | aliases)
 
 
+def block_key_statement(needs: Needs) -> Statement:
+    """Return what reading the blocks of encrypted snapshots needs.
+
+    EBS encrypts each data key with the encryption context ``aws:ebs:id`` (EBS User Guide, "How Amazon EBS encryption
+    works"), without which KMS doesn't decrypt it: so this limits the permission to EBS, whichever service calls.
+    """
+    places = dict.fromkeys([*needs.sources, *needs.destinations])
+    regions = [ANYWHERE] if ANYWHERE in places else list(places)
+    context = {"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": ["aws:ebs:id"]}}
+    keys = [_key_arn(needs.partition, region, "*") for region in regions]
+    return statement("AmicopyKmsReadBlocks", ["kms:Decrypt"], keys, context)
+
+
 def _keys_of_copies(needs: Needs) -> tuple[list[str], Mapping[str, list[str]]]:
     """Return the ARNs of the copies' keys, and those that a key with one of these aliases can have."""
     named: dict[str, None] = {}

@@ -35,7 +35,7 @@ _COMMANDS = {
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
     *("accounts", "units", "role_name", "external_id", "grants"),
-    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
+    *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
 }
 
 
@@ -97,6 +97,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             ImageIdOrStdin().convert(word, None, context)
     request = copy_request(options | {"image_ids": ()})
     from amicopy.cli.handlers.iam_policy import IamPolicyCommand, iam_policy
+    from amicopy.core.content import ContentLevel
 
     return iam_policy(
         environment,
@@ -116,6 +117,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             any_image=options["any_image"],
             external_id=options["external_id"] or "",
             trusted=options["trusted"] or "",
+            content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )
 

@@ -11,6 +11,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
 from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount
+from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.grants import Grants
 from amicopy.core.regions import is_pattern
@@ -51,6 +52,7 @@ class IamPolicyCommand:
     any_image: bool = False
     external_id: str = ""
     trusted: str = ""  # --account-role: who may assume the role that the policy is for
+    content: ContentLevel | None = None
 
 
 def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
@@ -109,6 +111,7 @@ def _needs(
         adopt=any(request.adopt for request in requests),
         repair=command.repair,
         prune=command.prune,
+        content=command.content,
         available=command.available,
         undo=command.undo,
         keep=unknown or any(entry.keep for entry in entries),
@@ -178,7 +181,9 @@ def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tup
             regions += [entry.source.region] if entry.source.region else sources
         for region in _regions(regions):
             values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
-            yield region, fill_template(entry.publish.path, values | {"region": region})
+            for parameter in entry.publish.parameters:
+                if region == ANYWHERE or parameter.is_for(region):
+                    yield region, fill_template(parameter.path, values | {"region": region})
 
 
 def _named_sources(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:
