@@ -36,6 +36,7 @@ _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
     *("accounts", "units", "role_name", "external_id", "grants"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    "notifications",
 }
 
 
@@ -117,6 +118,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             any_image=options["any_image"],
             external_id=options["external_id"] or "",
             trusted=options["trusted"] or "",
+            notifications=options["notifications"],
             content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )

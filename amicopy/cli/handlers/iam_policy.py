@@ -14,6 +14,7 @@ from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.grants import Grants
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
@@ -52,6 +53,7 @@ class IamPolicyCommand:
     any_image: bool = False
     external_id: str = ""
     trusted: str = ""  # --account-role: who may assume the role that the policy is for
+    notifications: tuple[Notification, ...] = ()
     content: ContentLevel | None = None
 
 
@@ -117,6 +119,7 @@ def _needs(
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
