@@ -24,6 +24,11 @@ _RETIREMENT = {
     "ModifyImageAttribute",
     "ModifySnapshotAttribute",
 }
+_BOOT_READS = {
+    *("DescribeInstances", "DescribeInstanceStatus", "DescribeInstanceTypeOfferings", "DescribeSubnets"),
+}
+BOOT_WRITES = frozenset({"GetConsoleOutput", "RunInstances", "TerminateInstances"})
+"""What a boot test does to instances; reading a console counts, since it can be limited to them."""
 _RESTORATION = {
     *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
     *("ModifyImageAttribute", "ModifySnapshotAttribute"),
@@ -58,6 +63,7 @@ class Needs:
     prune: bool = False
     available: bool = False  # of cancel
     undo: bool = False  # of retire
+    checks_boot: bool = False  # --check boot
     keep: bool = False  # old copies are removed
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
@@ -65,6 +71,11 @@ class Needs:
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
     source_buckets: tuple[str, ...] = ()  # of instance store-backed sources
     any_image: bool = False  # also images and snapshots without our tag
+
+    @property
+    def boots(self) -> bool:
+        """Whether instances are launched."""
+        return (self.command == "boot" or self.checks_boot) and not self.only_look
 
     @property
     def copies(self) -> bool:
@@ -89,6 +100,9 @@ def _reads(needs: Needs) -> set[str]:
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command in {"status", "verify"}:
         return set(_COMPARED)
+    if needs.command == "boot":
+        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"}) - {"DescribeSnapshots"}
+        return found | _BOOT_READS
     if needs.command == "retire":
         return _reads_of_retire(needs)
     operations = set(_FOUND)
@@ -99,6 +113,8 @@ def _reads(needs: Needs) -> set[str]:
         operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
+    if needs.boots:
+        operations |= _BOOT_READS
     if needs.reads:
         operations.add("GetParameter")
     return operations
@@ -119,13 +135,15 @@ def _writes(needs: Needs) -> set[str]:
             return set(_REMOVAL)
         case "status":
             return set()
+        case "boot":
+            return {"CreateTags", *BOOT_WRITES}
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()
         case _:
-            operations = _COMPLETION | _REMOVAL | {"CopyImage"}
+            operations = _COMPLETION | _REMOVAL | {"CopyImage"} | (BOOT_WRITES if needs.boots else set())
     if needs.prune:
         operations.add(str(WriteOperation.DELETE_TAGS))
     if not needs.permissions and not needs.prune:

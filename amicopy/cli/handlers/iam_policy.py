@@ -103,6 +103,7 @@ def _needs(
         prune=command.prune,
         available=command.available,
         undo=command.undo,
+        checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
