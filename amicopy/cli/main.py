@@ -18,6 +18,7 @@ COMMANDS = {
     "sync": ("amicopy.cli.commands.sync", "Apply a manifest: copy each image where it belongs."),
     "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
     "verify": ("amicopy.cli.commands.verify", "Check that copies match their source."),
+    "scan": ("amicopy.cli.commands.scan", "Find what in an image points to its region, before you copy it."),
     "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
     "retire": ("amicopy.cli.commands.retire", "Take a release back everywhere: unshare, deprecate and disable it."),
     "boot": ("amicopy.cli.commands.boot", "Launch an instance of each copy, wait for its status checks, terminate it."),

@@ -32,7 +32,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -232,6 +232,24 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class NotCopyable(AmicopyError):
+    """The AMI cannot be copied into another account, or what it would be copied from is refused."""
+
+    slug = "not-copyable"
+
+
+class NoRoomForRecords(AmicopyError):
+    """An AMI has so many tags that a temporary permission on it could not be recorded."""
+
+    slug = "no-room-for-records"
+
+
+class GrantLeftOpen(AmicopyError):
+    """A temporary permission could not be taken away again."""
+
+    slug = "grant-left-open"
+
+
 class ScanRequired(AmicopyError):
     """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
 
@@ -354,6 +372,20 @@ class CredentialsRejected(AmicopyError):
     """AWS does not accept the credentials; in a region that is not enabled it says the same."""
 
     slug = "credentials-rejected"
+    exit_code = ExitCode.ACCESS
+
+
+class RoleNotAssumed(AmicopyError):
+    """The role in another account may not be assumed, does not exist, or requires another external id."""
+
+    slug = "role-not-assumed"
+    exit_code = ExitCode.ACCESS
+
+
+class UnitNotFound(AmicopyError):
+    """There is no such organizational unit in the account's organization, or these credentials may not list it."""
+
+    slug = "unit-not-found"
     exit_code = ExitCode.ACCESS
 
 

@@ -20,7 +20,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>#+!|~&$@])")
 
 
 def amis(report: Report) -> dict[str, dict[str, str]]:
-    """Return the usable AMIs of each source: its id, then region and id, the source's own region first.
+    """Return the usable AMIs of each source: its label or id, then region and id, the source's own region first.
 
     A copy beside its source (encrypted anew, say) takes the source's place; until it is done the region has no entry.
     """
@@ -30,11 +30,11 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
         source = outcome.row.source
         if not _are_plain(source.image_id, source.region):
             continue
-        ids = found.setdefault(source.image_id, {})
+        ids = found.setdefault(outcome.row.label or source.image_id, {})
         if source.state is ImageState.AVAILABLE and (source.reference, Destination(source.region)) not in asked_for:
             ids[source.region] = source.image_id
         if _is_usable(outcome):
-            ids[outcome.region] = outcome.image_id
+            ids[outcome.place] = outcome.image_id
     return found
 
 
@@ -46,18 +46,19 @@ def _are_plain(*texts: str) -> bool:
     return all(map(_PLAIN.fullmatch, texts))
 
 
-def only(found: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
-    """Return the ids of the only source; None where there are several."""
-    return next(iter(found.values()), {}) if len(found) < 2 else None
+def only(report: Report, found: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
+    """Return the ids of the only source; None where there are several, or where it has a label to be found by."""
+    has_label = any(outcome.row.label for outcome in report.outcomes)
+    return next(iter(found.values()), {}) if len(found) < 2 and not has_label else None
 
 
 def tfvars(report: Report) -> str:
-    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; ``map(map(string))`` by source id with several."""
+    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; with several sources or labels, a map of those."""
     found = amis(report)
-    ids = only(found)
+    ids = only(report, found)
     if ids is not None:
         return _text([*_comments(report), *_hcl_map("amis", ids)])
-    inner = [f"  {line}" for source_id, some in found.items() for line in _hcl_map(f'"{source_id}"', some)]
+    inner = [f"  {line}" for name, some in found.items() for line in _hcl_map(f'"{name}"', some)]
     return _text([*_comments(report), "amis = {", *inner, "}"])
 
 
@@ -75,36 +76,42 @@ def cfn(report: Report) -> str:
     """Return the ``Mappings`` section of a CloudFormation template.
 
     ``!FindInMap [AmiByRegion, !Ref AWS::Region, Ami]`` finds the id; of several sources ``Ami`` is the source's id
-    without its hyphen, since CloudFormation takes only letters and digits there.
+    or label without hyphens and underscores, since CloudFormation takes only letters and digits there. Each other
+    account has a map of its own, whose name ends with the account: ``AmiByRegion222222222222``.
     """
     found = amis(report)
-    by_region: dict[str, dict[str, str]] = {}
-    for source_id, ids in found.items():
-        key = "Ami" if len(found) == 1 else source_id.replace("-", "")
-        for region, image_id in ids.items():
-            by_region.setdefault(region, {})[key] = image_id
-    lines = ["Mappings:", "  AmiByRegion:"] if by_region else ["Mappings: {}"]
-    for region, keys in by_region.items():
-        lines += [f"    {region}:", *(f"      {key}: {_quoted(image_id)}" for key, image_id in keys.items())]
+    is_only = only(report, found) is not None
+    maps: dict[str, dict[str, dict[str, str]]] = {}
+    for name, ids in found.items():
+        key = "Ami" if is_only else "".join(filter(str.isalnum, name))
+        for place, image_id in ids.items():
+            account, _, region = place.rpartition("/")
+            maps.setdefault(account, {}).setdefault(region, {})[key] = image_id
+    lines = ["Mappings:"] if maps else ["Mappings: {}"]
+    for account, by_region in maps.items():
+        lines.append(f"  AmiByRegion{account}:")
+        for region, keys in by_region.items():
+            lines += [f"    {region}:", *(f"      {key}: {_quoted(image_id)}" for key, image_id in keys.items())]
     return _text([*_comments(report), *lines])
 
 
 def env(report: Report) -> str:
     """Return ``AMI_US_WEST_2=ami-…`` lines for a shell (``set -a; . FILE``) and ``docker run --env-file``.
 
-    With several sources the name contains the source's id too: ``AMI_0ABC…_US_WEST_2``.
+    With several sources the name contains the source's id or label too: ``AMI_0ABC…_US_WEST_2``.
     """
     found = amis(report)
+    is_only = only(report, found) is not None
     lines = [
-        f"{_variable(region if len(found) == 1 else f'{source_id}-{region}')}={image_id}"
-        for source_id, ids in found.items()
+        f"{_variable(region if is_only else f'{name}-{region}')}={image_id}"
+        for name, ids in found.items()
         for region, image_id in ids.items()
     ]
     return _text([*_comments(report), *lines])
 
 
 def _variable(plain: str) -> str:
-    return "AMI_" + plain.removeprefix("ami-").upper().replace("-", "_")
+    return "AMI_" + re.sub("[-/]", "_", plain.removeprefix("ami-").upper())
 
 
 def _comments(report: Report) -> Iterator[str]:
@@ -115,7 +122,7 @@ def _comments(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if not _is_usable(outcome):
             source = f" of {safe(outcome.source_id)}" if len(names) > 1 else ""
-            yield f"# left out: {safe(outcome.region)}{source}, {state_words(outcome)}"
+            yield f"# left out: {safe(outcome.place)}{source}, {state_words(outcome)}"
 
 
 def markdown(report: Report) -> str:
@@ -129,7 +136,7 @@ def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | ---: | ---: |"
     for outcome in outcomes:
         cells = [
-            marked(outcome.region),
+            marked(outcome.place),
             code(outcome.image_id) or "-",
             code(outcome.source_id),
             state_words(outcome),
@@ -147,7 +154,7 @@ def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for outcome in failed:
         assert outcome.error
         parts = (outcome.error.what, *outcome.error.details, outcome.error.why, outcome.error.next_step)
-        yield f"- **{marked(outcome.region)}**: {' '.join(marked(part) for part in parts if part)}"
+        yield f"- **{marked(outcome.place)}**: {' '.join(marked(part) for part in parts if part)}"
 
 
 def code(text: str) -> str:

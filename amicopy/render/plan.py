@@ -18,7 +18,7 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
     if plan.rows and all(row.action is Action.UNCHANGED for row in plan.rows):
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
     elif in_brief and len(plan.rows) > _MOST_LINES:
-        groups = Counter((row.action, row.region) for row in plan.rows)
+        groups = Counter((row.action, row.place) for row in plan.rows)
         yield from columns(
             [[str(action), region, counted(many, "copy", "copies")] for (action, region), many in groups.items()]
         )
@@ -28,21 +28,32 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
             [
                 [
                     str(row.action),
-                    row.region,
+                    row.place,
                     *([row.source.image_id] if several else []),
                     reason(row),
                 ]
                 for row in plan.rows
             ]
         )
-    yield from note_lines(plan)
+    yield from note_lines(plan, in_brief=in_brief)
 
 
-def note_lines(plan: Plan, more: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the notes on the plan and its rows, each once, what it costs, and ``more``."""
+def plan_cells(plan: Plan) -> Iterator[list[str]]:
+    """Yield the rows of the plan as cells: the action, the region, the source, and why."""
+    for row in plan.rows:
+        yield [str(row.action), row.region, row.source.image_id, reason(row)]
+
+
+def note_lines(plan: Plan, more: Iterable[str] = (), *, in_brief: bool = False) -> Iterator[str]:
+    """Yield the notes on the plan and its rows, each once, what it costs, and ``more``; ``in_brief`` only in total."""
     from amicopy.render.cost import cost_lines
 
-    notes = (*plan.notes, *(note for row in plan.rows for note in row.notes), *cost_lines(plan), *more)
+    notes = (
+        *plan.notes,
+        *(note for row in plan.rows for note in row.notes),
+        *cost_lines(plan, only_total=in_brief),
+        *more,
+    )
     for note in dict.fromkeys(notes):
         yield f"note: {safe(note)}"
 

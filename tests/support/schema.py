@@ -40,7 +40,7 @@ def kind_of(document: Any) -> str:
     """Return the name that the schema has for this kind of document."""
     if "command" not in document:
         return "event_" + str(document["type"]).replace("-", "_")
-    has_a_plan = {"calls", "unread"} & document.keys()
+    has_a_plan = {"calls", "unread", "disks"} & document.keys()
     return f"{document['command']}_document" if has_a_plan else "failure_document"
 
 

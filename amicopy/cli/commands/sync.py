@@ -10,6 +10,7 @@ from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import connection_options, option, output_options
 from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.core.grants import Grants
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -65,6 +66,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             run=run,
             prices=options["prices"] or "",
             preflight=not options["no_preflight"],
+            grants=Grants(options["grants"]),
             dry_run=options["dry_run"],
             exit_code=options["exit_code"],
         ),

@@ -10,6 +10,7 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+from amicopy.core.destination import Destination
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template
@@ -140,7 +141,7 @@ def _keys(requests: Iterable[CopyRequest]) -> dict[str, frozenset[str]]:
     for request in requests:
         names = [name if _is_name(name) else ANYWHERE for name in _destinations(request)]
         for region in (*names, *(region for region in request.kms_keys if region)):
-            keys[region] = keys.get(region, frozenset()) | {request.key_for(region)}
+            keys[region] = keys.get(region, frozenset()) | {request.key_for(Destination(region))}
     if ANYWHERE in keys:  # one policy statement for all regions has to name all keys
         keys[ANYWHERE] = frozenset().union(*keys.values())
     return keys
@@ -156,7 +157,9 @@ def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tup
             regions += [entry.source.region] if entry.source.region else sources
         for region in _regions(regions):
             values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
-            yield region, fill_template(entry.publish.path, values | {"region": region})
+            for parameter in entry.publish.parameters:
+                if region == ANYWHERE or parameter.is_for(region):
+                    yield region, fill_template(parameter.path, values | {"region": region})
 
 
 def _named_sources(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -14,14 +14,14 @@ from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.core.files import read_bounded, read_stream
+from amicopy.core.grants import Grants
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.manifest.read import read_manifest
 from amicopy.render.json_documents import plan_document, report_document
-from amicopy.render.result import write_folded
 from amicopy.render.summary import ending_lines, refusal_lines
-from amicopy.render.sync import after_lines, diff_lines, sync_members
+from amicopy.render.sync import after_lines, diff_cells, diff_lines, sync_members
 from amicopy.render.text import error_lines
 
 
@@ -35,6 +35,7 @@ class SyncCommand:
     run: RunOptions
     prices: str = ""  # a path
     preflight: bool = True
+    grants: Grants = Grants.TEMPORARY
     dry_run: bool = False
     exit_code: bool = False  # --exit-code: work that is left changes the exit code
 
@@ -51,7 +52,9 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     options = with_prices(command.run, command.prices, context.session.partitions.keys())
-    job = SyncJob(context, entries, run_output.with_progress(options), preflight=command.preflight)
+    job = SyncJob(
+        context, entries, run_output.with_progress(options), preflight=command.preflight, grants=command.grants
+    )
     with run_output.looking(request for entry in entries for request in entry.requests):
         result = job.plan(may_write=not command.dry_run)
     if command.dry_run:
@@ -92,8 +95,8 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
         code = ExitCode.DRIFT
     calls = context.calls.count()
     lines = () if command.output.quiet and not result.has_work else diff_lines(result)
-    written = run_output.show(
-        lambda: plan_document(plan, code, calls) | sync_members(result), "plan", partial(write_folded, lines)
+    written = run_output.show_plan(
+        plan, lambda: plan_document(plan, code, calls) | sync_members(result), lines, diff_cells(result), code
     )
     say(refusal_lines(plan))
     for error in result.errors:
