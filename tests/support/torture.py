@@ -40,7 +40,7 @@ from amicopy.cli.handlers import copy as copying
 from amicopy.cli.handlers import retire as retiring
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
-from amicopy.core.models import SOURCE_TAG
+from amicopy.core.models import SOURCE_TAG, VIA_TAG
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.operations import OPERATIONS
@@ -181,12 +181,22 @@ class TortureSandbox(Sandbox):
 
 
 def copies_of(world: World, source: Image, region: str) -> list[Image]:
-    """Return every image in a region that was copied from the source, by EC2's own lineage."""
+    """Return every image in a region that was copied from the source, or by us from a copy of it, by EC2's lineage."""
+    root = (source.region, source.image_id)
     return [
         image
         for image in world.images(region)
-        if (image.source_image_region, image.source_image_id) == (source.region, source.image_id)
+        if _lineage(image) == root or (VIA_TAG in image.tags and _lineage(_hub(world, image)) == root)
     ]
+
+
+def _lineage(image: Image | None) -> tuple[str, str]:
+    return (image.source_image_region, image.source_image_id) if image else ("", "")
+
+
+def _hub(world: World, image: Image) -> Image | None:
+    region, image_id = _lineage(image)
+    return world.state.images[region].get(image_id) if region else None
 
 
 def lacks(
