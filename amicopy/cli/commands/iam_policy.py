@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.commands.boot import command as boot_command
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.commands.retire import command as retire_command
@@ -30,6 +31,7 @@ _COMMANDS = {
     "verify": verify_command,
     "cancel": cancel_command,
     "retire": retire_command,
+    "boot": boot_command,
 }
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
@@ -48,7 +50,7 @@ _LISTED = {
     "regions",
     multiple=True,
     type=NameList(),
-    help="Regions of status, verify, cancel and retire.",
+    help="Regions of status, verify, cancel, retire and boot.",
     shell_complete=complete_regions,
 )
 @option(

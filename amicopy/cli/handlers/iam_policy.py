@@ -116,6 +116,7 @@ def _needs(
         content=command.content,
         available=command.available,
         undo=command.undo,
+        checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
