@@ -28,6 +28,11 @@ def expand(name: str, regions: Sequence[str]) -> list[str]:
     return sorted(regions if name == ALL else fnmatch.filter(regions, name))
 
 
+def names_region(texts: Iterable[str], region: str) -> bool:
+    """Return whether one of these lists of names and patterns names the region."""
+    return any(expand(name, [region]) == [region] for name in split_names(texts))
+
+
 def check_regions(names: Iterable[str], known: Collection[str], option: str) -> None:
     """Check that every name is a region, and that every pattern matches at least one.
 

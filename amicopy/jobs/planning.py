@@ -50,9 +50,14 @@ class _Surveyed:
         return self.source_region, details
 
     @property
+    def has_pattern(self) -> bool:
+        """Whether its destinations depend on which regions are enabled."""
+        return any(map(is_pattern, self.named["to"]))
+
+    @property
     def certain(self) -> tuple[Destination, ...]:
         """The destinations that are known without asking EC2 for its regions."""
-        return () if any(map(is_pattern, self.named["to"])) else self.destinations(None)
+        return () if self.has_pattern else self.destinations(None)
 
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         enabled = None if regions is None else self.named.enabled(regions)
@@ -87,7 +92,7 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     )
     asked = _Surveyed(request, named)
     destinations = asked.destinations(None)
-    if not any(map(is_pattern, named["to"])):
+    if not asked.has_pattern:
         check_destinations(request, [one.region for one in destinations], context.spelling)
     return asked
 

@@ -13,6 +13,7 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
+from amicopy.jobs.units import Unit
 from amicopy.plan.attributes.base import Difference
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
@@ -84,6 +85,26 @@ def report_document(
         "copies": [outcome_document(outcome) for outcome in report.outcomes],
         "calls": dict(calls),
     }
+
+
+def units_document(units: Sequence[Unit]) -> dict[str, Any]:
+    """Return the units of work of a manifest."""
+    listed = [
+        {
+            "id": unit.unit_id,
+            "account": unit.destination.account or None,
+            "region": unit.destination.region,
+            "entries": unit.entries,
+        }
+        for unit in units
+    ]
+    return {**envelope("sync", ExitCode.OK), "units": listed}
+
+
+def manifests_document(entries: Mapping[str, int]) -> dict[str, Any]:
+    """Return the manifests that were checked, and how many entries each has."""
+    listed = [{"path": path, "entries": count} for path, count in entries.items()]
+    return {**envelope("sync", ExitCode.OK), "manifests": listed}
 
 
 def unread_documents(survey: Survey) -> list[dict[str, Any]]:

@@ -40,6 +40,9 @@ def kind_of(document: Any) -> str:
     """Return the name that the schema has for this kind of document."""
     if "command" not in document:
         return "event_" + str(document["type"]).replace("-", "_")
+    for kind in ("units", "manifests"):
+        if kind in document:
+            return f"{kind}_document"
     has_a_plan = {"calls", "unread"} & document.keys()
     return f"{document['command']}_document" if has_a_plan else "failure_document"
 
