@@ -53,6 +53,11 @@ run_options = stacked(
         help="On Ctrl-C or SIGTERM: let EC2 keep copying, or remove every copy that this run has started.",
     ),
     option(
+        "--prices",
+        metavar="FILE",
+        help="CSV file with your own prices for the estimate; they override the built-in ones.",
+    ),
+    option(
         "--timeout",
         type=Duration(),
         default="4h",

@@ -1,7 +1,6 @@
 """What a command writes when it ends: results to stdout, everything else to stderr, errors last."""
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -21,9 +20,7 @@ ISSUES = "https://github.com/amicopy/amicopy/issues"
 
 def exit_code_of(error: AmicopyError, stop: Stop) -> ExitCode:
     """Return the exit code of a run that ``error`` ended; an interrupted one tells by which signal."""
-    if isinstance(error, Interrupted) and stop.signal_number not in {0, signal.SIGINT}:
-        return ExitCode.TERMINATED
-    return error.exit_code
+    return ExitCode.of_signal(stop.signal_number) if isinstance(error, Interrupted) else error.exit_code
 
 
 def say(lines: Iterable[str]) -> None:

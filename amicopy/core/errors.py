@@ -21,6 +21,11 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     TERMINATED = 143
 
+    @classmethod
+    def of_signal(cls, number: int) -> "ExitCode":
+        """Return the code of a process that a signal has interrupted: SIGINT (2, also 0 for Ctrl-C), or another."""
+        return cls.INTERRUPTED if number in {0, 2} else cls.TERMINATED
+
 
 EXIT_CODES = {
     ExitCode.OK: "every destination is up to date",
@@ -89,14 +94,24 @@ class UsageError(AmicopyError):
     exit_code = ExitCode.USAGE
 
 
-class ManifestInvalid(UsageError):
-    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
-
-    slug = "manifest"
+class _FileInvalid(UsageError):
+    """A file says what cannot be; each of its faults is a detail."""
 
     def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
         self.details = details if len(details) > 1 else ()
+
+
+class ManifestInvalid(_FileInvalid):
+    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+
+    slug = "manifest"
+
+
+class PricesInvalid(_FileInvalid):
+    """A file of prices says what cannot be; each of its faults is a detail, with file and line."""
+
+    slug = "prices"
 
 
 class PlanRefused(AmicopyError):

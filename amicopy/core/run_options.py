@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from amicopy.core.ec2_rules import MOST_IN_PROGRESS
 from amicopy.core.request import check_type
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,7 @@ class RunOptions:
     cancel_interrupted: bool = False  # when stopped, remove every copy that this run started
     most_in_flight: int = MOST_IN_PROGRESS  # concurrent copies per region
     progress: timedelta | None = None  # how often the progress of snapshots is read; None: never
+    prices: "Prices | None" = None  # for the estimate; None: those that come with amicopy
 
     def __post_init__(self) -> None:
         """Check the type of ``timeout``: a number would be taken for one only after the survey.

@@ -7,13 +7,13 @@ from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.errors import AccessDenied, AmicopyError, OperationNotPermitted, RequestRefused
+from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import by_destination, destination_of
 from amicopy.core.retries import VISIBLE_WITHIN, driven
-from amicopy.execute.deregister import DELETED, remove_completely, remove_snapshot
+from amicopy.execute.deregister import DELETED, Removal, remove_completely, remove_snapshot
 
 _FINISHED = {ImageState.AVAILABLE, ImageState.DISABLED}
 _COMPLETED = "completed"  # of a snapshot
@@ -43,12 +43,13 @@ class Target:
     was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
     expected_snapshots: int = 0
     created_at: str = ""  # of an image that has failed: EC2 may list its snapshots late
+    volume_gib: int = 0  # of its volumes that have a snapshot
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
     is_named: bool = False  # by its own id, not as a copy of a named source
     spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
     is_protected: bool = False  # it would be cancelled, but for its deregistration protection
-    error: AmicopyError | None = None
+    error: AmicopyError | None = None  # why it was not removed, or not completely
 
     @property
     def is_snapshot(self) -> bool:
@@ -67,7 +68,8 @@ def find_targets(
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
     An id of ``image_ids`` is that of a source in ``source_region``, or of a copy in another region; one of ``copy_ids``
-    is always that of a copy. An image in the source region that is named by ``image_ids`` is a source, and stays.
+    is always that of a copy, or of one that is gone and has left snapshots. An image in the source region that is named
+    by ``image_ids`` is a source, and stays.
     Reads only.
     """
     references = [f"{source_region}/{image_id}" for image_id in image_ids]
@@ -78,6 +80,8 @@ def find_targets(
         **ec2.describe_own_images([*image_ids, *copy_ids]),
     }
     snapshots = ec2.find_tagged_snapshots(references)
+    if gone := [copy_id for copy_id in copy_ids if copy_id not in images]:
+        snapshots = {**snapshots, **ec2.find_snapshots_of_copies(gone)}
     named = {*image_ids, *copy_ids}
     sources = frozenset(image_ids) - frozenset(copy_ids) if ec2.region == source_region else frozenset()
     return _targets(images, snapshots, named, references, ec2, available=available, source_ids=sources)
@@ -288,4 +292,16 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
     state = TargetState.GONE if removal.was_gone else TargetState.CANCELLED
-    return replace(target, state=state, reason=str(state), snapshots=removal.snapshots)
+    done = replace(target, state=state, reason=str(state), snapshots=removal.snapshots)
+    return replace(done, error=_unlisted(target, removal)) if removal.unlisted else done
+
+
+def _unlisted(target: Target, removal: Removal) -> Interrupted:
+    """Return what a person has to know who has interrupted the search for snapshots that EC2 lists late."""
+    return Interrupted(
+        f"Interrupted after {target.resource_id} in {target.region} was deregistered, before EC2 had listed "
+        f"{removal.unlisted} of its {target.expected_snapshots} snapshots.",
+        why="EC2 may list the snapshots of a stopped copy after the copy itself is gone; each of them costs money.",
+        next_step="To remove those that appear, in a minute: "
+        f"amicopy cancel --copy {target.resource_id} --in {target.region} --available",
+    )

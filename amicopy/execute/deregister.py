@@ -33,6 +33,7 @@ class Removal:
     image_id: str
     was_gone: bool = False
     snapshots: Mapping[str, str] = field(default_factory=dict)  # by id: deleted, or kept and why
+    unlisted: int = 0  # as many more were expected when the search for them was cut short
 
     @property
     def kept(self) -> dict[str, str]:
@@ -60,8 +61,8 @@ def remove_completely(
     before; one that was just requested may not be visible yet, and is waited for.
 
     A stopped copy's snapshots may appear some time after the copy itself has gone: they are looked for again until as
-    many as expected were found, for half a minute at most, or until there is a hurry. One that appears after this is
-    found by its tag at the next cancelling.
+    many as expected were found, for half a minute at most. A hurry cuts the search short, and ``unlisted`` tells how
+    many may still appear. One that appears afterwards is found by its tag at the next cancelling.
 
     Raises:
         ImageNotFound: it was not seen and is not there.
@@ -77,7 +78,11 @@ def remove_completely(
             if verdict:
                 verdicts[snapshot_id] = verdict
         removal = replace(removal, snapshots=dict(sorted({**removal.snapshots, **verdicts}.items())))
-        if removal.was_gone or len(removal.snapshots) >= expected_snapshots or in_a_hurry() or look == _LATE_LOOKS:
+        unlisted = 0 if removal.was_gone else max(0, expected_snapshots - len(removal.snapshots))
+        if not unlisted or look == _LATE_LOOKS:
+            break
+        if in_a_hurry():
+            removal = replace(removal, unlisted=unlisted)
             break
         yield Sleep(_LATE_SECONDS)
     gone = dict.fromkeys(set(snapshot_ids) - removal.snapshots.keys(), DELETED)

@@ -150,7 +150,7 @@ class Report:
         if self.error is not None:
             return self.error.exit_code
         if self.signal:
-            return ExitCode.INTERRUPTED if self.signal == 2 else ExitCode.TERMINATED
+            return ExitCode.of_signal(self.signal)
         if self.refused:
             return self.plan.refusal().exit_code
         counted = [outcome for outcome in self.outcomes if not outcome.row.best_effort]

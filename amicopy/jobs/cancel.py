@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
 from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
@@ -20,6 +20,7 @@ class CancelResult:
     targets: tuple[Target, ...]
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
+    signal: int = 0  # that arrived while targets were removed
 
     @property
     def going(self) -> tuple[Target, ...]:
@@ -37,6 +38,8 @@ class CancelResult:
         lost = [target for target in self.targets if target.state is TargetState.FAILED or target.remaining_snapshots]
         protected = [target for target in self.targets if target.is_protected]
         done = [target for target in self.targets if target.state in {TargetState.CANCELLED, TargetState.GONE}]
+        if any(isinstance(target.error, Interrupted) for target in self.targets):
+            return ExitCode.of_signal(self.signal)
         if not lost and not protected and not self.unread:
             return ExitCode.OK
         codes = {target.error.exit_code for target in lost if target.error} | {one.exit_code for one in self.unread}
@@ -124,7 +127,8 @@ class CancelJob:
             for target in found.targets
         }
         # An interruption only ends the search for late snapshots: what was removed has to be reported.
-        return CancelResult(targets=tuple(all_at_once(do, Stop()).values()), unread=found.unread, notes=found.notes)
+        targets = tuple(all_at_once(do, Stop()).values())
+        return replace(found, targets=targets, signal=context.stop.signal_number)
 
     def _looked(self, ec2: Ec2) -> tuple[Target, ...] | AmicopyError:
         """Return what is in one region, or why that could not be read."""

@@ -39,7 +39,7 @@ class CopyJob:
         self.options = options or RunOptions()
         self.started_at = context.clock.now()
         self._deadline = self.started_at + self.options.timeout
-        self._planning = Planning(context, requests)
+        self._planning = Planning(context, requests, self.options.prices)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.core.destination import Destination
 from amicopy.core.errors import ImageNotFound, TimedOut
@@ -20,6 +20,9 @@ from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.iam_preflight import check_permissions
 from amicopy.survey.sources import Details, SourceReads, located
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 SOURCE_POLL_SECONDS = 15.0
 
@@ -100,9 +103,10 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
 class Planning:
     """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
 
-    def __init__(self, context: Context, requests: Sequence[CopyRequest]) -> None:
+    def __init__(self, context: Context, requests: Sequence[CopyRequest], prices: "Prices | None" = None) -> None:
         """Check what can be checked without AWS, as `check_requests` does."""
         self._context = context
+        self._prices = prices
         self._asked = check_requests(context, requests)
 
     def plan(self, *, wait_until: datetime | None, may_write: bool = True) -> Plan:
@@ -128,6 +132,7 @@ class Planning:
         plan = Plan(
             rows=tuple(chain.from_iterable(one.rows for one in plans)),
             notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in plans))),
+            prices=self._prices,
         )
         if not all(asked.request.preflight for asked in self._asked):
             return plan

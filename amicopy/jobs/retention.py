@@ -200,5 +200,6 @@ def _target(image: Image, spared: str) -> Target:
         account=image.owner_id,
         state=TargetState.KEEP if spared else TargetState.CANCEL,
         reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
+        volume_gib=image.volume_gib,
         snapshot_ids=image.snapshot_ids,
     )

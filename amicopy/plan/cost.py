@@ -1,4 +1,4 @@
-"""How much a plan copies, what a time-based copy costs on top, and whether its throughput is possible."""
+"""How much a plan copies, and whether the throughput of a time-based copy is possible."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,10 @@ from amicopy.plan.plan import Row
 SNAPSHOT_THROUGHPUT = 500
 REGION_THROUGHPUT = 2000
 
-# USD per GiB by the longest duration in minutes (EBS User Guide, "Time-based copies", US prices).
-_SURCHARGES = ((15, 0.020), (45, 0.018), (105, 0.016), (225, 0.014), (465, 0.012), (945, 0.010), (2880, 0.005))
 
-
-def surcharge_per_gib(minutes: int) -> float:
-    """Return what EC2 takes for a GiB of a time-based copy, in USD."""
-    return next(usd for longest, usd in _SURCHARGES if minutes <= longest)
+def most_gib(source: Image) -> int:
+    """Return how much data at most the source's snapshots hold; the size of its volumes where EC2 does not say."""
+    return ceil(source.full_gib if source.full_gib is not None else source.volume_gib)
 
 
 def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destination, AmicopyError]:
@@ -32,7 +29,7 @@ def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destin
     gib = Counter[Destination]()
     for row in rows:
         if row.action.starts_a_copy:
-            gib[row.destination] += _gib(row.source)
+            gib[row.destination] += most_gib(row.source)
     return {
         destination: _too_fast(f"{total} GiB together", REGION_THROUGHPUT, minutes, destination.region)
         for destination, total in gib.items()
@@ -40,14 +37,14 @@ def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destin
     }
 
 
-def cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
+def size_notes(rows: Sequence[Row]) -> list[str]:
     """Return how much will be copied where, as an upper bound: EC2 copies less of what it has copied before."""
     starting = [row for row in rows if row.action.starts_a_copy and row.source.snapshot_ids]
     if not starting:
         return []
     per_region = Counter[str]()
     for row in starting:
-        per_region[row.region] += _gib(row.source)
+        per_region[row.region] += most_gib(row.source)
     sizes = set(per_region.values())
     known = all(row.source.full_gib is not None for row in starting)
     basis = "the snapshots' full size" if known else "the volumes' size"
@@ -57,15 +54,7 @@ def cost_notes(request: CopyRequest, rows: Sequence[Row]) -> list[str]:
         if len(sizes) == 1
         else ", ".join(f"{gib} GiB to {region}" for region, gib in per_region.items())
     )
-    notes = [f"at most {what} will be copied ({basis})"]
-    if minutes := request.complete_within_minutes:
-        total = sum(per_region.values())
-        rate = surcharge_per_gib(minutes)
-        notes.append(
-            f"time-based within {minutes} minutes: about {rate:.3f} USD per GiB on top, at most {total * rate:.2f} USD "
-            "(US prices of 2026; EBS User Guide, Time-based copies)"
-        )
-    return notes
+    return [f"at most {what} will be copied ({basis})"]
 
 
 def time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
@@ -81,11 +70,6 @@ def time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
     largest = max(sizes, default=0)
     if largest * 1024 / (desired.minutes * 60) > SNAPSHOT_THROUGHPUT:
         yield _too_fast(f"{largest} GiB in one snapshot", SNAPSHOT_THROUGHPUT, desired.minutes, region)
-
-
-def _gib(source: Image) -> int:
-    """Return how much data the source's snapshots hold; the size of its volumes where EC2 does not say."""
-    return ceil(source.full_gib if source.full_gib is not None else source.volume_gib)
 
 
 def _too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:

@@ -13,7 +13,7 @@ from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
 from amicopy.plan.checks import copy_problems, public_problems
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
-from amicopy.plan.cost import cost_notes, overloaded_regions
+from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
@@ -27,7 +27,7 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
-    plan = Plan(rows=rows, notes=(*survey.notes, *cost_notes(request, rows)))
+    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.models import Image
 from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 class Action(StrEnum):
@@ -91,6 +95,7 @@ class Plan:
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property
     def refused(self) -> tuple[Row, ...]:

@@ -61,6 +61,7 @@ def page(
         *_failures(report),
         *_unfinished(report, command_line),
         *_notes(report),
+        *_cost(report),
         *_timeline(report, scale(report.started_at, now)),
         "</main>",
         f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
@@ -151,6 +152,14 @@ def _notes(report: Report) -> Iterator[str]:
     if report.plan.notes:
         yield '<section aria-labelledby="notes">\n<h2 id="notes">Notes</h2>'
         yield f"{_list(report.plan.notes)}\n</section>"
+
+
+def _cost(report: Report) -> Iterator[str]:
+    from amicopy.render.cost import cost_lines
+
+    if lines := tuple(cost_lines(report.plan)):
+        yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
+        yield f"{_list(lines)}\n</section>"
 
 
 def _list(items: Sequence[str]) -> str:

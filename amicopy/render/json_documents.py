@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from amicopy.core.destination import Destination
+from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
@@ -68,7 +68,7 @@ def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> 
     planned = "planned" if exit_code is ExitCode.OK else ""
     return {
         **envelope("copy", exit_code, error=refusal, notes=plan.notes, status=planned),
-        "copies": [_row_document(row) for row in plan.rows],
+        **_with_estimate(plan, [(row.key, _row_document(row)) for row in plan.rows]),
         "calls": dict(calls),
     }
 
@@ -82,7 +82,7 @@ def report_document(
         **envelope("copy", exit_code, error=error, notes=report.plan.notes),
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
-        "copies": [outcome_document(outcome) for outcome in report.outcomes],
+        **_with_estimate(report.plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
         "calls": dict(calls),
     }
 
@@ -105,6 +105,18 @@ def manifests_document(entries: Mapping[str, int]) -> dict[str, Any]:
     """Return the manifests that were checked, and how many entries each has."""
     listed = [{"path": path, "entries": count} for path, count in entries.items()]
     return {**envelope("sync", ExitCode.OK), "manifests": listed}
+
+
+def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> dict[str, Any]:
+    """Return the copies, each with what it costs, and what all of them cost."""
+    from amicopy.plan.estimate import estimate
+    from amicopy.render.cost import cost_document, estimate_document
+
+    costs = estimate(plan)
+    return {
+        "copies": [copy | {"estimate": cost_document(costs.get(key))} for key, copy in copies],
+        "estimate": estimate_document(costs),
+    }
 
 
 def unread_documents(survey: Survey) -> list[dict[str, Any]]:

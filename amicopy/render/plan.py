@@ -1,7 +1,7 @@
 """The plan as lines for people: what will be done where, and why."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.render.text import columns, counted, safe
@@ -35,7 +35,15 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
                 for row in plan.rows
             ]
         )
-    for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
+    yield from note_lines(plan)
+
+
+def note_lines(plan: Plan, more: Iterable[str] = ()) -> Iterator[str]:
+    """Yield the notes on the plan and its rows, each once, what it costs, and ``more``."""
+    from amicopy.render.cost import cost_lines
+
+    notes = (*plan.notes, *(note for row in plan.rows for note in row.notes), *cost_lines(plan), *more)
+    for note in dict.fromkeys(notes):
         yield f"note: {safe(note)}"
 
 

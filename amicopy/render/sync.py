@@ -1,15 +1,18 @@
 """What a sync changes, as a diff for people and as members of the JSON document."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
 from amicopy.plan.plan import Action, Row
 from amicopy.render.json_documents import error_document
-from amicopy.render.plan import reason
+from amicopy.render.plan import note_lines, reason
 from amicopy.render.text import columns, counted, safe
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 _SIGNS = {
     Action.COPY: "+",
@@ -41,8 +44,9 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
     yield from columns([*map(_copy_line, copies), *map(_parameter_line, writes), *map(_removal_line, removals)])
     if accounts := sorted({one.account for one in removals if one.state is TargetState.CANCEL and one.account}):
         yield f"what is removed (-) is in account {', '.join(accounts)}"
-    for note in dict.fromkeys((*plan.notes, *(note for row in plan.rows for note in row.notes))):
-        yield f"note: {safe(note)}"
+    from amicopy.render.cost import saving_lines
+
+    yield from note_lines(plan, saving_lines(removals, plan.prices))
 
 
 def _copy_line(row: Row) -> list[str]:
@@ -81,7 +85,7 @@ def sync_members(sync: SyncResult) -> dict[str, Any]:
     return {
         "command": "sync",
         "parameters": [*map(_parameter, sync.parameter_writes)],
-        "removals": [*map(_removal, sync.removals)],
+        "removals": [_removal(one, sync.report.plan.prices) for one in sync.removals],
     }
 
 
@@ -96,7 +100,9 @@ def _parameter(one: ParameterWrite) -> dict[str, Any]:
     }
 
 
-def _removal(one: Target) -> dict[str, Any]:
+def _removal(one: Target, prices: "Prices | None") -> dict[str, Any]:
+    from amicopy.render.cost import saving_document
+
     return {
         "region": one.region,
         "image_id": one.resource_id,
@@ -104,5 +110,6 @@ def _removal(one: Target) -> dict[str, Any]:
         "state": str(one.state),
         "reason": one.reason,
         "snapshots": dict(one.snapshots),
+        "saves_per_month": saving_document(one, prices),
         "error": error_document(one.error),
     }

@@ -45,6 +45,8 @@ class Unconfirmed:
     closed_accounts: frozenset[str] = frozenset()
     # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False
+    # Whether the EBS direct APIs read a snapshot that another account shares; of public ones AWS says that they don't.
+    ebs_direct_reads_shared: bool = True
 
 
 def timing_of(*, copy_seconds: float | None = None, consistency: float = 0.0) -> Timing:

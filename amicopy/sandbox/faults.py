@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from amicopy.sandbox.ec2.errors import Ec2Error
+from amicopy.sandbox.ec2.errors import Ec2Error, token_refused
 from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Image
 
@@ -99,6 +99,28 @@ class Truncated(CallEffect):
         raise TruncatedResponse(serve())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrupt(CallEffect):
+    """A block arrives with its first byte changed, and with the checksum of the original."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        response = serve()
+        if isinstance(response, dict) and response.get("BlockData"):
+            data = response["BlockData"]
+            response["BlockData"] = bytes([data[0] ^ 0xFF]) + data[1:]
+        return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired(CallEffect):
+    """The token of a block or of a page of blocks is refused."""
+
+    operation: str = "GetSnapshotBlock"
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise token_refused(self.operation)
+
+
 class CopyEffect(ABC):
     """What a fault does to the copy that a CopyImage call starts."""
 
@@ -162,6 +184,26 @@ class Unseen(CopyEffect):
     def apply(self, copy: PendingCopy, image: Image) -> None:
         image.unseen_describes = self.describes + 1
         image.visible_at = copy.started_at + _NEVER
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Differ(CopyEffect):
+    """This many blocks of each snapshot differ from the source's."""
+
+    blocks: int = 1
+
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.blocks_changed = self.blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lose(CopyEffect):
+    """This many blocks of each snapshot are missing."""
+
+    blocks: int = 1
+
+    def apply(self, copy: PendingCopy, image: Image) -> None:
+        copy.blocks_lost = self.blocks
 
 
 def _moment(copy: PendingCopy, fraction: float) -> datetime:
@@ -238,6 +280,8 @@ _FAULT = re.compile(
     re.DOTALL,
 )
 _DEFAULT_ALWAYS = ("dead", "hang")
+# The only operations that these effects are for.
+_EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshotBlock", "ListSnapshotBlocks")}
 
 
 def parse_fault(text: str) -> Fault:
@@ -250,10 +294,12 @@ def parse_fault(text: str) -> Fault:
     Effects on the call: ``throttle``, ``error:CODE: MESSAGE`` (``error:403 CODE: MESSAGE`` sets the HTTP status),
     ``500``, ``503``, ``lost`` (the call takes effect, the response doesn't arrive), ``dead`` (the connection closes
     without a response), ``hang:SECONDS`` (the same, after SECONDS of silence), ``html`` or ``html:STATUS`` (a
-    proxy's error page), ``truncated`` (half a response).
+    proxy's error page), ``truncated`` (half a response); of the EBS direct APIs: ``corrupt`` (a block whose checksum is
+    wrong), ``expired`` (the token of a block or a page).
 
     Effects on the copy that a CopyImage starts: ``fail``, ``fail:CODE: MESSAGE`` (optionally followed by `` | `` and
-    the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``.
+    the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``, ``differ:BLOCKS`` (so many
+    blocks of each snapshot are not the source's), ``lose:BLOCKS`` (they are missing).
 
     Examples: ``CopyImage@eu-west-1=throttle*5``, ``copy@us-west-2=fail:Client.InternalError: no``,
     ``*@ap-south-1=dead``, ``DescribeImages=500*2 after 3``.
@@ -267,6 +313,11 @@ def parse_fault(text: str) -> Fault:
     operation, region, times = match["operation"], match["region"], match["times"]
     effect = _effect(match["name"], match["detail"])
     operation = "CopyImage" if operation == "copy" else operation
+    allowed = _EFFECTS_ON_BLOCKS.get(match["name"])
+    if allowed and operation not in allowed:
+        raise ValueError(f"{match['name']!r} affects a snapshot's blocks: use it with {' or '.join(allowed)}.")
+    if isinstance(effect, Expired):
+        effect = Expired(operation=operation)
     if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*"):
         raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
     if times is None:
@@ -288,17 +339,23 @@ _PLAIN: dict[str, Effect] = {
     "dead": Dead(),
     "html": HtmlPage(),
     "truncated": Truncated(),
+    "corrupt": Corrupt(),
+    "expired": Expired(),
     "fail": Fail(),
     "stuck": Stuck(),
     "vanish": Vanish(),
     "flap": Flap(),
     "unseen": Unseen(),
+    "differ": Differ(),
+    "lose": Lose(),
 }
 _NUMBERED: dict[str, Callable[[int], Effect]] = {
     "hang": lambda seconds: Dead(hang_seconds=seconds),
     "html": lambda status: HtmlPage(status=status),
     "flap": lambda describes: Flap(describes=describes),
     "unseen": lambda describes: Unseen(describes=describes),
+    "differ": lambda blocks: Differ(blocks=blocks),
+    "lose": lambda blocks: Lose(blocks=blocks),
 }
 
 

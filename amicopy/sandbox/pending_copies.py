@@ -7,6 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from amicopy.sandbox.content import damaged
 from amicopy.sandbox.records import Image, Snapshot
 
 
@@ -43,6 +44,8 @@ class PendingCopy:
     mib_per_second: float = 0.0  # reserved by a time-based copy
     failure: CopyFailure | None = None
     stuck: bool = False
+    blocks_changed: int = 0  # how many blocks of each snapshot will differ from the source's
+    blocks_lost: int = 0  # how many will be missing
 
 
 def advance(
@@ -62,11 +65,11 @@ def _in_progress(
     failure = copy.failure
     if failure is not None and now >= failure.at:
         for transfer in copy.transfers:
-            _transfer(transfer, snapshots, failure.at, stuck=copy.stuck)
+            _transfer(copy, transfer, snapshots, failure.at)
         _fail(copy, failure, images, snapshots)
         return False
     for transfer in copy.transfers:
-        _transfer(transfer, snapshots, now, stuck=copy.stuck)
+        _transfer(copy, transfer, snapshots, now)
     image = images.get(copy.image_id)
     if copy.stuck:
         return image is not None
@@ -78,18 +81,20 @@ def _in_progress(
     return False
 
 
-def _transfer(transfer: Transfer, snapshots: MutableMapping[str, Snapshot], now: datetime, *, stuck: bool) -> None:
+def _transfer(copy: PendingCopy, transfer: Transfer, snapshots: MutableMapping[str, Snapshot], now: datetime) -> None:
     snapshot = snapshots.get(transfer.snapshot_id)
     if snapshot is None or snapshot.state != "pending":
         return
     total = (transfer.ends_at - transfer.starts_at).total_seconds()
     done = (now - transfer.starts_at).total_seconds() / total if total > 0 else 1.0
-    if stuck:
+    if copy.stuck:
         done = min(done, 0.5)
     if done >= 1:
         if snapshot.deleted:
             del snapshots[transfer.snapshot_id]
         snapshot.state, snapshot.progress, snapshot.completed_at = "completed", "100%", transfer.ends_at
+        if copy.blocks_changed or copy.blocks_lost:
+            snapshot.content = damaged(snapshot.data, changed=copy.blocks_changed, lost=copy.blocks_lost)
     elif done > 0:
         snapshot.progress = f"{min(99, int(done * 100))}%"
 

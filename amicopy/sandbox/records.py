@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from amicopy.sandbox.content import BLOCK_BYTES, BLOCKS_PER_GIB, Content, MadeUp
+
 DEFAULT_ACCOUNT = "123456789012"
 
 
@@ -48,6 +50,7 @@ class Volume:
     throughput: int | None = None
     snapshot_id: str = ""
     blank: bool = False  # no snapshot: launching creates an empty volume
+    content: Content | None = None  # None: made up
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,6 +103,17 @@ class Snapshot:
     outpost_arn: str = ""
     availability_zone: str = ""
     deleted: bool = False
+    content: Content | None = None  # None: made up
+
+    @property
+    def data(self) -> Content:
+        """What is written in the snapshot; made up, every block of the volume is."""
+        return self.content or MadeUp(self.snapshot_id, self.gib * BLOCKS_PER_GIB)
+
+    @property
+    def full_bytes(self) -> int:
+        """The size of all blocks that are written, as FullSnapshotSizeInBytes shows it."""
+        return len(self.data.blocks) * BLOCK_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,6 +101,7 @@ def _snapshot(state: State, image: Image, volume: Volume) -> Snapshot:
         tags=dict(volume.tags),
         shared_with=set(volume.shared_with),
         used_by={image.image_id},
+        content=volume.content,
     )
     state.snapshots[image.region][snapshot.snapshot_id] = snapshot
     return snapshot

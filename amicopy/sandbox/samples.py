@@ -1,10 +1,13 @@
-"""Sample images in us-east-1, with ids that never change."""
+"""Sample images in us-east-1, with ids that never change, and images of the user's own disks."""
 
+import re
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
+from amicopy.sandbox.content import DiskImage
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
 
 if TYPE_CHECKING:
     from amicopy.sandbox.world import World
@@ -102,6 +105,24 @@ def populate(world: "World") -> None:
             launch_permissions={DEFAULT_ACCOUNT},
             volumes=[Volume(gib=10, shared_with=snapshots_shared_with)],
         )
+
+
+def register_disk(world: "World", path: Path) -> Image:
+    """Add an image whose only volume is a raw disk image; it has the file's name.
+
+    Raises:
+        OSError: the file can't be read.
+        ValueError: it is empty; the message is for the user.
+    """
+    disk = DiskImage.open(path)
+    name = re.sub(r"[^A-Za-z0-9()\[\]. \-/'@_]", "-", path.stem)[:128].ljust(3, "-")
+    return world.register(
+        REGION,
+        name=name,
+        description=f"Content of {path.name}",
+        tags={"Name": name},
+        volumes=[Volume(device="/dev/xvda", gib=disk.gib, content=disk)],
+    )
 
 
 def _web_server(world: "World") -> None:

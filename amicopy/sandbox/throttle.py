@@ -44,6 +44,8 @@ _FILTERED_OR_PAGINATED = ("Filters", "MaxResults", "NextToken")
 
 # "Uncategorized actions", as far as they are about images, snapshots and tags.
 _OWN = {
+    "GetSnapshotBlock": Bucket(1000, 1000),  # EBS endpoints and quotas, as the next one
+    "ListSnapshotBlocks": Bucket(50, 50),
     "CopyImage": Bucket(100, 1),
     "CreateRestoreImageTask": Bucket(50, 0.1),
     "CreateSnapshot": Bucket(100, 5),

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from amicopy.core.clock import Clock
+from amicopy.sandbox import ebs_direct
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
@@ -82,6 +83,29 @@ class World:
             respond=lambda: self._respond(operation, given, region, account, is_allowed),
         )
 
+    def call_ebs(
+        self,
+        operation: str,
+        params: Mapping[str, Any],
+        *,
+        region: str,
+        account: str = DEFAULT_ACCOUNT,
+        check_allowed: Callable[[], None] = lambda: None,
+        is_allowed: IsAllowed = everything_allowed,
+    ) -> dict[str, Any]:
+        """Make one call of the EBS direct APIs and return its response, both in boto3's shape, the data as bytes.
+
+        ``check_allowed`` raises an error if the caller may not make the call; ``is_allowed`` is as for `call`.
+
+        Raises what `call` raises.
+        """
+
+        def respond() -> dict[str, Any]:
+            check_allowed()
+            return ebs_direct.OPERATIONS[operation](self._begin(operation, params, region, account, is_allowed))
+
+        return self.serve(operation, params, region=region, account=account, service="ebs", respond=respond)
+
     def serve(
         self,
         operation: str,
@@ -125,7 +149,7 @@ class World:
 
     def _admit(self, request: Request) -> None:
         """Refuse regions that the account hasn't enabled, and calls above EC2's rate limits."""
-        if request.service != "ec2":
+        if request.service not in ("ec2", "ebs"):
             return
         region, account = request.region, request.account
         if region not in self.state.regions or not self.state.settings_of(account, region).opted_in:

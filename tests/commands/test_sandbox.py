@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -37,9 +38,9 @@ def served(*options: str) -> Iterator[dict[str, str]]:
             process.terminate()
 
 
-def client_of(exported: dict[str, str], region: str = "us-east-1") -> Any:
+def client_of(exported: dict[str, str], region: str = "us-east-1", service: str = "ec2") -> Any:
     return boto3.client(
-        "ec2",
+        service,
         region,
         endpoint_url=exported["AWS_ENDPOINT_URL"],
         aws_access_key_id=exported["AWS_ACCESS_KEY_ID"],
@@ -140,3 +141,23 @@ def test_sandbox_of_a_run_is_not_asked_through_a_proxy(monkeypatch: pytest.Monke
     command = ["amicopy", "status", "ami-0a11ce5a3b1e00002", "--in", "us-west-2", "--sandbox"]
     ran = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (0, "no copy yet\n")
+
+
+def test_disk_image_is_an_ami_with_the_content_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "web server.img"
+    path.write_bytes(b"boot" + bytes(2**20))
+    with served("--image", str(path)) as exported:
+        (image,) = client_of(exported).describe_images(Filters=[{"Name": "name", "Values": ["web server"]}])["Images"]
+        snapshot_id = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+        ebs = client_of(exported, service="ebs")
+        (block,) = ebs.list_snapshot_blocks(SnapshotId=snapshot_id)["Blocks"]
+        data = ebs.get_snapshot_block(SnapshotId=snapshot_id, **block)["BlockData"].read()
+    assert data == b"boot".ljust(2**19, b"\0")
+
+
+@pytest.mark.parametrize(("name", "why"), [("none.img", "No such file"), ("empty.img", "is empty"), ("", "directory")])
+def test_file_that_is_no_disk_image_is_a_usage_error(amicopy: Run, tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "empty.img").touch()
+    ran = amicopy("sandbox", "--image", str(tmp_path / name))
+    assert ran.code == 2
+    assert why in ran.err

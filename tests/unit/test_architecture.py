@@ -13,10 +13,16 @@ PACKAGE = Path(__file__).parents[2] / "amicopy"
 
 # A folder imports from itself and from those before it.
 ORDER = (
-    *("core", "aws", "manifest", "plan", "survey", "execute", "jobs"),
+    *("core", "aws", "manifest", "plan", "survey", "execute", "scan", "jobs"),
     *("api", "render", "sandbox", "cli"),
 )
-PURE = {"plan": {"core", "plan"}, "manifest": {"core", "manifest"}, "core": {"core"}, "sandbox": {"core", "sandbox"}}
+PURE = {
+    "plan": {"core", "plan"},
+    "manifest": {"core", "manifest"},
+    "scan": {"core", "scan"},
+    "core": {"core"},
+    "sandbox": {"core", "sandbox"},
+}
 FACES = {"__init__", "__main__"}
 
 HOMES = {

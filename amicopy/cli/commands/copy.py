@@ -102,6 +102,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             connection=connection,
             output=output,
             run=run,
+            prices=options["prices"] or "",
             arguments=options["image_ids"],
             packer_manifest=options["packer_manifest"] or "",
             dry_run=options["dry_run"],

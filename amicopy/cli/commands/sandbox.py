@@ -1,5 +1,6 @@
 """``amicopy sandbox``: serve a local EC2 until stopped."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -42,6 +43,14 @@ if TYPE_CHECKING:
     help="How long a new AMI cannot be seen by its id, as it happens on EC2, which is eventually consistent.",
 )
 @option(
+    "--image",
+    "disks",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A raw disk image to register as an AMI in us-east-1, with the content of the file; repeatable.",
+)
+@option(
     "--fault",
     "faults",
     multiple=True,
@@ -58,6 +67,7 @@ def command(
     copy_seconds: float | None,
     consistency: float,
     faults: tuple[str, ...],
+    disks: tuple[Path, ...],
 ) -> int:
     """Serve a local EC2 for tests and demos: no account, no cost.
 
@@ -67,14 +77,16 @@ def command(
 
     \b
     Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
-    html, truncated, error:CODE: MESSAGE; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish,
-    flap:N, unseen:N. " after CALLS" at the end lets that many calls pass first.
+    html, truncated, error:CODE: MESSAGE; of a GetSnapshotBlock: corrupt, expired; and of a CopyImage:
+    fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N, differ:BLOCKS, lose:BLOCKS. " after CALLS" at
+    the end lets that many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
       amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
+      amicopy sandbox --image disk.img
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
     from amicopy.cli.handlers.sandbox import serve
@@ -87,4 +99,5 @@ def command(
         copy_seconds=copy_seconds,
         regions=regions,
         faults=faults,
+        disks=disks,
     )

@@ -77,6 +77,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         connection=connection,
         output=output,
         run=run,
+        prices=options["prices"] or "",
         unit=options["unit"] or "",
         preflight=not options["no_preflight"],
         dry_run=options["dry_run"],

@@ -12,6 +12,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
+from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
@@ -38,6 +39,7 @@ class CopyCommand:
     connection: ConnectionOptions
     output: OutputOptions
     run: RunOptions
+    prices: str = ""  # a path
     arguments: tuple[str, ...] = ()  # AMI ids, and STDIN where those on stdin belong
     packer_manifest: str = ""
     dry_run: bool = False
@@ -54,7 +56,8 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     request = _with_image_ids(command, context)
-    job = CopyJob(context, [request], run_output.with_progress(command.run))
+    options = with_prices(command.run, command.prices, context.session.partitions.keys())
+    job = CopyJob(context, [request], run_output.with_progress(options))
     with run_output.looking([request]):
         plan = job.plan(may_write=not command.dry_run)
     if command.dry_run:
@@ -82,7 +85,7 @@ def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOut
     code = plan.exit_code
     if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
-    document = plan_document(plan, code, context.calls.count())
+    document = partial(plan_document, plan, code, context.calls.count())
     written = run_output.show(document, "plan", partial(write_folded, plan_lines(plan)))
     say(refusal_lines(plan))
     return int(code or written)
@@ -97,7 +100,7 @@ def _tell(
     code = report.exit_code()
     if code is ExitCode.OK and command.exit_code and report.left_behind:
         code = ExitCode.TIME_OUT
-    document = report_document(report, code, job.context.clock.now(), job.context.calls.count())
+    document = partial(report_document, report, code, job.context.clock.now(), job.context.calls.count())
     written = run_output.tell(report, document, code)
     if report.refused:
         say(refusal_lines(report.plan))

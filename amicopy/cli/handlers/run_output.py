@@ -29,6 +29,10 @@ LIVE_PROGRESS = timedelta(seconds=5)
 PLAIN_PROGRESS = timedelta(minutes=1)
 
 
+Document = Callable[[], Mapping[str, Any]]
+"""Returns what JSON has of a run; made only where JSON is written."""
+
+
 class RunOutput:
     """One run as its user sees it."""
 
@@ -72,21 +76,21 @@ class RunOutput:
             return reported_bug(error)
         return None
 
-    def show(self, document: Mapping[str, Any], kind: str, for_people: Callable[[], None]) -> ExitCode:
+    def show(self, document: Document, kind: str, for_people: Callable[[], None]) -> ExitCode:
         """Write a document to stdout as JSON if that is the format, or else what people read."""
         match self._output.format:
             case "json":
-                return to_stdout(partial(write_json, document))
+                return to_stdout(partial(write_json, document()))
             case "jsonl":
-                return to_stdout(partial(write_json_line, {**document, "type": kind}))
+                return to_stdout(partial(write_json_line, {**document(), "type": kind}))
         return to_stdout(for_people)
 
-    def tell(self, report: Report, document: Mapping[str, Any], code: ExitCode) -> ExitCode:
+    def tell(self, report: Report, document: Document, code: ExitCode) -> ExitCode:
         """Write the result to every requested file and to stdout; return OK, or FAILED if one could not be written."""
         formats: dict[str, Callable[[], str]] = {
             "text": partial(text_of, report.outcomes),
             "table": partial(table_of, report),
-            "json": partial(json_of, document),
+            "json": lambda: json_of(document()),
             "html": partial(self._html, report, code),
             **{name: partial(write, report) for name, write in EXPORTS.items()},
         }

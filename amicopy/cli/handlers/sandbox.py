@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import shlex
 from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amicopy.cli.connection import started_sandbox
@@ -15,6 +16,8 @@ from amicopy.core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
     from amicopy.sandbox.faults import Fault
+    from amicopy.sandbox.records import Image
+    from amicopy.sandbox.world import World
 
 
 def serve(
@@ -26,6 +29,7 @@ def serve(
     copy_seconds: float | None,
     regions: str | None,
     faults: tuple[str, ...],
+    disks: tuple[Path, ...] = (),
 ) -> int:
     """Run ``amicopy sandbox``; return when a signal ends it."""
     with contextlib.ExitStack() as stack:
@@ -44,6 +48,7 @@ def serve(
         from amicopy.sandbox.faults import parse_fault
         from amicopy.sandbox.samples import SAMPLES
 
+        disk_images = _registered(sandbox.world, disks)
         try:
             for text in faults:
                 fault = parse_fault(text)
@@ -56,6 +61,9 @@ def serve(
         lines += [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
         lines += ["#", "# Sample AMIs in us-east-1:"]
         lines += [f"#   {sample.image_id}  {sample.name:22} {sample.shows}" for sample in SAMPLES]
+        if disk_images:
+            lines += ["#", "# AMIs of your disk images in us-east-1:"]
+            lines += [f"#   {image.image_id}  {image.name}" for image in disk_images]
         lines += [
             "#",
             "# In another terminal, with the lines above:",
@@ -67,6 +75,24 @@ def serve(
         while not environment.stop.is_set():
             environment.stop.wait(3600)
     return ExitCode.OK
+
+
+def _registered(world: "World", disks: tuple[Path, ...]) -> "list[Image]":
+    """Register an AMI for each raw disk image."""
+    from amicopy.sandbox.samples import register_disk
+
+    images = []
+    for path in disks:
+        try:
+            images.append(register_disk(world, path))
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise UsageError(
+                f"--image: {path} cannot be used as a disk.",
+                why=why or "",
+                next_step="Name a raw disk image, such as qemu-img convert -O raw writes.",
+            ) from error
+    return images
 
 
 def _check_target(fault: "Fault", regions: Collection[str]) -> None:

@@ -10,6 +10,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
+from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.core.files import read_bounded, read_stream
@@ -36,6 +37,7 @@ class SyncCommand:
     output: OutputOptions
     run: RunOptions
     unit: str = ""  # the id of the only one to work on
+    prices: str = ""  # a path
     preflight: bool = True
     dry_run: bool = False
     exit_code: bool = False  # --exit-code: work that is left changes the exit code
@@ -52,7 +54,8 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
         entries = entries_of_unit(entries, parse_unit(command.unit))
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
-    job = SyncJob(context, entries, run_output.with_progress(command.run), preflight=command.preflight)
+    options = with_prices(command.run, command.prices, context.session.partitions.keys())
+    job = SyncJob(context, entries, run_output.with_progress(options), preflight=command.preflight)
     with run_output.looking(request for entry in entries for request in entry.requests):
         result = job.plan(may_write=not command.dry_run)
     if command.dry_run:
@@ -107,8 +110,12 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
         code = ExitCode.PARTIAL
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
-    document = plan_document(plan, code, context.calls.count()) | sync_members(result)
-    written = run_output.show(document, "plan", partial(write_folded, diff_lines(result)))
+    calls = context.calls.count()
+    written = run_output.show(
+        lambda: plan_document(plan, code, calls) | sync_members(result),
+        "plan",
+        partial(write_folded, diff_lines(result)),
+    )
     say(refusal_lines(plan))
     for error in result.errors:
         say(error_lines(error))
@@ -129,8 +136,10 @@ def _tell(
     code = result.exit_code()
     if code is ExitCode.OK and command.exit_code and (report.left_behind or result.is_waiting):
         code = ExitCode.TIME_OUT
-    document = report_document(report, code, context.clock.now(), context.calls.count()) | sync_members(result)
-    written = run_output.tell(report, document, code)
+    calls, ended_at = context.calls.count(), context.clock.now()
+    written = run_output.tell(
+        report, lambda: report_document(report, code, ended_at, calls) | sync_members(result), code
+    )
     if not command.output.quiet:
         say(after_lines(result))
     if report.refused:

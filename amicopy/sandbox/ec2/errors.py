@@ -1,4 +1,4 @@
-"""EC2's errors, with its own codes and messages."""
+"""The errors of EC2 and of the EBS direct APIs, with their own codes and messages."""
 
 
 class Ec2Error(Exception):
@@ -9,6 +9,21 @@ class Ec2Error(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+class EbsError(Ec2Error):
+    """An error of the EBS direct APIs, which has a reason beside code and message."""
+
+    def __init__(self, code: str, reason: str, message: str, status: int = 400) -> None:
+        super().__init__(code, message, status)
+        self.reason = reason
+
+
+def token_refused(operation: str) -> EbsError:
+    """Return the error for the token of a block or of a page that has expired, or was never issued."""
+    what = "block" if operation == "GetSnapshotBlock" else "page"
+    message = f"The {what} token is not valid or has expired."
+    return EbsError("ValidationException", f"INVALID_{what.upper()}_TOKEN", message)
 
 
 def image_not_found(*image_ids: str) -> Ec2Error:

@@ -65,6 +65,7 @@ def start(
         completion_minutes=minutes,
         outpost_arn=call.params.get("DestinationOutpostArn") or "",
         availability_zone=call.params.get("DestinationAvailabilityZone") or "",
+        content=source.data,
     )
     call.state.snapshots[call.region][snapshot_id] = created
     copy.transfers.append(Transfer(snapshot_id=snapshot_id, starts_at=listed_at, ends_at=ends_at))

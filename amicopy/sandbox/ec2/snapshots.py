@@ -57,7 +57,7 @@ def describe(call: Call, snapshot: Snapshot) -> dict[str, Any]:
         "TransferType": snapshot.transfer_type,
         "CompletionDurationMinutes": snapshot.completion_minutes,
         "CompletionTime": snapshot.completed_at,
-        "FullSnapshotSizeInBytes": snapshot.gib * 2**30 if completed else None,
+        "FullSnapshotSizeInBytes": snapshot.full_bytes if completed else None,
         "KmsKeyId": snapshot.kms_key_id,
         "OutpostArn": snapshot.outpost_arn,
         "AvailabilityZone": snapshot.availability_zone,

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from amicopy.sandbox import ebs_direct
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http import moto_adapter
-from amicopy.sandbox.http.iam import Authorizer, Caller
+from amicopy.sandbox.http import moto_adapter, rest_json
+from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.moto_resources import adopt_snapshots
 from amicopy.sandbox.http.query_protocol import error_xml
-from amicopy.sandbox.settings import REGIONS, partition_of
+from amicopy.sandbox.settings import REGIONS, ec2_arn, partition_of
 from amicopy.sandbox.world import World
 
 Response = tuple[int, list[tuple[str, str]], bytes]
@@ -80,6 +82,8 @@ class Dispatcher:
             own = _OWN_KEY.fullmatch(key)
             account = own[1] if own else moto_adapter.account_of(key)
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+            if service == "ebs":
+                return self._ebs(environ, region, account, key)
             if service != "ec2":
                 return self._other_service(environ, service, region, account, key)
             environ[moto_adapter.EC2_REQUEST] = moto_adapter.Ec2Request(
@@ -89,6 +93,43 @@ class Dispatcher:
         if moto_adapter.CONNECTION_CUT in environ:
             raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
         return response
+
+    def _ebs(self, environ: dict[str, Any], region: str, account: str, key: str) -> Response:
+        """Respond to a call of the EBS direct APIs: to reads from the world, to writes from moto."""
+        request = moto_adapter.Ec2Request(
+            world=self.world, authorizer=self._authorizer, region=region, account=account, access_key=key
+        )
+        adopt_snapshots(self.world.state, account, region)
+
+        def authorize() -> None:
+            if self._authorizer is not None:
+                snapshot_id = params.get("SnapshotId", "*")
+                resource = Resource(
+                    ec2_arn(region, "snapshot", snapshot_id), resource_tags(request.tags_of(snapshot_id))
+                )
+                self._authorizer.authorize_service("ebs", operation, resource, access_key=key, region=region)
+
+        def from_moto() -> Response:
+            authorize()
+            return _run(self._app, environ)
+
+        place = {"region": region, "account": account}
+        try:
+            operation, params = rest_json.parse(environ)
+            if operation not in ebs_direct.OPERATIONS:
+                return self.world.serve(operation, params, **place, service="ebs", respond=from_moto)
+            response = self.world.call_ebs(
+                operation, params, **place, check_allowed=authorize, is_allowed=request.is_allowed
+            )
+            return rest_json.serialize(response)
+        except Ec2Error as error:
+            return rest_json.serialize_error(error)
+        except ProxyPage as page:
+            return page.status, [("Content-Type", "text/html")], moto_adapter.PROXY_PAGE.encode()
+        except TruncatedResponse as truncated:
+            whole = truncated.response
+            status, headers, body = whole if isinstance(whole, tuple) else rest_json.serialize(whole)
+            return status, headers, body[: len(body) // 2]
 
     def _quota(self, body: bytes, region: str, account: str) -> Response:
         """Return the quota of public images; there are no others."""

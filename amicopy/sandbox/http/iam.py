@@ -95,9 +95,9 @@ class Authorizer:
         reason = _denial_reason(caller.policies, action, resource, region)
         if reason:
             on = f" on resource: {resource.arn}" if resource else ""
-            in_json = service in ("kms", "ssm")
-            code = "AccessDeniedException" if in_json else "AccessDenied"
-            raise Ec2Error(code, _denial(caller.arn, action, on, reason), status=400 if in_json else 403)
+            code = "AccessDeniedException" if service in ("kms", "ssm", "ebs") else "AccessDenied"
+            status = 400 if service in ("kms", "ssm") else 403
+            raise Ec2Error(code, _denial(caller.arn, action, on, reason), status)
 
 
 def _denial(arn: str, action: str, on: str, reason: str) -> str:

@@ -54,7 +54,7 @@ def ec2_protocol() -> QueryProtocol:
 
 def operation_names() -> frozenset[str]:
     """Return the operations of the services that amicopy calls."""
-    services = ("ec2", "kms", "service-quotas", "ssm", "sts")
+    services = ("ebs", "ec2", "kms", "service-quotas", "ssm", "sts")
     return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
@@ -158,7 +158,7 @@ class Ec2Request:
             return self._serve(name, dict(form), _raiser(error))
         adopt_snapshots(self.world.state, self.account, self.region)
         if name in OPERATIONS and _is_for_world(name, params):
-            return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self._is_allowed)
+            return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self.is_allowed)
 
         def respond() -> Any:
             sent = form
@@ -181,10 +181,10 @@ class Ec2Request:
             snapshot_ids = source.snapshot_ids if source else []
         key, region = self.access_key, self.region
         self.authorizer.authorize(
-            name, params, source_snapshot_ids=snapshot_ids, tags_of=self._tags_of, access_key=key, region=region
+            name, params, source_snapshot_ids=snapshot_ids, tags_of=self.tags_of, access_key=key, region=region
         )
 
-    def _is_allowed(self, action: str, resource: str) -> bool:
+    def is_allowed(self, action: str, resource: str) -> bool:
         """Return True if EC2 may do this in the caller's name: delete a snapshot, or use a KMS key."""
         if self.authorizer is None:
             return True
@@ -194,15 +194,16 @@ class Ec2Request:
             key = find_key(self.account, key_region, resource)
             context["kms:viaservice"] = f"ec2.{key_region}.amazonaws.com"
             context["kms:resourcealiases"] = key.aliases if key else ()
+            context["kms:encryptioncontextkeys"] = ("aws:ebs:id",)  # EBS User Guide, "How Amazon EBS encryption works"
             if action == "kms:CreateGrant":
                 context["kms:grantisforawsresource"] = "true"
         else:
-            context |= resource_tags(self._tags_of(resource.rpartition("/")[2]))
+            context |= resource_tags(self.tags_of(resource.rpartition("/")[2]))
         return self.authorizer.allows(
             action, Resource(resource, context), access_key=self.access_key, region=self.region
         )
 
-    def _tags_of(self, resource_id: str) -> Mapping[str, str]:
+    def tags_of(self, resource_id: str) -> Mapping[str, str]:
         """Return the tags that the caller's account sees on an image or a snapshot in the region of the call."""
         state = self.world.state
         record = state.images[self.region].get(resource_id) or state.snapshots[self.region].get(resource_id)

@@ -13,6 +13,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.ssm.models import ssm_backends
 
+from amicopy.sandbox.content import Stored
 from amicopy.sandbox.other_resources import (
     AttachedVolume,
     EbsVolume,
@@ -190,6 +191,7 @@ def adopt_snapshots(state: State, account: str, region: str) -> None:
             )
         if known is not None and known.state == "pending" and direct[snapshot_id].status == "completed":
             known.state, known.progress, known.completed_at = "completed", "100%", now
+            known.content = Stored({int(at): bytes(one.block_data) for at, one in direct[snapshot_id].blocks.items()})
 
 
 def _moto_snapshot(backend: Any, snapshot: Snapshot) -> MotoSnapshot:

@@ -1,5 +1,8 @@
 """``amicopy cancel`` and ``amicopy status`` as whole commands against the sandbox."""
 
+import json
+import signal
+import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -7,6 +10,8 @@ import pytest
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
+from amicopy.cli.main import main
+from amicopy.core.parallel import Stop
 from amicopy.execute.cancel import TargetState
 from amicopy.jobs.cancel import CancelJob
 from amicopy.sandbox.behavior import Timing, Unconfirmed
@@ -376,6 +381,38 @@ def test_watching_asks_for_states_alone_until_one_changes(
     assert asked["DescribeImages"] > 20
     assert asked["DescribeImageAttribute"] <= 4
     assert asked["DescribeSnapshotAttribute"] <= 8
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_before_ec2_has_listed_all_snapshots_says_how_to_remove_them(
+    amicopy: Run,
+    capsys: pytest.CaptureFixture[str],
+    world: World,
+    clock: FakeClock,
+    source: str,
+    number: int,
+    code: int,
+) -> None:
+    world.state.timing = Timing(snapshots_listed_after=25)
+    copy = pending_copy(amicopy, clock, source)
+    stop = Stop()
+
+    class Interrupting(FakeClock):
+        def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+            stop.signal_number = number
+            stop.set()
+
+    command = ("cancel", source, "--in", "us-west-2", "--yes", "--output", "json")
+    assert main(command, Environment(clock=Interrupting(clock.now()), stop=stop)) == code
+    said = capsys.readouterr()
+    assert f"{copy} in us-west-2 was deregistered, before EC2 had listed 2 of its 2 snapshots" in said.err
+    [target] = json.loads(said.out)["targets"]
+    assert (target["state"], target["error"]["slug"]) == ("cancelled", "interrupted")
+    clock.advance(600)
+    advice = target["error"]["next"].partition("amicopy ")[2]
+    assert advice == f"cancel --copy {copy} --in us-west-2 --available"
+    assert amicopy(*advice.split(), "--yes").code == 0
+    assert world.snapshots("us-west-2") == []
 
 
 def test_watching_waits_for_a_copy_that_ec2_does_not_show_yet(

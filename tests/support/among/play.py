@@ -157,10 +157,10 @@ class Play:
             case _:
                 self.people.do(step)
 
-    def begin(self, start: Start) -> Run:
+    def begin(self, start: Start, copy_ids: tuple[str, ...] = ()) -> Run:
         """Let a team start a command; nothing of it has happened yet."""
         number = len(self.runs) + 1
-        copy_ids = self._copy_ids(start)
+        copy_ids = copy_ids or self._copy_ids(start)
         turn = Turn(f"run {number} of team {start.team}")
         images = {name: self.sources[name] for name in start.sources}
         there = self.world.state.images
@@ -191,9 +191,9 @@ class Play:
         self._turns.start(turn, work)
         return run
 
-    def run_alone(self, start: Start) -> Run:
+    def run_alone(self, start: Start, copy_ids: tuple[str, ...] = ()) -> Run:
         """Let a team run a command to its end, with nobody else at work."""
-        run = self.begin(start)
+        run = self.begin(start, copy_ids)
         self._finish()
         return run
 

@@ -1,5 +1,6 @@
 """What must be true in the end: nobody else acts, EC2 is well, and every team runs its request again."""
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _UNLIKE = {"--no-tags", "--name", "--no-permissions", "--share"}
 _REFUSALS = {0, 1, 3, 4}
+_ADVICE = re.compile(r"those that appear, in a minute: amicopy cancel --copy (ami-\w+) --in (\S+) --available")
 
 
 class Settled:
@@ -32,7 +34,21 @@ class Settled:
                 self._check_copies(first)
             if self._written_by_another(start) and (written := self._written_by_another(start)):
                 raise BrokenPromise(f"{start}: a third run writes {written}")
+        self._follow_advice()
         self._check_nothing_is_left()
+
+    def _follow_advice(self) -> None:
+        """Run what commands advised that were interrupted while they looked for late snapshots."""
+        for run in tuple(self._play.runs):
+            for copy_id, region in _ADVICE.findall(run.err):
+                advice = Start(
+                    team=run.start.team,
+                    command="cancel",
+                    sources=run.start.sources,
+                    regions=(region,),
+                    options=("--copy", "--available"),
+                )
+                self._play.run_alone(advice, (copy_id,))
 
     def _calm_down(self) -> None:
         world = self._world

@@ -1,0 +1,132 @@
+"""What a plan costs, for people and for programs. Every amount is an upper bound; an unknown one is never a zero."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import Any
+
+from amicopy.core.destination import Destination, Key
+from amicopy.core.prices import Prices
+from amicopy.execute.cancel import Target, TargetState
+from amicopy.plan.estimate import Cost, estimate, storage_of, total
+from amicopy.plan.plan import Plan
+from amicopy.render.text import counted
+
+_CENT = Decimal("0.01")
+_GOING = {TargetState.CANCEL, TargetState.CANCELLED, TargetState.GONE}
+
+
+def cost_lines(plan: Plan) -> Iterator[str]:
+    """Yield the estimate in total and, where there are several, for each destination; nothing if nothing is copied."""
+    costs = estimate(plan)
+    if not costs:
+        return
+    by_destination = _by_destination(costs)
+    has_unknown = None in _amounts(total(costs.values()))
+    hint = "; to give unknown prices: --prices FILE" if has_unknown else ""
+    yield f"estimated cost: {'; '.join(_total_words(by_destination))}{_dates_words(costs.values())}{hint}"
+    if len(by_destination) > 1:
+        alike: dict[tuple[Decimal | None, ...], list[Destination]] = {}
+        for destination, cost in by_destination.items():
+            alike.setdefault(_amounts(cost), []).append(destination)
+        for destinations in alike.values():
+            where = f"{'each of ' if len(destinations) > 1 else ''}{', '.join(map(str, destinations))}"
+            words = _total_words({destinations[0]: by_destination[destinations[0]]})
+            yield f"estimated cost in {where}: {'; '.join(words)}"
+
+
+def saving_lines(removals: Sequence[Target], prices: Prices | None) -> Iterator[str]:
+    """Yield what the removal of old copies saves."""
+    going = [one for one in removals if one.state in _GOING]
+    if not going:
+        return
+    savings: dict[Destination, Decimal | None] = {}
+    for one in going:
+        where = Destination(one.region)
+        usd = storage_of(one.volume_gib, one.region, prices)
+        savings[where] = None if usd is None else (savings.get(where) or Decimal(0)) + usd
+    removed = counted(len(going), "copy", "copies")
+    yield f"removing {removed} saves storage: {_part(savings, ' a month')}; less where newer copies share blocks"
+
+
+def usd_words(amount: Decimal) -> str:
+    """Return an amount in dollars and cents, rounded up."""
+    return f"{amount.quantize(_CENT, ROUND_CEILING)} USD"
+
+
+def cost_words(cost: Cost) -> list[str]:
+    """Return what a copy costs, one text for each part."""
+    return _total_words({Destination(""): cost})
+
+
+def cost_document(cost: Cost | None) -> dict[str, str | None] | None:
+    """Return the cost of one copy, or of several; amounts as text, so that no program rounds them."""
+    if cost is None:
+        return None
+    return {
+        "transfer": _exact(cost.transfer),
+        "storage_per_month": _exact(cost.storage),
+        "surcharge": _exact(cost.surcharge),
+    }
+
+
+def estimate_document(costs: Mapping[Key, Cost]) -> dict[str, Any]:
+    """Return the estimate of a whole plan."""
+    whole = total(costs.values())
+    dates = sorted(filter(None, whole.dates))
+    return {
+        "currency": "USD",
+        **(cost_document(whole) or {}),
+        "prices_from": dates[0] if dates else None,
+        "prices_to": dates[-1] if dates else None,
+    }
+
+
+def saving_document(target: Target, prices: Prices | None) -> str | None:
+    """Return what the removal of one copy saves in a month."""
+    return _exact(storage_of(target.volume_gib, target.region, prices))
+
+
+def _by_destination(costs: Mapping[Key, Cost]) -> dict[Destination, Cost]:
+    found: dict[Destination, Cost] = {}
+    for (_, destination), cost in costs.items():
+        found[destination] = found[destination] + cost if destination in found else cost
+    return found
+
+
+def _amounts(cost: Cost) -> tuple[Decimal | None, ...]:
+    return cost.transfer, cost.storage, cost.surcharge
+
+
+def _total_words(costs: Mapping[Destination, Cost]) -> list[str]:
+    """Return what all of these cost, one text for each part; an unknown part is named with its destinations."""
+    words = [
+        f"transfer {_part({where: cost.transfer for where, cost in costs.items()})}",
+        f"storage {_part({where: cost.storage for where, cost in costs.items()}, ' a month')}",
+    ]
+    if any(cost.surcharge != 0 for cost in costs.values()):
+        words.append(f"time-based copying {_part({where: cost.surcharge for where, cost in costs.items()})}")
+    return words
+
+
+def _part(amounts: Mapping[Destination, Decimal | None], per: str = "") -> str:
+    known = [amount for amount in amounts.values() if amount is not None]
+    unknown = [str(where) for where, amount in amounts.items() if amount is None]
+    if not known:
+        return "unknown"
+    words = f"at most {usd_words(sum(known, Decimal(0)))}{per}"
+    return f"{words}, unknown in {', '.join(unknown)}" if unknown else words
+
+
+def _dates_words(costs: Iterable[Cost]) -> str:
+    dates = sorted({date for cost in costs for date in cost.dates if date})
+    if not dates:
+        return ""
+    return f" (prices of {dates[0]})" if len(dates) == 1 else f" (prices of {dates[0]} to {dates[-1]})"
+
+
+def _exact(amount: Decimal | None) -> str | None:
+    """Return an amount with all of its decimals, two at least."""
+    if amount is None:
+        return None
+    cents = amount.quantize(_CENT)
+    return f"{cents if cents == amount else amount.normalize():f}"

@@ -1,0 +1,267 @@
+"""Disks as bytes: what the readers ask for, and the blocks behind it, each fetched once."""
+
+import errno
+import os
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, Protocol, Self
+
+BLOCK_SIZE = 512 * 1024
+"""The size of a snapshot's blocks in the EBS direct APIs, in bytes; a raw file is read in the same blocks."""
+
+_CACHE_BYTES = 256 * 1024 * 1024
+
+
+class Unreadable(Exception):
+    """A part of a disk cannot be read; the text is a clause that says why. Readers raise nothing else."""
+
+
+class BlockUnreadable(Unreadable):
+    """One block cannot be fetched, or its checksum is wrong."""
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(f"block {index} cannot be read: {why}")
+        self.index = index
+        self.why = why
+
+
+class BlockLimitReached(Unreadable):
+    """The scan has fetched as many blocks as it may."""
+
+
+class BlockSource(Protocol):
+    """Where a disk's blocks come from: a raw file here, a snapshot behind the EBS direct APIs elsewhere."""
+
+    @property
+    def size(self) -> int:
+        """The size of the disk in bytes."""
+
+    @property
+    def block_size(self) -> int:
+        """The size of a block in bytes."""
+
+    @property
+    def allocated(self) -> int | None:
+        """How many blocks have ever been written, if that is known."""
+
+    def holds(self, index: int) -> bool:
+        """Return whether this block was ever written; one that was not is zeros and is never fetched."""
+
+    def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
+        """Yield each of these blocks as it arrives, in any order, or why it cannot be read.
+
+        All were written (`holds`), are inside the disk, and differ from each other. How many are fetched at the same
+        time is up to the source. What makes going on pointless, such as a denied permission, is raised as an
+        AmicopyError.
+        """
+
+
+class Device(Protocol):
+    """Bytes to read at random: a disk, a partition, a logical volume."""
+
+    @property
+    def size(self) -> int:
+        """The size in bytes."""
+
+    @property
+    def block_size(self) -> int:
+        """The size of the blocks that are fetched, in bytes."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``; what was never written reads as zeros.
+
+        Raises:
+            Unreadable: the range is outside, or a block cannot be fetched.
+        """
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch what these ranges (offset, length) need, together; errors wait until it is read.
+
+        Raises:
+            BlockLimitReached: the scan may not fetch so many blocks.
+        """
+
+
+class Disk:
+    """A disk whose blocks are fetched from a source when they are first needed, and kept while memory allows.
+
+    ``blocks_fetched`` counts every fetch, ``blocks_read`` the different blocks among them.
+    """
+
+    def __init__(self, source: BlockSource, *, max_blocks: int | None = None, cache_bytes: int = _CACHE_BYTES) -> None:
+        self.source = source
+        self.size = source.size
+        self.block_size = source.block_size
+        self.blocks_fetched = 0
+        self._max_blocks = max_blocks
+        self._room = max(2, cache_bytes // source.block_size)
+        self._cache: OrderedDict[int, bytes] = OrderedDict()
+        self._failed: dict[int, BlockUnreadable] = {}
+        self._seen: set[int] = set()
+
+    @property
+    def blocks_read(self) -> int:
+        """How many different blocks were fetched."""
+        return len(self._seen)
+
+    @property
+    def cache_blocks(self) -> int:
+        """How many blocks are kept; to prefetch more at once is a waste."""
+        return self._room
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Unreadable(
+                f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the disk ({self.size} bytes)"
+            )
+        first = offset // self.block_size
+        start = offset - first * self.block_size
+        if start + length <= self.block_size:  # nearly always
+            return self._block(first)[start : start + length] if length else b""
+        last = (offset + length - 1) // self.block_size
+        data = b"".join(map(self._block, range(first, last + 1)))
+        return data[start : start + length]
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch the blocks of these ranges that are not in memory, as many as it keeps; what is outside is ignored."""
+        wanted: dict[int, None] = {}
+        for offset, length in ranges:
+            if offset < 0 or length <= 0 or offset >= self.size:
+                continue
+            first = offset // self.block_size
+            last = min((min(offset + length, self.size) - 1) // self.block_size, first + self._room)
+            wanted.update(dict.fromkeys(range(first, last + 1)))
+            if len(wanted) >= self._room:
+                break
+        missing = [index for index in wanted if self._is_missing(index)]
+        for index in wanted.keys() & self._cache.keys():
+            self._cache.move_to_end(index)  # needed soon: not to be dropped for what is fetched now
+        self._fetch(missing[: self._room])
+
+    def _is_missing(self, index: int) -> bool:
+        return index not in self._cache and index not in self._failed and self.source.holds(index)
+
+    def _block(self, index: int) -> bytes:
+        if (block := self._cache.get(index)) is not None:
+            self._cache.move_to_end(index)
+            return block
+        if index not in self._failed:
+            if not self.source.holds(index):
+                return bytes(self.block_size)
+            self._fetch([index])
+        if error := self._failed.get(index):
+            raise error
+        return self._cache[index]
+
+    def _fetch(self, indexes: Sequence[int]) -> None:
+        if not indexes:
+            return
+        new = sum(index not in self._seen for index in indexes)
+        if self._max_blocks is not None and len(self._seen) + new > self._max_blocks:
+            raise BlockLimitReached(f"more than {self._max_blocks} blocks would have been read")
+        answered = set()
+        for index, block in self.source.fetch(indexes):
+            answered.add(index)
+            self.blocks_fetched += 1
+            self._seen.add(index)
+            if isinstance(block, BlockUnreadable):
+                self._failed[index] = block
+                continue
+            self._cache[index] = block.ljust(self.block_size, b"\0")  # the last one of a file may be short
+            while len(self._cache) > max(self._room, len(indexes)):
+                self._cache.popitem(last=False)
+        for index in set(indexes) - answered:
+            self._failed[index] = BlockUnreadable(index, "it was not delivered")
+
+
+class Mapped:
+    """Parts of another device, as a device: a partition, or a logical volume in one or more pieces."""
+
+    def __init__(self, device: Device, pieces: Sequence[tuple[int, int]]) -> None:
+        """Take the pieces (offset on ``device``, length) in their order."""
+        self._device = device
+        self._pieces: list[tuple[int, int, int]] = []  # start here, offset there, length
+        self.size = 0
+        for offset, length in pieces:
+            self._pieces.append((self.size, offset, length))
+            self.size += length
+        self.block_size = device.block_size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return exactly ``length`` bytes from ``offset``."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Unreadable(
+                f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the volume ({self.size} bytes)"
+            )
+        return b"".join(self._device.read(start, count) for start, count in self._behind(offset, length))
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        """Fetch what these ranges need, together."""
+        self._device.prefetch(behind for offset, length in ranges for behind in self._behind(offset, length))
+
+    def _behind(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
+        """Yield where a range is on the device."""
+        end = offset + length
+        for start, there, size in self._pieces:
+            first, last = max(offset, start), min(end, start + size)
+            if first < last:
+                yield there + first - start, last - first
+
+
+class RawFile:
+    """A raw disk image in a file (not qcow2, VMDK or VHD), as a source of blocks. Its holes are not read."""
+
+    block_size = BLOCK_SIZE
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the file; raises OSError if that fails."""
+        self._file: BinaryIO = Path(path).open("rb")  # noqa: SIM115 - it is open as long as this is
+        self.size = self._file.seek(0, os.SEEK_END)
+        self._held = self._blocks_with_data()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    @property
+    def allocated(self) -> int:
+        """How many blocks the file holds data for; the others are holes."""
+        return sum(last - first for first, last in self._held)
+
+    def holds(self, index: int) -> bool:
+        """Return whether the block is more than a hole of the file."""
+        return any(first <= index < last for first, last in self._held)
+
+    def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
+        """Yield the blocks in the order of the file."""
+        for index in sorted(indexes):
+            try:
+                self._file.seek(index * self.block_size)
+                yield index, self._file.read(self.block_size)
+            except OSError as error:
+                yield index, BlockUnreadable(index, error.strerror or str(error))
+
+    def _blocks_with_data(self) -> list[tuple[int, int]]:
+        """Return the ranges of blocks that the file system says hold data: all of them where it cannot say."""
+        end = -(-self.size // self.block_size)
+        if not hasattr(os, "SEEK_DATA"):
+            return [(0, end)]
+        held: list[tuple[int, int]] = []
+        position = 0
+        try:
+            while position < self.size:
+                data = os.lseek(self._file.fileno(), position, os.SEEK_DATA)
+                position = os.lseek(self._file.fileno(), data, os.SEEK_HOLE)
+                first, last = data // self.block_size, -(-position // self.block_size)
+                if held and first <= held[-1][1]:
+                    held[-1] = (held[-1][0], last)
+                else:
+                    held.append((first, last))
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # not "only a hole is left": it cannot say
+                return [(0, end)]
+        return held

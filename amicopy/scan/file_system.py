@@ -1,0 +1,155 @@
+"""What every reader of a file system offers, and the limits that keep a broken or hostile one in bounds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from amicopy.scan.device import Device, Unreadable
+
+LARGEST_DIRECTORY = 256 * 1024 * 1024
+"""The size of a directory's data, in bytes, beyond which it is taken for damage."""
+LARGEST_LINK = 4096
+"""Linux's limit for the target of a symbolic link, in bytes."""
+_LARGEST_SIZE = 1 << 62
+_MOST_EXTENTS = 1_000_000
+
+
+class FileKind(StrEnum):
+    """What a directory entry names."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+    LINK = "link"
+    OTHER = "other"
+
+
+KIND_OF_MODE = {0x8000: FileKind.FILE, 0x4000: FileKind.DIRECTORY, 0xA000: FileKind.LINK}
+"""The kind, by the upper four bits of an inode's mode."""
+
+
+class Extent(NamedTuple):
+    """A run of bytes of a file: where it is in the file and on the volume. What no extent covers is zeros."""
+
+    start: int
+    offset: int
+    length: int
+
+
+class Entry(NamedTuple):
+    """A name in a directory; without a kind, the inode has to be asked."""
+
+    name: bytes
+    inode: int
+    kind: FileKind | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """A file, directory or link. ``body`` is the inode as it is on the disk."""
+
+    number: int
+    kind: FileKind
+    size: int
+    body: bytes
+
+
+class FileSystem(Protocol):
+    """A file system on a volume. Each method raises Unreadable, and nothing else, if the disk makes no sense.
+
+    A reader fetches what it needs by itself; who needs many inodes or files prefetches what `inode_range`,
+    `map_ranges` and `extents` name, so that the blocks are fetched together.
+    """
+
+    @property
+    def kind(self) -> str:
+        """The name of the file system, such as ``ext4``."""
+
+    @property
+    def root(self) -> int:
+        """The number of the root directory's inode."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a reader of the result has to know, such as a journal that was not replayed."""
+
+    def inode_range(self, number: int) -> tuple[int, int]:
+        """Return where an inode is on the volume: offset and length."""
+
+    def inode(self, number: int) -> Inode:
+        """Return an inode."""
+
+    def map_ranges(self, inode: Inode) -> Sequence[tuple[int, int]]:
+        """Return what has to be read to know the extents: nothing, for a file in few pieces."""
+
+    def extents(self, inode: Inode) -> Sequence[Extent]:
+        """Return where the bytes are, in the file's order; empty if they are in the inode itself."""
+
+    def entries(self, inode: Inode) -> Iterator[Entry]:
+        """Yield the names in a directory, without ``.`` and ``..``."""
+
+    def content(self, inode: Inode, limit: int) -> bytes:
+        """Return the content of a file, at most its first ``limit`` bytes."""
+
+    def link(self, inode: Inode) -> bytes:
+        """Return the target of a symbolic link."""
+
+
+class Steps:
+    """A budget of steps for one piece of work: what a damaged disk would make endless ends when it is spent.
+
+    Counted, not timed: the same disk gives the same result on a slow machine.
+    """
+
+    def __init__(self, most: int = _MOST_EXTENTS) -> None:
+        self._left = most
+
+    def spend(self, steps: int = 1) -> None:
+        """Take some; raises Unreadable when there are none left."""
+        self._left -= steps
+        if self._left < 0:
+            raise Unreadable("it is too complicated: damaged, or made to be endless")
+
+
+def bytes_at(device: Device, extents: Sequence[Extent], length: int) -> bytes:
+    """Return the first ``length`` bytes of a file with these extents, with zeros where there is none."""
+    pieces: list[bytes] = []
+    position = 0
+    for extent in extents:
+        if extent.start >= length:
+            break
+        if extent.start < position:
+            raise Unreadable("its extents overlap")
+        pieces.append(bytes(extent.start - position))
+        count = min(extent.length, length - extent.start)
+        pieces.append(device.read(extent.offset, count))
+        position = extent.start + count
+    pieces.append(bytes(length - position))
+    return b"".join(pieces)
+
+
+def checked_size(size: int) -> int:
+    """Return the size of a file; raises Unreadable if no file can be so large."""
+    if not 0 <= size <= _LARGEST_SIZE:
+        raise Unreadable(f"its size is {size} bytes")
+    return size
+
+
+def blocks_at(device: Device, extents: Sequence[Extent], size: int, block: int) -> Iterator[bytes]:
+    """Yield the blocks of a directory of ``size`` bytes, without its holes; a block may lie in several extents."""
+    number, buffer = -1, bytearray()
+    for extent in extents:
+        position, end = extent.start, min(extent.start + extent.length, size)
+        while position < end:
+            index, inside = divmod(position, block)
+            count = min(block - inside, end - position)
+            if index < number:
+                raise Unreadable("its extents overlap")
+            if index > number:
+                if number >= 0:
+                    yield bytes(buffer)
+                number, buffer = index, bytearray(block)
+            buffer[inside : inside + count] = device.read(extent.offset + position - extent.start, count)
+            position += count
+    if number >= 0:
+        yield bytes(buffer)
