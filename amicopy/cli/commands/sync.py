@@ -55,7 +55,7 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy sync amis.yaml --dry-run
       amicopy sync amis.yaml --no-wait --exit-code
       amicopy sync --schema > amicopy.schema.json
-      amicopy sync --check-only *.yaml
+      amicopy sync --check-only amis.yaml
       amicopy sync amis.yaml --unit eu-west-1 --no-wait
     """
     if options["schema"]:
