@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from botocore import xform_name
+from botocore.response import StreamingBody
 
 from amicopy.aws.bounded_calls import MOST_SECONDS, NeverEnding, within_limits
 from amicopy.aws.emulators import may_pass
@@ -69,7 +70,7 @@ class ServiceClient:
         request_id = ""
         try:
             method = getattr(self._client, xform_name(operation))
-            answer = _answer(partial(method, **parameters))
+            answer = _answer(partial(_whole, partial(method, **parameters)))
             request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
         except NeverEnding as error:
             raise Unreachable(
@@ -79,7 +80,12 @@ class ServiceClient:
             ) from error
         except Exception as error:
             ours = our_error(
-                error, operation, self._service, self._region, was_authenticated=self._session.is_authenticated
+                error,
+                operation,
+                self._service,
+                self._region,
+                was_authenticated=self._session.is_authenticated,
+                snapshot_id=str(parameters.get("SnapshotId", "")),
             )
             if ours is None:
                 raise
@@ -92,6 +98,12 @@ class ServiceClient:
         if self._clock is not None and (date := _date_of(answer)):
             self.server_ahead = date - self._clock.now()
         return answer
+
+
+def _whole(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return the answer, with what comes as a stream read to its end: only then has the call succeeded."""
+    answer = call()
+    return {name: value.read() if isinstance(value, StreamingBody) else value for name, value in answer.items()}
 
 
 def _answer(call: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from amicopy.aws.client import CallCounter
+from amicopy.aws.ebs import EbsClient
 from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.error_mapping import LOOK_BETWEEN
 from amicopy.aws.kms import KmsClient
@@ -147,6 +148,7 @@ class Clients:
         self._calls = calls
         self._lock = threading.Lock()
         self._created: dict[Destination, Ec2] = {}
+        self._ebs: dict[Destination, EbsClient] = {}
 
     def __getitem__(self, place: Destination | str) -> Ec2:
         destination = place if isinstance(place, Destination) else Destination(place)
@@ -155,6 +157,13 @@ class Clients:
                 session = self._sessions[destination.account]
                 self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
             return self._created[destination]
+
+    def ebs(self, destination: Destination) -> EbsClient:
+        """Return the blocks of the snapshots in that destination; the same client for all of them."""
+        with self._lock:
+            if destination not in self._ebs:
+                self._ebs[destination] = EbsClient(self._sessions[destination.account], destination.region, self._calls)
+            return self._ebs[destination]
 
     def kms(self, destination: Destination) -> KmsClient:
         """Return KMS in that destination."""

@@ -12,6 +12,7 @@ from botocore.exceptions import (
     ClientError,
     CredentialRetrievalError,
     HTTPClientError,
+    IncompleteReadError,
     MetadataRetrievalError,
     NoCredentialsError,
     ParamValidationError,
@@ -24,6 +25,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
 
 from amicopy.aws.configuration import configuration_error
+from amicopy.aws.ebs_errors import ebs_error
 from amicopy.aws.emulators import failure_of_emulator, not_implemented, package_of_handler
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.errors import (
@@ -53,6 +55,8 @@ _THROTTLING = {
     "ThrottlingException",
     "ThrottledException",
     "RequestThrottled",
+    "RequestThrottledException",  # the EBS direct APIs: their model, and the spelling of their guide
+    "RequestThrottleException",
     "TooManyRequestsException",
     "ConcurrentTagAccess",
 }
@@ -89,6 +93,7 @@ _NOT_RENEWED = (
 )
 _NAMES = {
     "ec2": "EC2",
+    "ebs": "EBS",
     "kms": "AWS KMS",
     "ssm": "Systems Manager",
     "service-quotas": "Service Quotas",
@@ -101,11 +106,18 @@ _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
 
 def our_error(
-    error: Exception, operation: str, service: str, region: str, *, was_authenticated: bool = False
+    error: Exception,
+    operation: str,
+    service: str,
+    region: str,
+    *,
+    was_authenticated: bool = False,
+    snapshot_id: str = "",
 ) -> AmicopyError | None:
     """Return our error for one of botocore's; None for what is a bug of ours.
 
     ``was_authenticated``: AWS has accepted these credentials before, so that a failure to renew them is an expiry.
+    ``snapshot_id``: whose blocks the call is about.
     """
     if was_authenticated and isinstance(error, MetadataRetrievalError):
         return Unreachable("The instance metadata service does not renew the credentials.", why=str(error))
@@ -115,12 +127,17 @@ def our_error(
         case ClientError():
             settings = error.response.get("Error", {})
             metadata = error.response.get("ResponseMetadata", {})
-            refusal = _refusal(
+            code, message = str(settings.get("Code") or ""), str(settings.get("Message") or "")
+            refusal = None
+            if service == "ebs":
+                reason = str(error.response.get("Reason") or "")
+                refusal = ebs_error(snapshot_id=snapshot_id, region=region, code=code, reason=reason, message=message)
+            refusal = refusal or _refusal(
                 operation=operation,
                 service=service,
                 region=region,
-                code=str(settings.get("Code") or ""),
-                message=str(settings.get("Message") or ""),
+                code=code,
+                message=message,
                 status=int(metadata.get("HTTPStatusCode", 400)),
             )
             refusal.request_id = str(metadata.get("RequestId") or "")
@@ -133,7 +150,7 @@ def our_error(
                 why="It is not valid XML: a proxy's page, or a truncated answer.",
                 next_step=LOOK_BETWEEN,
             )
-        case HTTPClientError() | BotoConnectionError():
+        case HTTPClientError() | BotoConnectionError() | IncompleteReadError():
             return Unreachable(
                 f"{service_name(service)} in {region} does not answer.",
                 why=str(error),

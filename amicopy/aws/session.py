@@ -27,6 +27,10 @@ from amicopy.core.version import __version__
 CONNECT_SECONDS = 5
 READ_SECONDS = 15
 
+BLOCKS_IN_FLIGHT = 16
+"""How many blocks of a region's snapshots are asked for at once: more gains nothing, and others use the same quota."""
+_CONNECTIONS = {"ebs": BLOCKS_IN_FLIGHT}  # botocore's default is 10
+
 
 class AwsSession(Protocol):
     """A ``boto3.Session`` or a ``botocore.session.Session``: what the two have in common."""
@@ -157,8 +161,11 @@ class Session:
             return self._clients[service, region]
 
     def _create_client(self, service: str, region: str) -> Any:
+        config = self._config
+        if service in _CONNECTIONS:
+            config = config.merge(Config(max_pool_connections=_CONNECTIONS[service]))
         try:
-            client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=self._config)
+            client = self._create(service, region_name=region, endpoint_url=self._endpoint_url, config=config)
         except (BotoCoreError, ValueError, OSError) as error:
             raise client_error(error, self._session, service, self._endpoint_url) from error
         client.meta.events.register("before-parse", raise_for_error_page)

@@ -160,6 +160,24 @@ class SnapshotNotFound(AmicopyError):
     slug = "snapshot-not-found"
 
 
+class SnapshotUnreadable(AmicopyError):
+    """EBS does not let the data of the snapshot be read: it is public, pending, archived or of AWS Marketplace."""
+
+    slug = "snapshot-unreadable"
+
+
+class BlockDamaged(AmicopyError):
+    """A block of a snapshot does not have the checksum that EBS sent with it, however often it is asked for."""
+
+    slug = "block-damaged"
+
+
+class BlockTokenExpired(AmicopyError):
+    """EBS refuses the token that it gave for a block of a snapshot, even a new one."""
+
+    slug = "block-token-expired"
+
+
 class KeyNotFound(AmicopyError):
     """There is no such KMS key in the region."""
 

@@ -217,3 +217,41 @@ def all_at_once(
         raise
     stop.check()
     return {key: results[key] for key in keys}
+
+
+def as_they_come(
+    tasks: Iterable[tuple[_Key, Callable[[], _Result]]], stop: Stop, *, most: int
+) -> Iterator[tuple[_Key, _Result]]:
+    """Yield the result of every task with its key as soon as there is one, running up to ``most`` tasks at a time.
+
+    However many tasks there are, no more than two results per thread wait to be taken; whoever stops taking ends the
+    threads.
+
+    Raises the first error that a task raises, and Interrupted as soon as ``stop`` is set.
+    """
+    merged: Merged[tuple[_Key, _Result]] = Merged()
+    over = threading.Event()
+    room, taking, iterator = threading.Semaphore(2 * most), threading.Lock(), iter(tasks)
+
+    def work(put: Callable[[tuple[_Key, _Result]], None]) -> None:
+        while room.acquire() and not (over.is_set() or stop.is_set()):
+            with taking:
+                item = next(iterator, None)
+            if item is None:
+                return
+            put((item[0], item[1]()))
+
+    for _ in range(most):
+        merged.start(work)
+    try:
+        with stop.waking(merged.wake):
+            while merged.running:
+                stop.check()
+                if (done := merged.next()) is not None:
+                    yield done
+                    room.release()
+        stop.check()
+    finally:
+        over.set()
+        for _ in range(most):
+            room.release()

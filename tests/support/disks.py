@@ -1,5 +1,6 @@
 """Disk images made from a folder without root: by mke2fs -d and mkfs.xfs -p, and what a reader finds in them."""
 
+import lzma
 import os
 import shutil
 import struct
@@ -172,3 +173,40 @@ def mbr(path: Path, *, primary: Sequence[bytes], logical: Sequence[bytes], size:
 def _mbr_table(entries: Sequence[tuple[int, int, int]]) -> bytes:
     packed = b"".join(struct.pack("<4xB3xII", *entry) for entry in entries)
     return bytes(446) + packed.ljust(64, b"\0") + b"\x55\xaa"
+
+
+def make_xfs(image: Path, tree: Path, options: Sequence[str], *, size: int = 320 << 20) -> Path:
+    """Make an XFS file system with the content of ``tree``, whose names must have no white space."""
+    image.unlink(missing_ok=True)
+    with image.open("wb") as file:
+        file.truncate(size)
+    prototype = image.with_suffix(".proto")
+    prototype.write_bytes(b"/\n0 0\nd--755 0 0\n" + b"".join(_prototype(tree)) + b"$\n")
+    command = [tool("mkfs.xfs"), "-q", "-f", "-p", str(prototype), *options, str(image)]
+    subprocess.run(command, check=True, capture_output=True)
+    return image
+
+
+def _prototype(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.iterdir()):
+        name = os.fsencode(path.name)
+        if path.is_symlink():
+            yield b"%s l--777 0 0 %s\n" % (name, os.fsencode(path.readlink()))
+        elif path.is_dir():
+            yield b"%s d--755 0 0\n" % name
+            yield from _prototype(path)
+            yield b"$\n"
+        else:
+            yield b"%s ---644 0 0 %s\n" % (name, os.fsencode(path))
+
+
+def unpack(fixture: Path, image: Path) -> Path:
+    """Write a compressed image as a file with holes."""
+    with lzma.open(fixture) as packed, image.open("wb") as file:
+        while chunk := packed.read(1 << 20):
+            if chunk.count(0) == len(chunk):
+                file.seek(len(chunk), os.SEEK_CUR)
+            else:
+                file.write(chunk)
+        file.truncate(file.tell())
+    return image

@@ -8,7 +8,7 @@ from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.utils import EVENT_ALIASES
 
 # The services that amicopy calls, and those that botocore gets credentials from. `Session.client` accepts no others.
-SERVICES = frozenset({"ec2", "kms", "ssm", "service-quotas", "sts", "sso", "sso-oidc", "signin"})
+SERVICES = frozenset({"ec2", "ebs", "kms", "ssm", "service-quotas", "sts", "sso", "sso-oidc", "signin"})
 
 
 class LeanSession(botocore.session.Session):  # type: ignore[misc]
