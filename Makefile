@@ -10,7 +10,7 @@ BENCH  :=
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
 
-.PHONY: demo test stock contracts contract torture bench docs man check fix clean
+.PHONY: demo lambda test stock contracts contract torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -43,6 +43,16 @@ docs: $(VENV)/ready  ## the site, into build/docs; a link that leads nowhere is 
 
 man: $(VENV)/ready  ## the manual pages, into build/man: man -l build/man/amicopy-copy.1
 	@$(BIN)/python docs/man.py build/man
+
+# What a function in Lambda runs on. Its wheels are fetched for that platform, whatever this one is.
+LAMBDA := --platform manylinux2014_aarch64 --python-version 3.13 --only-binary=:all:
+
+lambda: $(VENV)/ready  ## the bundle of the Lambda functions, into build/lambda
+	@rm -rf build/lambda build/wheel
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target build/lambda $(LAMBDA) build/wheel/*.whl
+	@$(BIN)/python packaging/trim_botocore.py build/lambda
+	@du -sh build/lambda
 
 # A peer that cannot be installed is left out of the benchmark, which says so.
 $(PEER_VENV)/ready:

@@ -15,6 +15,7 @@ from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
+from amicopy.plan.iam_functions import DISPATCHER
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters
 from amicopy.plan.iam_policy import policy
 
@@ -35,8 +36,9 @@ class IamPolicyCommand:
 
     command: str
     request: CopyRequest
+    function: str = ""  # the Lambda function that runs the command
     regions: tuple[str, ...] = ()  # --in
-    manifests: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()  # paths; for a function also s3://… and ssm:…
     profile: str | None = None
     dry_run: bool = False
     repair: bool = False
@@ -53,7 +55,8 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         ManifestInvalid: a manifest cannot be read.
         CredentialsMissing: the region is needed, and the profile or the configuration cannot be used.
     """
-    entries = [one for path in command.manifests for one in read_manifest(path, manifest_content(path))]
+    paths = [path for path in command.manifests if not _is_elsewhere(path)]
+    entries = [one for path in paths for one in read_manifest(path, manifest_content(path))]
     requests = [request for entry in entries for request in entry.requests] or [command.request]
     sources = list(dict.fromkeys(request.source_region for request in requests))
     places = [*sources, *command.regions, *(name for request in requests for name in request.to)]
@@ -77,19 +80,22 @@ def _needs(
 ) -> Needs:
     syncs = command.command == "sync"
     unknown = syncs and not entries  # everything that a manifest can say
+    dispatches = command.function == DISPATCHER  # finds sources and regions, and leaves the rest to workers
     names = [*command.regions] or [name for request in requests for name in _destinations(request)]
     destinations = _regions(names)
     places = tuple(dict.fromkeys([*sources, *destinations]))
     published = _parameters(_published(entries, sources))
-    read = _parameters([*_published(entries, sources), *_named_sources(entries, sources)])
+    read = _parameters([*([] if dispatches else _published(entries, sources)), *_named_sources(entries, sources)])
     if unknown:
         read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
     return Needs(
-        command=command.command,
+        command="dispatch" if dispatches else command.command,
+        function=command.function,
+        manifests_at=tuple(filter(_is_elsewhere, command.manifests)),
         partition=partition,
         sources=sources,
         destinations=destinations,
-        only_look=command.dry_run,
+        only_look=command.dry_run or dispatches,
         permissions=any(request.carry_permissions for request in requests),
         share=any(request.share for request in requests),
         deprecation=any(request.carry_deprecation or request.deprecate_after for request in requests),
@@ -98,13 +104,18 @@ def _needs(
         repair=command.repair,
         prune=command.prune,
         available=command.available,
-        keep=unknown or any(entry.keep for entry in entries),
+        keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         reads=read,
         publishes=published,
         keys=_keys(requests),
         source_buckets=command.source_buckets,
         any_image=command.any_image,
     )
+
+
+def _is_elsewhere(manifest: str) -> bool:
+    """Return whether a function reads this manifest from S3 or Systems Manager: its content is not known here."""
+    return manifest.startswith(("s3://", "ssm:"))
 
 
 def _is_name(place: str) -> bool:
