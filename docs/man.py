@@ -13,6 +13,7 @@ import click
 from amicopy import __version__
 from amicopy.cli.main import COMMANDS
 from amicopy.cli.main import amicopy as group
+from amicopy.cli.option_groups import grouped
 
 
 def roff(text: str) -> str:
@@ -35,18 +36,20 @@ def page(name: str, command: click.Command, context: click.Context) -> Iterator[
     """Yield the lines of one command's page."""
     lead, _, rest = (command.help or "").partition("\n")
     yield f'.TH "{roff(name.upper())}" "1" "" "amicopy {__version__}" "amicopy"'
+    yield from (".nh", ".ad l")  # names of options and variables are copied as they are shown
     yield from (".SH NAME", f"{roff(name)} \\- {roff(lead)}")
     usage = " ".join(command.collect_usage_pieces(context))
     yield from (".SH SYNOPSIS", f".B {roff(context.command_path)}", roff(usage))
     yield ".SH DESCRIPTION"
     yield from paragraphs(rest or lead)
     yield ".SH OPTIONS"
-    for parameter in command.get_params(context):
-        record = parameter.get_help_record(context)
-        if isinstance(parameter, click.Option) and record is not None:
-            yield from (".TP", f".B {roff(record[0])}", roff(record[1]))
-            if parameter.envvar:
-                yield roff(f"Variable: {parameter.envvar}.")
+    for title, options in grouped(command, context):
+        yield f".SS {roff(title)}"
+        for option in options:
+            words, meaning = option.get_help_record(context) or ("", "")
+            yield from (".TP", f".B {roff(words)}", roff(meaning))
+            if option.envvar:
+                yield roff(f"Variable: {option.envvar}.")
     if isinstance(command, click.Group):
         yield ".SH COMMANDS"
         for other, (_, words) in COMMANDS.items():

@@ -87,6 +87,8 @@ class Session:
             )
         self._region = region
         self._endpoint_url = endpoint_url
+        self.environment = _environment(profile, credentials, region, endpoint_url, ignore_proxies=ignore_proxies)
+        """The variables that make a program use the same AWS; without those that are set already."""
         try:
             self._session = botocore_session(profile) if session is None else _botocore_session_of(session)
             if credentials:
@@ -172,6 +174,29 @@ class Session:
         if self._tls:
             self._tls.apply_to(client)
         return client
+
+
+def _environment(
+    profile: str | None,
+    credentials: tuple[str, str] | tuple[str, str, str | None] | None,
+    region: str | None,
+    endpoint_url: str | None,
+    *,
+    ignore_proxies: bool,
+) -> dict[str, str]:
+    key, secret, token = [*(credentials or ("", "")), None][:3]
+    return {
+        **({"AWS_PROFILE": profile} if profile else {}),
+        **({"AWS_ENDPOINT_URL": endpoint_url} if endpoint_url else {}),
+        **({"AWS_REGION": region, "AWS_DEFAULT_REGION": region} if region else {}),
+        **({"NO_PROXY": "*", "no_proxy": "*"} if ignore_proxies else {}),
+        # An empty token, rather than that of other credentials.
+        **(
+            {"AWS_ACCESS_KEY_ID": key or "", "AWS_SECRET_ACCESS_KEY": secret or "", "AWS_SESSION_TOKEN": token or ""}
+            if credentials
+            else {}
+        ),
+    }
 
 
 def session_for(session: "AwsSession | Session | None", profile: str | None, region: str | None) -> Session:

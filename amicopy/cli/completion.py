@@ -28,10 +28,14 @@ def complete_region(_ctx: click.Context, _param: click.Parameter, incomplete: st
 
 
 def _known_regions() -> list[str]:
+    """Return the regions of the partition of the configured region; of ``aws`` if there is none."""
     try:
         from amicopy.aws.session import Session
 
-        return list(Session().partitions)
+        session = Session()
+        partitions = session.partitions
+        own = partitions.get(session.region or "", "aws")
+        return [region for region, partition in partitions.items() if partition == own]
     except Exception:
         return []
 

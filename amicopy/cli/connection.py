@@ -81,11 +81,13 @@ def started_sandbox(
     consistency: float = 0.0,
     copy_seconds: float | None = None,
     regions: Collection[str] | None = None,
+    accounts: int = 0,
 ) -> "Sandbox":
     """Return a running sandbox with the sample AMIs.
 
     ``consistency`` is how many seconds a new image stays invisible. ``copy_seconds`` is how long a copy takes; None:
     a few seconds, more for larger snapshots. ``regions`` are those that exist; None: all, and those enabled by default.
+    ``accounts`` is the number of sample accounts beside the default one.
 
     Raises:
         SandboxUnavailable: its libraries are not installed, or the port is taken.
@@ -101,7 +103,7 @@ def started_sandbox(
     from amicopy.sandbox.behavior import timing_of
 
     timing = timing_of(copy_seconds=copy_seconds, consistency=consistency)
-    return Sandbox.start(clock=clock, port=port, rates=rates, timing=timing, regions=regions)
+    return Sandbox.start(clock=clock, port=port, rates=rates, timing=timing, regions=regions, accounts=accounts)
 
 
 @contextlib.contextmanager

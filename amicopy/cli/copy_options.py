@@ -16,6 +16,7 @@ from amicopy.cli.options import (
     option,
     stacked,
 )
+from amicopy.core.check import Check
 from amicopy.core.regions import split_names
 from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
 
@@ -106,12 +107,19 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
+        require_scan=options.get("require_scan"),
+        check=_check(options),
         preflight=not options.get("no_preflight"),
     )
     problems = [problem.words(OPTIONS) for problem in request_problems(request)]
     if problems:
         raise click.UsageError("; ".join(problems) + ".")
     return request
+
+
+def _check(options: Mapping[str, Any]) -> Check | None:
+    command = options.get("check")
+    return None if command is None else Check(command=command, timeout=options["check_timeout"])
 
 
 def _each_once(option: str, pairs: Sequence[tuple[str, str]]) -> dict[str, str]:

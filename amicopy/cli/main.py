@@ -81,6 +81,10 @@ def amicopy() -> None:
 def main(argv: Sequence[str], environment: Environment) -> int:
     """Run the command line ``argv``; return the exit code, having told why it is not 0."""
     environment.argv = tuple(argv)
+    if argv and argv[0] == "help":
+        argv = [*argv[1:], "--help"]
+    if os.environ.get("_AMICOPY_COMPLETE", "").startswith("fish"):
+        import_module("amicopy.cli.fish")
     if isinstance(sys.stdout, io.TextIOWrapper):  # what the locale cannot write is escaped, as Python does on stderr
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -107,10 +111,8 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 
 def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
-    ours = UsageError(
-        error.format_message(),
-        next_step=f"See: {error.ctx.command_path} --help" if error.ctx else "See: amicopy --help",
-    )
+    named = f"amicopy {argv[0]}" if argv and argv[0] in COMMANDS else "amicopy"
+    ours = UsageError(error.format_message(), next_step=f"See: {error.ctx.command_path if error.ctx else named} --help")
     output = _asked_output(argv)
     if output in {"json", "jsonl"}:
         from amicopy.cli.terminal import tell_failure

@@ -74,4 +74,5 @@ def run_from(options: Mapping[str, Any]) -> RunOptions:
         cancel_failed=options["on_failure"] == "cancel",
         cancel_interrupted=options["on_interrupt"] == "cancel",
         most_in_flight=options["max_in_flight"],
+        most_checks=options["max_checks"],
     )

@@ -39,11 +39,18 @@ run_options = stacked(
         help="Maximum number of concurrent copies in one region.",
     ),
     option(
+        "--max-checks",
+        type=click.IntRange(1, 100),
+        default=8,
+        show_default=True,
+        help="Maximum number of checks (--check) that run at the same time, in all regions together.",
+    ),
+    option(
         "--on-failure",
         type=click.Choice(["leave", "cancel"]),
         default="leave",
         show_default=True,
-        help="What to do with a copy that this run started and that failed.",
+        help="What to do with a copy that this run started and that failed. A copy that fails its check is kept.",
     ),
     option(
         "--on-interrupt",

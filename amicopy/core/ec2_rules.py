@@ -15,18 +15,24 @@ MOST_IN_PROGRESS = 300
 NAME_LENGTHS = range(3, 129)
 MAX_DESCRIPTION = 255
 
-_IMAGE_ID = re.compile(r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})")
+_ID = r"ami-(?:[0-9a-f]{8}|[0-9a-f]{17})"
+_IMAGE_ID = re.compile(_ID)
+_IMAGE_IN_REGION = re.compile(rf"(?:arn:[\w-]+:ec2:([\w-]+):\d*:image|([\w-]+))/({_ID})")
 # CreateImage documents this alphabet, which is wider than the one in EC2's table of error codes.
 _NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]+")
 
 
 def check_image_id(text: str) -> None:
     """Raise ValueError unless ``text`` is an AMI id: ``ami-`` and 8 or 17 hexadecimal digits."""
-    if not _IMAGE_ID.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is not a valid AMI id (expected ami- followed by 8 or 17 hex digits, "
-            "such as ami-0abcdef1234567890)"
-        )
+    if _IMAGE_ID.fullmatch(text):
+        return
+    expected = "expected ami- followed by 8 or 17 hex digits, such as ami-0abcdef1234567890"
+    if "," in text:
+        expected = "give each AMI id by itself, without commas"
+    elif match := _IMAGE_IN_REGION.fullmatch(text):
+        in_arn, before_slash, image_id = match.groups()
+        expected = f"give the id alone, {image_id}, and {in_arn or before_slash} as the source region"
+    raise ValueError(f"{text!r} is not a valid AMI id ({expected})")
 
 
 def name_problem(name: str) -> str:

@@ -208,10 +208,26 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class ScanRequired(AmicopyError):
+    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
+
+    slug = "scan"
+
+
 class CopyFailed(AmicopyError):
     """EC2 gave up on a copy, for a reason that it states."""
 
     slug = "copy-failed"
+
+
+class CheckFailed(AmicopyError):
+    """A copy did not pass the check of ``--check``: it is kept, and not shared. The details are the check's output."""
+
+    slug = "check-failed"
+
+    def __init__(self, what: str, *, output: tuple[str, ...] = (), why: str = "", next_step: str = "") -> None:
+        super().__init__(what, why=why, next_step=next_step)
+        self.details = output
 
 
 class CopyVanished(AmicopyError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from amicopy.core.check import CheckResult
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError
 
@@ -91,6 +92,20 @@ class FailedCopyRemoved(Written):
     """A failed attempt of ours was deregistered; ``what`` says what became of its snapshots."""
 
     __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckStarted(Event):
+    """The copy is complete, and its check begins before it is shared."""
+
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckEnded(Event):
+    """The check has ended; if the copy has not passed, `DestinationFailed` follows."""
+
+    result: CheckResult
 
 
 class CopyDone(Event):

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from amicopy.core.scan_results import NOT_SCANNED, ScanResults
+
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG})
-"""The tag on every copy and on its snapshots; its value is ``REGION/AMI`` of the source."""
+CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, CHECKED_TAG})
+"""The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
 class ImageState(StrEnum):
@@ -165,6 +168,7 @@ class Image:
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
     watermarks: frozenset[str] | None = frozenset()  # EC2's keys; None: the installed botocore does not know them
+    scan: ScanResults | None = NOT_SCANNED  # None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""

@@ -33,25 +33,33 @@ def names_region(texts: Iterable[str], region: str) -> bool:
     return any(expand(name, [region]) == [region] for name in split_names(texts))
 
 
-def check_regions(names: Iterable[str], known: Collection[str], option: str) -> None:
+def excluded(names: Iterable[str], known: Sequence[str]) -> set[str]:
+    """Return the regions that names and patterns to be left out stand for."""
+    return {region for name in names for region in expand(name, known)}
+
+
+def check_regions(
+    names: Iterable[str], known: Collection[str], option: str, *, listed: Collection[str] | None = None
+) -> None:
     """Check that every name is a region, and that every pattern matches at least one.
 
     Raises:
-        UsageError: one is not; the error names the nearest ones.
+        UsageError: one is not; the error names the nearest ones, or those of ``listed`` (by default all).
     """
+    choice = f"The regions are: {', '.join(sorted(known if listed is None else listed))}."
     for name in names:
         if is_pattern(name):
             if name != ALL and not fnmatch.filter(known, name):
                 raise UsageError(
                     f"{option}: no region matches {name!r}.",
-                    why=f"The regions are: {', '.join(sorted(known))}.",
+                    why=choice,
                     next_step="Quote patterns for the shell: --to 'eu-*'",
                 )
         elif name not in known:
-            near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+            near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
             raise UsageError(
                 f"{option}: unknown region {name!r}.",
-                why=f"Did you mean {' or '.join(near)}?" if near else f"The regions are: {', '.join(sorted(known))}.",
+                why=f"Did you mean {' or '.join(near)}?" if near else choice,
                 next_step="For a newly launched region, upgrade botocore: pip install --upgrade botocore",
             )
 
@@ -86,7 +94,7 @@ def choose_regions(
             )
         else:
             chosen.append(name)
-    left_out = {region for name in exclude for region in expand(name, known)}
+    left_out = excluded(exclude, known)
     regions = tuple(region for region in dict.fromkeys(chosen) if region not in left_out)
     if not names:
         raise UsageError(f"{to} has no region.", next_step="Give one or more, for example us-west-2,eu-west-1.")
@@ -123,7 +131,7 @@ class NamedRegions:
         self._named = {field: split_names(texts) for field, texts in named.items()}
         for field, names in self._named.items():
             option = spelling.get(field, field)
-            check_regions(names, everywhere, option)
+            check_regions(names, everywhere, option, listed=self.known)
             for name in names:
                 if not is_pattern(name) and partitions[name] != partition:
                     raise UsageError(
@@ -162,7 +170,7 @@ class NamedRegions:
                 why=f"The enabled regions are: {', '.join(enabled)}.",
                 next_step="Choose one of them.",
             )
-        left_out = {region for name in self["exclude"] for region in expand(name, self.known)}
+        left_out = excluded(self["exclude"], self.known)
         if left := tuple(region for region in dict.fromkeys(chosen) if region not in left_out):
             return left
         excluding = self._spelling.get("exclude", "exclude")

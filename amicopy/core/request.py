@@ -5,11 +5,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from amicopy.core.check import Check, check_problem
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, deprecation_problem, length_text
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 
 
@@ -43,6 +45,8 @@ class CopyRequest:
     deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
+    require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
+    check: Check | None = None  # what each copy has to pass before it is shared
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 
@@ -52,7 +56,14 @@ class CopyRequest:
         Raises:
             TypeError: one is wrong.
         """
-        for name, kind in (("complete_within", timedelta), ("deprecate_after", timedelta), ("protect", Protection)):
+        kinds = {
+            "complete_within": timedelta,
+            "deprecate_after": timedelta,
+            "protect": Protection,
+            "check": Check,
+            "require_scan": ScanRequirement,
+        }
+        for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
         for name in ("tags", "kms_keys"):
             for key, value in getattr(self, name).items():
@@ -99,6 +110,7 @@ MANIFEST: Mapping[str, str] = {
     "kms_keys": "kms_key",
     "carry_permissions": "carry_permissions: false",
     "carry_deprecation": "carry_deprecation: false",
+    "require_scan": "require",
 }
 OPTIONS: Mapping[str, str] = {
     "image_ids": "AMI",
@@ -118,6 +130,8 @@ OPTIONS: Mapping[str, str] = {
     "deprecate_after": "--deprecate-after",
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
+    "check": "--check",
+    "require_scan": "--require-scan",
 }
 
 
@@ -177,6 +191,8 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(
             ("share", "deprecate_after"), "a public AMI is deprecated within 2 years (730d) of its creation"
         )
+    if request.check is not None and (problem := check_problem(request.check)):
+        yield RequestProblem(("check",), problem)
 
 
 def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterator[RequestProblem]:

@@ -21,6 +21,7 @@ class RunOptions:
     cancel_failed: bool = False  # remove copies that this run started and that failed
     cancel_interrupted: bool = False  # when stopped, remove every copy that this run started
     most_in_flight: int = MOST_IN_PROGRESS  # concurrent copies per region
+    most_checks: int = 8  # checks (``--check``) that run at the same time, in all regions together
     progress: timedelta | None = None  # how often the progress of snapshots is read; None: never
     prices: "Prices | None" = None  # for the estimate; None: those that come with amicopy
 

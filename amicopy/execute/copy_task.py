@@ -12,6 +12,7 @@ from amicopy.core.clock import Clock
 from amicopy.core.durations import length_text
 from amicopy.core.errors import (
     AmicopyError,
+    CheckFailed,
     CopyFailed,
     CopyVanished,
     CredentialsExpired,
@@ -34,13 +35,14 @@ from amicopy.core.events import (
     NoteAdded,
     SharingDeferred,
 )
-from amicopy.core.models import Image, ImageState, Snapshot
+from amicopy.core.models import CHECKED_TAG, Image, ImageState, Snapshot
 from amicopy.core.retries import (
     GONE_AFTER,
     VISIBLE_WITHIN,
     flapping,
     no_room,
     not_answered,
+    not_shown_yet,
     persist,
     persist_work,
 )
@@ -49,8 +51,9 @@ from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
+from amicopy.execute.gate import Gate
 from amicopy.execute.source_permissions import SourcePermissions
-from amicopy.plan.differences import extras
+from amicopy.plan.differences import differences, extras
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
 
@@ -74,8 +77,11 @@ class _MadeMeanwhile(Exception):
 class CopyTask:
     """One row of the plan, being executed in one region."""
 
-    def __init__(self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions, permissions: SourcePermissions) -> None:
+    def __init__(
+        self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions, permissions: SourcePermissions, gate: Gate
+    ) -> None:
         self.row = row
+        self._gate = gate
         self._permissions = permissions
         self._ec2 = ec2
         self._clock = clock
@@ -95,7 +101,7 @@ class CopyTask:
         try:
             copy = yield from self._obtain()
             if copy is not None:
-                yield from complete(self.row.desired, copy, self._ec2, self._clock, self._permissions.narrowed)
+                yield from self._finished(copy)
                 yield from self._remove_failed()
                 yield self._event(SharingDeferred if self.row.is_held else CopyDone)
         except CredentialsExpired:
@@ -104,9 +110,31 @@ class CopyTask:
             if isinstance(error, NoRoom | Throttled) and not self._options.wait:
                 yield self.leave(LeftBecause.NO_WAIT)
             else:
-                if not (self._was_seen and isinstance(error, CopyVanished)):  # flapping, it may be alive and healthy
+                # A vanished copy may be flapping, alive and healthy; one that failed its check is kept to be looked at.
+                if not ((self._was_seen and isinstance(error, CopyVanished)) or isinstance(error, CheckFailed)):
                     yield from self._cancel()
                 yield self._failed(error)
+
+    def _finished(self, copy: Image) -> Work[None]:
+        """Complete the copy; where it has to pass a check first, share it only after that.
+
+        Raises:
+            CheckFailed: it did not pass.
+            CopyVanished: somebody has removed it while it was checked.
+        """
+        desired, check = self.row.desired, self.row.check
+        if check is not None and copy.tags.get(CHECKED_TAG) != check.digest:
+            has_to_be_shared = any(one.is_sharing for one in differences(desired, copy))
+            yield from complete(desired.private, copy, self._ec2, self._clock)
+            yield from self._gate.check(self.row, copy, self._ec2, self._clock)
+            if not has_to_be_shared:
+                return
+            look = partial(self._ec2.describe_own_images, [copy.image_id])
+            found = yield from persist(not_shown_yet(self._clock), lambda: look().get(copy.image_id))
+            if found is None or found.state.is_dead:
+                raise self._vanished()
+            copy = yield from self._read(found)
+        yield from complete(desired, copy, self._ec2, self._clock, self._permissions.narrowed)
 
     def leave(self, because: LeftBecause) -> DestinationLeft:
         """Return the event that says that this run does not wait for the copy any longer."""

@@ -18,6 +18,7 @@ from amicopy.core.rate_limit import COPY_RATE, TokenBucket
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.copy_task import CopyTask
+from amicopy.execute.gate import Gate
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Row
@@ -49,6 +50,7 @@ class Lane:
         clock: Clock,
         options: RunOptions,
         permissions: SourcePermissions,
+        gate: Gate,
         deadline: datetime | None = None,
     ) -> None:
         self.region = ec2.region
@@ -59,7 +61,7 @@ class Lane:
         self._deadline = deadline  # no copy is waited for after it
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        tasks = [CopyTask(row, ec2, clock, options, permissions) for row in ordered]
+        tasks = [CopyTask(row, ec2, clock, options, permissions, gate) for row in ordered]
         self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock, COPY_RATE)

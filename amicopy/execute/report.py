@@ -5,10 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from amicopy.core.check import CheckResult
 from amicopy.core.destination import Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import (
     AttributeWritten,
+    CheckEnded,
+    CheckStarted,
     CopyAvailable,
     CopyDone,
     CopyJoined,
@@ -39,6 +42,7 @@ class State(StrEnum):
     QUEUED = "queued"  # EC2 has no room for it or throttles: it is requested again
     COPYING = "copying"
     COMPLETING = "completing"
+    CHECKING = "checking"  # complete; it has to pass its check before it is shared
     SHARING_DEFERRED = "sharing-deferred"  # available; not shared before the others are available too
     DONE = "done"
     UNCHANGED = "unchanged"  # it was up to date before the run
@@ -59,6 +63,7 @@ class Outcome:
     left: LeftBecause | None = None
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    check_result: CheckResult | None = None
     client_token: str = ""  # of this run's own CopyImage
     requested_at: datetime | None = None
     copying_since: datetime | None = None  # EC2 had named the copy, or an earlier run's was found
@@ -195,6 +200,10 @@ def _after(old: Outcome, event: Event) -> Outcome:
             return replace(new, state=state, changes=(*old.changes, what))
         case CopyRolledBack(at=at, what=what):
             return replace(new, state=State.ROLLED_BACK, changes=(*old.changes, what), ended_at=at)
+        case CheckStarted():
+            return replace(new, state=State.CHECKING)
+        case CheckEnded(result=result):
+            return replace(new, state=State.COMPLETING, check_result=result)
         case SharingDeferred():
             return replace(new, state=State.SHARING_DEFERRED)
         case CopyDone(at=at):

@@ -17,8 +17,7 @@ def _row_without_sharing(row: Row) -> Row:
     if row.action is Action.UPDATE and not any(one.is_sharing for one in row.differences):
         return row  # it is shared already, and lacks something else
     left = tuple(one for one in row.differences if not one.is_sharing)
-    private = replace(row.desired, launch_permissions=frozenset(), volume_permissions={})
-    return replace(row, desired=private, differences=left, is_held=True)
+    return replace(row, desired=row.desired.private, differences=left, is_held=True)
 
 
 def may_be_shared(report: Report) -> bool:

@@ -10,6 +10,7 @@ from amicopy.core.parallel import Pending, run_all
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import until_shown
 from amicopy.core.run_options import RunOptions
+from amicopy.execute.gate import Gate
 from amicopy.execute.lane import Lane
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import roll_back
@@ -40,6 +41,7 @@ class CopyJob:
         self.started_at = context.clock.now()
         self._deadline = self.started_at + self.options.timeout
         self._planning = Planning(context, requests, self.options.prices)
+        self._gate = Gate(context.session.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.
@@ -76,6 +78,13 @@ class CopyJob:
             report.ended_by(error)
 
     def _events(self) -> Iterator[Event | None]:
+        """Yield what `_executed` does; no check command outlives it, however it ends."""
+        try:
+            yield from self._executed()
+        finally:
+            self._gate.close()
+
+    def _executed(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, if a signal has ended them and it is requested, how that is rolled back."""
         context, report = self.context, self.report
         if self.options.share_when_all:
@@ -141,7 +150,7 @@ class CopyJob:
                 next_step="Run the same command again to make a new one, and to share all.",
             )
         detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
-        return replace(outcome.row, action=Action.UPDATE, copy=detailed, failed=())
+        return replace(outcome.row, action=Action.UPDATE, copy=detailed, check=None, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane]:
         clients, clock = self.context.clients, self.context.clock
@@ -149,6 +158,6 @@ class CopyJob:
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
         return [
-            Lane(rows, clients[destination], clock, self.options, permissions, self._deadline)
+            Lane(rows, clients[destination], clock, self.options, permissions, self._gate, self._deadline)
             for destination, rows in rows_by_destination(plan).items()
         ]

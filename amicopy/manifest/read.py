@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
@@ -17,6 +18,7 @@ from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
@@ -249,12 +251,30 @@ class _Entries:
             carry_deprecation=said.get("carry_deprecation", True),
             adopt=said.get("adopt", False),
             deprecate_after=after,
+            require_scan=self._scan(said.get("require"), at.get("require", ())),
+            check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
         for problem in request_problems(request):
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
+
+    def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
+        if not said:
+            return None
+        within = self._checked((*path, "scanned_within"), length_from, said.get("scanned_within"))
+        return ScanRequirement(severity=said["severity"], scanned_within=within)
+
+    def _check(self, said: Any, path: TreePath) -> Check | None:
+        """Return the check; its program is looked for from the manifest's directory."""
+        if not said:
+            return None
+        mapping = {"command": said} if isinstance(said, str) else said
+        timeout = self._checked((*path, "timeout"), length_from, mapping.get("timeout"))
+        return Check(
+            command=mapping["command"], timeout=timeout or CHECK_TIMEOUT, directory=str(Path(self._path).parent)
+        )
 
     def _checked(self, path: TreePath, read: Callable[[Any], Any], text: Any) -> Any:
         """Return what ``read`` makes of a text; None, and a note in the tree, where that is nothing."""

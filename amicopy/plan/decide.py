@@ -1,17 +1,19 @@
 """The decision what to do for every source in every destination, with its reason."""
 
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from amicopy.core.check import Check
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
-from amicopy.core.models import Image, ImageState
+from amicopy.core.models import CHECKED_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
-from amicopy.plan.checks import copy_problems, public_problems
+from amicopy.plan.checks import copy_problems, public_problems, scan_problem
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
@@ -27,8 +29,16 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
-    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows)))
+    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows)))
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
+
+
+def _check_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield which command is run before a copy is shared."""
+    for command in dict.fromkeys(row.check.command for row in rows if row.check):
+        count = sum(row.check is not None for row in rows)
+        what = "the copy is" if count == 1 else f"each of {count} copies is"
+        yield f"before it is shared, {what} checked with: {command}"
 
 
 def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: DestinationFindings, copies: Copies) -> Row:
@@ -41,14 +51,23 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
     if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         problems = tuple(_problems(request, desired, found, decision.action, chosen))
-        if problems:
-            decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
+    unmet = None if decision.action is Action.REFUSE else scan_problem(request, source, survey.at)
+    if unmet and decision.action is not Action.UNCHANGED:
+        problems = (unmet, *problems)
+    if problems and decision.action is not Action.REFUSE:
+        decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     if decision.action is Action.UNCHANGED and ours_failed:
         reason = f"{decision.reason}; a failed copy still has to be removed"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
-    notes = _notes(request, desired, decision.copy, compared, copies, ours_failed)
+    check = _check(request, decision)
+    if check is not None and decision.action is Action.UNCHANGED:
+        reason = f"{decision.reason}, and has not passed its check"
+        decision = replace(decision, action=Action.UPDATE, reason=reason)
+    notes = [*_notes(request, desired, decision.copy, compared, copies, ours_failed)]
+    if unmet and decision.action is Action.UNCHANGED:
+        notes.append(f"{unmet.what} {unmet.why} Its copies are left as they are")
     return Row(
         source=source,
         destination=found.destination,
@@ -60,6 +79,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         if chosen is not None and is_compared and decision.action in {Action.UNCHANGED, Action.UPDATE}
         else (),
         wider=chosen.wider if chosen is not None and is_compared else (),
+        is_ours=chosen.is_ours if chosen is not None and is_compared else True,
+        check=check,
         prune_command=_prune_command(request, source, found.region),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
@@ -77,6 +98,14 @@ class _Decision:
     reason: str
     copy: Image | None = None
     problem: AmicopyError | None = None
+
+
+def _check(request: CopyRequest, decision: _Decision) -> Check | None:
+    """Return what the copy still has to pass; None if that is nothing, or if it has passed it."""
+    check = request.check
+    if check is None or decision.action is Action.REFUSE:
+        return None
+    return None if decision.copy and decision.copy.tags.get(CHECKED_TAG) == check.digest else check
 
 
 def _refusal(problem: AmicopyError, copy: Image | None = None) -> _Decision:
@@ -237,3 +266,12 @@ def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compa
     for image in copies.in_progress:
         if not may_write(source, image, adopt=request.adopt):
             yield f"{image.image_id} is being copied by another tool and is not waited for; to use it: --adopt"
+
+
+def _name_notes(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield where several new copies will have the same name: CopyImage does not mind."""
+    starting = [row for row in rows if row.action.starts_a_copy]
+    named = Counter((row.region, row.desired.name) for row in starting if row.desired.name_template)
+    for (region, name), count in named.items():
+        if count > 1:
+            yield f"{count} copies in {region} will be named {name!r}; {{name}} or {{source_id}} tells them apart"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from amicopy.core.check import Check
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.models import Image
@@ -47,6 +48,8 @@ class Row:
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
     dead_ids: frozenset[str] = frozenset()  # failed copies of any tool: a token of ours must not return one of them
     best_effort: bool = False
+    is_ours: bool = True  # the copy was or will be made by amicopy, or is adopted: it may be written
+    check: Check | None = None  # what the copy has to pass before it is shared; None if it has passed it already
     is_held: bool = False  # its sharing waits for the other destinations
     unconfirmed: tuple[Write, ...] = ()  # writes of the destination to ask IAM about once the copy can be named
     problems: tuple[AmicopyError, ...] = ()  # why it is refused

@@ -8,6 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
+from amicopy.core.check import Check, CheckResult
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
@@ -165,6 +166,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "wider": [str(one) for one in row.wider],
         "error": error_document(row.problem),
         "problems": [error_document(problem) for problem in row.problems],
+        "check": check_document(row.check),
         "notes": list(row.notes),
     }
 
@@ -178,9 +180,27 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
         "changes": list(outcome.changes),
         "error": error_document(outcome.error),
         "notes": list(outcome.notes),
+        "check": check_document(outcome.row.check, outcome.check_result),
         "requested_at": moment(outcome.requested_at),
         "available_at": moment(outcome.available_at),
         "ended_at": moment(outcome.ended_at),
+    }
+
+
+def check_document(check: Check | None, result: CheckResult | None = None) -> dict[str, Any] | None:
+    """Return what a copy has to pass before it is shared, and how that ended."""
+    if check is None:
+        return None
+    return {"command": check.command} | (check_result_document(result) if result else {})
+
+
+def check_result_document(result: CheckResult) -> dict[str, Any]:
+    """Return how a check ended; ``output`` is the end of what it wrote."""
+    return {
+        "passed": result.passed,
+        "ending": result.ending,
+        "seconds": round(result.seconds, 1),
+        "output": list(result.output),
     }
 
 
@@ -198,6 +218,8 @@ def event_document(event: Event) -> dict[str, Any]:
             value = moment(value)
         elif isinstance(value, AmicopyError):
             value = error_document(value)
+        elif isinstance(value, CheckResult):
+            value = check_result_document(value)
         document[field.name] = value
     return document
 

@@ -6,6 +6,8 @@ from typing import Protocol
 from amicopy.core.clock import Clock
 from amicopy.core.events import (
     AttributeWritten,
+    CheckEnded,
+    CheckStarted,
     CopyAvailable,
     CopyDone,
     CopyJoined,
@@ -112,13 +114,18 @@ def event_words(event: Event) -> str:
         case CopyStarted(image_id=image_id):
             return f"started {image_id}"
         case CopyJoined(image_id=image_id):
-            return f"{image_id} is already being copied; waiting"
+            return f"{image_id} is already being copied"
         case CopyQueued(reason=reason):
             return f"queued: {safe(reason)}"
         case CopyAvailable(image_id=image_id):
             return f"{image_id} is available"
         case AttributeWritten(what=what) | FailedCopyRemoved(what=what) | CopyRolledBack(what=what):
             return safe(what)
+        case CheckStarted(image_id=image_id, command=command):
+            return f"checking {image_id}: {safe(command)}"
+        case CheckEnded(image_id=image_id, result=result):
+            passed = f"{image_id} has passed its check after {duration(timedelta(seconds=result.seconds))}"
+            return passed if result.passed else ""
         case SharingDeferred(image_id=image_id):
             return f"{image_id} is available, and shared once the others are"
         case CopyDone(image_id=image_id):

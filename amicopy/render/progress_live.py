@@ -211,7 +211,7 @@ def _widths(free: int) -> tuple[int, bool]:
 
 
 def _percent(outcome: Outcome) -> int:
-    return 100 if outcome.is_well or outcome.state is State.SHARING_DEFERRED else outcome.percent or 0
+    return 100 if outcome.is_well or outcome.state in {State.SHARING_DEFERRED, State.CHECKING} else outcome.percent or 0
 
 
 def _style(state: State) -> str:

@@ -11,7 +11,15 @@ from amicopy.render.table import Cell, table_text, title_of
 from amicopy.render.text import duration, fold_aligned, safe, terminal_width
 
 # States whose AMI id is of use to the next step.
-_USEFUL = {State.DONE, State.SHARING_DEFERRED, State.UNCHANGED, State.COPYING, State.COMPLETING, State.PLANNED}
+_USEFUL = {
+    State.DONE,
+    State.SHARING_DEFERRED,
+    State.UNCHANGED,
+    State.COPYING,
+    State.COMPLETING,
+    State.CHECKING,
+    State.PLANNED,
+}
 
 
 def write_json(document: Any) -> None:

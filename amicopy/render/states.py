@@ -24,6 +24,7 @@ STATES: Mapping[State, StateWords] = {
     State.QUEUED: StateWords("queued", "not started, queued"),
     State.COPYING: StateWords("copying", "still copying"),
     State.COMPLETING: StateWords("applying tags and permissions", "available, incomplete"),
+    State.CHECKING: StateWords("being checked", "available, not checked"),
     State.SHARING_DEFERRED: StateWords("ready, not shared yet", "available, not shared"),
     State.DONE: StateWords("done", "available", "✓", "good", "done"),
     State.UNCHANGED: StateWords("up to date", "up to date", "✓", "good"),
@@ -58,7 +59,15 @@ def progress_counts(outcomes: Sequence[Outcome]) -> Sequence[tuple[str, bool]]:
 
 _COUNTED_IN_ORDER = (
     *(State.FAILED, State.REFUSED, State.ROLLED_BACK),
-    *(State.COPYING, State.COMPLETING, State.SHARING_DEFERRED, State.QUEUED, State.REQUESTED, State.PLANNED),
+    *(
+        State.COPYING,
+        State.COMPLETING,
+        State.CHECKING,
+        State.SHARING_DEFERRED,
+        State.QUEUED,
+        State.REQUESTED,
+        State.PLANNED,
+    ),
     *(State.DONE, State.UNCHANGED),
 )
 

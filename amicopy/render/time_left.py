@@ -7,7 +7,7 @@ from amicopy.execute.polling import Forecast
 from amicopy.execute.report import Outcome, State
 
 # Nothing but the others is waited for here, or a few calls that take seconds.
-_NEARLY = {State.COMPLETING, State.SHARING_DEFERRED}
+_NEARLY = {State.COMPLETING, State.CHECKING, State.SHARING_DEFERRED}
 
 
 def copy_time_left(outcome: Outcome, now: datetime) -> timedelta | None:

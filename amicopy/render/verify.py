@@ -1,6 +1,6 @@
 """Verdicts on copies, for people and programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amicopy.core.errors import ExitCode
@@ -22,6 +22,12 @@ def verdict(one: CopyStatus) -> str:
     if not one.is_faithful:
         return "differs"
     return "partly compared" if one.is_partly_compared else "faithful"
+
+
+def without_copy_words(regions: Sequence[str]) -> Iterator[str]:
+    """Yield where there is no copy, in one sentence, if there is such a region."""
+    if regions:
+        yield f"there is no copy in {', '.join(regions)}"
 
 
 def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
@@ -61,7 +67,13 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
 def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
     maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
-    return [*maker, *map(_what, one.missing), *map(str, one.extras)]
+    return [*maker, *map(_what, one.missing), *_name(one), *map(str, one.extras)]
+
+
+def _name(one: CopyStatus) -> Iterator[str]:
+    """Yield the copy's name if it is not the source's; a name is compared only where the request has one."""
+    if one.desired is not None and not one.desired.name_template and one.copy.name != one.source.name:
+        yield f"named {one.copy.name!r}, the source {one.source.name!r} (compared only with --name)"
 
 
 def _what(difference: Any) -> str:
@@ -69,11 +81,16 @@ def _what(difference: Any) -> str:
 
 
 def verdict_document(
-    found: Sequence[CopyStatus], survey: Survey, exit_code: ExitCode, changes: Sequence[str]
+    found: Sequence[CopyStatus],
+    survey: Survey,
+    exit_code: ExitCode,
+    changes: Sequence[str],
+    without_copy: Sequence[str],
 ) -> dict[str, Any]:
     """Return the verdicts as JSON-ready values."""
+    notes = [*survey.notes, *not_compared_notes(found), *without_copy_words(without_copy)]
     return {
-        **envelope("verify", exit_code, notes=[*survey.notes, *not_compared_notes(found)]),
+        **envelope("verify", exit_code, notes=notes),
         "copies": [
             {
                 "source_region": one.source.region,

@@ -39,6 +39,10 @@ class TruncatedResponse(Exception):
         self.response = response
 
 
+class EmptyPage(Exception):
+    """AWS Organizations answers with an empty page and a token for the next one, as its reference says it may."""
+
+
 class CallEffect(ABC):
     """What a fault does to a call."""
 
@@ -97,6 +101,14 @@ class Truncated(CallEffect):
 
     def respond(self, serve: Callable[[], Response]) -> Response:
         raise TruncatedResponse(serve())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Empty(CallEffect):
+    """A list of AWS Organizations begins with an empty page."""
+
+    def respond(self, serve: Callable[[], Response]) -> Response:
+        raise EmptyPage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +292,13 @@ _FAULT = re.compile(
     re.DOTALL,
 )
 _DEFAULT_ALWAYS = ("dead", "hang")
+# Lists of AWS Organizations, and the member of the response that has the entries.
+PAGES = {
+    "ListAccounts": "Accounts",
+    "ListAccountsForParent": "Accounts",
+    "ListChildren": "Children",
+    "ListOrganizationalUnitsForParent": "OrganizationalUnits",
+}
 # The only operations that these effects are for.
 _EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshotBlock", "ListSnapshotBlocks")}
 
@@ -295,7 +314,8 @@ def parse_fault(text: str) -> Fault:
     ``500``, ``503``, ``lost`` (the call takes effect, the response doesn't arrive), ``dead`` (the connection closes
     without a response), ``hang:SECONDS`` (the same, after SECONDS of silence), ``html`` or ``html:STATUS`` (a
     proxy's error page), ``truncated`` (half a response); of the EBS direct APIs: ``corrupt`` (a block whose checksum is
-    wrong), ``expired`` (the token of a block or a page).
+    wrong), ``expired`` (the token of a block or a page); of AWS Organizations: ``empty`` (an empty page of a list, with
+    a token for the next one).
 
     Effects on the copy that a CopyImage starts: ``fail``, ``fail:CODE: MESSAGE`` (optionally followed by `` | `` and
     the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``, ``differ:BLOCKS`` (so many
@@ -320,6 +340,8 @@ def parse_fault(text: str) -> Fault:
         effect = Expired(operation=operation)
     if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*"):
         raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
+    if isinstance(effect, Empty) and operation not in PAGES:
+        raise ValueError(f"'empty' affects a list of AWS Organizations: use it with one of {', '.join(PAGES)}.")
     if times is None:
         times = "always" if match["name"] in _DEFAULT_ALWAYS else "1"
     return Fault(
@@ -339,6 +361,7 @@ _PLAIN: dict[str, Effect] = {
     "dead": Dead(),
     "html": HtmlPage(),
     "truncated": Truncated(),
+    "empty": Empty(),
     "corrupt": Corrupt(),
     "expired": Expired(),
     "fail": Fail(),

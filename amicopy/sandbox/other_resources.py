@@ -3,7 +3,7 @@
 This module holds the records and the default, in which there are no such resources.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,10 @@ class ResourceTag:
 
 class OtherResources:
     """The resources of every account and region. There are none, unless a subclass knows some."""
+
+    def organization_arns(self, _account: str) -> Collection[str]:
+        """Return the ARNs of the account's organization and of all organizational units that it is in."""
+        return ()
 
     def volume(self, _account: str, _region: str, _volume_id: str) -> EbsVolume | None:
         """Return a volume, or None if there is no such volume."""

@@ -17,6 +17,7 @@ import pytest
 from amicopy.core.clock import SystemClock
 
 if TYPE_CHECKING:
+    from amicopy.sandbox.accounts import Account
     from amicopy.sandbox.http.server import Sandbox
     from amicopy.sandbox.records import Image
     from amicopy.sandbox.world import World
@@ -74,6 +75,22 @@ class AmicopySandbox:
     def world(self) -> "World":
         """The simulated EC2 itself: its records can be read and changed."""
         return self._server.world
+
+    def add_account(self, account_id: str, **attributes: Any) -> "Account":
+        """Add an account with a role that the default account may assume; return its record.
+
+        ``attributes`` are those of `amicopy.sandbox.http.server.Sandbox.add_account`: ``name``, ``unit`` (an
+        organizational unit such as ``workloads/test``), ``role``, ``external_id`` and others.
+
+        Raises:
+            TypeError: there is no such attribute.
+            ValueError: the id isn't that of an account, or the sandbox has the account already.
+        """
+        return self._server.add_account(account_id, **attributes)
+
+    def credentials(self, account_id: str) -> dict[str, str]:
+        """Return the keyword arguments for a boto3 session that is allowed everything in the account."""
+        return self._server.credentials(account_id)
 
     def register(self, region: str, *, name: str, **attributes: Any) -> "Image":
         """Add an image with its snapshots to a region and return it.

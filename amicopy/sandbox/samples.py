@@ -17,6 +17,7 @@ SHARED_WITH = "111122223333"
 ALSO_SHARED_WITH = "444455556666"
 ORGANIZATION = "arn:aws:organizations::123456789012:organization/o-exampleorgid"
 OTHER_ACCOUNT = "210987654321"
+UNIT, TEST_UNIT = "workloads", "workloads/test"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +32,7 @@ class Sample:
 WEB_SERVER = Sample(
     image_id="ami-0a11ce5a3b1e00001",
     name="web-server-2026.11",
-    shows="three volumes with different tags; shared with two accounts and an organization",
+    shows="three volumes with different tags; shared with two accounts and an organization; scanned yesterday",
 )
 BATCH_WORKER = Sample(image_id="ami-0a11ce5a3b1e00002", name="batch-worker", shows="one volume, private")
 WINDOWS = Sample(image_id="ami-0a11ce5a3b1e00003", name="build-worker-windows", shows="Windows, one volume")
@@ -56,6 +57,33 @@ SHARED_WITHOUT_STORAGE = Sample(
     shows="shared by another account without its snapshots: can't be copied",
 )
 SAMPLES = [WEB_SERVER, BATCH_WORKER, WINDOWS, ENCRYPTED, INSTANCE_STORE, SHARED, SHARED_WITHOUT_STORAGE]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleAccount:
+    """One sample account: its organizational unit, and whether it is closed."""
+
+    account_id: str
+    name: str
+    unit: str
+    suspended: bool = False
+
+
+CLOSED = SampleAccount(account_id="999900001111", name="closed", unit=TEST_UNIT, suspended=True)
+
+
+def sample_accounts(count: int) -> list[SampleAccount]:
+    """Return this many active accounts, in the unit ``workloads`` and in ``workloads/test``, and a closed one."""
+    ids = [SHARED_WITH, ALSO_SHARED_WITH, *(f"5{number:011}" for number in range(3, count + 1))][:count]
+    active = [
+        SampleAccount(
+            account_id=account_id,
+            name=f"{'test' if number % 2 == 0 else 'production'}-{(number + 1) // 2}",
+            unit=TEST_UNIT if number % 2 == 0 else UNIT,
+        )
+        for number, account_id in enumerate(ids, start=1)
+    ]
+    return [*active, CLOSED] if active else []
 
 
 def populate(world: "World") -> None:
@@ -134,6 +162,8 @@ def _web_server(world: "World") -> None:
         image_id=WEB_SERVER.image_id,
         description="Web server, release 2026.11",
         imds="v2.0",
+        severity="medium",
+        scanned_at=world.clock.now() - timedelta(days=1),
         tags={"Name": "web-server", "Team": "web", "Release": "2026.11"},
         launch_permissions={SHARED_WITH, ALSO_SHARED_WITH, ORGANIZATION},
         deprecate_at=(world.clock.now() + timedelta(days=365)).replace(second=0, microsecond=0),

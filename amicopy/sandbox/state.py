@@ -4,18 +4,19 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from amicopy.core.clock import Clock
+from amicopy.sandbox.accounts import Account, RoleSession
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.faults import InjectedFaults
 from amicopy.sandbox.other_resources import OtherResources
 from amicopy.sandbox.pending_copies import PendingCopy, advance
-from amicopy.sandbox.records import Image, KeyMetadata, Snapshot
+from amicopy.sandbox.records import Image, KeyMetadata, Snapshot, is_shared
 from amicopy.sandbox.settings import ALWAYS_ENABLED, KERNELS, PV_GRUB, REGIONS, Settings, partition_of
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
@@ -69,6 +70,9 @@ class State:
     # Account, region, client token → the parameters it came with, the image that it returned.
     tokens: dict[tuple[str, str, str], tuple[str, str]] = field(default_factory=dict)
     organizations: dict[str, set[str]] = field(default_factory=dict)  # account → ARNs of its organization and OUs
+    # Accounts that were added: with the first of them, only roles that exist can be assumed.
+    accounts: dict[str, Account] = field(default_factory=dict)
+    sessions: dict[str, RoleSession] = field(default_factory=dict)  # access key → the session of a role
     # Region → kernels and RAM disks, id → name; those with the same name match across regions.
     kernels: dict[str, dict[str, str]] = field(default_factory=default_kernels)
     # Image id → resource type, ARN: what uses an image beside the other resources.
@@ -85,6 +89,11 @@ class State:
         if settings is None:
             settings = self.settings[account, region] = Settings(opted_in=region in self.enabled_regions)
         return settings
+
+    def identities_of(self, account: str) -> set[str]:
+        """Return the account's id, and the ARNs of its organization and of all units that it is in."""
+        organization = self.organizations.get(account, set()).union(self.others.organization_arns(account))
+        return {account} | organization
 
     def advance(self, region: str) -> datetime:
         """Make everything happen in the region that is due by now; return the current time."""
@@ -134,13 +143,15 @@ class Call:
 
     def principals(self) -> set[str]:
         """Return every principal of a launch permission that includes the caller."""
-        return {"all", self.account} | self.state.organizations.get(self.account, set())
+        return {"all"} | self.state.identities_of(self.account)
 
     def sees(self, image: Image) -> bool:
         """Return True if DescribeImages would show the image to the caller now."""
         if self.now < image.visible_at:
             return False
-        return image.owner == self.account or not image.launch_permissions.isdisjoint(self.principals())
+        return image.owner == self.account or is_shared(
+            image.launch_permissions, image.shared_from, self.principals(), self.now
+        )
 
     def image(self, image_id: str, region: str = "") -> Image:
         """Return an image that the caller can see, or raise EC2's error for the id."""
@@ -167,7 +178,18 @@ class Call:
         """Return True if DescribeSnapshots would show the snapshot to the caller now."""
         if self.now < snapshot.listed_at:
             return False
-        return snapshot.owner == self.account or not snapshot.shared_with.isdisjoint({"all", self.account})
+        return self.may_read(snapshot)
+
+    def may_read(self, snapshot: Snapshot) -> bool:
+        """Return True if the caller owns the snapshot, or may create volumes from it."""
+        return snapshot.owner == self.account or is_shared(
+            snapshot.shared_with, snapshot.shared_from, ("all", self.account), self.now
+        )
+
+    def seen_from(self, added: Collection[str]) -> dict[str, datetime]:
+        """Return from when on those with whom something is shared now see it; empty if they do at once."""
+        seconds = self.state.timing.shared_after
+        return dict.fromkeys(added, self.now + timedelta(seconds=seconds)) if seconds else {}
 
     def snapshot(self, snapshot_id: str, region: str = "") -> Snapshot:
         """Return a snapshot that the caller can see, or raise EC2's error for the id."""

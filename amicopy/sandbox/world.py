@@ -15,7 +15,7 @@ from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
-from amicopy.sandbox.faults import ConnectionCut, Fault, ProxyPage, TruncatedResponse
+from amicopy.sandbox.faults import ConnectionCut, EmptyPage, Fault, ProxyPage, TruncatedResponse
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot
 from amicopy.sandbox.register import register
 from amicopy.sandbox.settings import OPT_IN, REGIONS, Settings
@@ -127,7 +127,7 @@ class World:
         except Ec2Error as refusal:
             error = refusal.code
             raise
-        except (ConnectionCut, ProxyPage, TruncatedResponse) as fault:
+        except (ConnectionCut, EmptyPage, ProxyPage, TruncatedResponse) as fault:
             error = str(fault)
             raise
         except NotImplementedError:

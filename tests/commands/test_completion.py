@@ -1,8 +1,10 @@
 """What a shell's Tab key offers: asked as bash, zsh and fish ask, in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,28 @@ def test_every_shell_is_offered_commands_options_and_regions(shell: str) -> None
     assert "copy" in offered("amicopy co", shell)
     assert offered("amicopy copy --pack", shell) == ["--packer-manifest"]
     assert offered("amicopy copy --to eu-west-", shell) == ["eu-west-1", "eu-west-2", "eu-west-3"]
+
+
+@pytest.mark.skipif(not shutil.which("fish"), reason="fish is not installed")
+def test_fish_itself_completes_within_a_comma_list(tmp_path: Path) -> None:
+    folder = tmp_path / "fish" / "completions"
+    folder.mkdir(parents=True)
+    (tmp_path / "amicopy").write_text(f'#!/bin/sh\nexec {sys.executable} -m amicopy "$@"\n')
+    (tmp_path / "amicopy").chmod(0o755)
+    environment = {**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    script = subprocess.check_output(["amicopy"], env={**environment, "_AMICOPY_COMPLETE": "fish_source"}, text=True)
+    (folder / "amicopy.fish").write_text(script)
+    asking = 'complete -C "amicopy copy --to us-west-2,eu-west-"; complete -C "amicopy sand"'
+    said = subprocess.check_output(["fish", "--command", asking], env=environment, text=True)
+    *regions, command = said.splitlines()
+    assert regions == [f"us-west-2,eu-west-{number}" for number in (1, 2, 3)]
+    assert command.startswith("sandbox\tServe a local EC2 for tests and demos: no")
+
+
+def test_regions_of_another_partition_are_offered_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert offered("amicopy copy --to cn-") == []
+    monkeypatch.setenv("AWS_REGION", "cn-north-1")
+    assert offered("amicopy copy --to cn-") == ["cn-north-1", "cn-northwest-1"]
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,24 @@ def test_sandbox_of_a_run_is_not_asked_through_a_proxy(monkeypatch: pytest.Monke
     assert (ran.returncode, ran.stderr) == (0, "no copy yet\n")
 
 
+def test_sample_accounts_are_shown_with_their_units_and_can_be_entered() -> None:
+    command = [sys.executable, "-m", "amicopy", "sandbox", "--accounts", "20"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        lines = list(iter(process.stdout.readline, "# In another terminal, with the lines above:\n"))
+        start = lines.index("# Accounts in the organization, each with a role amicopy:\n") + 1
+        shown = [line.split()[1:] for line in lines[start : start + 9]]
+        assert shown[0] == ["111122223333", "production-1", "in", "ou-exam-a92f4798"]
+        assert shown[-2:] == [["and", "13", "more"], ["999900001111", "closed", "in", "ou-exam-8120accc,", "closed"]]
+        (endpoint,) = [line.rpartition("=")[2].strip() for line in lines if "AWS_ENDPOINT_URL" in line]
+        keys = {"aws_access_key_id": "AKIASBOX123456789012", "aws_secret_access_key": "sandbox"}
+        sts = boto3.client("sts", "us-east-1", endpoint_url=endpoint, **keys)
+        answer = sts.assume_role(RoleArn="arn:aws:iam::500000000020:role/amicopy", RoleSessionName="test")
+        assert answer["AssumedRoleUser"]["Arn"] == "arn:aws:sts::500000000020:assumed-role/amicopy/test"
+        sts.close()
+        process.terminate()
+
+
 def test_disk_image_is_an_ami_with_the_content_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "web server.img"
     path.write_bytes(b"boot" + bytes(2**20))

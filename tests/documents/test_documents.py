@@ -33,6 +33,13 @@ SOURCE = "ami-0abcdef1234567890"
 RUN = {"packer_run_uuid": "1", "artifact_id": f"us-east-1:{SOURCE}"}
 
 
+def a_smoke_test(directory: Path) -> None:
+    """Write the program that the documents check copies with."""
+    path = directory / "smoke-test"
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+
+
 def pages() -> list[Path]:
     """Return the README and every page of the documents."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,6 +64,7 @@ def test_every_command_shown_runs(
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{SOURCE}\n"))
     monkeypatch.setenv("GITHUB_OUTPUT", "output")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", "summary")
+    a_smoke_test(tmp_path)
     Path("packer-manifest.json").write_text(json.dumps({"last_run_uuid": "1", "builds": [RUN]}))
     for manifest in (ROOT / "examples").glob("*.yaml"):
         shutil.copy(manifest, tmp_path)
@@ -67,7 +75,13 @@ def test_every_command_shown_runs(
             kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
             kms.close()
     for image_id in {SOURCE, "ami-0a11ce5a3b1e00001", *re.findall(r"ami-[0-9a-f]{17}", line)}:
-        world.register("us-east-1", image_id=image_id, name="web-server-1", volumes=[Volume(device="/dev/sda1", gib=8)])
+        world.register(
+            "us-east-1",
+            image_id=image_id,
+            name="web-server-1",
+            volumes=[Volume(device="/dev/sda1", gib=8)],
+            scanned_at=world.clock.now(),
+        )
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.
@@ -203,7 +217,9 @@ def test_the_demonstration_is_a_shell_script_that_a_shell_can_read() -> None:
     subprocess.run(["sh", "-n", str(ROOT / "examples" / "demo.sh")], check=True)
 
 
-def test_every_manifest_shown_is_one() -> None:
+def test_every_manifest_shown_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    a_smoke_test(tmp_path)
     blocks = [
         (page.name, block)
         for page in pages()

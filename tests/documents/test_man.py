@@ -38,7 +38,7 @@ def test_every_page_has_its_sections_and_no_line_that_roff_takes_for_a_request(p
             ".SH OPTIONS",
         ]
         requests = {line.split()[0] for line in lines if line.startswith((".", "'"))}
-        assert requests <= {".TH", ".SH", ".PP", ".TP", ".B", ".BR", ".nf", ".fi"}
+        assert requests <= {".TH", ".SH", ".PP", ".SS", ".TP", ".B", ".BR", ".nf", ".fi", ".nh", ".ad"}
         assert lines.count(".nf") == lines.count(".fi")
 
 

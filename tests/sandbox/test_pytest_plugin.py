@@ -154,3 +154,21 @@ def test_without_the_extra_it_says_what_to_install(passes: Passes) -> None:
         errors=1,
     )
     assert "pip install 'amicopy[sandbox]'" in said
+
+
+def test_a_test_adds_accounts_and_acts_in_them(passes: Passes) -> None:
+    passes("""
+        import boto3
+        import pytest
+
+        def test_accounts(amicopy_sandbox):
+            account = amicopy_sandbox.add_account("111122223333", unit="workloads", external_id="secret")
+            sts = boto3.client("sts", "us-east-1")
+            with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
+                sts.assume_role(RoleArn=account.role_arn, RoleSessionName="test")
+            sts.assume_role(RoleArn=account.role_arn, RoleSessionName="test", ExternalId="secret")
+            sts.close()
+            there = boto3.client("ec2", "eu-west-1", **amicopy_sandbox.credentials("111122223333"))
+            assert there.describe_images(Owners=["self"])["Images"] == []
+            there.close()
+    """)

@@ -28,7 +28,7 @@ FACES = {"__init__", "__main__"}
 HOMES = {
     "click": {"cli"},
     "rich": {"render"},
-    "moto": {"sandbox/http/moto_adapter", "sandbox/http/moto_resources"},
+    "moto": {f"sandbox/http/moto_{name}" for name in ("accounts", "adapter", "keys", "resources")},
     "werkzeug": {"sandbox/http"},
     "flask": {"sandbox/http"},
     "pytest": {"sandbox/pytest_plugin"},

@@ -7,10 +7,13 @@ import click
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import (
+    Duration,
     ImageIdOrStdin,
     NameList,
+    ScanOption,
     connection_options,
     option,
     output_options,
@@ -18,6 +21,8 @@ from amicopy.cli.options import (
 )
 from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.core.check import CHECK_TIMEOUT
+from amicopy.core.durations import length_text
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -30,7 +35,7 @@ Exit codes:
 """
 
 
-@click.command("copy", epilog=EXIT_CODES)
+@click.command("copy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("image_ids", metavar="AMI...", nargs=-1, type=ImageIdOrStdin(), shell_complete=complete_images)
 @option(
     "--packer-manifest",
@@ -40,9 +45,8 @@ Exit codes:
 @option(
     "--to",
     multiple=True,
-    required=True,
     type=NameList(),
-    help="Destination regions, separated by commas: names, patterns such as 'eu-*', or 'all'; repeatable.",
+    help="Destination regions, separated by commas: names, patterns such as 'eu-*', or 'all'; repeatable. Required.",
     shell_complete=complete_regions,
 )
 @option(
@@ -58,6 +62,25 @@ Exit codes:
     type=NameList(),
     help="Destinations whose failure is reported but does not change the exit code.",
     shell_complete=complete_regions,
+)
+@option(
+    "--require-scan",
+    type=ScanOption(),
+    help="Refuse an AMI in which Amazon Inspector has findings above this severity (none, informational, low, medium, "
+    "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
+)
+@option(
+    "--check",
+    metavar="COMMAND",
+    help="Check each copy with this command before it is shared; the copy has passed if it exits with 0. It runs "
+    "without a shell, with the copy in AMICOPY_IMAGE_ID and AMICOPY_REGION, and as JSON on stdin.",
+)
+@option(
+    "--check-timeout",
+    type=Duration(),
+    default=length_text(CHECK_TIMEOUT),
+    show_default=True,
+    help="End a check after this time; the copy has not passed it then.",
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
@@ -88,8 +111,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """
     if options["packer_manifest"] and options["image_ids"]:
         raise click.UsageError("--packer-manifest and AMI arguments cannot be used together.")
-    if not options["packer_manifest"] and not options["image_ids"]:
-        raise click.UsageError("Missing argument 'AMI...'.")
+    missing = [] if options["packer_manifest"] or options["image_ids"] else ["argument 'AMI...'"]
+    missing += [] if options["to"] else ["option '--to'"]
+    if missing:
+        raise click.UsageError(f"Missing {' and '.join(missing)}.")
     connection, output, run = connection_from(options), output_from(options), run_from(options)
     check_run_options(run, output, dry_run=options["dry_run"], exit_code=options["exit_code"])
     request = copy_request(options)

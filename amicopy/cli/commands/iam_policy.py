@@ -12,6 +12,7 @@ from amicopy.cli.commands.verify import command as verify_command
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import ImageIdOrStdin, NameList, option
 from amicopy.core.regions import split_names
 from amicopy.plan.iam_functions import FUNCTIONS
@@ -38,7 +39,7 @@ _LISTED = {
 }
 
 
-@click.command("iam-policy", epilog=EXIT_CODES)
+@click.command("iam-policy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("words", metavar="[COMMAND] [AMI... | MANIFEST...]", nargs=-1)
 @option("--for", "for_command", type=click.Choice(list(_COMMANDS)), help="Which command, if no COMMAND is given: copy.")
 @option(

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import option
 
 if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
 
 
-@click.command("sandbox")
+@click.command("sandbox", cls=GroupedCommand)
 @option("--port", type=click.IntRange(0, 65535), default=0, show_default="a free one", help="Port on 127.0.0.1.")
 @option(
     "--rates",
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     help="The regions that exist, all of them enabled. us-east-1, which has the samples, is always there.",
 )
 @option(
+    "--accounts",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Accounts beside the default one, in organizational units of its organization. Each has a role amicopy.",
+)
+@option(
     "--copy-seconds",
     type=click.FloatRange(0, 86400),
     metavar="SECONDS",
@@ -40,7 +49,8 @@ if TYPE_CHECKING:
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long a new AMI cannot be seen by its id, as it happens on EC2, which is eventually consistent.",
+    help="How long a new AMI cannot be seen by its id, and a new permission not by the other account: EC2 is "
+    "eventually consistent.",
 )
 @option(
     "--image",
@@ -64,6 +74,7 @@ def command(
     port: int,
     rates: "Rates",
     regions: str | None,
+    accounts: int,
     copy_seconds: float | None,
     consistency: float,
     faults: tuple[str, ...],
@@ -77,14 +88,15 @@ def command(
 
     \b
     Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
-    html, truncated, error:CODE: MESSAGE; of a GetSnapshotBlock: corrupt, expired; and of a CopyImage:
-    fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N, differ:BLOCKS, lose:BLOCKS. " after CALLS" at
-    the end lets that many calls pass first.
+    html, truncated, empty (a page of accounts), error:CODE: MESSAGE; of a GetSnapshotBlock: corrupt,
+    expired; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N, differ:BLOCKS,
+    lose:BLOCKS. " after CALLS" at the end lets that many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
+      amicopy sandbox --accounts 2
       amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
       amicopy sandbox --image disk.img
       amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
@@ -98,6 +110,7 @@ def command(
         consistency=consistency,
         copy_seconds=copy_seconds,
         regions=regions,
+        accounts=accounts,
         faults=faults,
         disks=disks,
     )

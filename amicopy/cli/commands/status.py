@@ -6,6 +6,7 @@ import click
 
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
@@ -25,7 +26,7 @@ Exit codes:
 """
 
 
-@click.command("status", epilog=EXIT_CODES)
+@click.command("status", cls=GroupedCommand, epilog=EXIT_CODES)
 @image_ids
 @option(
     "--in",

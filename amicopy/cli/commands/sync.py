@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import connection_options, option, output_options
 from amicopy.cli.output_files import file_options
@@ -22,7 +23,7 @@ Exit codes:
 """
 
 
-@click.command("sync", epilog=EXIT_CODES)
+@click.command("sync", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("manifests", metavar="MANIFEST", nargs=-1, type=click.Path())
 @option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and exit.")
 @option("--check-only", is_flag=True, help="Check manifests, one or several, without calling AWS, and exit.")

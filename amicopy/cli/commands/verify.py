@@ -7,6 +7,7 @@ import click
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request, wanted_options
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     NameList,
@@ -26,7 +27,7 @@ Exit codes:
 """
 
 
-@click.command("verify", epilog=EXIT_CODES)
+@click.command("verify", cls=GroupedCommand, epilog=EXIT_CODES)
 @image_ids
 @option(
     "--in",

@@ -86,7 +86,8 @@ def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOut
     if code is ExitCode.OK and plan.has_work and command.exit_code:
         code = ExitCode.DRIFT
     document = partial(plan_document, plan, code, context.calls.count())
-    written = run_output.show(document, "plan", partial(write_folded, plan_lines(plan)))
+    lines = () if command.output.quiet and not plan.has_work else plan_lines(plan)
+    written = run_output.show(document, "plan", partial(write_folded, lines))
     say(refusal_lines(plan))
     return int(code or written)
 

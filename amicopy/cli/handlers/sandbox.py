@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,13 @@ from amicopy.cli.terminal import say
 from amicopy.core.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from amicopy.sandbox.accounts import Account
     from amicopy.sandbox.behavior import Rates
     from amicopy.sandbox.faults import Fault
     from amicopy.sandbox.records import Image
     from amicopy.sandbox.world import World
+
+_SHOWN_ACCOUNTS = 8
 
 
 def serve(
@@ -28,6 +31,7 @@ def serve(
     consistency: float,
     copy_seconds: float | None,
     regions: str | None,
+    accounts: int,
     faults: tuple[str, ...],
     disks: tuple[Path, ...] = (),
 ) -> int:
@@ -43,6 +47,7 @@ def serve(
                 consistency=consistency,
                 copy_seconds=copy_seconds,
                 regions=_regions(regions),
+                accounts=accounts,
             )
         )
         from amicopy.sandbox.faults import parse_fault
@@ -64,6 +69,7 @@ def serve(
         if disk_images:
             lines += ["#", "# AMIs of your disk images in us-east-1:"]
             lines += [f"#   {image.image_id}  {image.name}" for image in disk_images]
+        lines += _account_lines(list(sandbox.world.state.accounts.values()))
         lines += [
             "#",
             "# In another terminal, with the lines above:",
@@ -75,6 +81,20 @@ def serve(
         while not environment.stop.is_set():
             environment.stop.wait(3600)
     return ExitCode.OK
+
+
+def _account_lines(accounts: "Sequence[Account]") -> list[str]:
+    """Return what is shown of the sample accounts: all of a few, the number of many."""
+    if not accounts:
+        return []
+    shown = accounts if len(accounts) <= _SHOWN_ACCOUNTS else [*accounts[: _SHOWN_ACCOUNTS - 1], accounts[-1]]
+    lines = [
+        f"#   {account.account_id}  {account.name:22} in {account.parent_id}{', closed' if account.suspended else ''}"
+        for account in shown
+    ]
+    if len(shown) < len(accounts):
+        lines.insert(-1, f"#   and {len(accounts) - len(shown)} more")
+    return ["#", "# Accounts in the organization, each with a role amicopy:", *lines]
 
 
 def _registered(world: "World", disks: tuple[Path, ...]) -> "list[Image]":

@@ -111,10 +111,9 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
     if code is ExitCode.OK and result.has_work and command.exit_code:
         code = ExitCode.DRIFT
     calls = context.calls.count()
+    lines = () if command.output.quiet and not result.has_work else diff_lines(result)
     written = run_output.show(
-        lambda: plan_document(plan, code, calls) | sync_members(result),
-        "plan",
-        partial(write_folded, diff_lines(result)),
+        lambda: plan_document(plan, code, calls) | sync_members(result), "plan", partial(write_folded, lines)
     )
     say(refusal_lines(plan))
     for error in result.errors:

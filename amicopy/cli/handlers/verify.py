@@ -18,7 +18,13 @@ from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.render.progress_lines import event_words
 from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines, safe
-from amicopy.render.verify import differing, not_compared_notes, verdict_document, write_verdicts
+from amicopy.render.verify import (
+    differing,
+    not_compared_notes,
+    verdict_document,
+    without_copy_words,
+    write_verdicts,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +91,12 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:
     found = verdict.copies
     if output.format == "json":
-        document = verdict_document(found, verdict.survey, verdict.exit_code, changes)
+        document = verdict_document(found, verdict.survey, verdict.exit_code, changes, verdict.without_copy)
         written = to_stdout(partial(write_json, document))
     else:
         written = to_stdout(partial(write_verdicts, found, output.format))
-    if verdict.without_copy and not output.quiet:
-        say([f"there is no copy in {', '.join(verdict.without_copy)}"])
+    if not output.quiet:
+        say(without_copy_words(verdict.without_copy))
     if output.format == "text":
         say(f"{one.copy.region}  {words}" for one in found for words in map(safe, differing(one)))
     if not output.quiet:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -63,6 +63,11 @@ class DesiredCopy:
     def is_shared(self) -> bool:
         """Whether it is shared with anyone, or a snapshot of it is."""
         return bool(self.shared_with)
+
+    @property
+    def private(self) -> "DesiredCopy":
+        """The same copy, shared with no one."""
+        return replace(self, launch_permissions=frozenset(), volume_permissions={})
 
     @property
     def creation_snapshot_tags(self) -> dict[str, str]:

@@ -5,8 +5,8 @@ STS that have none. Signatures aren't verified.
 """
 
 import contextlib
+import functools
 import io
-import json
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -14,25 +14,23 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from amicopy.sandbox import ebs_direct
+from amicopy.sandbox.accounts import RoleSession
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http import moto_adapter, rest_json
+from amicopy.sandbox.http import moto_adapter, rest_json, roles
 from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.moto_adapter import Ec2Request
 from amicopy.sandbox.http.moto_resources import adopt_snapshots
+from amicopy.sandbox.http.other_services import UNSIGNED, XML, Response, ServiceRequest
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.settings import REGIONS, ec2_arn, partition_of
 from amicopy.sandbox.world import World
-
-Response = tuple[int, list[tuple[str, str]], bytes]
 
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::\d+)?", re.IGNORECASE)
 _SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
 # The sandbox's own access keys contain the account. moto expects keys of 20 characters.
 _KEY_PREFIX = "AKIASBOX"
 _OWN_KEY = re.compile(rf"{_KEY_PREFIX}(\d{{12}})")
-# Operations of STS whose callers have no AWS credentials yet.
-_UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
-_XML = [("Content-Type", "text/xml;charset=UTF-8")]
 # moto isn't thread-safe, and its state belongs to the process: one call at a time.
 MOTO_LOCK = threading.RLock()
 
@@ -49,6 +47,19 @@ class Dispatcher:
         self._app = moto_adapter.moto_app()
         self._authorizer: Authorizer | None = None
         self.replace_world(world, enforce_iam=enforce_iam)
+
+    @staticmethod
+    def _account_of(key: str, session: RoleSession | None) -> str:
+        own = _OWN_KEY.fullmatch(key)
+        if own:
+            return own[1]
+        return session.account if session else moto_adapter.account_of(key)
+
+    def _refused(self, session: RoleSession | None, environ: dict[str, Any], service: str) -> Ec2Error | None:
+        if session is None:
+            return None
+        token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN", "")
+        return roles.refusal(session, token, service=service, now=self.world.clock.now())
 
     def replace_world(self, world: World, *, enforce_iam: bool) -> None:
         """Respond from another world from now on."""
@@ -67,7 +78,7 @@ class Dispatcher:
         scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
         if scope is not None:
             key, region, service = scope.groups()
-        elif (form := _form_of(environ)).get("Action") in _UNSIGNED:
+        elif (form := _form_of(environ)).get("Action") in UNSIGNED:
             key, region, service = "", _region_of_role(form.get("RoleArn", "")), "sts"
             # moto finds the service in the signature.
             environ["HTTP_AUTHORIZATION"] = (
@@ -75,39 +86,51 @@ class Dispatcher:
             )
         else:
             error = not_validated()
-            return error.status, _XML, error_xml(error, "unsigned").encode()
+            return error.status, XML, error_xml(error, "unsigned").encode()
         # moto would take "region/…" in the user agent for the region of the request.
         environ["HTTP_USER_AGENT"] = environ.get("HTTP_USER_AGENT", "").replace("region/", "region-")
         with MOTO_LOCK:
-            own = _OWN_KEY.fullmatch(key)
-            account = own[1] if own else moto_adapter.account_of(key)
+            session = self.world.state.sessions.get(key)
+            account = self._account_of(key, session)
             environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
-            if service == "ebs":
-                return self._ebs(environ, region, account, key)
-            if service != "ec2":
-                return self._other_service(environ, service, region, account, key)
-            environ[moto_adapter.EC2_REQUEST] = moto_adapter.Ec2Request(
-                world=self.world, authorizer=self._authorizer, region=region, account=account, access_key=key
+            refused = self._refused(session, environ, service)
+            kind = Ec2Request if service in ("ec2", "ebs") else ServiceRequest
+            request = kind(
+                world=self.world,
+                authorizer=self._authorizer,
+                service=service,
+                region=region,
+                account=account,
+                access_key=key,
+                session=session,
+                refused=refused,
             )
+            if isinstance(request, ServiceRequest):
+                return request.respond(environ, functools.partial(_run, self._app))
+            if service == "ebs":
+                return self._ebs(environ, request)
+            environ[moto_adapter.EC2_REQUEST] = request
             response = _run(self._app, environ)
         if moto_adapter.CONNECTION_CUT in environ:
             raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
         return response
 
-    def _ebs(self, environ: dict[str, Any], region: str, account: str, key: str) -> Response:
+    def _ebs(self, environ: dict[str, Any], request: Ec2Request) -> Response:
         """Respond to a call of the EBS direct APIs: to reads from the world, to writes from moto."""
-        request = moto_adapter.Ec2Request(
-            world=self.world, authorizer=self._authorizer, region=region, account=account, access_key=key
-        )
+        region, account = request.region, request.account
         adopt_snapshots(self.world.state, account, region)
 
         def authorize() -> None:
+            if request.refused is not None:
+                raise request.refused
             if self._authorizer is not None:
                 snapshot_id = params.get("SnapshotId", "*")
                 resource = Resource(
                     ec2_arn(region, "snapshot", snapshot_id), resource_tags(request.tags_of(snapshot_id))
                 )
-                self._authorizer.authorize_service("ebs", operation, resource, access_key=key, region=region)
+                self._authorizer.authorize_service(
+                    "ebs", operation, resource, access_key=request.access_key, region=region
+                )
 
         def from_moto() -> Response:
             authorize()
@@ -130,40 +153,6 @@ class Dispatcher:
             whole = truncated.response
             status, headers, body = whole if isinstance(whole, tuple) else rest_json.serialize(whole)
             return status, headers, body[: len(body) // 2]
-
-    def _quota(self, body: bytes, region: str, account: str) -> Response:
-        """Return the quota of public images; there are no others."""
-        code = json.loads(body).get("QuotaCode")
-        if code != "L-0E3CBAB9":
-            raise Ec2Error("NoSuchResourceException", "The specified resource does not exist.")
-        limit = self.world.state.settings_of(account, region).public_images_limit
-        quota = {"ServiceCode": "ec2", "QuotaCode": code, "Value": float(limit), "Adjustable": True}
-        return 200, [("Content-Type", "application/x-amz-json-1.1")], json.dumps({"Quota": quota}).encode()
-
-    def _other_service(self, environ: dict[str, Any], service: str, region: str, account: str, key: str) -> Response:
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        body = environ["wsgi.input"].read()
-        environ["wsgi.input"] = io.BytesIO(body)
-        form = {} if target else dict(parse_qsl(body.decode(errors="replace")))
-        operation = target.rpartition(".")[2] or form.get("Action", "") or environ["REQUEST_METHOD"]
-
-        def respond() -> Response:
-            if self._authorizer is not None and operation not in _UNSIGNED:
-                resource = moto_adapter.named_resource(service, account, region, body)
-                self._authorizer.authorize_service(service, operation, resource, access_key=key, region=region)
-            if (service, operation) == ("servicequotas", "GetServiceQuota"):  # moto has no quotas of EC2
-                return self._quota(body, region, account)
-            return _run(self._app, environ)
-
-        try:
-            return self.world.serve(operation, form, region=region, account=account, service=service, respond=respond)
-        except Ec2Error as error:
-            return _error_of_other_service(error, in_json=bool(target))
-        except ProxyPage as page:
-            return page.status, [("Content-Type", "text/html")], moto_adapter.PROXY_PAGE.encode()
-        except TruncatedResponse as truncated:
-            status, headers, whole = truncated.response
-            return status, headers, whole[: len(whole) // 2]
 
 
 def _form_of(environ: dict[str, Any]) -> dict[str, str]:
@@ -192,15 +181,6 @@ def _refusal(environ: Mapping[str, Any]) -> Response | None:
 
 def _find_caller(access_key: str, region: str) -> Caller | None:
     return None if _OWN_KEY.fullmatch(access_key) else moto_adapter.find_caller(access_key, region)
-
-
-def _error_of_other_service(error: Ec2Error, *, in_json: bool) -> Response:
-    if in_json:
-        body = json.dumps({"__type": error.code, "message": error.message})
-        return error.status, [("Content-Type", "application/x-amz-json-1.1")], body.encode()
-    envelope = error_xml(error, "refused").replace("<Response><Errors>", "<ErrorResponse>")
-    envelope = envelope.replace("</Errors>", "").replace("RequestID>", "RequestId>")
-    return error.status, _XML, envelope.replace("</Response>", "</ErrorResponse>").encode()
 
 
 def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Response:

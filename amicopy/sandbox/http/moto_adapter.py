@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import unescape
 
 import moto.ec2.urls
@@ -24,15 +24,19 @@ from moto.iam.access_control import CreateAccessKeyFailure, create_access_key
 from moto.iam.exceptions import NotFoundException
 from moto.iam.models import get_account_id_from, iam_backends
 from moto.kms.models import kms_backends
+from moto.organizations.models import organizations_backends
 from moto.sts.models import sts_backends
 
 from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.ec2.tags import tags_of
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
+from amicopy.sandbox.http.iam import Caller, Resource, resource_tags
+from amicopy.sandbox.http.moto_accounts import principal_of
+from amicopy.sandbox.http.moto_keys import may_use
 from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, known_to_moto
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
+from amicopy.sandbox.http.signed_request import SignedRequest
 from amicopy.sandbox.records import KeyMetadata
 from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.world import World
@@ -54,7 +58,7 @@ def ec2_protocol() -> QueryProtocol:
 
 def operation_names() -> frozenset[str]:
     """Return the operations of the services that amicopy calls."""
-    services = ("ebs", "ec2", "kms", "service-quotas", "ssm", "sts")
+    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "ssm", "sts")
     return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
@@ -66,6 +70,7 @@ def install() -> None:
 def reset_moto() -> None:
     """Empty all of moto's backends."""
     BackendDict.reset()
+    organizations_backends.master_accounts.clear()
     reset_model_data()
 
 
@@ -95,7 +100,10 @@ def find_key(account: str, region: str, key: str) -> KeyMetadata | None:
 
 
 def named_resource(service: str, account: str, region: str, body: bytes) -> Resource | None:
-    """Return the KMS key or the parameter that a request names, or None if it names none that exists."""
+    """Return the KMS key, the parameter or the role that a request names, or None if it names none that exists."""
+    if service == "sts":
+        arn = dict(parse_qsl(body.decode(errors="replace"))).get("RoleArn")
+        return Resource(arn) if arn else None
     try:
         request = json.loads(body)
         if service == "ssm":
@@ -113,14 +121,8 @@ def account_of(access_key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ec2Request:
+class Ec2Request(SignedRequest):
     """An EC2 request with what the world needs to answer it."""
-
-    world: World
-    authorizer: Authorizer | None
-    region: str
-    account: str
-    access_key: str
 
     def respond(self, form: Mapping[str, str], environ: dict[str, Any], moto_respond: MotoRespond) -> Any:
         """Return status, headers and body: always in EC2's format, unless a fault says otherwise.
@@ -172,6 +174,8 @@ class Ec2Request:
 
     def _authorize(self, name: str, params: Mapping[str, Any]) -> None:
         """Refuse a call that the caller isn't allowed to make."""
+        if self.refused is not None:
+            raise self.refused
         if self.authorizer is None:
             return
         snapshot_ids: list[str] = []
@@ -186,6 +190,10 @@ class Ec2Request:
 
     def is_allowed(self, action: str, resource: str) -> bool:
         """Return True if EC2 may do this in the caller's name: delete a snapshot, or use a KMS key."""
+        if action.startswith("kms:") and resource.split(":")[4] != self.account:
+            principal = principal_of(self.access_key, self.account, self.region, self.session)
+            if not may_use(resource, principal, action):
+                return False
         if self.authorizer is None:
             return True
         context: dict[str, str | tuple[str, ...]] = {}

@@ -14,6 +14,7 @@ from moto.ec2.utils import EC2_PREFIX_TO_RESOURCE, get_prefix
 from moto.ssm.models import ssm_backends
 
 from amicopy.sandbox.content import Stored
+from amicopy.sandbox.http.moto_accounts import organization_arns
 from amicopy.sandbox.other_resources import (
     AttachedVolume,
     EbsVolume,
@@ -29,6 +30,10 @@ from amicopy.sandbox.state import State
 
 class MotoResources(OtherResources):
     """The resources that moto has."""
+
+    def organization_arns(self, account: str) -> frozenset[str]:
+        """Return the ARNs of the account's organization and of all units that it is in."""
+        return organization_arns(account)
 
     def volume(self, account: str, region: str, volume_id: str) -> EbsVolume | None:
         """Return a volume, or None if there is no such volume."""

@@ -3,9 +3,11 @@
 import contextlib
 import io
 import os
+import re
 import socket
 import threading
 from collections.abc import Collection
+from datetime import timedelta
 from email.utils import format_datetime
 from types import TracebackType
 from typing import Any, Self
@@ -14,19 +16,20 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import SandboxUnavailable
+from amicopy.sandbox.accounts import ROLE, Account
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.records import DEFAULT_ACCOUNT
-from amicopy.sandbox.samples import populate
+from amicopy.sandbox.samples import populate, sample_accounts
 from amicopy.sandbox.world import World
 
 # Read by moto when it is imported or creates a backend, so set first. moto would load 1,300 AMIs into each region.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 os.environ.setdefault("MOTO_DISABLE_GLOBAL_CORS", "true")
 
-from amicopy.sandbox.http import moto_adapter
+from amicopy.sandbox.http import moto_accounts, moto_adapter
 from amicopy.sandbox.http.dispatcher import MOTO_LOCK, Dispatcher, access_key_for
 
 HOST = "127.0.0.1"
@@ -47,8 +50,9 @@ class Sandbox:
         samples: bool,
         enforce_iam: bool,
         regions: Collection[str] | None,
+        accounts: int,
     ) -> None:
-        self._regions = regions
+        self._regions, self._accounts = regions, accounts
         self._clock, self._timing, self._unconfirmed, self._rates = clock, timing, unconfirmed, rates
         self._samples, self._enforce_iam = samples, enforce_iam
         world = self._new_world(clock, timing, unconfirmed, samples=samples)
@@ -73,11 +77,13 @@ class Sandbox:
         samples: bool = True,
         enforce_iam: bool = False,
         regions: Collection[str] | None = None,
+        accounts: int = 0,
     ) -> Self:
         """Serve on loopback until stopped. Port 0 is any free port.
 
         ``rates="ec2"`` throttles requests as EC2 documents it: a token bucket per action, account and region. Only
-        ``regions`` exist, and all of them are enabled; None: EC2's, of which some have to be enabled.
+        ``regions`` exist, and all of them are enabled; None: EC2's, of which some have to be enabled. ``accounts`` is
+        the number of sample accounts beside the default one (see `samples.sample_accounts`).
 
         Raises:
             SandboxUnavailable: the port is in use, or the system doesn't permit it.
@@ -93,6 +99,7 @@ class Sandbox:
                 samples=samples,
                 enforce_iam=enforce_iam,
                 regions=regions,
+                accounts=accounts,
             )
         except OSError as error:
             raise SandboxUnavailable(
@@ -108,6 +115,8 @@ class Sandbox:
         moto_adapter.connect(world)
         if samples:
             populate(world)
+        for sample in sample_accounts(self._accounts):
+            _add_account(world, sample.account_id, name=sample.name, unit=sample.unit, suspended=sample.suspended)
         return world
 
     @property
@@ -138,6 +147,43 @@ class Sandbox:
     def credentials(account: str) -> dict[str, str]:
         """Return the keyword arguments for a boto3 session that is allowed everything in the account."""
         return {"aws_access_key_id": access_key_for(account), "aws_secret_access_key": "sandbox"}
+
+    def add_account(
+        self,
+        account_id: str,
+        *,
+        name: str = "",
+        unit: str | None = "",
+        role: str = ROLE,
+        trusted: Collection[str] = (DEFAULT_ACCOUNT,),
+        external_id: str = "",
+        max_session_seconds: int = 3600,
+        regions: Collection[str] = (),
+        suspended: bool = False,
+    ) -> Account:
+        """Add an account and return its record. From now on, only roles that exist can be assumed.
+
+        It is a member of the default account's organization, in the organizational unit at the path ``unit``, such as
+        ``workloads/test``; "" is the root, and None means that it is in no organization. ``role`` is a role that the
+        accounts or ARNs in ``trusted`` may assume, with ``external_id`` if there is one; "" for no role. ``regions``
+        are opt-in regions that the account has enabled. A ``suspended`` account is a closed one.
+
+        Raises:
+            ValueError: the id isn't that of an account, or the sandbox has the account already.
+        """
+        with MOTO_LOCK:
+            return _add_account(
+                self.world,
+                account_id,
+                name=name or account_id,
+                unit=unit,
+                role=role,
+                trusted=trusted,
+                external_id=external_id,
+                max_session_seconds=max_session_seconds,
+                regions=regions,
+                suspended=suspended,
+            )
 
     def reset(
         self,
@@ -177,6 +223,46 @@ class Sandbox:
     ) -> None:
         """Stop the sandbox."""
         self.stop()
+
+
+def _add_account(
+    world: World,
+    account_id: str,
+    *,
+    name: str,
+    unit: str | None,
+    role: str = ROLE,
+    trusted: Collection[str] = (DEFAULT_ACCOUNT,),
+    external_id: str = "",
+    max_session_seconds: int = 3600,
+    regions: Collection[str] = (),
+    suspended: bool = False,
+) -> Account:
+    if not re.fullmatch("[0-9]{12}", account_id):
+        raise ValueError(f"{account_id!r} is not an account id: write 12 digits.")
+    if account_id == DEFAULT_ACCOUNT or account_id in world.state.accounts:
+        raise ValueError(f"The sandbox has the account {account_id} already.")
+    # moto sorts by it, and has times without a zone
+    joined_at = world.clock.now().replace(tzinfo=None) + timedelta(microseconds=len(world.state.accounts))
+    account = Account(
+        account_id=account_id,
+        name=name,
+        role_arn=moto_accounts.create_role(
+            account_id, role, moto_accounts.trust_policy(trusted, external_id), max_session_seconds
+        )
+        if role
+        else "",
+        parent_id=""
+        if unit is None
+        else moto_accounts.add_to_organization(
+            account_id, management=DEFAULT_ACCOUNT, name=name, unit=unit, suspended=suspended, joined_at=joined_at
+        ),
+        suspended=suspended,
+    )
+    if regions:
+        world.opt_in(*regions, account=account_id)
+    world.state.accounts[account_id] = account
+    return account
 
 
 def _without_proxy(hosts: str) -> str:

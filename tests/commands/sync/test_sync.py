@@ -223,6 +223,8 @@ def test_the_dry_run_is_a_diff_that_ends_with_4_where_there_is_work(amicopy: Run
     amicopy("sync", manifest)
     ran = amicopy("sync", manifest, "--dry-run", "--exit-code")
     assert (ran.code, ran.out) == (0, "nothing to do: 2 copies are up to date\n")
+    quiet = amicopy("sync", manifest, "--dry-run", "--exit-code", "--quiet")
+    assert (quiet.code, quiet.out, quiet.err) == (0, "", "")  # cron sends whatever is printed
 
 
 def test_many_sources_are_looked_for_once_each(amicopy: Run, world: World, tmp_path: Path) -> None:

@@ -662,6 +662,20 @@ def test_no_copy_at_all_is_said_and_is_no_green_light(amicopy: Run, world: World
     assert (ran.code, ran.out) == (4, "")
     assert "there is no copy in" in ran.err
     assert WEST in ran.err
+    [note] = amicopy("verify", source.image_id, *options, "--output", "json").json["notes"]
+    assert f"{note}\n" in ran.err
+
+
+def test_the_name_of_another_tool_s_copy_is_shown_and_compared_only_if_asked_for(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    source = a_source(world)
+    finished_by_hand(world, clock, source, WEST, Name="handmade", CopyImageTags=True)
+    shown = f"named 'handmade', the source {source.name!r} (compared only with --name)"
+    ran = verify(amicopy, source, "--output", "text")
+    assert (ran.code, shown in ran.err) == (0, True), ran.err
+    asked = verify(amicopy, source, "--name", "{name}", "--output", "text")
+    assert (asked.code, shown in asked.err) == (4, False)
 
 
 def test_a_named_region_without_a_copy_is_found(amicopy: Run, world: World) -> None:

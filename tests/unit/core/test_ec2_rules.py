@@ -40,6 +40,19 @@ def test_anything_else_is_no_image_id(text: str) -> None:
         check_image_id(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("ami-7c4aa86a,ami-7c4aa86b", "without commas"),
+        ("eu-west-1/ami-7c4aa86a", "give the id alone, ami-7c4aa86a, and eu-west-1 as the source region"),
+        ("arn:aws:ec2:eu-west-1::image/ami-7c4aa86a", "ami-7c4aa86a, and eu-west-1 as the source region"),
+    ],
+)
+def test_an_id_with_something_around_it_is_answered_with_how_to_write_it(text: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=hint):
+        check_image_id(text)
+
+
 @pytest.mark.parametrize("name", ["web", "w" * 128, "web (2026) [x] a.b/c-d'e@f_g"])
 def test_names_of_ec2s_alphabet_are_fine(name: str) -> None:
     assert name_problem(name) == ""

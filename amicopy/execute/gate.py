@@ -1,0 +1,194 @@
+"""The gate between a complete copy and its sharing: the check that each copy has to pass while it is private."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from amicopy.aws.ec2 import Ec2
+from amicopy.core.check import Check, CheckResult
+from amicopy.core.clock import Clock
+from amicopy.core.durations import length_text
+from amicopy.core.errors import AmicopyError, CheckFailed
+from amicopy.core.events import CheckEnded, CheckStarted, NoteAdded
+from amicopy.core.models import CHECKED_TAG, Image
+from amicopy.core.retries import flapping, persist
+from amicopy.core.steps import Sleep, Work
+from amicopy.core.write import Write, WriteOperation, tag_list
+from amicopy.execute.check_command import GRACE_SECONDS, CheckCommand
+from amicopy.plan.plan import Row
+
+_WAIT_SECONDS = 0.02  # for a command's end, in the lane's thread
+_SHORTEST_SLEEP, _LONGEST_SLEEP = 0.05, 1.0
+_GRACE = timedelta(seconds=GRACE_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a check is about: a copy that is complete and not shared yet."""
+
+    row: Row
+    copy: Image
+    check: Check
+    ec2: Ec2  # of the copy's region and account
+    clock: Clock
+    deadline: datetime  # of this check
+
+
+BuiltInCheck = Callable[[Subject], Work[CheckResult]]
+"""A check of amicopy's own. It yields its sleeps and events, and raises AmicopyError where it cannot check.
+
+It removes what it has made in a ``finally``, since a signal or the run's time-out closes it in the middle.
+"""
+
+BUILT_IN: Mapping[str, BuiltInCheck] = {}
+"""By the first word of the command; `amicopy.core.check.BUILT_IN_CHECKS` has the same words."""
+
+
+class Gate:
+    """Runs the checks of a run's lanes: some at a time, and none any longer than the run."""
+
+    def __init__(self, environment: Mapping[str, str], most: int) -> None:
+        """``environment`` points commands at the AWS of the run; ``most`` is how many checks run at a time."""
+        self._environment = dict(environment)
+        self._places = threading.BoundedSemaphore(most)
+        self._commands: set[CheckCommand] = set()
+
+    def check(self, row: Row, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
+        """Run the row's check on its copy; remember on the copy that it has passed.
+
+        Raises:
+            CheckFailed: it did not pass.
+        """
+        check = row.check
+        assert check is not None  # only such rows come here
+        about: dict[str, Any] = {
+            "source": row.source.reference,
+            "destination": row.destination,
+            "image_id": copy.image_id,
+        }
+        while not self._places.acquire(blocking=False):
+            yield Sleep(_LONGEST_SLEEP)
+        try:
+            yield CheckStarted(at=clock.now(), **about, command=check.command)
+            deadline = clock.now() + check.timeout
+            run = BUILT_IN[check.words[0]] if check.is_built_in else self._run_command
+            result = yield from run(Subject(row=row, copy=copy, check=check, ec2=ec2, clock=clock, deadline=deadline))
+        finally:
+            self._places.release()
+        yield CheckEnded(at=clock.now(), **about, result=result)
+        if not result.passed:
+            raise _not_passed(copy, check, result)
+        if row.is_ours:
+            try:
+                yield from _remember(copy, check, ec2, clock)
+            except AmicopyError as error:
+                words = f"the next run checks {copy.image_id} again, because it cannot be tagged {CHECKED_TAG}"
+                yield NoteAdded(at=clock.now(), **about, text=f"{words}: {error.what} {error.why}".rstrip())
+
+    def close(self) -> None:
+        """End every command that is still running, with its children; returns when all have ended."""
+        running = tuple(self._commands)
+        for command in running:
+            command.terminate()
+        give_up = time.monotonic() + GRACE_SECONDS
+        for command in running:
+            if command.wait(max(0.0, give_up - time.monotonic())) is None:
+                command.kill()
+
+    def _run_command(self, subject: Subject) -> Work[CheckResult]:
+        """Run the operator's command, and end it when its time is over."""
+        check, clock = subject.check, subject.clock
+        begun_at, seconds, kill_at = clock.now(), _SHORTEST_SLEEP, None
+        try:
+            words = [check.program, *check.words[1:]]
+            command = CheckCommand(words, self._environment | _variables(subject), _document(subject))
+        except (OSError, ValueError) as error:  # it was there when the run began
+            return CheckResult(passed=False, ending=f"could not be started: {error}", seconds=0.0)
+        self._commands.add(command)
+        try:
+            while (status := command.wait(_WAIT_SECONDS)) is None:
+                if kill_at is None and clock.now() >= subject.deadline:
+                    command.terminate()
+                    kill_at = clock.now() + _GRACE
+                elif kill_at is not None and clock.now() >= kill_at:
+                    command.kill()
+                yield Sleep(seconds)
+                seconds = min(seconds * 1.5, _LONGEST_SLEEP)
+        except GeneratorExit:
+            command.terminate()  # `close` waits for it
+            raise
+        self._commands.discard(command)
+        if kill_at is not None:
+            ending = f"did not end within {length_text(check.timeout)}"
+        else:
+            ending = f"was ended by signal {-status}" if status < 0 else f"ended with exit status {status}"
+        return CheckResult(
+            passed=status == 0 and kill_at is None,
+            ending=ending,
+            seconds=(clock.now() - begun_at).total_seconds(),
+            output=command.last_lines,
+        )
+
+
+def _remember(copy: Image, check: Check, ec2: Ec2, clock: Clock) -> Work[None]:
+    """Tag the copy, so that the next run does not repeat the check."""
+    tags = tag_list({CHECKED_TAG: check.digest})
+    write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
+    if seconds := ec2.seconds_until(write):
+        yield Sleep(seconds)
+    yield from persist(flapping(clock), partial(ec2.write, write))
+
+
+def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:
+    shared = copy.launch_permissions or any(snapshot.volume_permissions for snapshot in copy.snapshots)
+    return CheckFailed(
+        f"The copy {copy.image_id} in {copy.region} did not pass its check.",
+        output=result.output,
+        why=f"{check.command} {result.ending}. "
+        + (
+            "It was shared before, and this run leaves that as it is." if shared else "The copy is kept and not shared."
+        ),
+        next_step="Fix what the check reports, then run the same command again: it checks this copy again. If the copy "
+        f"itself is bad, remove it first: amicopy cancel --copy {copy.image_id} --in {copy.region} --available",
+    )
+
+
+def _variables(subject: Subject) -> dict[str, str]:
+    copy = subject.copy
+    return {
+        "AMICOPY_IMAGE_ID": copy.image_id,
+        "AMICOPY_REGION": copy.region,
+        "AMICOPY_ACCOUNT": subject.row.destination.account or copy.owner_id,
+        "AMICOPY_SOURCE": subject.row.source.reference,
+        "AMICOPY_ARCHITECTURE": copy.attributes.get("Architecture", ""),
+    }
+
+
+def _document(subject: Subject) -> bytes:
+    """Return the copy as JSON, for a command's stdin."""
+    copy, source = subject.copy, subject.row.source
+    devices = [
+        {"device": device.device, "snapshot_id": device.snapshot_id or None, "volume_gib": device.volume_gib}
+        for device in copy.devices
+        if device.ebs
+    ]
+    document = {
+        "image_id": copy.image_id,
+        "region": copy.region,
+        "account": subject.row.destination.account or copy.owner_id,
+        "source_id": source.image_id,
+        "source_region": source.region,
+        "name": copy.name,
+        "description": copy.description,
+        "created_at": copy.created_at,
+        "attributes": dict(copy.attributes),
+        "imds_support": copy.imds_support or None,
+        "tags": dict(copy.tags),
+        "devices": devices,
+    }
+    return json.dumps(document).encode() + b"\n"
