@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from amicopy.core.functions import HANDLER, WORKER
 from amicopy.plan.iam_keys import Statement, statement
 
 # The functions are named, and so are their logs, queues and tables: amicopy…
@@ -9,9 +10,6 @@ _OWN = "amicopy*"
 _ROUNDS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem")
 _SENDS = ("sqs:GetQueueAttributes", "sqs:SendMessage")
 _RECEIVES = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage")
-
-HANDLER, DISPATCHER, WORKER = "lambda", "lambda-dispatcher", "lambda-worker"
-FUNCTIONS = (HANDLER, DISPATCHER, WORKER)
 
 SIDS: Mapping[str, str] = {
     "AmicopyWriteLog": "`--for lambda…`: the function's log, and the metrics in it.",

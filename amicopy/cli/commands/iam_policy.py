@@ -14,8 +14,8 @@ from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import ImageIdOrStdin, NameList, option
+from amicopy.core.functions import FUNCTIONS
 from amicopy.core.regions import split_names
-from amicopy.plan.iam_functions import FUNCTIONS
 
 EXIT_CODES = """\b
 Exit codes:

@@ -10,12 +10,12 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+from amicopy.core.functions import DISPATCHER
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
-from amicopy.plan.iam_functions import DISPATCHER
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters
 from amicopy.plan.iam_policy import policy
 
