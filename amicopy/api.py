@@ -13,11 +13,11 @@ from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import RunOptions
-from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.jobs.sync import SyncJob, SyncResult
 from amicopy.jobs.verify import VerifyJob, VerifyResult
@@ -39,8 +39,9 @@ __all__ = [
     "Principal",
     "Protection",
     "Report",
+    "RetireJob",
+    "RetireResult",
     "RunOptions",
-    "ScanRequirement",
     "Session",
     "StatusJob",
     "StatusResult",
@@ -51,6 +52,7 @@ __all__ = [
     "VerifyResult",
     "cancel",
     "copy",
+    "retire",
     "status",
     "sync",
     "verify",
@@ -77,7 +79,6 @@ def copy(
     carry_deprecation: bool = True,
     adopt: bool = False,
     protect: Protection | None = None,
-    require_scan: ScanRequirement | None = None,
     check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
@@ -108,8 +109,6 @@ def copy(
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
-    - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
-      ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
     - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
@@ -141,7 +140,6 @@ def copy(
         adopt=adopt,
         deprecate_after=deprecate_after,
         protect=protect,
-        require_scan=require_scan,
         check=check,
         preflight=preflight,
     )
@@ -261,6 +259,44 @@ def cancel(
         exclude=_listed(exclude),
     )
     return job.remove(job.find())
+
+
+def retire(
+    image_ids: str | Iterable[str],
+    *,
+    source_region: str | None = None,
+    regions: str | Sequence[str] = "all",
+    exclude: str | Sequence[str] = (),
+    parameters: bool = True,
+    parameter_names: str | Iterable[str] = (),
+    undo: bool = False,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    context: Context | None = None,
+) -> RetireResult:
+    """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
+
+    Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
+    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. What is taken is recorded in
+    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
+    `RetireJob`.
+
+    Raises:
+        ImageNotFound: an AMI is not there, and no copy of it is.
+        AmicopyError: nothing could be read.
+    """
+    job = RetireJob(
+        _context(context, session, profile, region),
+        _listed(image_ids),
+        _listed(regions),
+        source_region=source_region,
+        exclude=_listed(exclude),
+        parameters=parameters,
+        paths=_listed(parameter_names),
+        undo=undo,
+    )
+    return job.carry_out(job.find())
 
 
 def _context(

@@ -18,7 +18,9 @@ COMMANDS = {
     "sync": ("amicopy.cli.commands.sync", "Apply a manifest: copy each image where it belongs."),
     "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
     "verify": ("amicopy.cli.commands.verify", "Check that copies match their source."),
+    "scan": ("amicopy.cli.commands.scan", "Find what in an image points to its region, before you copy it."),
     "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
+    "retire": ("amicopy.cli.commands.retire", "Take a release back everywhere: unshare, deprecate and disable it."),
     "iam-policy": ("amicopy.cli.commands.iam_policy", "Print the smallest IAM policy for a command line."),
     "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }

@@ -32,7 +32,7 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest; AWS was not called",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -148,6 +148,18 @@ class ImageUnavailable(AmicopyError):
         return "no longer available" in self.why
 
 
+class ImageRetired(AmicopyError):
+    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until restored."""
+
+    slug = "retired"
+
+
+class NoRecord(AmicopyError):
+    """What `retire` takes from an image cannot be recorded in its tags, or somebody has changed the record."""
+
+    slug = "no-record"
+
+
 class SnapshotInUse(AmicopyError):
     """An AMI still uses the snapshot, so EC2 keeps it."""
 
@@ -206,12 +218,6 @@ class StorageNotShared(AmicopyError):
     """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
 
     slug = "storage-not-shared"
-
-
-class ScanRequired(AmicopyError):
-    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
-
-    slug = "scan"
 
 
 class CopyFailed(AmicopyError):

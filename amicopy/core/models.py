@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from amicopy.core.scan_results import NOT_SCANNED, ScanResults
-
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
 CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, CHECKED_TAG})
+RETIRED_TAG = "amicopy:retired"  # what `retire` has taken from an image: see core/retirement.py
+RETIRED_TAGS = (RETIRED_TAG, *(f"{RETIRED_TAG}:{number}" for number in range(1, 50)))
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, CHECKED_TAG, *RETIRED_TAGS})
 """The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
@@ -168,7 +168,6 @@ class Image:
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
     watermarks: frozenset[str] | None = frozenset()  # EC2's keys; None: the installed botocore does not know them
-    scan: ScanResults | None = NOT_SCANNED  # None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""
@@ -184,6 +183,11 @@ class Image:
     def is_older_than(self, moment: datetime) -> bool:
         """Tell whether it was there before ``moment``: EC2's dates have whole seconds, rounded down."""
         return bool(self.created_at) and datetime.fromisoformat(self.created_at) + timedelta(seconds=1) < moment
+
+    @property
+    def is_retired(self) -> bool:
+        """`retire` holds it: it has a record of what was taken from it, which `retire --undo` restores."""
+        return RETIRED_TAG in self.tags
 
     @property
     def is_instance_store(self) -> bool:

@@ -20,6 +20,9 @@ class WriteOperation(StrEnum):
     ATTACH_WATERMARK = "AttachImageWatermark"
     MODIFY_IMAGE = "ModifyImageAttribute"
     REPLACE_INSTANCE_TYPES = "ReplaceImageInstanceTypeSpecification"
+    DISABLE = "DisableImage"
+    ENABLE = "EnableImage"
+    UNDEPRECATE = "DisableImageDeprecation"
     DEREGISTER = "DeregisterImage"
     DELETE_SNAPSHOT = "DeleteSnapshot"
 

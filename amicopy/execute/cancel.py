@@ -12,6 +12,7 @@ from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import by_destination, destination_of
+from amicopy.core.retirement import moment_of
 from amicopy.core.retries import VISIBLE_WITHIN, driven
 from amicopy.execute.deregister import DELETED, Removal, remove_completely, remove_snapshot
 
@@ -176,6 +177,9 @@ def _target(
         reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} --in {image.region}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
+    elif image.is_retired:
+        # A record of what was taken from it would be lost, and with it the way back.
+        state, is_protected, reason = TargetState.KEEP, True, _retired(image)
     elif is_finished and not available:
         state, reason = TargetState.KEEP, _finished(image)
     elif image.protection.startswith("enabled"):
@@ -202,6 +206,12 @@ def _target(
 
 def _finished(image: Image) -> str:
     return f"it is {image.state}; finished copies are removed only with --available"
+
+
+def _retired(image: Image) -> str:
+    source = source_of(image).partition("/")
+    undo = f"amicopy retire {source[2]} --from {source[0]} --undo" if source[2] else "amicopy retire --undo"
+    return f"it is held for inspection since it was retired on {moment_of(image.tags)[:10]}; to restore it: {undo}"
 
 
 def _lineage(image: Image) -> str:

@@ -14,7 +14,7 @@ from amicopy.core.destination import Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
-from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image, ImageState
+from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.report import Outcome
@@ -22,6 +22,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.manifest.model import Keep
+from amicopy.plan.copy_status import is_usable
 from amicopy.plan.plan import Action
 
 _MOVING = {ParameterState.PUT, ParameterState.DONE}
@@ -114,7 +115,8 @@ def copies_to_remove(
     with the reason; ``moving`` has the paths of parameters that point to another AMI once the run has published.
     """
     found = ec2.find_own_images_tagged(MANIFEST_TAG, keep.mark).values()
-    made = [image for image in found if image.state is ImageState.AVAILABLE and _is_made_by(keep, source_region, image)]
+    # `retire` holds others for inspection: they do not count, and stay.
+    made = [image for image in found if is_usable(image) and _is_made_by(keep, source_region, image)]
     others = sorted(
         (image for image in made if image.image_id != current),
         key=lambda image: (image.created_at, image.image_id),

@@ -40,9 +40,9 @@ class CopyStatus:
 
     @property
     def is_faithful(self) -> bool:
-        """Whether it lacks nothing, no more people can use it than its source, and it has not failed."""
+        """Whether it lacks nothing, no more people can use it than its source, and it is neither failed nor retired."""
         wider = any(one.is_wider for one in self.extras)
-        return not (self.missing or wider or self.copy.state.is_dead)
+        return not (self.missing or wider or self.copy.state.is_dead or self.copy.is_retired)
 
     @property
     def can_be_repaired(self) -> bool:
@@ -63,8 +63,8 @@ class CopyStatus:
 def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
     """Yield every copy, region by region, compared with its source.
 
-    The copies of a source that is gone or disabled are compared with the oldest of them: EC2 takes a disabled image's
-    permissions away, and the rest of it is not read.
+    The copies of a source that is gone, disabled or retired are compared with the oldest of them: EC2 takes a disabled
+    image's permissions away, and the rest of it is not read.
     """
     by_source = {region: copies_by_source(one.copies) for region, one in survey.destinations.items()}
     for source in survey.sources:
@@ -73,7 +73,7 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
         for region, destination in survey.destinations.items():
             copies = found[region]
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
-                if reference is None or copy.state is not ImageState.AVAILABLE or copy is reference:
+                if reference is None or not is_usable(copy) or copy is reference:
                     ours = may_write(source, copy, adopt=request.adopt)
                     yield CopyStatus(source=source, copy=copy, is_ours=ours, source_is_gone=reference is not source)
                     continue
@@ -94,11 +94,16 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
 
 def is_comparable(source: Image) -> bool:
     """Return whether the source is there, and tells what its copies should be like."""
-    return bool(source.owner_id) and source.state is ImageState.AVAILABLE
+    return bool(source.owner_id) and is_usable(source)
+
+
+def is_usable(image: Image) -> bool:
+    """Return whether the image is available, and `retire` has taken nothing from it."""
+    return image.state is ImageState.AVAILABLE and not image.is_retired
 
 
 def _oldest(found: Iterable[Copies]) -> Image | None:
-    copies = [copy for one in found for copy in one.available]
+    copies = [copy for one in found for copy in one.available if is_usable(copy)]
     return min(copies, key=lambda copy: (copy.created_at, copy.image_id), default=None)
 
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
-from amicopy.core.errors import AmicopyError, CopyFailed, ImageUnavailable, NotFaithful, NotShareable
+from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import CHECKED_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
+from amicopy.core.retirement import moment_of
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
-from amicopy.plan.checks import copy_problems, public_problems, scan_problem
+from amicopy.plan.checks import copy_problems, public_problems
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
@@ -51,11 +52,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
     if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         problems = tuple(_problems(request, desired, found, decision.action, chosen))
-    unmet = None if decision.action is Action.REFUSE else scan_problem(request, source, survey.at)
-    if unmet and decision.action is not Action.UNCHANGED:
-        problems = (unmet, *problems)
-    if problems and decision.action is not Action.REFUSE:
-        decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
+        if problems:
+            decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     if decision.action is Action.UNCHANGED and ours_failed:
         reason = f"{decision.reason}; a failed copy still has to be removed"
@@ -65,9 +63,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     if check is not None and decision.action is Action.UNCHANGED:
         reason = f"{decision.reason}, and has not passed its check"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
-    notes = [*_notes(request, desired, decision.copy, compared, copies, ours_failed)]
-    if unmet and decision.action is Action.UNCHANGED:
-        notes.append(f"{unmet.what} {unmet.why} Its copies are left as they are")
+    notes = _notes(request, desired, decision.copy, compared, copies, ours_failed)
     return Row(
         source=source,
         destination=found.destination,
@@ -134,6 +130,9 @@ def _decide(
 ) -> _Decision:
     if problem := found.problem or _source_problem(source):
         return _refusal(problem)
+    finished = (*copies.available, *copies.disabled)
+    if retired := [copy for copy in finished if copy.is_retired and is_ours(source, copy)]:
+        return _refusal(_retired(source, retired[0]), retired[0])
     if chosen is not None:
         return _decide_available(chosen, found.region)
     if pending := pending_copies(source, copies, adopt=request.adopt):
@@ -202,7 +201,19 @@ def _prune_command(request: CopyRequest, source: Image, region: str) -> str:
     return f"{command} {options}".rstrip()
 
 
+def _retired(source: Image, image: Image) -> ImageRetired:
+    what = "source" if image is source else "copy"
+    return ImageRetired(
+        f"The {what} {image.image_id} in {image.region} was retired on {moment_of(image.tags)[:10]}.",
+        why="Somebody took this release back (amicopy retire). amicopy neither shares it again nor makes another copy.",
+        next_step="Copy another image. Or restore the release: "
+        f"amicopy retire {source.image_id} --from {source.region} --undo",
+    )
+
+
 def _source_problem(source: Image) -> AmicopyError | None:
+    if source.is_retired:
+        return _retired(source, source)
     if source.state is ImageState.AVAILABLE:
         return None
     reason = f": {source.state_reason}" if source.state_reason else ""

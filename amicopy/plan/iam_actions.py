@@ -103,14 +103,20 @@ ACTIONS = (
     Action(
         operation="DescribeImageReferences",
         where=Where.DESTINATION,
-        purpose="`sync` with `keep`: is an old copy in use",
+        purpose="`sync` with `keep`: is an old copy in use; `retire`: what names an image, such as a parameter",
         optional=True,
     ),
     Action(
         operation="GetParameter",
         service="ssm",
         where=Where.BOTH,
-        purpose="`sync` with `publish`, or a source that a parameter names",
+        purpose="`sync` with `publish`, or a source that a parameter names; `retire`",
+    ),
+    Action(
+        operation="GetParameterHistory",
+        service="ssm",
+        where=Where.BOTH,
+        purpose="`retire`: which AMI a parameter had before",
     ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     *_attribute_actions(),
@@ -130,9 +136,12 @@ ACTIONS = (
         operation="PutParameter",
         service="ssm",
         where=Where.BOTH,  # where the source is, with include_source
-        purpose="`sync` with `publish`",
+        purpose="`sync` with `publish`; `retire`",
         writes=True,
     ),
+    Action(operation="DisableImage", where=Where.BOTH, purpose="`retire`", writes=True),
+    Action(operation="EnableImage", where=Where.BOTH, purpose="`retire --undo`", writes=True),
+    Action(operation="DisableImageDeprecation", where=Where.BOTH, purpose="`retire --undo`", writes=True),
 )
 
 # What DescribeImageReferences looks at in the caller's name (EC2 User Guide, "Identify your resources referencing

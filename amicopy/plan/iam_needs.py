@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from amicopy.core.write import WriteOperation
+from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action
 
 ANYWHERE = "*"
@@ -13,7 +14,20 @@ DEFAULT_KEY = ""
 _FOUND = {"DescribeImages", "DescribeSnapshots", "DescribeRegions"}
 _COMPARED = _FOUND | {"DescribeImageAttribute", "DescribeSnapshotAttribute"}
 _REMOVAL = {str(WriteOperation.DEREGISTER), str(WriteOperation.DELETE_SNAPSHOT)}
-_COMPLETION = {str(operation) for operation in WriteOperation} - _REMOVAL - {"CopyImage", "DeleteTags"}
+_COMPLETION = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes} - {
+    str(WriteOperation.DELETE_TAGS)
+}
+_RETIREMENT = {
+    "CreateTags",
+    "DisableImage",
+    "EnableImageDeprecation",
+    "ModifyImageAttribute",
+    "ModifySnapshotAttribute",
+}
+_RESTORATION = {
+    *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
+    *("ModifyImageAttribute", "ModifySnapshotAttribute"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +59,7 @@ class Needs:
     repair: bool = False  # of verify
     prune: bool = False
     available: bool = False  # of cancel
+    undo: bool = False  # of retire
     keep: bool = False  # old copies are removed
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
@@ -78,6 +93,8 @@ def _reads(needs: Needs) -> set[str]:
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command in {"status", "verify"}:
         return set(_COMPARED)
+    if needs.command == "retire":
+        return _reads_of_retire(needs)
     operations = set(_FOUND)
     if needs.permissions:
         operations |= {"DescribeSnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
@@ -91,12 +108,24 @@ def _reads(needs: Needs) -> set[str]:
     return operations
 
 
+def _reads_of_retire(needs: Needs) -> set[str]:
+    operations = _COMPARED - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
+    if not needs.undo:
+        operations = operations | {"DescribeImageReferences"}
+    if needs.reads:
+        operations = operations | {"GetParameterHistory"} | (set() if needs.only_look else {"GetParameter"})
+    return operations
+
+
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
             return set(_REMOVAL)
         case "status":
             return set()
+        case "retire":
+            operations = set(_RESTORATION if needs.undo else _RETIREMENT)
+            return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()
         case _:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from amicopy.core.models import SOURCE_TAG
+from amicopy.core.models import RETIRED_TAG, SOURCE_TAG
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
@@ -18,6 +18,11 @@ _CREATE_TAGS = f"ec2:{WriteOperation.CREATE_TAGS}"
 _VIA_EC2 = {"ForAnyValue:StringEquals": {"aws:CalledVia": ["ec2-images.amazonaws.com"]}}
 _HAS_TAG = {"Null": {f"aws:ResourceTag/{SOURCE_TAG}": "false"}}
 _GETS_TAG = {"Null": {f"aws:RequestTag/{SOURCE_TAG}": "false"}}
+_IS_RETIRED = {"Null": {f"aws:ResourceTag/{RETIRED_TAG}": "false"}}
+_GETS_RETIRED = {
+    "Null": {f"aws:RequestTag/{RETIRED_TAG}": "false"},
+    "ForAllValues:StringLike": {"aws:TagKeys": [f"{RETIRED_TAG}*"]},
+}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
 SIDS: Mapping[str, str] = {
@@ -25,8 +30,8 @@ SIDS: Mapping[str, str] = {
     "in several regions.",
     "AmicopyReadQuotas": "How many AMIs may be public, if a copy is to be public and more than five are.",
     "AmicopyReadParameters": "Read the parameters that name sources, and those that ids are published to.",
-    "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out whether an old copy is in use. Only "
-    "through EC2 (`aws:CalledVia`).",
+    "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
+    "(`aws:CalledVia`).",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
     "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
@@ -35,7 +40,11 @@ SIDS: Mapping[str, str] = {
     "snapshot.",
     "AmicopyManageAnyImage": "`--any-image`: the same for every image and snapshot of the destinations.",
     "AmicopySetWatermarksAndInstanceTypes": "Two attributes for which AWS documents no condition on tags.",
-    "AmicopyPublishParameters": "Publish the ids of the copies.",
+    "AmicopyRecordRetirement": "`retire`: record in tags what is about to be taken, on sources as well as copies. No "
+    "other tags.",
+    "AmicopyRetire": "`retire`: unshare, deprecate and disable what has that record, and no other image or snapshot; "
+    "with `--undo`, restore it.",
+    "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
     "AmicopyKmsReadSources": "Decrypt an encrypted source, only through EC2 (`kms:ViaService`).",
     "AmicopyKmsEncryptCopies": "Encrypt the copies, only through EC2.",
@@ -61,14 +70,15 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     yield statement("AmicopyRead", [action.name for action in ec2 if not action.writes], ["*"])
     if quotas := [action.name for action in actions if action.service == "servicequotas"]:
         yield statement("AmicopyReadQuotas", quotas, ["*"])
-    if needs.keep:
+    if needs.keep or (needs.command == "retire" and not needs.undo):
         yield statement("AmicopyFindReferences", REFERENCE_ACTIONS, ["*"], _VIA_EC2)
     if needs.reads:
-        yield statement("AmicopyReadParameters", ["ssm:GetParameter"], _parameters(needs.partition, needs.reads))
+        reads = [action.name for action in actions if action.service == "ssm" and not action.writes]
+        yield statement("AmicopyReadParameters", reads, _parameters(needs.partition, needs.reads))
     if needs.copies:
         yield from _copying(needs)
     writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
-    yield from _managing(needs, writes)
+    yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)
         yield statement("AmicopyPublishParameters", ["ssm:PutParameter"], arns)
@@ -111,6 +121,19 @@ def _managing(needs: Needs, writes: set[str]) -> Iterator[Statement]:
     if newer := writes & _WITHOUT_TAG_CONDITION:
         images = _arns(needs.partition, needs.destinations, ["image"])
         yield statement("AmicopySetWatermarksAndInstanceTypes", newer, images)
+
+
+def _retiring(needs: Needs, writes: set[str]) -> Iterator[Statement]:
+    """Yield what `retire` writes to sources and copies. Sources have no tag of ours until it records what it takes."""
+    places = list(dict.fromkeys([*needs.sources, *needs.destinations]))
+    there = _arns(needs.partition, places)
+    if needs.any_image and writes:
+        yield statement("AmicopyManageAnyImage", writes, there)
+        return
+    if _CREATE_TAGS in writes:
+        yield statement("AmicopyRecordRetirement", [_CREATE_TAGS], there, _GETS_RETIRED)
+    if rest := writes - {_CREATE_TAGS}:
+        yield statement("AmicopyRetire", rest, there, _IS_RETIRED)
 
 
 def _s3(needs: Needs) -> Iterator[Statement]:

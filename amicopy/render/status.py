@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amicopy.core.errors import ExitCode
+from amicopy.core.retirement import moment_of
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import envelope, unread_documents
@@ -34,6 +35,8 @@ def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], ou
 
 def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:
     percent = percents.get(one.copy.image_id)
+    if one.copy.is_retired:
+        return f"{one.copy.state}, retired on {moment_of(one.copy.tags)[:10]}"
     return f"{one.copy.state} {percent} %" if percent is not None else str(one.copy.state)
 
 
@@ -54,6 +57,7 @@ def standing_document(
                 "state_reason": one.copy.state_reason or None,
                 "percent": percents.get(one.copy.image_id),
                 "created_at": one.copy.created_at or None,
+                "retired_at": moment_of(one.copy.tags) or None,
                 "missing": [str(difference) for difference in one.missing],
             }
             for one in found

@@ -17,6 +17,8 @@ def verdict(one: CopyStatus) -> str:
     """Return the verdict on one copy in a word or two."""
     if one.copy.state.in_progress:
         return "pending"
+    if one.copy.is_retired:
+        return "retired"
     if one.copy.state is not ImageState.AVAILABLE:
         return str(one.copy.state)
     if not one.is_faithful:

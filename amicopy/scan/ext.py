@@ -99,12 +99,13 @@ class Ext:
             raise Unreadable(f"its superblock is damaged: inodes of {self._inode_size} bytes")
         if Incompatible.BITS_64 in self._features:
             blocks |= struct.unpack_from("<I", data, 0x150)[0] << 32
-        self._blocks, self._inodes = blocks, inodes
+        self.size = blocks * self._block
+        self._inodes = inodes
         groups = -(-(blocks - first_block) // blocks_per_group)
         if not 0 < groups <= 1 << 24 or inodes > groups * self._inodes_per_group:
             raise Unreadable("its superblock is damaged: the number of groups is impossible")
         self.kind = _version(compatible, self._features, read_only)
-        self.notes = tuple(_notes(data, self._features, blocks * self._block, device.size))
+        self.notes = tuple(_notes(data, self._features))
         descriptor = struct.unpack_from("<H", data, 0xFE)[0] if Incompatible.BITS_64 in self._features else 32
         if not 32 <= descriptor <= self._block:
             raise Unreadable(f"its superblock is damaged: group descriptors of {descriptor} bytes")
@@ -358,13 +359,11 @@ def _version(compatible: int, features: Incompatible, read_only: int) -> str:
     return "ext3" if compatible & _HAS_JOURNAL else "ext2"
 
 
-def _notes(data: bytes, features: Incompatible, size: int, room: int) -> Iterator[str]:
+def _notes(data: bytes, features: Incompatible) -> Iterator[str]:
     if Incompatible.RECOVER in features:
         yield "journal not replayed: the image was made from a running system, and its last changes may be missing"
     if struct.unpack_from("<H", data, 0x3A)[0] & 2:
         yield "the file system recorded errors: run fsck"
-    if size > room:
-        yield f"the volume ends before the file system does ({room} of {size} bytes)"
 
 
 def _flags(inode: Inode) -> int:

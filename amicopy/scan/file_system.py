@@ -70,6 +70,10 @@ class FileSystem(Protocol):
         """The number of the root directory's inode."""
 
     @property
+    def size(self) -> int:
+        """The size in bytes that it takes for itself; the volume may have been cut."""
+
+    @property
     def notes(self) -> Sequence[str]:
         """What a reader of the result has to know, such as a journal that was not replayed."""
 

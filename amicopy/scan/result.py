@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from amicopy.scan.ignore import Ignored
+
 
 class Severity(IntEnum):
     """How much a finding matters for a copy in another region."""
@@ -37,6 +39,7 @@ class ScanOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
     min_severity: Severity = Severity.LOW
 
 
@@ -52,6 +55,7 @@ class Finding:
     message: str
     excerpt: str
     advice: str
+    in_destination: str = ""  # what to write in the one region that the image goes to, where that can be derived
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +95,11 @@ class Coverage:
     def is_complete(self) -> bool:
         """Nothing is missing that should have been read."""
         return not any(one.is_gap for one in self.not_read)
+
+    @property
+    def has_files(self) -> bool:
+        """Some file system was read."""
+        return any(volume.directories for volume in self.volumes)
 
     @property
     def files(self) -> int:

@@ -88,9 +88,10 @@ class Xfs:
         self._directory_block = self._block << directory_log
         if directory_log > 7 or self._directory_block > 65536:
             raise Unreadable("its superblock is damaged: the size of directory blocks is impossible")
+        self.size = blocks * self._block
         self._is_v5 = version & 0xF == 5
         incompatible = self._features(data, version)
-        self.notes = tuple(self._notes(incompatible, blocks * self._block, log_start, log_blocks))
+        self.notes = tuple(self._notes(incompatible, log_start, log_blocks))
 
     def _features(self, data: bytes, version: int) -> int:
         """Return the incompatible features, having set what depends on them; raises Unreadable for unknown ones."""
@@ -111,7 +112,7 @@ class Xfs:
         self._has_kinds = bool(incompatible & Incompatible.FTYPE)
         return incompatible
 
-    def _notes(self, incompatible: int, size: int, log_start: int, log_blocks: int) -> Iterator[str]:
+    def _notes(self, incompatible: int, log_start: int, log_blocks: int) -> Iterator[str]:
         if incompatible & Incompatible.NEEDS_REPAIR:
             yield "the file system is marked as damaged: run xfs_repair"
         try:
@@ -122,8 +123,6 @@ class Xfs:
             dirty = False
         if dirty:
             yield "journal not replayed: the image was made from a running system, and its last changes may be missing"
-        if size > self._device.size:
-            yield f"the volume ends before the file system does ({self._device.size} of {size} bytes)"
 
     def inode_range(self, number: int) -> tuple[int, int]:
         """Return where an inode is: offset and length."""

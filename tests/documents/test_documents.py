@@ -27,7 +27,7 @@ from tests.conftest import Run
 from tests.support.reports import a_row, an_image, begin, finish, report_of
 
 ROOT = Path(__file__).parents[2]
-COMMAND = r"(amicopy (?:copy|sync|status|cancel|verify|iam-policy)\b[^#>&|`\n]*)"
+COMMAND = r"(amicopy (?:copy|sync|status|cancel|retire|verify|iam-policy)\b[^#>&|`\n]*)"
 SHOWN = re.compile(r"^\s*(?:\$ |- |run: )?(?:echo \S+ \| )?" + COMMAND, re.MULTILINE)
 SOURCE = "ami-0abcdef1234567890"
 RUN = {"packer_run_uuid": "1", "artifact_id": f"us-east-1:{SOURCE}"}
@@ -75,13 +75,7 @@ def test_every_command_shown_runs(
             kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
             kms.close()
     for image_id in {SOURCE, "ami-0a11ce5a3b1e00001", *re.findall(r"ami-[0-9a-f]{17}", line)}:
-        world.register(
-            "us-east-1",
-            image_id=image_id,
-            name="web-server-1",
-            volumes=[Volume(device="/dev/sda1", gib=8)],
-            scanned_at=world.clock.now(),
-        )
+        world.register("us-east-1", image_id=image_id, name="web-server-1", volumes=[Volume(device="/dev/sda1", gib=8)])
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.

@@ -45,7 +45,7 @@ def kind_of(document: Any) -> str:
     for kind in ("units", "manifests"):
         if kind in document:
             return f"{kind}_document"
-    has_a_plan = {"calls", "unread"} & document.keys()
+    has_a_plan = {"calls", "unread", "disks"} & document.keys()
     return f"{document['command']}_document" if has_a_plan else "failure_document"
 
 

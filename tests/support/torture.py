@@ -36,6 +36,7 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers import cancel as cancelling
 from amicopy.cli.handlers import copy as copying
+from amicopy.cli.handlers import retire as retiring
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.models import SOURCE_TAG
@@ -54,7 +55,11 @@ REGIONS = ("us-west-2", "eu-west-1", "eu-central-1")
 ALICE, BOB, CAROL = "111122223333", "444455556666", "777788889999"
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 UNIT = "arn:aws:organizations::111122223333:ou/o-exampleorg1/ou-abcd-12345678"
-COMMANDS = (copying, cancelling)  # imported now, so that a process that is born later runs what its siblings ran
+COMMANDS = (
+    copying,
+    cancelling,
+    retiring,
+)  # imported now, so that a process that is born later runs what its siblings ran
 LIVE = ("pending", "available")
 READS = ("Describe", "Get", "List")
 # A copy that CopyImage was asked for with one of our tokens was made by amicopy, whatever became of its tags.

@@ -6,6 +6,7 @@ import click
 
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
+from amicopy.cli.commands.retire import command as retire_command
 from amicopy.cli.commands.status import command as status_command
 from amicopy.cli.commands.sync import command as sync_command
 from amicopy.cli.commands.verify import command as verify_command
@@ -29,13 +30,14 @@ _COMMANDS = {
     "status": status_command,
     "verify": verify_command,
     "cancel": cancel_command,
+    "retire": retire_command,
 }
 # The Lambda functions run sync, with what its options and manifests say.
 _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("adopt", "available", "repair", "prune", "dry_run", "profile"),
+    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
 }
 
 
@@ -47,7 +49,7 @@ _LISTED = {
     "regions",
     multiple=True,
     type=NameList(),
-    help="Regions of status, verify and cancel.",
+    help="Regions of status, verify, cancel and retire.",
     shell_complete=complete_regions,
 )
 @option(
@@ -108,6 +110,8 @@ def command(environment: Environment, /, **options: Any) -> int:
             repair=options["repair"],
             prune=options["prune"],
             available=options["available"],
+            undo=options["undo"],
+            parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
         ),

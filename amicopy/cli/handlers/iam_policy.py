@@ -44,6 +44,8 @@ class IamPolicyCommand:
     repair: bool = False
     prune: bool = False
     available: bool = False
+    undo: bool = False
+    parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
 
@@ -88,6 +90,8 @@ def _needs(
     read = _parameters([*([] if dispatches else _published(entries, sources)), *_named_sources(entries, sources)])
     if unknown:
         read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
+    if command.command == "retire" and command.parameters:  # those that name the images
+        read = published = Parameters(by_region=dict.fromkeys(destinations, frozenset({ANYWHERE})))
     return Needs(
         command="dispatch" if dispatches else command.command,
         function=command.function,
@@ -105,6 +109,7 @@ def _needs(
         prune=command.prune,
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
+        undo=command.undo,
         reads=read,
         publishes=published,
         keys=_keys(requests),

@@ -2,6 +2,7 @@
 
 from amicopy.cli.terminal import say
 from amicopy.core.models import Image
+from amicopy.core.retirement import moment_of
 from amicopy.jobs.existing_copies import ExistingCopies
 from amicopy.plan.copy_status import is_comparable
 from amicopy.plan.findings import Survey
@@ -23,4 +24,9 @@ def tell_survey(looking: ExistingCopies, survey: Survey, *, quiet: bool) -> None
 
 
 def _where(source: Image) -> str:
-    return f"{source.state} in {source.region}" if source.owner_id else f"not in {source.region} any more"
+    if not source.owner_id:
+        return f"not in {source.region} any more"
+    if source.is_retired:
+        undo = f"amicopy retire {source.image_id} --from {source.region} --undo"
+        return f"retired in {source.region} since {moment_of(source.tags)[:10]} (to restore it: {undo})"
+    return f"{source.state} in {source.region}"

@@ -140,6 +140,15 @@ images:
 """
 
 
+RELEASES = """\
+images:
+  - source: {name: "web*"}
+    from: us-east-1
+    to: us-west-2
+    publish: {ssm: "/images/{region}/web"}
+"""
+
+
 def syncing(stage: Stage) -> Act:
     """A second release: publish it, and remove the first."""
     manifest = stage.folder / "amis.yaml"
@@ -193,6 +202,36 @@ def cancelling(stage: Stage) -> Act:
     return stage.runs(tuple(stage.arguments))
 
 
+def retiring(stage: Stage) -> Act:
+    """Take the last of several published releases back."""
+    [_, _, last] = published(stage)
+    stage.arguments = ["retire", last.image_id, "--from", HOME, "--in", f"{HOME},us-west-*", "--yes"]
+    return stage.runs(tuple(stage.arguments))
+
+
+def restoring(stage: Stage) -> Act:
+    """The same, undone: one image had a deprecation date, and one had none."""
+    [_, second, last] = published(stage)
+    second.deprecate_at = None
+    stage.amicopy("retire", second.image_id, last.image_id, "--from", HOME, "--yes")
+    places = ("--from", HOME, "--in", f"{HOME},us-west-*")
+    line = ("retire", second.image_id, last.image_id, *places, "--undo", "--yes")
+    stage.arguments = list(line)
+    return stage.runs(line)
+
+
+def published(stage: Stage) -> list[Image]:
+    """Return three releases, published one after the other."""
+    manifest = stage.folder / "amis.yaml"
+    manifest.write_text(RELEASES)
+    sources = []
+    for name in ("web-1", "web-2", "web-3"):
+        sources.append(stage.source(name))
+        stage.amicopy("sync", str(manifest))
+        stage.clock.advance(3600)
+    return sources
+
+
 def showing(stage: Stage) -> Act:
     """Show copies in every region."""
     source = stage.source()
@@ -214,6 +253,8 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     repairing: (ALL,),
     checking_keys: ("AmicopyKms",),
     cancelling: (ALL,),
+    retiring: (ALL,),
+    restoring: (ALL,),
     showing: (ALL,),
 }
 
@@ -287,7 +328,9 @@ def test_nothing_in_the_policies_of_copies_can_be_spared(new_stage: Callable[[],
     }
 
 
-@pytest.mark.parametrize("scene", [repairing, cancelling, showing], ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize(
+    "scene", [repairing, cancelling, retiring, restoring, showing], ids=lambda scene: scene.__name__
+)
 def test_nothing_in_a_policy_can_be_spared(new_stage: Callable[[], Stage], scene: Scene) -> None:
     assert allowed(new_stage, scene) - set(needed(new_stage, scene)) == set()
 

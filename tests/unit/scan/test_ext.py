@@ -125,9 +125,9 @@ def test_an_encrypted_directory_is_not_taken_for_plain_names(small: Path, disk: 
         list(files.entries(files.inode(etc.inode)))
 
 
-def test_a_file_system_that_is_cut_says_so_and_reads_the_rest(small: Path, disk: OpenDisk) -> None:
+def test_of_a_file_system_that_is_cut_the_rest_is_read(small: Path, disk: OpenDisk) -> None:
     with small.open("r+b") as file:
         file.truncate(3 << 20)
     files = Ext(disk(small))
-    assert files.notes == ("the volume ends before the file system does (3145728 of 4194304 bytes)",)
+    assert files.size == 4 << 20
     assert [entry.name for entry in files.entries(files.inode(2))] == [b"lost+found", b"etc"]

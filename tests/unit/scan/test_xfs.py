@@ -128,10 +128,3 @@ def test_a_file_in_the_realtime_section_is_not_read_as_something_else(small: Pat
     files = Xfs(disk(_patched(small, files.inode_range(fstab.inode)[0] + 90, ">H", 1)))
     with pytest.raises(Unreadable, match="realtime"):
         files.content(files.inode(fstab.inode), 10)
-
-
-@needs_mkfs
-def test_a_file_system_that_is_cut_says_so(small: Path, disk: OpenDisk) -> None:
-    with small.open("r+b") as file:
-        file.truncate(100 << 20)
-    assert "the volume ends before the file system does" in Xfs(disk(small)).notes[-1]

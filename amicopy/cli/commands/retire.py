@@ -1,0 +1,95 @@
+"""``amicopy retire``: its options, checked before anything is imported that calls AWS."""
+
+from typing import Any
+
+import click
+
+from amicopy.cli.completion import complete_images, complete_regions
+from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from
+from amicopy.cli.options import (
+    ImageId,
+    NameList,
+    connection_options,
+    exclude_option,
+    option,
+    output_options,
+    source_options,
+)
+
+EXIT_CODES = """\b
+Exit codes:
+  0 everything is retired, or restored
+  1 nothing could be changed          2 usage
+  3 some could not be: still pending, refused, or a region that does not answer
+  6 credentials, permissions
+"""
+
+
+@click.command("retire", epilog=EXIT_CODES)
+@click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images)
+@option(
+    "--in",
+    "regions",
+    multiple=True,
+    default=("all",),
+    type=NameList(),
+    help="Regions, patterns, or 'all'. Default: all.",
+    shell_complete=complete_regions,
+)
+@exclude_option
+@source_options
+@option(
+    "--parameter",
+    "parameters",
+    multiple=True,
+    metavar="NAME",
+    help="A Systems Manager parameter to look at in each region, beside those that EC2 names; repeatable.",
+)
+@option("--no-parameters", is_flag=True, help="Leave Systems Manager parameters as they are.")
+@option("--undo", is_flag=True, help="Restore exactly what retire has taken.")
+@option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@option("--dry-run", is_flag=True, help="Show what would be changed without changing anything.")
+@connection_options
+@output_options("text", "table", "json")
+@click.pass_obj
+def command(environment: Environment, /, **options: Any) -> int:
+    """Take a release back everywhere: unshare, deprecate and disable it.
+
+    AMI is a source in the region of --from, or the configured one. The source and every copy that amicopy made of it
+    are unshared, with their snapshots, deprecated and disabled: nothing can be launched from them, and they stay for
+    inspection. Systems Manager parameters that have one of their ids get the last good AMI that they had before. What
+    is taken is recorded in tags first, so that --undo restores exactly that, and a second run finishes an interrupted
+    one. Copies that other tools made are left alone.
+
+    \b
+    Examples:
+      amicopy retire ami-0abcdef1234567890 --dry-run
+      amicopy retire ami-0abcdef1234567890 --yes
+      amicopy retire ami-0abcdef1234567890 --undo --yes
+    """
+    if options["dry_run"] and options["yes"]:
+        raise click.UsageError("--dry-run and --yes cannot be used together: a dry run changes nothing.")
+    if options["no_parameters"] and options["parameters"]:
+        raise click.UsageError("--parameter and --no-parameters cannot be used together.")
+    if options["undo"] and (options["no_parameters"] or options["parameters"]):
+        raise click.UsageError("--undo restores the parameters that retire has changed: it takes no option for them.")
+    connection, output = connection_from(options), output_from(options)
+    from amicopy.cli.handlers.retire import RetireCommand, retire
+
+    return retire(
+        environment,
+        RetireCommand(
+            image_ids=options["image_ids"],
+            source_region=options["source_region"] or "",
+            regions=options["regions"],
+            exclude=options["exclude"],
+            parameters=not options["no_parameters"],
+            paths=options["parameters"],
+            undo=options["undo"],
+            connection=connection,
+            output=output,
+            yes=options["yes"],
+            dry_run=options["dry_run"],
+        ),
+    )

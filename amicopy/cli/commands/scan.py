@@ -1,0 +1,129 @@
+"""``amicopy scan``: its options, checked before anything is read."""
+
+from typing import Any
+
+import click
+
+from amicopy.cli.completion import complete_region, complete_regions
+from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import output_from
+from amicopy.cli.options import NameList, option, output_options
+from amicopy.core.regions import split_names
+from amicopy.scan.regions import is_region
+from amicopy.scan.rules import DEFAULT_GROUPS, GROUPS
+
+EXIT_CODES = """\b
+Exit codes:
+  0 nothing found, everything read    2 usage, or not a disk image
+  1 nothing could be read             3 something could not be read
+  4 findings (--fail-on)
+"""
+
+SEVERITIES = ("info", "low", "medium", "high", "critical")
+
+
+@click.command("scan", epilog=EXIT_CODES)
+@option(
+    "--image",
+    "paths",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(),
+    help="Scan a raw disk image, as packer or qemu-img writes it; repeatable.",
+)
+@option(
+    "--from",
+    "source_region",
+    metavar="REGION",
+    help="The region that the image comes from: what names it is found.",
+    shell_complete=complete_region,
+)
+@option(
+    "--to",
+    "to_regions",
+    multiple=True,
+    type=NameList(),
+    help="Where the image goes. For one region, findings say what to use there, if that can be derived.",
+    shell_complete=complete_regions,
+)
+@option("--deep", is_flag=True, help="Also read /usr, logs and caches; unchanged files of packages do not count.")
+@option("--include", multiple=True, metavar="GLOB", help="Also read these paths, which are left out by default.")
+@option("--exclude", multiple=True, metavar="GLOB", help="Leave these paths out.")
+@option(
+    "--rules",
+    "groups",
+    multiple=True,
+    type=NameList(),
+    metavar="GROUP,...",
+    help=f"Which rules: {', '.join(GROUPS)}. Default: {', '.join(DEFAULT_GROUPS)}.",
+)
+@option(
+    "--min-severity",
+    type=click.Choice(SEVERITIES),
+    default="low",
+    show_default=True,
+    help="Do not report findings below this.",
+)
+@option(
+    "--fail-on",
+    type=click.Choice((*SEVERITIES[1:], "never")),
+    default="high",
+    show_default=True,
+    help="Exit with 4 if there are findings of this severity or above.",
+)
+@option(
+    "--ignore-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="Known findings, a line each: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
+)
+@option("--max-blocks", type=click.IntRange(min=1), metavar="N", help="Stop after this many blocks of 512 KiB.")
+@output_options("table", "text", "json", "sarif")
+@click.pass_obj
+def command(environment: Environment, /, **options: Any) -> int:
+    """Find what in an image points to its region, before you copy it.
+
+    EC2 copies blocks: an endpoint, an ARN or a file system in /etc/fstab still names the old region afterwards. This
+    reads the file systems of an image (ext2, ext3, ext4 and XFS, in partitions or LVM) without mounting them, and
+    changes nothing. It reads configuration, not programs: by default /usr, logs and caches are left out. Secrets are
+    recognized, and never shown.
+
+    It finds names, not behavior: an image without findings can still depend on its region.
+
+    \b
+    Examples:
+      amicopy scan --image disk.img --from us-east-1
+      amicopy scan --image disk.img --from us-east-1 --to eu-west-1 --output sarif > scan.sarif
+      amicopy scan --image disk.img --from us-east-1 --rules region,secrets,left --fail-on critical
+    """
+    regions, groups = split_names(options["to_regions"]), split_names(options["groups"])
+    if not options["paths"]:
+        raise click.UsageError("Say what to scan: --image FILE.")
+    if not options["source_region"]:
+        raise click.UsageError("--image requires --from REGION: what names that region is found.")
+    for name, values in (("--from", [options["source_region"]]), ("--to", regions)):
+        for value in values:
+            if not is_region(value):
+                raise click.UsageError(f"{name}: {value!r} is not a region; write it like us-east-1.")
+    if unknown := [group for group in groups if group not in GROUPS]:
+        raise click.UsageError(f"--rules: unknown group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
+    output = output_from(options)
+    from amicopy.cli.handlers.scan import ScanCommand, scan
+
+    return scan(
+        environment,
+        ScanCommand(
+            paths=options["paths"],
+            region=options["source_region"],
+            to_regions=regions,
+            deep=options["deep"],
+            include=options["include"],
+            exclude=options["exclude"],
+            groups=groups,
+            min_severity=options["min_severity"],
+            fail_on=options["fail_on"],
+            ignore_file=options["ignore_file"],
+            max_blocks=options["max_blocks"],
+            output=output,
+        ),
+    )

@@ -1,0 +1,89 @@
+"""``amicopy retire``: find, ask, retire or restore, tell. Nothing is changed without a yes."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from amicopy.cli.confirm import confirmed
+from amicopy.cli.connection import run_connected
+from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
+from amicopy.cli.terminal import say, to_stdout
+from amicopy.core.errors import ExitCode, Interrupted
+from amicopy.jobs.context import Context
+from amicopy.jobs.retire import RetireJob, RetireResult
+from amicopy.render.result import write_json
+from amicopy.render.retire import retire_document, target_lines, write_targets
+from amicopy.render.text import counted, error_lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireCommand:
+    """One ``amicopy retire``, as it was typed."""
+
+    image_ids: tuple[str, ...]
+    source_region: str
+    regions: tuple[str, ...]
+    exclude: tuple[str, ...]
+    parameters: bool
+    paths: tuple[str, ...]
+    undo: bool
+    connection: ConnectionOptions
+    output: OutputOptions
+    yes: bool = False
+    dry_run: bool = False
+
+
+def retire(environment: Environment, command: RetireCommand) -> int:
+    """Run ``amicopy retire``; return the exit code."""
+    return run_connected("retire", environment, command.connection, command.output, partial(_retire, command))
+
+
+def _retire(command: RetireCommand, context: Context) -> int:
+    job = RetireJob(
+        context,
+        command.image_ids,
+        command.regions,
+        source_region=command.source_region,
+        exclude=command.exclude,
+        parameters=command.parameters,
+        paths=command.paths,
+        undo=command.undo,
+    )
+    found = job.find()
+    if not command.output.quiet:
+        say(target_lines(found.targets))
+        say(f"note: {note}" for note in found.notes)
+        say(f"note: {note}" for target in found.targets for note in target.notes)
+    if found.due and not command.dry_run:
+        count = counted(len(found.due), "image")
+        place = f"account {', '.join(found.accounts)}"
+        what = "Restore" if command.undo else "Retire"
+        if command.yes and not command.output.quiet:
+            say([f"{what.lower()[:-1]}ing {count} in {place}"])
+        if not command.yes and not confirmed(f"{what} {count} in {place}?"):
+            say(["nothing was changed"])
+            return ExitCode.FAILED
+        found = job.carry_out(found)
+    code = _tell(found, command.output)
+    if context.stop.is_set():
+        raise Interrupted(
+            "Interrupted; the images that were begun are finished.", next_step="Run the same command again to continue."
+        )
+    return code
+
+
+def _tell(found: RetireResult, output: OutputOptions) -> int:
+    if output.format == "json":
+        written = to_stdout(partial(write_json, retire_document(found)))
+    else:
+        written = to_stdout(partial(write_targets, found.targets, output.format))
+    for error in found.unread:
+        say(error_lines(error))
+    for target in found.targets:
+        if target.error:
+            say(error_lines(target.error))
+        if not output.quiet and not target.is_due and target.record:
+            say(f"note: {note}" for note in target.notes if target.state == "restored")
+        if target.is_left:
+            say([f"error: {target.image_id} in {target.region} is not changed: {target.reason}"])
+    return int(found.exit_code or written)

@@ -1,0 +1,119 @@
+"""``amicopy scan``: read disks, report what points to their region, and what was read."""
+
+import contextlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import OutputOptions
+from amicopy.cli.signals import stopping_on_signals
+from amicopy.cli.terminal import exit_code_of, reported_bug, say, tell_failure, to_stdout
+from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.jobs.scan import ScanReport, scan_files
+from amicopy.render.result import write_json, write_lines
+from amicopy.render.scan import coverage_lines, finding_lines, sarif_document, scan_document, write_findings
+from amicopy.scan.ignore import Ignored, parse
+from amicopy.scan.result import ScanOptions, Severity
+
+_IGNORE_FILE = ".amicopyignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanCommand:
+    """One ``amicopy scan``, as it was typed."""
+
+    paths: tuple[str, ...]
+    region: str
+    to_regions: tuple[str, ...]
+    deep: bool
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    groups: tuple[str, ...]
+    min_severity: str
+    fail_on: str
+    ignore_file: str | None
+    max_blocks: int | None
+    output: OutputOptions
+
+    def options(self, region: str = "") -> ScanOptions:
+        """Return what is looked for, in an image of ``region``.
+
+        Raises:
+            UsageError: the ignore file cannot be read, or a line of it is wrong.
+        """
+        return ScanOptions(
+            region=region or self.region,
+            to_regions=self.to_regions,
+            deep=self.deep,
+            include=self.include,
+            exclude=self.exclude,
+            rules=self.groups,
+            ignored=ignored_findings(self.ignore_file),
+            min_severity=Severity[self.min_severity.upper()],
+        )
+
+    @property
+    def threshold(self) -> Severity | None:
+        """The severity from which on findings fail the scan; None: never."""
+        return None if self.fail_on == "never" else Severity[self.fail_on.upper()]
+
+
+def scan(environment: Environment, command: ScanCommand) -> int:
+    """Run ``amicopy scan``; return the exit code."""
+    failure: AmicopyError
+    with contextlib.ExitStack() as stack:
+        if environment.handle_signals:
+            stack.enter_context(stopping_on_signals(environment.stop))
+        try:
+            report = scan_files(
+                command.paths,
+                command.options(),
+                environment.stop,
+                max_blocks=command.max_blocks,
+                fail_on=command.threshold,
+            )
+            return tell_scan(report, command.output)
+        except AmicopyError as error:
+            failure, code = error, exit_code_of(error, environment.stop)
+        except Exception as error:
+            failure, code = reported_bug(error), ExitCode.BUG
+    return tell_failure("scan", failure, code, command.output.format)
+
+
+def tell_scan(report: ScanReport, output: OutputOptions) -> int:
+    """Write a report in the requested format; return the exit code."""
+    if output.format == "json":
+        written = to_stdout(partial(write_json, scan_document(report)))
+    elif output.format == "sarif":
+        written = to_stdout(partial(write_json, sarif_document(report)))
+    elif output.format == "text":
+        written = to_stdout(partial(write_lines, finding_lines(report)))
+    else:
+        written = to_stdout(partial(write_findings, report))
+    if output.format != "json" and not output.quiet:
+        say(coverage_lines(report))
+    return int(report.exit_code or written)
+
+
+def ignored_findings(path: str | None) -> tuple[Ignored, ...]:
+    """Return the entries of the ignore file; nothing if none was named and there is none.
+
+    Raises:
+        UsageError: it cannot be read, or a line of it is wrong.
+    """
+    file = Path(path or _IGNORE_FILE)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        if path is None and isinstance(error, FileNotFoundError):
+            return ()
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageError(f"--ignore-file: {str(file)!r} cannot be read: {reason}.") from error
+    entries, problems = parse(text)
+    if problems:
+        wrong = UsageError(f"{str(file)!r} is not a valid ignore file.", next_step="Fix these lines.")
+        for problem in problems:
+            wrong = wrong.with_detail(problem)
+        raise wrong
+    return entries

@@ -1,0 +1,248 @@
+"""Taking a release back: `find` looks, `carry_out` retires or restores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
+
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
+from amicopy.core.lineage import is_service_copy
+from amicopy.core.models import Image, ImageState
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.regions import NamedRegions
+from amicopy.core.retirement import Retirement, moment_of, record_in
+from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
+from amicopy.jobs.context import Context
+from amicopy.plan.retire import takings
+from amicopy.survey.destinations import closed_note, is_closed, survey_regions
+from amicopy.survey.release import Release, ReleaseImage, find_release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetireResult:
+    """What will be retired or restored, or what became of it, and why regions could not be read."""
+
+    targets: tuple[RetireTarget, ...]
+    unread: tuple[AmicopyError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def due(self) -> tuple[RetireTarget, ...]:
+        """What is still to be done."""
+        return tuple(target for target in self.targets if target.is_due)
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts whose images will be changed."""
+        return tuple(sorted({target.image.owner_id for target in self.due}))
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the process."""
+        failed = [target for target in self.targets if target.error or target.is_left]
+        if not failed and not self.unread:
+            return ExitCode.OK
+        if any(target.state not in {RetireState.KEEP, RetireState.FAILED} for target in self.targets):
+            return ExitCode.PARTIAL
+        codes = {target.error.exit_code for target in failed if target.error} | {one.exit_code for one in self.unread}
+        return codes.pop() if len(codes) == 1 and not any(target.is_left for target in failed) else ExitCode.FAILED
+
+
+class RetireJob:
+    """Retires sources and the copies that amicopy made of them, or with ``undo`` restores them."""
+
+    def __init__(
+        self,
+        context: Context,
+        image_ids: Sequence[str],
+        regions: Sequence[str] = ("all",),
+        *,
+        source_region: str | None = None,
+        exclude: Sequence[str] = (),
+        parameters: bool = True,
+        paths: Sequence[str] = (),
+        undo: bool = False,
+    ) -> None:
+        """Resolve the regions. ``paths`` are parameters to look at beside those that EC2 names; undo needs none.
+
+        Raises:
+            UsageError: a region does not exist, or none that is enabled matches.
+        """
+        self._context = context
+        self._image_ids = tuple(dict.fromkeys(image_ids))
+        self.source_region = context.source_region(source_region)
+        fields = {"regions": regions, "exclude": exclude}
+        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        self._spelled_out = named.spelled_out("regions")
+        ask = partial(survey_regions, context.clients[self.source_region])
+        self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
+        self._parameters = parameters
+        self._paths = tuple(paths)
+        self._undo = undo
+
+    def find(self) -> RetireResult:
+        """Return what would be done, and what would not and why; reads only.
+
+        Raises:
+            ImageNotFound: an image is not there, and no copy of it is.
+        """
+        looks = ((region, partial(self._look, region)) for region in self.regions)
+        found = all_at_once(looks, self._context.stop)
+        read = {region: one for region, one in found.items() if isinstance(one, Release)}
+        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
+        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
+        targets = [self._target(one) for release in read.values() for one in release.images]
+        self._check_found(targets, is_complete=len(closed) == len(unread))
+        notes = [note for release in read.values() for note in release.notes]
+        notes += self._notes(targets)
+        return RetireResult(
+            targets=tuple(sorted(targets, key=lambda one: not one.is_source)),
+            unread=tuple(error for region, error in unread.items() if region not in closed),
+            notes=(*notes, *([closed_note(closed)] if closed else [])),
+        )
+
+    def _look(self, region: str) -> Release | AmicopyError:
+        """Return what is in one region, or why that could not be read."""
+        context = self._context
+        looks_up = self._parameters and not self._undo
+        try:
+            return find_release(
+                self.source_region,
+                self._image_ids,
+                context.clients[region],
+                context.clients.parameters(region) if looks_up else None,
+                context.stop,
+                context.with_retries,
+                paths=self._paths,
+                uses=not self._undo,
+            )
+        except AmicopyError as error:
+            return error
+
+    def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
+        known = {target.source for target in targets}
+        missing = tuple(one for one in self._image_ids if f"{self.source_region}/{one}" not in known)
+        if missing and is_complete:
+            raise ImageNotFound(
+                f"{', '.join(missing)} is not an AMI of this account in {self.source_region}, and there is no copy of "
+                f"it in {', '.join(self.regions)}.",
+                image_ids=missing,
+                why="It never was there, it was deregistered, or another account owns it.",
+                next_step="Check the id, and name its region with --from.",
+            )
+
+    def _notes(self, targets: Sequence[RetireTarget]) -> list[str]:
+        notes = []
+        sources = {target.source for target in targets if target.is_source}
+        for image_id in self._image_ids:
+            if f"{self.source_region}/{image_id}" in sources:
+                continue
+            if self.source_region in self.regions:
+                notes.append(f"{image_id} is not this account's AMI in {self.source_region}: only copies are changed")
+            else:
+                notes.append(f"{image_id} itself stays as it is: its region {self.source_region} is not among --in")
+        for target in targets:
+            origin = _origin(target.image) if target.is_source else ""
+            if origin:
+                notes.append(
+                    f"{target.image_id} is a copy of {origin}, which is not changed; to take the whole release back, "
+                    "name that one"
+                )
+        return notes
+
+    def _target(self, one: ReleaseImage) -> RetireTarget:
+        target = RetireTarget(
+            image=one.image,
+            source=one.source,
+            state=RetireState.KEEP,
+            reason="",
+            moves=one.moves,
+            used_by=one.used_by,
+        )
+        image = one.image
+        if not one.is_ours:
+            manager = "a service of AWS manages it" if is_service_copy(image) else "amicopy did not make it"
+            return replace(target, reason=manager)
+        try:
+            record = record_in(image.tags)
+        except ValueError:
+            error = unreadable(image)
+            return replace(target, state=RetireState.FAILED, reason=error.what, error=error)
+        if self._undo:
+            return _to_restore(target, record)
+        if image.state.in_progress:
+            stop = f"amicopy cancel --copy {image.image_id} --in {image.region}"
+            return replace(target, is_left=True, reason=f"it is still being copied; to stop it: {stop}")
+        if image.state not in {ImageState.AVAILABLE, ImageState.DISABLED}:
+            return replace(target, reason=f"it is {image.state}")
+        return self._to_retire(target)
+
+    def _to_retire(self, target: RetireTarget) -> RetireTarget:
+        image, now = target.image, self._context.clock.now()
+        try:
+            check_known(image)
+            record = record_checked(image, {move.path: move.after for move in target.moves if move.after}, now)
+        except AmicopyError as error:
+            return replace(target, state=RetireState.FAILED, reason=error.what, error=error)
+        target = replace(target, record=record, notes=tuple(_notes_on(target)))
+        moves = any(move.after for move in target.moves)
+        if image.is_retired and not moves and not list(takings(image, now)):
+            return replace(target, state=RetireState.UNCHANGED, reason=f"it is retired since {moment_of(image.tags)}")
+        return replace(target, state=RetireState.RETIRE, reason=_to_take(image, now))
+
+    def carry_out(self, found: RetireResult) -> RetireResult:
+        """Retire or restore what is due; return what became of each."""
+        context = self._context
+        do = {
+            (target.region, target.image_id): partial(
+                carry_out,
+                target,
+                context.clients[target.region],
+                context.clients.parameters(target.region),
+                context.clock,
+                context.stop,
+            )
+            for target in found.targets
+        }
+        # Not interrupted: an image that was begun is finished, and what was done has to be reported.
+        return replace(found, targets=tuple(all_at_once(do, Stop()).values()))
+
+
+def _origin(image: Image) -> str:
+    return f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
+
+
+def _to_take(image: Image, now: datetime) -> str:
+    """Return what will be taken from an image, in words."""
+    words = []
+    shared = {one for snapshot in image.snapshots for one in snapshot.volume_permissions or ()}
+    if everyone := shared | (image.launch_permissions or frozenset()):
+        names = ", ".join(map(str, sorted(everyone)[:3])) + (", …" if len(everyone) > 3 else "")
+        words.append(f"unshare from {names}")
+    operations = {str(write.operation) for write in takings(image, now)}
+    words += ["deprecate now"] if "EnableImageDeprecation" in operations else []
+    words += ["disable"] if "DisableImage" in operations else []
+    return ", ".join(words) or "finish what an interrupted run began"
+
+
+def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget:
+    if record is None:
+        return replace(target, state=RetireState.UNCHANGED, reason="it is not retired")
+    words = ["enable"] if target.image.state is ImageState.DISABLED and not record.was_disabled else []
+    who = record.launch_permissions.union(*record.volume_permissions.values())
+    if who:
+        words.append("share with " + ", ".join(map(str, sorted(who)[:3])) + (", …" if len(who) > 3 else ""))
+    words.append(f"deprecate on {record.deprecate_at:%Y-%m-%d}" if record.deprecate_at else "no deprecation date")
+    return replace(target, state=RetireState.RESTORE, reason=", ".join(words), record=record)
+
+
+def _notes_on(target: RetireTarget) -> list[str]:
+    notes = [
+        f"{move.path} in {target.region} keeps {move.before}: it had no other AMI before that is still there and in use"
+        for move in target.moves
+        if not move.after
+    ]
+    if target.used_by:
+        more = f" and {len(target.used_by) - 1} more" if len(target.used_by) > 1 else ""
+        notes.append(f"{target.used_by[0]}{more} uses {target.image_id}, from which nothing can be launched then")
+    return notes

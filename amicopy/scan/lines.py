@@ -1,0 +1,169 @@
+"""Matches the rules with the lines of one file."""
+
+import codecs
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from amicopy.scan.regions import ANY_REGION
+from amicopy.scan.result import Severity
+from amicopy.scan.rules import AN_ID, Rule
+
+_LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
+_OVERLAP = 200
+_AROUND = 3  # lines before and after that tell a list of regions
+_A_LIST = 3  # different regions make one
+_MOST_SHOWN = 120
+_MOST_PER_FILE = 200
+
+_COMMENT = re.compile(r"\s*(?:#|;|//|/\*|<!--|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
+_STAR_COMMENT = re.compile(r"\s*\*(?:\s|/|$)")
+_STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".css", ".kt", ".cs", ".rs", ".swift")
+_REST = re.compile(r"\s#\s")
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that a line matches."""
+
+    rule: Rule
+    line: int
+    excerpt: str
+    text: str  # of the line; it may hold secrets: not to be shown
+    severity: Severity
+
+
+class Matcher:
+    """Finds the lines of files that match rules."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._literals = tuple(dict.fromkeys(text for rule in rules for text in rule.literals))
+        self._needles = tuple(text.encode() for text in self._literals)
+        self._wants_ids = any(not rule.literals for rule in rules)
+        self._id_bytes = re.compile(AN_ID.pattern.encode())
+
+    def matches(self, data: bytes, path: str) -> list[Match]:
+        """Return the matches in a file; of one rule at most one on a line."""
+        text = decoded(data)
+        if text is None or (text.isascii() and not self._may_match(data)):
+            return []
+        starts = [0, *(match.end() for match in re.finditer("\n", text))]
+        numbers = sorted({bisect_right(starts, position) for position in self._positions(text)})
+        if not numbers:
+            return []
+        lines = _Lines(text, starts, path)
+        found: list[Match] = []
+        for number in numbers:
+            found += self._in_line(lines, number)
+            if len(found) >= _MOST_PER_FILE:
+                break
+        return found
+
+    def _may_match(self, data: bytes) -> bool:
+        if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+            return True
+        return any(needle in data for needle in self._needles) or bool(self._wants_ids and self._id_bytes.search(data))
+
+    def _positions(self, text: str) -> Iterator[int]:
+        """Yield where a rule may match."""
+        for literal in self._literals:
+            position = text.find(literal)
+            while position >= 0:
+                yield position
+                position = text.find(literal, position + len(literal))
+        if self._wants_ids:
+            yield from (match.start() for match in AN_ID.finditer(text))
+
+    def _in_line(self, lines: "_Lines", number: int) -> Iterator[Match]:
+        line = lines[number]
+        comment = lines.comment_start(number)
+        seen: set[str] = set()
+        for start in range(0, max(1, len(line) - _OVERLAP), _LONGEST - _OVERLAP):
+            piece = line[start : start + _LONGEST]
+            taken: list[tuple[int, int]] = []
+            for rule in self._rules:
+                match = self._first(rule, piece, comment - start, taken)
+                if not match or (rule.name in seen) or (not rule.in_lists and lines.is_list(number)):
+                    continue
+                seen.add(rule.name)
+                taken.append(match.span())
+                yield Match(rule, number, _excerpt(rule, match), piece, rule.severity)
+
+    @staticmethod
+    def _first(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> re.Match[str] | None:
+        """Return the first match that is accepted, in no comment, and not at the place of another."""
+        if rule.literals and not any(literal in text for literal in rule.literals):
+            return None
+        for match in rule.pattern.finditer(text):
+            if not rule.in_comments and match.start() >= comment:
+                return None
+            if rule.accepts and not rule.accepts(match):
+                continue
+            if _is_example(rule, match):
+                continue
+            if all(match.end() <= start or match.start() >= end for start, end in taken):
+                return match
+        return None
+
+
+class _Lines:
+    """The lines of a text, by number from 1, and what is said about them."""
+
+    def __init__(self, text: str, starts: Sequence[int], path: str) -> None:
+        self._text = text
+        self._starts = starts
+        self._has_stars = path.endswith(_STAR_SUFFIXES)
+        self._regions: dict[int, set[str]] = {}
+
+    def __getitem__(self, number: int) -> str:
+        end = self._starts[number] if number < len(self._starts) else len(self._text)
+        return self._text[self._starts[number - 1] : end].rstrip("\r\n")
+
+    def comment_start(self, number: int) -> int:
+        """Return where the comment of a line begins; beyond its end if it has none."""
+        line = self[number]
+        if _COMMENT.match(line) or (self._has_stars and _STAR_COMMENT.match(line)):
+            return 0
+        rest = _REST.search(line)
+        return rest.start() if rest else len(line) + 1
+
+    def is_list(self, number: int) -> bool:
+        """Return whether the line is in a list of regions, as programs and documentation have them."""
+        around = range(max(1, number - _AROUND), min(len(self._starts), number + _AROUND) + 1)
+        regions: set[str] = set()
+        for near in around:
+            if near not in self._regions:
+                self._regions[near] = set(ANY_REGION.findall(self[near][:_LONGEST]))
+            regions |= self._regions[near]
+        return len(regions) >= _A_LIST
+
+
+def decoded(data: bytes) -> str | None:
+    """Return the text in a file, also in UTF-16 as Windows writes it; None if it is not text."""
+    if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:4096]:
+        return None
+    return data.decode("utf-8", "replace")
+
+
+def _is_example(rule: Rule, match: re.Match[str]) -> bool:
+    text = match[0]
+    if "EXAMPLE" in text:
+        return True
+    return rule.group != "secrets" and ("example" in text or "xxxx" in text)
+
+
+def _excerpt(rule: Rule, match: re.Match[str]) -> str:
+    """Return what is shown: the match alone, never the line around it, and of a secret only what recognizes it."""
+    if rule.secret is None:
+        text = " ".join(match[0].split())
+        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+    value = match[rule.secret]
+    if rule.name == "secret-password":  # short enough to be guessed from a digest
+        return f"(password, {len(value)} characters)"
+    digest = hashlib.sha256(value.encode()).hexdigest()[:8]
+    return f"{value[:4]}… ({len(value)} characters, sha256 {digest})"

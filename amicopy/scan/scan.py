@@ -1,0 +1,202 @@
+"""Scans one disk: its volumes, the files on them, the rules; returns findings and coverage."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from amicopy.core.errors import Interrupted
+from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
+from amicopy.scan.ext import Ext
+from amicopy.scan.file_system import FileSystem
+from amicopy.scan.ignore import is_ignored
+from amicopy.scan.left import left_behind
+from amicopy.scan.lines import Match, Matcher
+from amicopy.scan.mounts import with_boot_findings
+from amicopy.scan.packages import DPKG_STATUS, Packages, digests
+from amicopy.scan.regions import named_in
+from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
+from amicopy.scan.rules import rules_for
+from amicopy.scan.select import Selection
+from amicopy.scan.volumes import NOT_NEEDED, Volume, volumes
+from amicopy.scan.walk import Walk
+from amicopy.scan.xfs import Xfs
+
+_READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs}
+_LARGEST_STATUS = 32 * 1024 * 1024
+_UNREADABLE = {
+    "LUKS": "it is encrypted with LUKS, and only its key opens it",
+    "BitLocker": "it is encrypted with BitLocker, and only its key opens it",
+    "RAID": "it is part of a RAID",
+    "": "it holds nothing that amicopy knows",
+}
+
+
+def scan_device(device: Disk, options: ScanOptions, *, check: Callable[[], None] = lambda: None) -> ScanResult:
+    """Return what points to the region on a disk, and what was read of it.
+
+    The content of a disk is not trusted: what is damaged is a gap in the coverage, never an error. ``check`` is called
+    often and raises Interrupted if the scan is to end: that is a gap as well.
+    """
+    scan = _Scan(options, check)
+    try:
+        for volume in volumes(device):
+            scan.read(volume)
+    except (BlockLimitReached, Interrupted) as error:
+        reason = "it was interrupted" if isinstance(error, Interrupted) else str(error)
+        scan.gap(NotRead(volume="", path="", reason=f"the scan ended early: {reason}", is_gap=True))
+    except Unreadable as error:
+        scan.gap(NotRead(volume="", path="", reason=str(error), is_gap=True))
+    return scan.result(device)
+
+
+class _Scan:
+    """One scan of one disk."""
+
+    def __init__(self, options: ScanOptions, check: Callable[[], None]) -> None:
+        self._options = options
+        self._check = check
+        self._matcher = Matcher(rules_for(options))
+        self._findings: list[Finding] = []
+        self._ignored = 0
+        self._volumes: list[VolumeCoverage] = []
+        self._not_read: list[NotRead] = []
+
+    def gap(self, what: NotRead) -> None:
+        """Record what was not read."""
+        self._not_read.append(what)
+
+    def read(self, volume: Volume) -> None:
+        """Read one volume, or say why not."""
+        reader = _READERS.get(volume.kind)
+        if volume.problem:
+            self._skip(volume, volume.problem, is_gap=True)
+        elif volume.kind in NOT_NEEDED:
+            self._skip(volume, f"{volume.kind}: holds no configuration", is_gap=False)
+        elif reader is None:
+            reason = _UNREADABLE.get(volume.kind, f"amicopy does not read {volume.kind}")
+            self._skip(volume, reason, is_gap=True)
+        else:
+            try:
+                files = reader(volume.device)
+            except BlockLimitReached:
+                raise
+            except Unreadable as error:
+                self._skip(volume, str(error), is_gap=True)
+            else:
+                self._read_files(volume, files)
+
+    def _skip(self, volume: Volume, reason: str, *, is_gap: bool) -> None:
+        self._not_read.append(NotRead(volume=volume.name, path="", reason=reason, is_gap=is_gap))
+        kind = volume.kind or "unknown"
+        self._volumes.append(VolumeCoverage(name=volume.name, kind=kind, size=volume.device.size))
+
+    def _read_files(self, volume: Volume, files: FileSystem) -> None:
+        if files.size > volume.device.size:
+            reason = f"the disk was cut: the file system has {files.size} bytes, the volume {volume.device.size}"
+            self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=True))
+        walk = Walk(volume.name, volume.device, files, self._check)
+        try:
+            self._match(walk, volume)
+        except BlockLimitReached:
+            raise
+        except Unreadable as error:
+            self.gap(NotRead(volume=volume.name, path="", reason=str(error), is_gap=True))
+        finally:
+            self._cover(walk, volume, files)
+
+    def _match(self, walk: Walk, volume: Volume) -> None:
+        wants_left = "left" in self._options.rules
+        selection = Selection(
+            walk.root_names(),
+            deep=self._options.deep,
+            include=self._options.include,
+            exclude=self._options.exclude,
+            unpruned=("/var/lib/cloud",) if wants_left else (),
+        )
+        packages = Packages()
+        by_file: list[tuple[str, tuple[str, str], list[Finding]]] = []
+        try:
+            for path, content in walk.contents(selection):
+                packages.learn(path, content)
+                matches = with_boot_findings(self._matcher.matches(content, path), path, content)
+                found = [self._finding(volume.name, path, match) for match in matches]
+                if wants_left and (left := left_behind(path)):
+                    found.append(replace(left, volume=volume.name))
+                if found:
+                    by_file.append((path, digests(content), found))
+            if by_file and (status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS)):
+                packages.learn(DPKG_STATUS, status)
+        finally:
+            self._keep_changed(by_file, packages, walk)
+
+    def _keep_changed(
+        self, by_file: list[tuple[str, tuple[str, str], list[Finding]]], packages: Packages, walk: Walk
+    ) -> None:
+        """Keep the findings in files that are not as a package delivered them."""
+        for path, file_digests, found in by_file:
+            if packages.own(path, file_digests):
+                walk.seen.left_out["unchanged files of packages"] += 1
+            else:
+                self._keep(found)
+
+    def _finding(self, volume: str, path: str, match: Match) -> Finding:
+        rule = match.rule
+        return Finding(
+            volume=volume,
+            path=path,
+            line=match.line,
+            rule=rule.name,
+            severity=rule.severity,
+            message=rule.message,
+            excerpt=match.excerpt,
+            advice=rule.advice,
+            in_destination=_in_destination(match, self._options),
+        )
+
+    def _keep(self, found: list[Finding]) -> None:
+        for finding in found:
+            if finding.severity < self._options.min_severity:
+                continue
+            if is_ignored(self._options.ignored, finding.rule, finding.path):
+                self._ignored += 1
+            else:
+                self._findings.append(finding)
+
+    def _cover(self, walk: Walk, volume: Volume, files: FileSystem) -> None:
+        seen = walk.seen
+        self._volumes.append(
+            VolumeCoverage(
+                name=volume.name,
+                kind=files.kind,
+                size=volume.device.size,
+                directories=seen.directories,
+                files=seen.files,
+                bytes=seen.bytes,
+                notes=tuple(files.notes),
+            )
+        )
+        self._not_read += seen.gaps
+        if seen.more_gaps:
+            reason = "damaged as well"
+            self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=True, files=seen.more_gaps))
+        self._not_read += (
+            NotRead(volume=volume.name, path="", reason=reason, is_gap=False, files=count)
+            for reason, count in sorted(seen.left_out.items())
+        )
+
+    def result(self, device: Disk) -> ScanResult:
+        """Return all of it, the most severe findings first."""
+        order = sorted(self._findings, key=lambda one: (-one.severity, one.volume, one.path, one.line, one.rule))
+        coverage = Coverage(
+            volumes=tuple(self._volumes),
+            not_read=tuple(self._not_read),
+            blocks_read=device.blocks_read,
+            blocks_allocated=device.source.allocated,
+        )
+        return ScanResult(findings=tuple(order), ignored=self._ignored, coverage=coverage)
+
+
+def _in_destination(match: Match, options: ScanOptions) -> str:
+    """Return what an endpoint is called in the one region that the image goes to; empty if that cannot be derived."""
+    if len(options.to_regions) != 1 or match.rule.name != "endpoint":
+        return ""
+    return named_in(match.excerpt, options.region, options.to_regions[0])

@@ -1,0 +1,217 @@
+"""Walks a file system level by level, so that the blocks of each level are fetched together."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from amicopy.scan.device import BlockLimitReached, Device, Unreadable
+from amicopy.scan.file_system import LARGEST_DIRECTORY, FileKind, FileSystem, Inode, Steps
+from amicopy.scan.result import NotRead
+from amicopy.scan.select import LARGEST_FILE, Selection
+
+_MOST_ENTRIES = 5_000_000
+_MOST_DEPTH = 500
+_TOGETHER = 512  # inodes whose blocks are fetched together
+_FILES_AHEAD = 128
+_Item = TypeVar("_Item")
+_MOST_NAMED = 200  # parts that could not be read; the others are counted
+
+
+@dataclass(slots=True)
+class Walked:
+    """What a walk has seen so far, and what it has left out."""
+
+    directories: int = 0
+    files: int = 0
+    bytes: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    gaps: list[NotRead] = field(default_factory=list)
+    more_gaps: int = 0
+
+
+class Walk:
+    """One walk over one volume."""
+
+    def __init__(self, volume: str, device: Device, files: FileSystem, check: Callable[[], None]) -> None:
+        self._volume = volume
+        self._device = device
+        self._files = files
+        self._check = check
+        self._steps = Steps(_MOST_ENTRIES)
+        self.seen = Walked()
+
+    def root_names(self) -> list[str]:
+        """Return the names in the root directory; raises Unreadable if it cannot be read."""
+        root = self._files.inode(self._files.root)
+        return [_text(entry.name) for entry in self._files.entries(root)]
+
+    def contents(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every selected file, in the order of the disk.
+
+        Raises:
+            BlockLimitReached: no more blocks may be fetched.
+        """
+        for path, inode in self._in_disk_order(self._found(selection)):
+            try:
+                content = self._files.content(inode, LARGEST_FILE)
+            except BlockLimitReached:
+                raise
+            except Unreadable as error:
+                self._gap(path, str(error))
+                continue
+            self.seen.files += 1
+            self.seen.bytes += len(content)
+            yield path, content
+
+    def content_of(self, path: str, limit: int) -> bytes:
+        """Return the first ``limit`` bytes of one file; nothing if it is not there or cannot be read."""
+        try:
+            inode = self._files.inode(self._files.root)
+            for name in path.strip("/").split("/"):
+                number = next(entry.inode for entry in self._files.entries(inode) if _text(entry.name) == name)
+                inode = self._files.inode(number)
+            if inode.kind is not FileKind.FILE:
+                return b""
+            return self._files.content(inode, limit)
+        except StopIteration:
+            return b""
+        except BlockLimitReached:
+            raise
+        except Unreadable:
+            return b""
+
+    def _found(self, selection: Selection) -> dict[int, str]:
+        """Return the selected files: path by inode; of several names of a file the first one."""
+        found: dict[int, str] = {}
+        level = {self._files.root: ""}
+        visited = set(level)
+        for _ in range(_MOST_DEPTH):
+            below: dict[int, str] = {}
+            for path, number, kind in self._with_kinds(list(self._entries(level))):
+                if kind is FileKind.DIRECTORY:
+                    if number not in visited and self._is_wanted(selection.why_not_entered(path)):
+                        below.setdefault(number, path)
+                elif kind is FileKind.FILE and self._is_wanted(selection.why_not_read(path)):
+                    found.setdefault(number, path)
+            visited |= below.keys()
+            level = below
+            if not level:
+                return found
+        self._gap(next(iter(level.values())), "it is too deep")
+        return found
+
+    def _is_wanted(self, reason: str) -> bool:
+        if reason:
+            self.seen.left_out[reason] += 1
+        return not reason
+
+    def _entries(self, directories: dict[int, str]) -> Iterator[tuple[str, int, FileKind | None]]:
+        """Yield path, inode and kind of everything in these directories."""
+        for batch in _batches(self._inodes(directories), _TOGETHER):
+            self._device.prefetch(block for _, inode in batch for block in self._ranges(self._files.map_ranges, inode))
+            self._device.prefetch(block for _, inode in batch for block in self._ranges(self._data, inode))
+            for path, inode in batch:
+                self._check()
+                try:
+                    for entry in self._files.entries(inode):
+                        self._steps.spend()
+                        yield f"{path}/{_text(entry.name)}", entry.inode, entry.kind
+                except BlockLimitReached:
+                    raise
+                except Unreadable as error:
+                    self._gap(path or "/", str(error))
+                else:
+                    self.seen.directories += 1
+
+    def _with_kinds(self, entries: Sequence[tuple[str, int, FileKind | None]]) -> Iterator[tuple[str, int, FileKind]]:
+        """Yield the entries with their kinds, which some file systems keep in the inodes only."""
+        unknown = {number: path for path, number, kind in entries if kind is None}
+        kinds = {inode.number: inode.kind for _, inode in self._inodes(unknown)}
+        for path, number, kind in entries:
+            yield path, number, kind or kinds.get(number, FileKind.OTHER)
+
+    def _inodes(self, paths: dict[int, str]) -> Iterator[tuple[str, Inode]]:
+        """Yield the inodes, in the order of their numbers; one that cannot be read is a gap."""
+        for numbers in _batches(sorted(paths), _TOGETHER):
+            self._check()
+            self._device.prefetch(self._inode_ranges(numbers))
+            for number in numbers:
+                try:
+                    yield paths[number], self._files.inode(number)
+                except BlockLimitReached:
+                    raise
+                except Unreadable as error:
+                    self._gap(paths[number] or "/", str(error))
+
+    def _inode_ranges(self, numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+        for number in numbers:
+            try:
+                yield self._files.inode_range(number)
+            except BlockLimitReached:
+                raise
+            except Unreadable:
+                continue  # reading it says so
+
+    def _ranges(self, ranges: Callable[[Inode], Sequence[tuple[int, int]]], inode: Inode) -> Sequence[tuple[int, int]]:
+        """Return what is to be fetched for an inode; nothing if that is damaged, which reading it says."""
+        try:
+            return ranges(inode)
+        except BlockLimitReached:
+            raise
+        except Unreadable:
+            return ()
+
+    def _data(self, inode: Inode) -> Sequence[tuple[int, int]]:
+        """Return where the data of a file or directory is, as far as it is read."""
+        most = min(inode.size, LARGEST_FILE if inode.kind is FileKind.FILE else LARGEST_DIRECTORY)
+        return [
+            (extent.offset, min(extent.length, most - extent.start))
+            for extent in self._files.extents(inode)
+            if extent.start < most
+        ]
+
+    def _in_disk_order(self, found: dict[int, str]) -> Iterator[tuple[str, Inode]]:
+        """Yield the files of a size that is read, by their first bytes on the disk, their blocks fetched together."""
+        files: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]] = []
+        for batch in _batches(self._inodes(found), _TOGETHER):
+            readable = [(path, inode) for path, inode in batch if self._is_readable(inode)]
+            maps = [block for _, inode in readable for block in self._ranges(self._files.map_ranges, inode)]
+            self._device.prefetch(maps)
+            for path, inode in readable:
+                data = self._ranges(self._data, inode)
+                start = data[0][0] if data else self._files.inode_range(inode.number)[0]
+                files.append((start, path, inode, data))
+        files.sort(key=lambda file: file[:2])
+        for group in _batches(files, _FILES_AHEAD):
+            self._check()
+            self._device.prefetch(block for *_, data in group for block in data)
+            yield from ((path, inode) for _, path, inode, _ in group)
+
+    def _is_readable(self, inode: Inode) -> bool:
+        if inode.kind is not FileKind.FILE or not inode.size:
+            return False
+        return self._is_wanted("larger than 1 MiB" if inode.size > LARGEST_FILE else "")
+
+    def _gap(self, path: str, reason: str) -> None:
+        if len(self.seen.gaps) < _MOST_NAMED:
+            self.seen.gaps.append(NotRead(volume=self._volume, path=path, reason=reason, is_gap=True))
+        else:
+            self.seen.more_gaps += 1
+
+
+def _text(name: bytes) -> str:
+    """Return a name as text; bytes that are not UTF-8 are escaped."""
+    return name.decode("utf-8", "backslashreplace")
+
+
+def _batches(items: Iterable[_Item], count: int) -> Iterator[list[_Item]]:
+    """Yield the items in lists of at most ``count``."""
+    batch: list[_Item] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == count:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

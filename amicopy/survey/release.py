@@ -1,0 +1,173 @@
+"""Reading a release in one region: a source, its copies, who can use them, and what names them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amicopy.aws.ec2 import Ec2
+from amicopy.aws.ssm import ParameterStore, ParameterVersion
+from amicopy.core.ec2_rules import check_image_id
+from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.lineage import is_ours, source_of
+from amicopy.core.models import Image, ImageState
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.retries import Retry
+from amicopy.survey.copy_details import with_all_details
+from amicopy.survey.destinations import look_up
+
+_PARAMETER = ":parameter/"
+_FINISHED = {ImageState.AVAILABLE, ImageState.DISABLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A parameter that has the id of an image of the release, and the good image that it had before."""
+
+    path: str
+    before: str
+    after: str  # empty: it never had another image that is still there and in use
+    data_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseImage:
+    """One image of the release; ``image`` has its permissions, as far as they can be read."""
+
+    image: Image
+    source: str  # ``REGION/AMI``, or its own reference if it is the source itself
+    is_ours: bool  # it is the account's own source, or a copy that amicopy made
+    moves: tuple[Move, ...] = ()
+    used_by: tuple[str, ...] = ()  # ARNs of what else names it
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the source."""
+        return self.image.reference == self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """What one region has of the releases."""
+
+    images: tuple[ReleaseImage, ...]
+    notes: tuple[str, ...] = ()
+
+
+def find_release(
+    source_region: str,
+    image_ids: Sequence[str],
+    ec2: Ec2,
+    parameters: ParameterStore | None,
+    stop: Stop,
+    retry: Retry,
+    *,
+    paths: Sequence[str] = (),
+    uses: bool = True,
+) -> Release:
+    """Return the sources, if they are the account's own and in this region, and their copies; reads only.
+
+    With ``uses``, also what else names them. With ``parameters``, the parameters that have the id of one of them: those
+    that EC2 names, and ``paths``.
+
+    AWS: EC2 DescribeImages, DescribeSnapshots, DescribeImageAttribute, DescribeSnapshotAttribute,
+    DescribeImageReferences; Systems Manager GetParameterHistory.
+    """
+    references = {f"{source_region}/{image_id}" for image_id in image_ids}
+    found = look_up(source_region, image_ids, ec2, stop, retry)
+    copies = {image_id: image for image_id, image in found.items() if source_of(image) in references}
+    sources = retry(partial(ec2.describe_own_images, image_ids)) if ec2.region == source_region else {}
+    images = {**copies, **sources}
+    finished = [image for image in images.values() if image.state in _FINISHED]
+    images |= {image.image_id: image for image in with_all_details(ec2, finished, stop, retry=retry)}
+    release = [
+        ReleaseImage(
+            image=image,
+            source=image.reference if image.image_id in sources else source_of(image),
+            is_ours=image.image_id in sources or is_ours(_named(source_of(image)), image),
+        )
+        for image in images.values()
+    ]
+    ours = [one.image.image_id for one in release if one.is_ours and one.image.state in _FINISHED]
+    used_by, notes = _references(ours, ec2, retry) if uses else ({}, ())
+    if parameters is not None:
+        known = [path for arns in used_by.values() for arn in arns for path in _paths(arn)]
+        moves = _moves([*known, *paths], frozenset(ours), ec2, parameters, stop, retry)
+    else:
+        moves = {}
+    return Release(
+        images=tuple(
+            replace(
+                one,
+                moves=tuple(moves.get(one.image.image_id, ())),
+                used_by=tuple(arn for arn in used_by.get(one.image.image_id, ()) if _PARAMETER not in arn),
+            )
+            for one in release
+        ),
+        notes=notes,
+    )
+
+
+def _named(reference: str) -> Image:
+    region, _, image_id = reference.partition("/")
+    return Image(image_id=image_id, region=region)
+
+
+def _references(
+    image_ids: Sequence[str], ec2: Ec2, retry: Retry
+) -> tuple[Mapping[str, Sequence[str]], tuple[str, ...]]:
+    """Return what names the images by their ids, and a note where that is not known."""
+    if not image_ids:
+        return {}, ()
+    try:
+        return retry(partial(ec2.image_references, image_ids)), ()
+    except Interrupted:
+        raise
+    except AccessDenied as error:
+        why = f"{error.action} is not allowed"
+    except AmicopyError as error:
+        why = error.what
+    return {}, (f"{ec2.region}: it is not known which parameters, launch templates and instances use them: {why}",)
+
+
+def _paths(arn: str) -> Iterator[str]:
+    """Yield the names that a parameter with this ARN can have: an ARN has no leading slash."""
+    _, sign, name = arn.partition(_PARAMETER)
+    if sign:
+        yield f"/{name}"
+        if "/" not in name:
+            yield name
+
+
+def _moves(
+    paths: Iterable[str], retiring: frozenset[str], ec2: Ec2, store: ParameterStore, stop: Stop, retry: Retry
+) -> Mapping[str, Sequence[Move]]:
+    """Return, by image id, the parameters that have it now, each with the newest other image that is good."""
+    reads = {path: partial(retry, partial(store.history, path)) for path in dict.fromkeys(paths)}
+    histories = {path: some for path, some in all_at_once(reads, stop).items() if some and some[0].value in retiring}
+    earlier = {path: _earlier(some, retiring) for path, some in histories.items()}
+    wanted = sorted({image_id for ids in earlier.values() for image_id in ids})
+    known = retry(partial(ec2.describe_images, wanted)) if wanted else {}
+    good = {
+        image_id for image_id, image in known.items() if image.state is ImageState.AVAILABLE and not image.is_retired
+    }
+    moves: dict[str, list[Move]] = {}
+    for path, versions in histories.items():
+        before = versions[0].value
+        after = next((image_id for image_id in earlier[path] if image_id in good), "")
+        moves.setdefault(before, []).append(
+            Move(path=path, before=before, after=after, data_type=versions[0].data_type or "text")
+        )
+    return moves
+
+
+def _earlier(versions: Sequence[ParameterVersion], retiring: frozenset[str]) -> list[str]:
+    """Return the other AMIs that a parameter had, the latest first."""
+    return list(dict.fromkeys(one.value for one in versions if _is_image(one.value) and one.value not in retiring))
+
+
+def _is_image(text: str) -> bool:
+    try:
+        check_image_id(text)
+    except ValueError:
+        return False
+    return True
