@@ -13,6 +13,7 @@ from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
 from amicopy.core.run_options import RunOptions
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
@@ -42,6 +43,7 @@ __all__ = [
     "RetireJob",
     "RetireResult",
     "RunOptions",
+    "ScanRequirement",
     "Session",
     "StatusJob",
     "StatusResult",
@@ -79,6 +81,7 @@ def copy(
     carry_deprecation: bool = True,
     adopt: bool = False,
     protect: Protection | None = None,
+    require_scan: ScanRequirement | None = None,
     check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
@@ -109,6 +112,8 @@ def copy(
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
+    - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
+      ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
     - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
@@ -140,6 +145,7 @@ def copy(
         adopt=adopt,
         deprecate_after=deprecate_after,
         protect=protect,
+        require_scan=require_scan,
         check=check,
         preflight=preflight,
     )

@@ -18,11 +18,12 @@ from amicopy.core.models import (
     Region,
     Snapshot,
 )
+from amicopy.core.scan_results import ScanResults
 from amicopy.core.write import PRINCIPAL_MEMBERS
 
 Answer = Mapping[str, Any]
 
-NEWER_MEMBERS = frozenset({"ImageWatermarks", "InstanceTypeSpecification"})
+NEWER_MEMBERS = frozenset({"ImageWatermarks", "InstanceTypeSpecification", "ScanResults"})
 """Members of an image that the oldest supported botocore does not know."""
 
 # What CopyImage carries unchanged and EC2 does not let anyone change. Kernel and RAM disk are regional, so left out;
@@ -60,6 +61,7 @@ def image_from(answer: Answer, region: str, unknown: Set[str] = frozenset()) -> 
         attributes=_attributes(answer),
         instance_types=None if "InstanceTypeSpecification" in unknown else _instance_types(answer),
         watermarks=None if "ImageWatermarks" in unknown else _watermarks(answer),
+        scan=None if "ScanResults" in unknown else _scan(answer),
         imds_support=answer.get("ImdsSupport", ""),
         deprecate_at=_moment(answer.get("DeprecationTime", "")),
         last_launched_at=_moment(answer.get("LastLaunchedTime", "")),
@@ -98,6 +100,12 @@ def _instance_types(answer: Answer) -> InstanceTypes:
 
 def _watermarks(answer: Answer) -> frozenset[str]:
     return frozenset(item["WatermarkKey"] for item in answer.get("ImageWatermarks", ()))
+
+
+def _scan(answer: Answer) -> ScanResults:
+    results = answer.get("ScanResults", {})
+    severity = results.get("HighestFindingSeverityLabel", "").lower()
+    return ScanResults(severity=severity, scanned_at=results.get("FindingScanDate"))
 
 
 def _state(text: str) -> ImageState:

@@ -107,6 +107,7 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
+        require_scan=options.get("require_scan"),
         check=_check(options),
         preflight=not options.get("no_preflight"),
     )

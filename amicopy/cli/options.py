@@ -11,6 +11,7 @@ from amicopy.core.durations import completion_from, deprecation_from, length_fro
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 from amicopy.render.formats import RUN_FORMATS
 
@@ -65,6 +66,21 @@ class CompletionTime(Duration):
     """How long a time-based copy may take, in steps of 15 minutes."""
 
     _read = staticmethod(completion_from)
+
+
+class ScanOption(click.ParamType[ScanRequirement]):
+    """The highest severity allowed, and the age of the scan."""
+
+    name = "severity[:age]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> ScanRequirement:
+        """Return the requirement, or fail with what one looks like."""
+        if isinstance(value, ScanRequirement):
+            return value
+        try:
+            return ScanRequirement.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 class TagOption(click.ParamType[tuple[str, str]]):

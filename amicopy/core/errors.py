@@ -220,6 +220,12 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class ScanRequired(AmicopyError):
+    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
+
+    slug = "scan"
+
+
 class CopyFailed(AmicopyError):
     """EC2 gave up on a copy, for a reason that it states."""
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from amicopy.core.scan_results import NOT_SCANNED, ScanResults
+
 SOURCE_TAG = "amicopy:source"
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
 CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
@@ -168,6 +170,7 @@ class Image:
     uefi_data: str | None = None  # None: not read, or not ours to read
     instance_types: InstanceTypes | None = InstanceTypes()  # None: the installed botocore does not know them
     watermarks: frozenset[str] | None = frozenset()  # EC2's keys; None: the installed botocore does not know them
+    scan: ScanResults | None = NOT_SCANNED  # None: the installed botocore does not know them
     imds_support: str = ""  # v2.0: instances require IMDSv2
     source_region: str = ""
     source_image_id: str = ""

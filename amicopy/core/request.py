@@ -11,6 +11,7 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.errors import UsageError
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 
 
@@ -44,6 +45,7 @@ class CopyRequest:
     deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
+    require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
     check: Check | None = None  # what each copy has to pass before it is shared
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
@@ -54,7 +56,13 @@ class CopyRequest:
         Raises:
             TypeError: one is wrong.
         """
-        kinds = {"complete_within": timedelta, "deprecate_after": timedelta, "protect": Protection, "check": Check}
+        kinds = {
+            "complete_within": timedelta,
+            "deprecate_after": timedelta,
+            "protect": Protection,
+            "check": Check,
+            "require_scan": ScanRequirement,
+        }
         for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
         for name in ("tags", "kms_keys"):
@@ -102,6 +110,7 @@ MANIFEST: Mapping[str, str] = {
     "kms_keys": "kms_key",
     "carry_permissions": "carry_permissions: false",
     "carry_deprecation": "carry_deprecation: false",
+    "require_scan": "require",
 }
 OPTIONS: Mapping[str, str] = {
     "image_ids": "AMI",
@@ -122,6 +131,7 @@ OPTIONS: Mapping[str, str] = {
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
     "check": "--check",
+    "require_scan": "--require-scan",
 }
 
 

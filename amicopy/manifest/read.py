@@ -18,6 +18,7 @@ from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
+from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
@@ -250,6 +251,7 @@ class _Entries:
             carry_deprecation=said.get("carry_deprecation", True),
             adopt=said.get("adopt", False),
             deprecate_after=after,
+            require_scan=self._scan(said.get("require"), at.get("require", ())),
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
@@ -257,6 +259,12 @@ class _Entries:
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
+
+    def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
+        if not said:
+            return None
+        within = self._checked((*path, "scanned_within"), length_from, said.get("scanned_within"))
+        return ScanRequirement(severity=said["severity"], scanned_within=within)
 
     def _check(self, said: Any, path: TreePath) -> Check | None:
         """Return the check; its program is looked for from the manifest's directory."""

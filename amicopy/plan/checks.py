@@ -4,11 +4,13 @@ What could not be read is not taken for a problem.
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION
-from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable
+from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, ScanRequired
 from amicopy.core.kms_key import KmsKey
 from amicopy.core.models import Image
+from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import creation_date, deprecation_date
 from amicopy.plan.cost import time_problems
@@ -37,6 +39,26 @@ def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -
     yield from _encryption_problems(desired, settings, region)
     yield from public_problems(desired, settings, region)
     yield from time_problems(desired, region)
+
+
+def scan_problem(request: CopyRequest, source: Image, now: datetime) -> AmicopyError | None:
+    """Return why the source may not be spread, given what Amazon Inspector has found in it; None if it may."""
+    if request.require_scan is None:
+        return None
+    if source.scan is None:
+        return ScanRequired(
+            f"The scan results of {source.image_id} in {source.region} cannot be read.",
+            why="The installed botocore does not know them (ScanResults of DescribeImages).",
+            next_step="Update it: pip install --upgrade botocore",
+        )
+    if why := request.require_scan.unmet(source.scan, now):
+        return ScanRequired(
+            f"{source.image_id} in {source.region} does not meet the required scan results.",
+            why=why,
+            next_step="Fix the findings in a new image, scan this one again (aws inspector2 start-on-demand-scan), or "
+            "change --require-scan.",
+        )
+    return None
 
 
 def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:

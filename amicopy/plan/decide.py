@@ -14,7 +14,7 @@ from amicopy.core.retirement import moment_of
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
-from amicopy.plan.checks import copy_problems, public_problems
+from amicopy.plan.checks import copy_problems, public_problems, scan_problem
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
@@ -52,8 +52,11 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
     if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         problems = tuple(_problems(request, desired, found, decision.action, chosen))
-        if problems:
-            decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
+    unmet = None if decision.action is Action.REFUSE else scan_problem(request, source, survey.at)
+    if unmet and decision.action is not Action.UNCHANGED:
+        problems = (unmet, *problems)
+    if problems and decision.action is not Action.REFUSE:
+        decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     if decision.action is Action.UNCHANGED and ours_failed:
         reason = f"{decision.reason}; a failed copy still has to be removed"
@@ -63,7 +66,9 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     if check is not None and decision.action is Action.UNCHANGED:
         reason = f"{decision.reason}, and has not passed its check"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
-    notes = _notes(request, desired, decision.copy, compared, copies, ours_failed)
+    notes = [*_notes(request, desired, decision.copy, compared, copies, ours_failed)]
+    if unmet and decision.action is Action.UNCHANGED:
+        notes.append(f"{unmet.what} {unmet.why} Its copies are left as they are")
     return Row(
         source=source,
         destination=found.destination,

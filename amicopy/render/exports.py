@@ -146,7 +146,7 @@ def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
         yield ""
     for outcome in failed:
         assert outcome.error
-        parts = (outcome.error.what, outcome.error.why, outcome.error.next_step)
+        parts = (outcome.error.what, *outcome.error.details, outcome.error.why, outcome.error.next_step)
         yield f"- **{marked(outcome.region)}**: {' '.join(marked(part) for part in parts if part)}"
 
 

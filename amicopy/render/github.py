@@ -112,7 +112,7 @@ def _notes(report: Report) -> list[str]:
 
 
 def _of_error(kind: str, title: str, error: AmicopyError) -> str:
-    parts = (error.what, error.why, error.next_step)
+    parts = (error.what, *error.details, error.why, error.next_step)
     return _command(kind, f"{title}: {error.slug}", *(part for part in parts if part))
 
 

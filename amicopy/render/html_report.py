@@ -28,6 +28,7 @@ _LEGEND = {
     '<path class="done" d="M0 17L40 3V17Z"/>',
     "completing: tags, permissions, dates": '<rect class="complete" width="40" y="3" height="14"/>',
 }
+_Parts = tuple[str, str, tuple[str, ...], str, str]  # slug, what, details, why, next step
 # Nothing is fetched and nothing runs, whatever a name or a reason may hold.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -105,7 +106,7 @@ def _day(at: datetime) -> str:
 
 def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
-    regions: dict[tuple[str, str, str, str], list[str]] = {}
+    regions: dict[_Parts, list[str]] = {}
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             best_effort = " (best effort)" if outcome.row.best_effort else ""
@@ -120,15 +121,16 @@ def _failures(report: Report) -> Iterator[str]:
     yield "</section>"
 
 
-def _parts(error: AmicopyError) -> tuple[str, str, str, str]:
-    return error.slug, error.what, error.why, error.next_step
+def _parts(error: AmicopyError) -> _Parts:
+    return error.slug, error.what, error.details, error.why, error.next_step
 
 
-def _failure(parts: tuple[str, str, str, str], regions: Iterable[str]) -> str:
-    slug, what, why, next_step = parts
+def _failure(parts: _Parts, regions: Iterable[str]) -> str:
+    slug, what, details, why, next_step = parts
     named = ", ".join(dict.fromkeys(regions))
     lines = [
         f"<p>{_text(what)} {_soft(f'[{_text(slug)}]')}</p>",
+        _list(details) if details else "",
         f"<p>{_text(why)}</p>" if why else "",
         f"<p>{_soft('Next:')} {_text(next_step)}</p>" if next_step else "",
         f"<p>{_soft(f'In {_text(named)}.')}</p>" if named else "",

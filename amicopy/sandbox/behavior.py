@@ -18,6 +18,7 @@ class Timing:
     visible_after: float = 0.0  # EC2 is eventually consistent: for how long a new image can't be seen
     snapshots_listed_after: float = 0.4
     key_checked_after: float = 1.5
+    shared_after: float = 0.0  # for how long other accounts do not see yet what was shared with them
     answer_seconds: float = 0.0  # from a request's arrival over HTTP to its answer; requests are answered in parallel
 
 
@@ -43,6 +44,8 @@ class Unconfirmed:
     missing_kernel: Literal["refused", "failed"] = "refused"
     # Closed accounts: one of them is reported to make EC2 refuse the whole call that shares.
     closed_accounts: frozenset[str] = frozenset()
+    # What becomes of a copy in progress when its account may no longer use the source's snapshots.
+    unshared_source: Literal["copied", "failed"] = "copied"
     # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False
     # Whether the EBS direct APIs read a snapshot that another account shares; of public ones AWS says that they don't.
@@ -50,18 +53,20 @@ class Unconfirmed:
 
 
 def timing_of(*, copy_seconds: float | None = None, consistency: float = 0.0) -> Timing:
-    """Return a timing in which a copy takes ``copy_seconds``, whatever its size, and is invisible for ``consistency``.
+    """Return a timing in which a copy takes ``copy_seconds``, whatever its size.
 
-    None for ``copy_seconds`` is the default timing.
+    For ``consistency`` seconds, a copy is invisible, and other accounts don't see what is shared with them. None for
+    ``copy_seconds`` is the default timing.
     """
     if copy_seconds is None:
-        return Timing(visible_after=consistency)
+        return Timing(visible_after=consistency, shared_after=consistency)
     return Timing(
         copy_seconds=copy_seconds * 0.8,
         seconds_per_gib=0.0,
         variation=0.0,
         finishing_seconds=copy_seconds * 0.2,
         visible_after=consistency,
+        shared_after=consistency,
         snapshots_listed_after=min(0.4, copy_seconds * 0.1),
         key_checked_after=copy_seconds * 0.5,
     )

@@ -41,6 +41,7 @@ class PendingCopy:
     started_at: datetime
     available_at: datetime
     transfers: list[Transfer] = field(default_factory=list)
+    sources: set[str] = field(default_factory=set)  # the ids of the snapshots that are copied
     mib_per_second: float = 0.0  # reserved by a time-based copy
     failure: CopyFailure | None = None
     stuck: bool = False

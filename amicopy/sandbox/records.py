@@ -3,7 +3,7 @@
 They enforce no rule of EC2: a test may set any attribute to anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -32,6 +32,13 @@ class KeyMetadata:
     def usable(self) -> bool:
         """Return True if EBS can encrypt with the key."""
         return (self.state, self.usage, self.spec) == ("Enabled", "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT")
+
+
+def is_shared(
+    shared_with: Collection[str], shared_from: Mapping[str, datetime], identities: Collection[str], now: datetime
+) -> bool:
+    """Return True if something is shared with one of the identities, and they see it by now."""
+    return any(one in shared_with and shared_from.get(one, now) <= now for one in identities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +103,7 @@ class Snapshot:
     tags: dict[str, str] = field(default_factory=dict)
     tags_by_others: dict[str, dict[str, str]] = field(default_factory=dict)
     shared_with: set[str] = field(default_factory=set)  # accounts, or "all"
+    shared_from: dict[str, datetime] = field(default_factory=dict)  # of those: from when on they see it, if not at once
     used_by: set[str] = field(default_factory=set)
     storage_tier: str = "standard"
     transfer_type: str = ""
@@ -150,6 +158,7 @@ class Image:
     tags: dict[str, str] = field(default_factory=dict)
     tags_by_others: dict[str, dict[str, str]] = field(default_factory=dict)
     launch_permissions: set[str] = field(default_factory=set)  # accounts, "all", organization and OU ARNs
+    shared_from: dict[str, datetime] = field(default_factory=dict)  # of those: from when on they see it, if not at once
     platform: str = ""
     platform_details: str = "Linux/UNIX"
     usage_operation: str = "RunInstances"
@@ -164,6 +173,8 @@ class Image:
     supported_instance_types: list[str] = field(default_factory=list)
     unsupported_instance_types: list[str] = field(default_factory=list)
     watermarks: list[Watermark] = field(default_factory=list)
+    severity: str = ""  # the highest of Amazon Inspector's findings
+    scanned_at: datetime | None = None
     product_codes: list[tuple[str, str]] = field(default_factory=list)  # code, type
     owner_alias: str = ""
     location: str = ""

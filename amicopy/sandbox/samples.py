@@ -32,7 +32,7 @@ class Sample:
 WEB_SERVER = Sample(
     image_id="ami-0a11ce5a3b1e00001",
     name="web-server-2026.11",
-    shows="three volumes with different tags; shared with two accounts and an organization",
+    shows="three volumes with different tags; shared with two accounts and an organization; scanned yesterday",
 )
 BATCH_WORKER = Sample(image_id="ami-0a11ce5a3b1e00002", name="batch-worker", shows="one volume, private")
 WINDOWS = Sample(image_id="ami-0a11ce5a3b1e00003", name="build-worker-windows", shows="Windows, one volume")
@@ -162,6 +162,8 @@ def _web_server(world: "World") -> None:
         image_id=WEB_SERVER.image_id,
         description="Web server, release 2026.11",
         imds="v2.0",
+        severity="medium",
+        scanned_at=world.clock.now() - timedelta(days=1),
         tags={"Name": "web-server", "Team": "web", "Release": "2026.11"},
         launch_permissions={SHARED_WITH, ALSO_SHARED_WITH, ORGANIZATION},
         deprecate_at=(world.clock.now() + timedelta(days=365)).replace(second=0, microsecond=0),

@@ -4,9 +4,9 @@ import hashlib
 import random
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from amicopy.core.clock import Clock
@@ -16,7 +16,7 @@ from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.faults import InjectedFaults
 from amicopy.sandbox.other_resources import OtherResources
 from amicopy.sandbox.pending_copies import PendingCopy, advance
-from amicopy.sandbox.records import Image, KeyMetadata, Snapshot
+from amicopy.sandbox.records import Image, KeyMetadata, Snapshot, is_shared
 from amicopy.sandbox.settings import ALWAYS_ENABLED, KERNELS, PV_GRUB, REGIONS, Settings, partition_of
 
 AWS_MANAGED_KEY = "alias/aws/ebs"
@@ -149,7 +149,9 @@ class Call:
         """Return True if DescribeImages would show the image to the caller now."""
         if self.now < image.visible_at:
             return False
-        return image.owner == self.account or not image.launch_permissions.isdisjoint(self.principals())
+        return image.owner == self.account or is_shared(
+            image.launch_permissions, image.shared_from, self.principals(), self.now
+        )
 
     def image(self, image_id: str, region: str = "") -> Image:
         """Return an image that the caller can see, or raise EC2's error for the id."""
@@ -176,7 +178,18 @@ class Call:
         """Return True if DescribeSnapshots would show the snapshot to the caller now."""
         if self.now < snapshot.listed_at:
             return False
-        return snapshot.owner == self.account or not snapshot.shared_with.isdisjoint({"all", self.account})
+        return self.may_read(snapshot)
+
+    def may_read(self, snapshot: Snapshot) -> bool:
+        """Return True if the caller owns the snapshot, or may create volumes from it."""
+        return snapshot.owner == self.account or is_shared(
+            snapshot.shared_with, snapshot.shared_from, ("all", self.account), self.now
+        )
+
+    def seen_from(self, added: Collection[str]) -> dict[str, datetime]:
+        """Return from when on those with whom something is shared now see it; empty if they do at once."""
+        seconds = self.state.timing.shared_after
+        return dict.fromkeys(added, self.now + timedelta(seconds=seconds)) if seconds else {}
 
     def snapshot(self, snapshot_id: str, region: str = "") -> Snapshot:
         """Return a snapshot that the caller can see, or raise EC2's error for the id."""

@@ -75,7 +75,13 @@ def test_every_command_shown_runs(
             kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
             kms.close()
     for image_id in {SOURCE, "ami-0a11ce5a3b1e00001", *re.findall(r"ami-[0-9a-f]{17}", line)}:
-        world.register("us-east-1", image_id=image_id, name="web-server-1", volumes=[Volume(device="/dev/sda1", gib=8)])
+        world.register(
+            "us-east-1",
+            image_id=image_id,
+            name="web-server-1",
+            volumes=[Volume(device="/dev/sda1", gib=8)],
+            scanned_at=world.clock.now(),
+        )
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.

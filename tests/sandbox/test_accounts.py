@@ -7,6 +7,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
@@ -14,6 +15,7 @@ from amicopy.sandbox.samples import CLOSED, TEST_UNIT, UNIT, sample_accounts
 from tests.sandbox.over_http import AWAY, HOME, Aws, asked, code_of
 from tests.support.clock import FakeClock
 
+OWNER = DEFAULT_ACCOUNT
 MEMBER, OTHER, STRANGER = "111122223333", "444455556666", "999988887777"
 
 
@@ -29,6 +31,11 @@ def assume(sts: Any, arn: str, **params: Any) -> dict[str, str]:
         "aws_secret_access_key": keys["SecretAccessKey"],
         "aws_session_token": keys["SessionToken"],
     }
+
+
+def policy(*statements: Any) -> str:
+    """Return the text of a policy."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def refusal(call: Any, **params: Any) -> tuple[str, str]:
@@ -104,8 +111,7 @@ def test_role_of_a_closed_account_is_denied(aws: Aws) -> None:
 def test_trust_policy_decides(aws: Aws, principal: Any, condition: Any, allowed: bool) -> None:
     aws.sandbox.add_account(MEMBER)
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", "Condition": condition}
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    aws.client("iam", account=MEMBER).create_role(RoleName="theirs", AssumeRolePolicyDocument=trust)
+    aws.client("iam", account=MEMBER).create_role(RoleName="theirs", AssumeRolePolicyDocument=policy(statement))
     if allowed:
         assume(aws.client("sts"), role_arn(name="theirs"))
     else:
@@ -249,6 +255,36 @@ def test_copy_into_another_account_needs_its_snapshots_and_carries_no_tags(aws: 
     assert aws.world.image(AWAY, own_id).tags == {"Name": "web"}
 
 
+def test_accounts_see_what_is_shared_with_them_after_a_while(aws: Aws) -> None:
+    aws.world.state.timing = Timing(shared_after=5)
+    owner, member = aws.client(region=HOME), aws.client(account=MEMBER)
+    source = aws.source()
+    share = {"Add": [{"UserId": MEMBER}]}
+    owner.modify_image_attribute(ImageId=source.image_id, LaunchPermission=share)
+    assert refusal(member.copy_image, **asked(source))[0] == "InvalidAMIID.NotFound"
+    aws.clock.advance(5)
+    owner.modify_snapshot_attribute(SnapshotId=source.snapshot_ids[0], CreateVolumePermission=share)
+    assert refusal(member.copy_image, **asked(source))[0] == "InvalidRequest"
+    owner.modify_image_attribute(ImageId=source.image_id, LaunchPermission=share)  # changes nothing
+    aws.clock.advance(5)
+    image_id = member.copy_image(**asked(source))["ImageId"]
+    assert aws.world.image(AWAY, image_id).shared_from == {}
+
+
+@pytest.mark.parametrize(("behavior", "state"), [("copied", "available"), ("failed", "failed")])
+@pytest.mark.parametrize("operation", ["modify_snapshot_attribute", "reset_snapshot_attribute"])
+def test_copy_whose_source_is_unshared_meanwhile(aws: Aws, behavior: Any, state: str, operation: str) -> None:
+    aws.world.state.unconfirmed = Unconfirmed(unshared_source=behavior)
+    source = shared_source(aws, MEMBER)
+    copies = [aws.client(account=account).copy_image(**asked(source))["ImageId"] for account in (MEMBER, OWNER)]
+    change: dict[str, Any] = {"Attribute": "createVolumePermission"}
+    if operation.startswith("modify"):
+        change |= {"CreateVolumePermission": {"Remove": [{"UserId": MEMBER}]}}
+    getattr(aws.client(region=HOME), operation)(SnapshotId=source.snapshot_ids[0], **change)
+    aws.clock.advance(3600)
+    assert [aws.world.image(AWAY, image_id).state for image_id in copies] == [state, "available"]
+
+
 def test_regions_are_enabled_by_account(aws: Aws) -> None:
     aws.sandbox.add_account(MEMBER, regions=["af-south-1"])
     member, owner = (aws.client(region="af-south-1", account=account) for account in (MEMBER, DEFAULT_ACCOUNT))
@@ -295,8 +331,8 @@ def test_encrypted_image_is_copied_with_a_grant_and_fails_without(aws: Aws) -> N
 def test_key_policy_lets_other_accounts_copy(aws: Aws, statement: dict[str, Any], state: str) -> None:
     aws.sandbox.add_account(MEMBER)
     kms, key, source = encrypted_source(aws)
-    policy = {"Statement": [{"Effect": "Allow", "Action": "kms:*", "Resource": "*", **statement}]}
-    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+    whole = {"Effect": "Allow", "Action": "kms:*", "Resource": "*", **statement}
+    kms.put_key_policy(KeyId=key, PolicyName="default", Policy=policy(whole))
     assert state_of_copy(aws, source) == state
 
 
@@ -386,3 +422,32 @@ def test_unknown_error_codes_have_the_status_of_their_service(aws: Aws) -> None:
     with pytest.raises(ClientError) as caught:
         assume(aws.client("sts"), role_arn(OTHER))
     assert code_of(caught) == ("AccessDenied", 403)
+
+
+def test_policies_of_a_role_decide_where_they_are_enforced(aws: Aws) -> None:
+    aws.world = aws.sandbox.reset(clock=aws.clock, enforce_iam=True)
+    account = aws.sandbox.add_account(MEMBER)
+    source = shared_source(aws, MEMBER)
+    statement = {"Effect": "Allow", "Action": ["ec2:CopyImage", "sts:AssumeRole"], "Resource": "*"}
+    aws.client("iam", account=MEMBER).put_role_policy(
+        RoleName="amicopy", PolicyName="copy", PolicyDocument=policy(statement)
+    )
+    keys = assume(aws.client("sts"), account.role_arn)
+    aws.client(**keys).copy_image(**asked(source))
+    assert refusal(aws.client(**keys).describe_images)[0] == "UnauthorizedOperation"
+
+
+def test_caller_without_the_action_cannot_assume_a_role(aws: Aws) -> None:
+    aws.world = aws.sandbox.reset(clock=aws.clock, enforce_iam=True)
+    accounts = [aws.sandbox.add_account(one) for one in (MEMBER, OTHER)]
+    iam = aws.client("iam")
+    iam.create_user(UserName="runner")
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": accounts[0].role_arn}
+    iam.put_user_policy(UserName="runner", PolicyName="p", PolicyDocument=policy(statement))
+    key = iam.create_access_key(UserName="runner")["AccessKey"]
+    keys = {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
+    sts = aws.client("sts", **keys)
+    assume(sts, accounts[0].role_arn)
+    code, message = refusal(assume, sts=sts, arn=accounts[1].role_arn)
+    assert code == "AccessDenied"
+    assert f"sts:AssumeRole on resource: {accounts[1].role_arn}" in message

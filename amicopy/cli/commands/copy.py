@@ -13,6 +13,7 @@ from amicopy.cli.options import (
     Duration,
     ImageIdOrStdin,
     NameList,
+    ScanOption,
     connection_options,
     option,
     output_options,
@@ -61,6 +62,12 @@ Exit codes:
     type=NameList(),
     help="Destinations whose failure is reported but does not change the exit code.",
     shell_complete=complete_regions,
+)
+@option(
+    "--require-scan",
+    type=ScanOption(),
+    help="Refuse an AMI in which Amazon Inspector has findings above this severity (none, informational, low, medium, "
+    "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
 )
 @option(
     "--check",

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long a new AMI cannot be seen by its id, as it happens on EC2, which is eventually consistent.",
+    help="How long a new AMI cannot be seen by its id, and a new permission not by the other account: EC2 is "
+    "eventually consistent.",
 )
 @option(
     "--image",

@@ -15,7 +15,7 @@ from amicopy.sandbox.records import Image, Snapshot
 from amicopy.sandbox.settings import partition_of
 from amicopy.sandbox.state import Call
 
-_FAILED = "Copy image failed with an internal error"  # hashicorp/packer#6737
+FAILED = "Copy image failed with an internal error"  # hashicorp/packer#6737
 _NAME = re.compile(r"[A-Za-z0-9()\[\]. \-/'@_]+")  # CreateImage's alphabet: wider than the one in the error table
 
 
@@ -139,7 +139,7 @@ def _readable_snapshots(call: Call, source: Image) -> list[Snapshot]:
         snapshot = in_region.get(snapshot_id)
         if snapshot is None or snapshot.state != "completed":
             raise errors.storage_not_ready()
-        if snapshot.owner != call.account and snapshot.shared_with.isdisjoint({"all", call.account}):
+        if not call.may_read(snapshot):
             raise errors.storage_denied()
         readable.append(snapshot)
     encryption.check_sources(call, readable, instance_store=source.root_device_type == "instance-store")
@@ -184,6 +184,7 @@ def _new_image(call: Call, source: Image, name: str) -> Image:
         tags=merged,
         tags_by_others={},
         launch_permissions=set(),
+        shared_from={},
         product_codes=list(source.product_codes),
         watermarks=list(source.watermarks),
         supported_instance_types=list(source.supported_instance_types) if keeps_types else [],
@@ -256,7 +257,7 @@ def _start(call: Call, source: Image, image: Image, snapshots: list[Snapshot]) -
 def _failure(call: Call, image: Image, *, key_unusable: bool) -> CopyFailure | None:
     at = call.now + timedelta(seconds=call.state.timing.key_checked_after)
     if key_unusable:
-        return CopyFailure(at=at, code="Client.InternalError", message=_FAILED, snapshot_message=encryption.KEY_MESSAGE)
+        return CopyFailure(at=at, code="Client.InternalError", message=FAILED, snapshot_message=encryption.KEY_MESSAGE)
     if image.state_reason:
         code, message = image.state_reason
         image.state_reason = None

@@ -167,6 +167,7 @@ def _describe(call: Call, image: Image, state: str) -> dict[str, Any]:
         "ImdsSupport": image.imds,
         "InstanceTypeSpecification": _instance_types(image),
         "ImageWatermarks": [_watermark(watermark) for watermark in image.watermarks],
+        "ScanResults": _scan(image),
         "SourceInstanceId": image.source_instance_id,
         "DeregistrationProtection": image.protection if own else None,
         "LastLaunchedTime": timestamp(image.last_launched_at, millis=False) if own else None,
@@ -185,6 +186,11 @@ def _watermark(watermark: Watermark) -> dict[str, Any]:
         "SourceImageCreationTime": watermark.source_created_at,
         "WatermarkCreationTime": watermark.attached_at,
     }
+
+
+def _scan(image: Image) -> dict[str, Any]:
+    results = {"HighestFindingSeverityLabel": image.severity, "FindingScanDate": image.scanned_at}
+    return {member: value for member, value in results.items() if value}
 
 
 def _instance_types(image: Image) -> dict[str, list[dict[str, str]]]:

@@ -48,6 +48,7 @@ def modify_image_attribute(call: Call) -> dict[str, Any]:
         raise errors.image_unavailable(image.image_id, "disabled")
     check_available(image)
     check_sharing(call, image, add - image.launch_permissions)
+    image.shared_from |= call.seen_from(add - image.launch_permissions)
     image.launch_permissions |= add
     image.launch_permissions -= remove
     return {}

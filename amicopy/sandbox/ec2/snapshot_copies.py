@@ -68,6 +68,7 @@ def start(
         content=source.data,
     )
     call.state.snapshots[call.region][snapshot_id] = created
+    copy.sources.add(source.snapshot_id)
     copy.transfers.append(Transfer(snapshot_id=snapshot_id, starts_at=listed_at, ends_at=ends_at))
     finished_at = ends_at + timedelta(seconds=timing.finishing_seconds if copy.image_id else 0)
     copy.available_at = max(copy.available_at, finished_at)

@@ -113,9 +113,22 @@ def modify_snapshot_attribute(call: Call) -> dict[str, Any]:
     if not add and not remove:
         raise errors.missing_parameter("CreateVolumePermission")
     _check_sharing(call, snapshot, add - snapshot.shared_with)
+    snapshot.shared_from |= call.seen_from(add - snapshot.shared_with)
     snapshot.shared_with |= add
     snapshot.shared_with -= remove
+    _end_copies(call, snapshot)
     return {}
+
+
+def _end_copies(call: Call, snapshot: Snapshot) -> None:
+    """Let copies of the snapshot fail whose account may no longer use it, if that is how EC2 behaves."""
+    if call.state.unconfirmed.unshared_source == "copied":
+        return
+    for copies in call.state.pending_copies.values():
+        for copy in copies:
+            is_reader = copy.account == snapshot.owner or not snapshot.shared_with.isdisjoint({"all", copy.account})
+            if snapshot.snapshot_id in copy.sources and not is_reader and copy.failure is None:
+                copy.failure = CopyFailure(at=call.now, code="Client.InternalError", message=copy_image.FAILED)
 
 
 def _principals(items: list[dict[str, str]]) -> set[str]:
@@ -154,7 +167,9 @@ def reset_snapshot_attribute(call: Call) -> dict[str, Any]:
     """ResetSnapshotAttribute: make the snapshot private."""
     if call.required("Attribute") != "createVolumePermission":
         raise errors.invalid_value(call.params["Attribute"], "attribute", "Only permissions can be reset.")
-    call.own_snapshot(call.required("SnapshotId")).shared_with.clear()
+    snapshot = call.own_snapshot(call.required("SnapshotId"))
+    snapshot.shared_with.clear()
+    _end_copies(call, snapshot)
     return {}
 
 
