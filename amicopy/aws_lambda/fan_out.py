@@ -25,7 +25,7 @@ from amicopy.manifest.model import Entry
 # So long a unit that is up to date is not looked at again; then every copy is compared once more.
 _VALID_SECONDS = 24 * 3600
 # Two dispatchers that run in the same minute send the same messages, which SQS delivers once.
-_SAME_SECONDS = 60
+_SAME_SECONDS = 60.0
 _WHOLE = "all"  # in place of a unit: what needs all of them
 
 

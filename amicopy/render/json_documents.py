@@ -6,7 +6,7 @@ Adding a field is compatible; renaming one, or changing its meaning, is a new ``
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.core.check import Check, CheckResult
 from amicopy.core.destination import Destination, Key
@@ -14,10 +14,12 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.jobs.units import Unit
 from amicopy.plan.attributes.base import Difference
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
+
+if TYPE_CHECKING:
+    from amicopy.jobs.units import Unit
 
 SCHEMA = "amicopy/1"
 
@@ -88,7 +90,7 @@ def report_document(
     }
 
 
-def units_document(units: Sequence[Unit]) -> dict[str, Any]:
+def units_document(units: "Sequence[Unit]") -> dict[str, Any]:
     """Return the units of work of a manifest."""
     listed = [
         {
