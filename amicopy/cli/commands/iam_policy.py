@@ -43,7 +43,13 @@ _LISTED = {
 
 @click.command("iam-policy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("words", metavar="[COMMAND] [AMI... | MANIFEST...]", nargs=-1)
-@option("--for", "for_command", type=click.Choice(list(_COMMANDS)), help="Which command, if no COMMAND is given: copy.")
+@option(
+    "--for",
+    "for_command",
+    metavar="COMMAND",
+    type=click.Choice(list(_COMMANDS)),
+    help="Which command, if no COMMAND is given: copy. Also lambda, lambda-dispatcher, lambda-worker (Lambda functions).",
+)
 @option(
     "--in",
     "regions",
