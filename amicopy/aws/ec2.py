@@ -150,6 +150,13 @@ class Clients:
         self._created: dict[Destination, Ec2] = {}
         self._ebs: dict[Destination, EbsClient] = {}
 
+    def add_account(self, account: str, session: Session) -> None:
+        """Let destinations in another account be asked for."""
+        self._sessions[account] = session
+
+    def __contains__(self, account: str) -> bool:
+        return account in self._sessions
+
     def __getitem__(self, place: Destination | str) -> Ec2:
         destination = place if isinstance(place, Destination) else Destination(place)
         with self._lock:
@@ -157,6 +164,14 @@ class Clients:
                 session = self._sessions[destination.account]
                 self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
             return self._created[destination]
+
+    def release(self, destination: Destination) -> None:
+        """Drop what was created for a destination in another account: there can be thousands."""
+        if destination.account in self._sessions and destination.account:
+            with self._lock:
+                self._created.pop(destination, None)
+                self._ebs.pop(destination, None)
+            self._sessions[destination.account].forget_clients(destination.region)
 
     def ebs(self, destination: Destination) -> EbsClient:
         """Return the blocks of the snapshots in that destination; the same client for all of them."""

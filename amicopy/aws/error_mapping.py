@@ -101,6 +101,7 @@ _NAMES = {
     "ssm": "Systems Manager",
     "service-quotas": "Service Quotas",
     "sts": "AWS STS",
+    "organizations": "AWS Organizations",
 }
 LOOK_BETWEEN = "Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY."
 """The next step after an answer that cannot be AWS's own."""

@@ -1,5 +1,6 @@
 """AWS sessions and their clients: one session per run or per caller, one client per service and region."""
 
+import copy
 import functools
 import os
 import sys
@@ -16,8 +17,13 @@ from botocore.exceptions import BotoCoreError
 from amicopy.aws.configuration import client_error, configuration_error
 from amicopy.aws.credentials import load_credentials
 from amicopy.aws.emulators import raise_for_error_page
+<<<<<<< HEAD
 from amicopy.aws.startup.handlers import FUNCTION_SERVICES, SERVICES
 from amicopy.aws.startup.sessions import botocore_session, client_settings, stock_botocore
+=======
+from amicopy.aws.startup.handlers import SERVICES
+from amicopy.aws.startup.sessions import botocore_session, client_settings, session_beside, stock_botocore
+>>>>>>> main
 from amicopy.aws.startup.tls import SharedTlsContext
 from amicopy.core.errors import UsageError
 from amicopy.core.version import __version__
@@ -136,6 +142,26 @@ class Session:
             if not region.endswith("-global")
         }
         return dict(sorted(partitions.items()))
+
+    def with_credentials(self, credentials: Any) -> "Session":
+        """Return a session with other credentials, botocore's, and everything else of this one.
+
+        It has the same endpoint, proxies, time-outs, TLS context and models, so that it costs little memory.
+        """
+        other = copy.copy(self)
+        other._session = session_beside(self._session, credentials)
+        other._create = other._session.create_client
+        other._clients = {}
+        other._lock = threading.Lock()
+        other._are_credentials_loaded = True
+        other.is_authenticated = False
+        return other
+
+    def forget_clients(self, region: str) -> None:
+        """Drop the clients of a region, with the memory that they take; the next call there makes new ones."""
+        with self._lock:
+            for key in [key for key in self._clients if key[1] == region]:
+                del self._clients[key]
 
     def client(self, service: str, region: str) -> Any:
         """Return the botocore client for ``service`` in ``region``, created on first use.

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import accounts_from
 from amicopy.cli.options import (
     CompletionTime,
     DeprecationTime,
@@ -17,6 +18,7 @@ from amicopy.cli.options import (
     stacked,
 )
 from amicopy.core.check import Check
+from amicopy.core.grants import Grants
 from amicopy.core.regions import split_names
 from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
 
@@ -53,7 +55,8 @@ wanted_options = stacked(
         "keys",
         multiple=True,
         type=KeyOption(),
-        help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY for one destination; repeatable.",
+        help="Encrypt the copies with this key: its id, alias or ARN; REGION=KEY, ACCOUNT=KEY or ACCOUNT/REGION=KEY "
+        "for some of them; repeatable.",
     ),
     option(
         "--deprecate-after",
@@ -94,6 +97,8 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         to=split_names(options.get("to", ())),
         exclude=split_names(options.get("exclude", ())),
         best_effort=split_names(options.get("best_effort", ())),
+        accounts=accounts_from(options),
+        grants=Grants(options.get("grants") or Grants.TEMPORARY),
         name=options["name"] or "",
         description=options["description"],
         tags=_each_once("--tag", options["tags"]),

@@ -120,7 +120,7 @@ class PrincipalOption(click.ParamType[Principal]):
 
 
 class KeyOption(click.ParamType[tuple[str, str]]):
-    """A KMS key for all destinations, or REGION=KEY for one."""
+    """A KMS key for all destinations, or REGION=KEY, ACCOUNT=KEY or ACCOUNT/REGION=KEY for some."""
 
     name = "[region=]key"
     envvar_list_splitter = ","

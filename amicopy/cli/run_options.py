@@ -4,6 +4,7 @@ import click
 
 from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.options import Duration, option, stacked
+from amicopy.core.grants import Grants
 from amicopy.core.run_options import RunOptions
 from amicopy.render.formats import EXPORT_FORMATS
 
@@ -30,6 +31,14 @@ run_options = stacked(
         "--no-preflight",
         is_flag=True,
         help="Skip the checks for problems that would show up only later: permissions, keys, sharing, quotas.",
+    ),
+    option(
+        "--grants",
+        type=click.Choice([one.value for one in Grants]),
+        default=Grants.TEMPORARY.value,
+        show_default=True,
+        help="Permissions that other accounts need for copying: give them for the time of copying, give and keep them, "
+        "or give none.",
     ),
     option(
         "--max-in-flight",

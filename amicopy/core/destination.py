@@ -14,7 +14,13 @@ class Destination:
     account: str = ""
 
     def __str__(self) -> str:
-        return f"{self.account}:{self.region}" if self.account else self.region
+        return f"{self.account}/{self.region}" if self.account else self.region
+
+
+def at(destination: Destination) -> str:
+    """Return the options of a command that is about one destination."""
+    account = f" --account {destination.account}" if destination.account else ""
+    return f"--in {destination.region}{account}"
 
 
 Key = tuple[str, Destination]

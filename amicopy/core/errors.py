@@ -220,6 +220,24 @@ class StorageNotShared(AmicopyError):
     slug = "storage-not-shared"
 
 
+class NotCopyable(AmicopyError):
+    """The AMI cannot be copied into another account, or what it would be copied from is refused."""
+
+    slug = "not-copyable"
+
+
+class NoRoomForRecords(AmicopyError):
+    """An AMI has so many tags that a temporary permission on it could not be recorded."""
+
+    slug = "no-room-for-records"
+
+
+class GrantLeftOpen(AmicopyError):
+    """A temporary permission could not be taken away again."""
+
+    slug = "grant-left-open"
+
+
 class ScanRequired(AmicopyError):
     """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
 
@@ -342,6 +360,20 @@ class CredentialsRejected(AmicopyError):
     """AWS does not accept the credentials; in a region that is not enabled it says the same."""
 
     slug = "credentials-rejected"
+    exit_code = ExitCode.ACCESS
+
+
+class RoleNotAssumed(AmicopyError):
+    """The role in another account may not be assumed, does not exist, or requires another external id."""
+
+    slug = "role-not-assumed"
+    exit_code = ExitCode.ACCESS
+
+
+class UnitNotFound(AmicopyError):
+    """There is no such organizational unit in the account's organization, or these credentials may not list it."""
+
+    slug = "unit-not-found"
     exit_code = ExitCode.ACCESS
 
 

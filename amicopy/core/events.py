@@ -28,6 +28,11 @@ class Event:
         return self.destination.region
 
     @property
+    def place(self) -> str:
+        """The destination as people read it: its region, after its account if that is another one."""
+        return str(self.destination)
+
+    @property
     def key(self) -> Key:
         """The identity of the plan's row that this is about."""
         return self.source, self.destination
@@ -90,6 +95,18 @@ class AttributeWritten(Written):
 
 class FailedCopyRemoved(Written):
     """A failed attempt of ours was deregistered; ``what`` says what became of its snapshots."""
+
+    __slots__ = ()
+
+
+class AccessGiven(Written):
+    """Another account was let copy an image for a while; ``what`` names it."""
+
+    __slots__ = ()
+
+
+class AccessTaken(Written):
+    """That permission was taken away again."""
 
     __slots__ = ()
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from amicopy.core.models import SOURCE_TAG, Image, ImageState
+from amicopy.core.models import SOURCE_TAG, VIA_TAG, Image, ImageState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +28,14 @@ def source_of(image: Image) -> str:
     """Return the source that CopyImage made ``image`` from, as ``REGION/AMI``; empty if it is not a copy.
 
     CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is not a copy, nor is one of
-    itself, and where EC2 names another source than the tag does, EC2 is believed.
+    itself, and where EC2 names another source than the tag does, EC2 is believed. A copy that was made from another
+    copy of its source says so in a tag of its own, and EC2 has to name that one.
     """
     if image.source_instance_id:
         return ""
     lineage = f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
-    reference = lineage or image.tags.get(SOURCE_TAG, "")
+    tagged = image.tags.get(SOURCE_TAG, "")
+    reference = tagged if tagged and lineage == image.tags.get(VIA_TAG) else lineage or tagged
     return reference if reference != image.reference else ""
 
 

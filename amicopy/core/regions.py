@@ -10,10 +10,15 @@ from amicopy.core.models import Region
 ALL = "all"
 
 
+def listed_names(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the names in several comma-separated lists, in the order written."""
+    names = (name.strip() for text in texts for name in text.split(","))
+    return tuple(name for name in names if name)
+
+
 def split_names(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the names in several comma-separated lists, each once, in the order written."""
-    names = (name.strip() for text in texts for name in text.split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
+    return tuple(dict.fromkeys(listed_names(texts)))
 
 
 def is_pattern(name: str) -> bool:
@@ -101,7 +106,8 @@ def choose_regions(
     if not regions:
         raise UsageError(
             "No destination is left.",
-            why=f"{excluding} and the source region {source} remove every region of {to} {','.join(names)}.",
+            why=f"{excluding}{f' and the source region {source}' if source else ''} remove every region of {to} "
+            f"{','.join(names)}.",
             next_step=f"Add a region to {to}, or remove one from {excluding}.",
         )
     return regions
@@ -180,12 +186,17 @@ class NamedRegions:
             next_step=f"Remove a region from {excluding}.",
         )
 
-    def destinations(self, enabled: Sequence[str] | None = None, *, in_source_region: bool = False) -> tuple[str, ...]:
-        """Return the destinations: the regions of ``to`` without those of ``exclude``, given the enabled regions."""
+    def destinations(
+        self, enabled: Sequence[str] | None = None, *, in_source_region: bool = False, elsewhere: bool = False
+    ) -> tuple[str, ...]:
+        """Return the destinations: the regions of ``to`` without those of ``exclude``, given the enabled regions.
+
+        With ``elsewhere`` they are another account's, which has nothing in the source's region.
+        """
         return choose_regions(
             self["to"],
             exclude=self["exclude"],
-            source=self.source_region,
+            source="" if elsewhere else self.source_region,
             known=self.known,
             enabled=self.known if enabled is None else enabled,
             in_source_region=in_source_region,

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
+from amicopy.core.accounts import TargetAccount, account_problems
 from amicopy.core.check import Check, check_problem
+from amicopy.core.destination import Destination
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, deprecation_problem, length_text
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
+from amicopy.core.grants import Grants
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
 from amicopy.core.scan_results import ScanRequirement
@@ -32,6 +35,7 @@ class CopyRequest:
     to: tuple[str, ...] = ()  # regions, ``all`` and patterns, in the order given
     exclude: tuple[str, ...] = ()
     best_effort: tuple[str, ...] = ()  # destinations that may fail without failing the run
+    accounts: tuple[TargetAccount, ...] = ()  # that get copies beside the caller's own
     name: str = ""  # a template; empty: the source's name
     description: str | None = None  # a template; None: says where the image was copied from
     tags: Mapping[str, str] = field(default_factory=dict)  # on the copy and on its snapshots
@@ -39,7 +43,10 @@ class CopyRequest:
     carry_permissions: bool = True
     share: frozenset[Principal] | None = None  # None: as the source is shared
     encrypt: bool = False
-    kms_keys: Mapping[str, str] = field(default_factory=dict)  # by region; under "" the one for all others
+    grants: Grants = Grants.TEMPORARY  # what the other accounts need on what is copied
+    kms_grant: bool = False  # the same for its keys
+    kms_keys: Mapping[str, str] = field(default_factory=dict)
+    """By region, account, or ``ACCOUNT/REGION``; under an empty string the one for all other destinations."""
     complete_within: timedelta | None = None
     carry_deprecation: bool = True
     deprecate_after: timedelta | None = None  # counted from the copy's creation
@@ -70,9 +77,10 @@ class CopyRequest:
                 check_type(f"a key of {name}", key, str)
                 check_type(f"{name}[{key!r}]", value, str)
 
-    def key_for(self, region: str) -> str:
-        """Return the KMS key for ``region`` as it was written, or an empty string."""
-        return self.kms_keys.get(region, self.kms_keys.get("", ""))
+    def key_for(self, destination: Destination) -> str:
+        """Return the KMS key for a destination as it was written, or an empty string."""
+        names = (str(destination), destination.account, destination.region, "")
+        return next((self.kms_keys[name] for name in names if name in self.kms_keys), "")
 
     @property
     def complete_within_minutes(self) -> int | None:
@@ -127,6 +135,7 @@ OPTIONS: Mapping[str, str] = {
     "encrypt": "--encrypt",
     "kms_keys": "--kms-key",
     "complete_within": "--complete-within",
+    "accounts": "--account",
     "deprecate_after": "--deprecate-after",
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
@@ -162,6 +171,8 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
     """Yield everything that contradicts itself or breaks a rule of EC2's."""
     for image_id in request.image_ids:
         yield from _unless_raised(check_image_id, image_id, "image_ids")
+    for problem in account_problems(request.accounts):
+        yield RequestProblem(("accounts",), problem)
     for name, template, problem_of, fields in (
         ("name", request.name, name_problem, FIELDS),
         ("description", request.description or "", description_problem, DESCRIPTION_FIELDS),
@@ -202,36 +213,38 @@ def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterat
         yield RequestProblem((name,), str(error))
 
 
-def check_destinations(request: CopyRequest, destinations: Sequence[str], spelling: Mapping[str, str]) -> None:
+def check_destinations(request: CopyRequest, destinations: Sequence[Destination], spelling: Mapping[str, str]) -> None:
     """Check that keys and best-effort regions are about destinations, and that each key can be used in its region.
 
     Raises:
         UsageError: one isn't, or is the ARN of a key in another region, or a destination is left without a key.
     """
     keys, best_effort = (spelling.get(name, name) for name in ("kms_keys", "best_effort"))
-    listed = f"The destinations are: {', '.join(destinations)}."
-    for region in request.kms_keys:
-        if region and region not in destinations:
+    listed = f"The destinations are: {', '.join(map(str, destinations))}."
+    regions = {destination.region for destination in destinations}
+    places = regions.union(*({str(one), one.account} for one in destinations))
+    for place in request.kms_keys:
+        if place and place not in places:
             raise UsageError(
-                f"{keys} has a key for {region}, which is not a destination.",
+                f"{keys} has a key for {place}, which is not a destination.",
                 why=listed,
                 next_step="Correct the region, or leave that key out.",
             )
     keyless = [destination for destination in destinations if not request.key_for(destination)]
     if request.kms_keys and keyless and not request.encrypt:
         raise UsageError(
-            f"{keys} has no key for {', '.join(keyless)}.",
+            f"{keys} has no key for {', '.join(map(str, keyless))}.",
             why="Copies there could be left unencrypted.",
             next_step="Give a key for each destination, or one without a region for all others. With "
             f"{spelling.get('encrypt', 'encrypt')} they are encrypted with their region's default key.",
         )
     for destination in destinations:
         try:
-            key_in_region(request.key_for(destination), destination)
+            key_in_region(request.key_for(destination), destination.region)
         except ValueError as error:
             raise UsageError(f"{keys}: {error}.", next_step=f"Give a key of {destination} for that region.") from error
     for region in request.best_effort:
-        if region not in destinations:
+        if region not in regions:
             raise UsageError(
                 f"{best_effort} has {region}, which is not a destination.",
                 why=listed,

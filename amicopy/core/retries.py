@@ -24,7 +24,9 @@ from amicopy.core.errors import (
     ImageNotFound,
     ImageUnavailable,
     NoRoom,
+    NotOwner,
     SnapshotNotFound,
+    StorageNotShared,
     Throttled,
     Unreachable,
 )
@@ -91,6 +93,12 @@ def not_answered(clock: Clock) -> Retrying:
         wait_random_exponential(1, 20),
         UNREACHABLE_FOR,
     )
+
+
+def not_shared_yet(clock: Clock) -> Retrying:
+    """Ask for a copy again while EC2 does not see what was shared a moment ago, or a parallel run took it away."""
+    errors = retry_if_exception_type((StorageNotShared, ImageNotFound, NotOwner))
+    return _policy(clock, errors, wait_random_exponential(1, 15), READ_BACK_WITHIN)
 
 
 def overloaded(clock: Clock) -> Retrying:

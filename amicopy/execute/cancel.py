@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
+from amicopy.core.grants import OpenGrant, open_grants
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
@@ -39,6 +41,7 @@ class Target:
     resource_id: str
     source: str  # ``REGION/AMI``, where known
     account: str = ""  # whose it is, where known
+    other_account: str = ""  # the same, if it is another than that of the credentials
     state: TargetState
     reason: str
     was_seen: bool = True  # False: it was just requested, and EC2 may not show it yet
@@ -53,6 +56,16 @@ class Target:
     error: AmicopyError | None = None  # why it was not removed, or not completely
 
     @property
+    def destination(self) -> Destination:
+        """Where it is."""
+        return Destination(self.region, self.other_account)
+
+    @property
+    def place(self) -> str:
+        """The same as people read it."""
+        return str(self.destination)
+
+    @property
     def is_snapshot(self) -> bool:
         """It is a leftover snapshot, not an image."""
         return self.resource_id.startswith("snap-")
@@ -63,9 +76,17 @@ class Target:
         return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is in one region: images and orphaned snapshots, and temporary permissions on sources and copies."""
+
+    targets: tuple[Target, ...]
+    grants: tuple[OpenGrant, ...] = ()
+
+
 def find_targets(
     image_ids: Sequence[str], source_region: str, ec2: Ec2, *, available: bool, copy_ids: Sequence[str] = ()
-) -> tuple[Target, ...]:
+) -> Found:
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
     An id of ``image_ids`` is that of a source in ``source_region``, or of a copy in another region; one of ``copy_ids``
@@ -85,10 +106,16 @@ def find_targets(
         snapshots = {**snapshots, **ec2.find_snapshots_of_copies(gone)}
     named = {*image_ids, *copy_ids}
     sources = frozenset(image_ids) - frozenset(copy_ids) if ec2.region == source_region else frozenset()
-    return _targets(images, snapshots, named, references, ec2, available=available, source_ids=sources)
+    targets = _targets(images, snapshots, named, references, ec2, available=available, source_ids=sources)
+    about = [one for one in images.values() if {one.reference, source_of(one)} & set(references)]
+    return Found(targets, tuple(grant for one in about for grant in open_grants(_with_snapshots(one, snapshots))))
 
 
-def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
+def _with_snapshots(image: Image, snapshots: Mapping[str, Snapshot]) -> Image:
+    return replace(image, snapshots=tuple(snapshots[one] for one in image.snapshot_ids if one in snapshots))
+
+
+def find_all_pending(ec2: Ec2) -> Found:
     """Return every pending copy in one region that amicopy made, and every orphaned snapshot. Reads only.
 
     The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too. So can a backup
@@ -100,7 +127,7 @@ def find_all_pending(ec2: Ec2) -> tuple[Target, ...]:
         if source_of(image) == image.tags.get(SOURCE_TAG) and not is_service_copy(image)
     }
     snapshots = ec2.find_all_tagged_snapshots()
-    return _targets(images, snapshots, tuple(images), (), ec2, available=False)
+    return Found(_targets(images, snapshots, tuple(images), (), ec2, available=False))
 
 
 def has_copies(image_id: str, region: str, ec2: Ec2) -> bool:
@@ -293,7 +320,7 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
         removal = driven(clock, stop, removing, to_the_end=True)
     except OperationNotPermitted as error:
         ours = OperationNotPermitted(
-            f"EC2 does not let {target.resource_id} in {target.region} be deregistered.",
+            f"EC2 does not let {target.resource_id} in {target.place} be deregistered.",
             why=error.why,
             next_step="Lift its protection, if that is yours to do: aws ec2 disable-image-deregistration-protection "
             f"--image-id {target.resource_id} --region {target.region} (with a cooldown it lasts 24 hours more).",

@@ -7,11 +7,13 @@ from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
+from amicopy.core.destination import at
 from amicopy.core.errors import AccessDenied, AmicopyError, NotFaithful, OperationNotPermitted, RequestRefused
 from amicopy.core.events import AttributeWritten, NoteAdded
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.retries import flapping, not_read_back_yet, persist
-from amicopy.core.steps import Sleep, Work
+from amicopy.core.steps import Work
+from amicopy.execute.paced_write import paced_write
 from amicopy.plan.attributes.base import DesiredCopy, Difference
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.differences import differences
@@ -54,7 +56,7 @@ def complete(
     if written:
         left = yield from persist(not_read_back_yet(clock), partial(_read_back, desired, copy, written, ec2))
     if left:
-        raise _not_faithful(desired.source, copy, left)
+        raise _not_faithful(desired, copy, left)
 
 
 def _write(
@@ -63,9 +65,7 @@ def _write(
     """Remove one difference, or those parts of it that EC2 accepts; return what it refuses."""
     try:
         for write in difference.writes:
-            if seconds := ec2.seconds_until(write):
-                yield Sleep(seconds)
-            yield from persist(flapping(clock), partial(ec2.write, write))
+            yield from paced_write(ec2, clock, write)
     except RequestRefused as error:
         refusals: list[AmicopyError] = [error]
         if len(difference.parts) > 1:
@@ -108,11 +108,13 @@ def _about(desired: DesiredCopy, copy: Image, clock: Clock) -> dict[str, Any]:
     }
 
 
-def _not_faithful(source: Image, copy: Image, left: Iterable[Difference]) -> NotFaithful:
+def _not_faithful(desired: DesiredCopy, copy: Image, left: Iterable[Difference]) -> NotFaithful:
+    source = desired.source
     return NotFaithful(
-        f"The copy {copy.image_id} in {copy.region} differs from its source.",
+        f"The copy {copy.image_id} in {desired.destination} differs from its source.",
         why="; ".join(map(str, left)),
-        next_step=f"See what differs: amicopy verify {source.image_id} --from {source.region} --in {copy.region}",
+        next_step=f"See what differs: amicopy verify {source.image_id} --from {source.region} "
+        f"{at(desired.destination)}",
     )
 
 

@@ -27,7 +27,8 @@ def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     another key, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
     (docs/adr/0004).
     """
-    text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, region, str(attempt)])
+    account = [desired.destination.account] if desired.destination.account else []
+    text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, *account, region, str(attempt)])
     return f"amicopy-{hashlib.sha256(text.encode()).hexdigest()[:48]}"
 
 
@@ -50,10 +51,10 @@ def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
 def _ask(row: Row, ec2: Ec2, token: str, snapshot_tags: Mapping[str, str]) -> str:
     try:
         return ec2.copy_image(
-            row.source,
+            row.origin,
             name=row.desired.name,
             description=row.desired.description,
-            image_tags=row.desired.tags,
+            image_tags=row.image_tags,
             snapshot_tags=snapshot_tags,
             client_token=token,
             encrypt=row.desired.encrypt,
@@ -62,7 +63,7 @@ def _ask(row: Row, ec2: Ec2, token: str, snapshot_tags: Mapping[str, str]) -> st
         )
     except ImageUnavailable as error:
         # The same is said of a source that was deregistered a moment ago: then it names the source.
-        if error.says_deregistered and row.source.image_id not in error.why:
+        if error.says_deregistered and row.origin.image_id not in error.why:
             raise DeadImage(error.why) from error
         raise
 

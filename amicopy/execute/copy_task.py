@@ -16,7 +16,10 @@ from amicopy.core.errors import (
     CopyFailed,
     CopyVanished,
     CredentialsExpired,
+    ImageNotFound,
     NoRoom,
+    NotOwner,
+    StorageNotShared,
     Throttled,
     TokenMismatch,
 )
@@ -42,12 +45,14 @@ from amicopy.core.retries import (
     flapping,
     no_room,
     not_answered,
+    not_shared_yet,
     not_shown_yet,
     persist,
     persist_work,
 )
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
+from amicopy.execute.access import Access
 from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
@@ -78,9 +83,17 @@ class CopyTask:
     """One row of the plan, being executed in one region."""
 
     def __init__(
-        self, row: Row, ec2: Ec2, clock: Clock, options: RunOptions, permissions: SourcePermissions, gate: Gate
+        self,
+        row: Row,
+        ec2: Ec2,
+        clock: Clock,
+        options: RunOptions,
+        permissions: SourcePermissions,
+        gate: Gate,
+        access: Access | None = None,
     ) -> None:
         self.row = row
+        self._access = access
         self._gate = gate
         self._permissions = permissions
         self._ec2 = ec2
@@ -234,6 +247,23 @@ class CopyTask:
         raise self._vanished()
 
     def _ask(self, token: str) -> Work[str]:
+        if self._access is None:
+            return (yield from self._answered(token))
+        return (yield from persist_work(not_shared_yet(self._clock), partial(self._with_access, token, self._access)))
+
+    def _with_access(self, token: str, access: Access) -> Work[str]:
+        """Ask for a copy of what is shared for a while: EC2 may see that late, or another run may have ended it."""
+        try:
+            return (yield from self._answered(token))
+        except (StorageNotShared, ImageNotFound, NotOwner):
+            made, _ = earlier_copies(self.row.source, self._ec2)
+            if made:
+                raise _MadeMeanwhile(made) from None
+            origin = self.row.origin
+            yield from access.give(origin.region, origin.image_id, (self.row.destination.account,))
+            raise
+
+    def _answered(self, token: str) -> Work[str]:
         return (yield from persist_work(not_answered(self._clock), partial(self._copy_image, token)))
 
     def _copy_image(self, token: str) -> Work[str]:
@@ -358,7 +388,7 @@ class CopyTask:
 
     def _never_shown(self, *image_ids: str) -> CopyVanished:
         return CopyVanished(
-            f"EC2 has started {' and '.join(image_ids)} in {self.row.region} and shows neither.",
+            f"EC2 has started {' and '.join(image_ids)} in {self.row.place} and shows neither.",
             why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
             next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
             f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
@@ -386,7 +416,7 @@ class CopyTask:
         advice = advice_for(" ".join(reasons))
         words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
         return CopyFailed(
-            f"The copy {copy.image_id} in {self.row.region} {words}.",
+            f"The copy {copy.image_id} in {self.row.place} {words}.",
             why=f"{why} {advice.why}" if advice else why,
             next_step=f"{advice.next_step if advice else 'Run the same command again.'} {again}"
             + (f" Its snapshots are there until then: {left}." if left else ""),
@@ -394,7 +424,7 @@ class CopyTask:
 
     def _vanished(self) -> CopyVanished:
         return CopyVanished(
-            f"The copy {self.image_id} in {self.row.region} is no longer there.",
+            f"The copy {self.image_id} in {self.row.place} is no longer there.",
             why="Somebody has deregistered it while it was being copied, or EC2 never made it.",
             next_step="Run the same command again to make a new one.",
         )

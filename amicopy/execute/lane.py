@@ -17,6 +17,7 @@ from amicopy.core.progress import percent_by_image
 from amicopy.core.rate_limit import COPY_RATE, TokenBucket
 from amicopy.core.run_options import RunOptions
 from amicopy.core.steps import Look, Sleep, Work
+from amicopy.execute.access import Access
 from amicopy.execute.copy_task import CopyTask
 from amicopy.execute.gate import Gate
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
@@ -52,7 +53,9 @@ class Lane:
         permissions: SourcePermissions,
         gate: Gate,
         deadline: datetime | None = None,
+        access: Access | None = None,
     ) -> None:
+        """``access``: what is copied has to be shared with another account for a while."""
         self.region = ec2.region
         self.rows = tuple(rows)
         self._ec2 = ec2
@@ -61,7 +64,7 @@ class Lane:
         self._deadline = deadline  # no copy is waited for after it
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        tasks = [CopyTask(row, ec2, clock, options, permissions, gate) for row in ordered]
+        tasks = [CopyTask(row, ec2, clock, options, permissions, gate, access) for row in ordered]
         self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock, COPY_RATE)

@@ -35,5 +35,5 @@ def prune(status: CopyStatus, ec2: Ec2, clock: Clock, stop: Stop, tell: Callable
                 in_place(clock, stop, flapping(clock), partial(ec2.write, write))
         except AmicopyError as error:
             return error
-        tell(f"{status.copy.region} {status.copy.image_id} removed: {extra}")
+        tell(f"{status.place} {status.copy.image_id} removed: {extra}")
     return None

@@ -9,6 +9,8 @@ from amicopy.core.check import CheckResult
 from amicopy.core.destination import Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import (
+    AccessGiven,
+    AccessTaken,
     AttributeWritten,
     CheckEnded,
     CheckStarted,
@@ -75,6 +77,11 @@ class Outcome:
     def region(self) -> str:
         """The destination region."""
         return self.row.region
+
+    @property
+    def place(self) -> str:
+        """The destination as people read it: its region, after its account if that is another one."""
+        return self.row.place
 
     @property
     def source_id(self) -> str:
@@ -198,6 +205,8 @@ def _after(old: Outcome, event: Event) -> Outcome:
         case AttributeWritten(what=what) | FailedCopyRemoved(what=what):
             state = State.COMPLETING if old.state is State.PLANNED else old.state
             return replace(new, state=state, changes=(*old.changes, what))
+        case AccessGiven(what=what) | AccessTaken(what=what):
+            return replace(new, changes=(*old.changes, what))
         case CopyRolledBack(at=at, what=what):
             return replace(new, state=State.ROLLED_BACK, changes=(*old.changes, what), ended_at=at)
         case CheckStarted():

@@ -1,14 +1,30 @@
 """Cancelling copies: `find` looks, `remove` removes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.accounts import TargetAccount
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
+from amicopy.core.grants import Grants, OpenGrant, open_grants
+from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.regions import NamedRegions
-from amicopy.execute.cancel import Target, TargetState, cancel_target, find_all_pending, find_targets, has_copies
+from amicopy.core.retries import driven
+from amicopy.execute.access import Access
+from amicopy.execute.cancel import (
+    Found,
+    Target,
+    TargetState,
+    cancel_target,
+    find_all_pending,
+    find_targets,
+    has_copies,
+)
+from amicopy.execute.region_lane import left_open
+from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.survey.destinations import closed_note, is_closed, survey_regions
 
@@ -20,6 +36,8 @@ class CancelResult:
     targets: tuple[Target, ...]
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
+    grants: tuple[OpenGrant, ...] = ()  # temporary permissions that will be taken away, or were
+    left_open: tuple[AmicopyError, ...] = ()  # about those that could not be
     signal: int = 0  # that arrived while targets were removed
 
     @property
@@ -40,9 +58,10 @@ class CancelResult:
         done = [target for target in self.targets if target.state in {TargetState.CANCELLED, TargetState.GONE}]
         if any(isinstance(target.error, Interrupted) for target in self.targets):
             return ExitCode.of_signal(self.signal)
-        if not lost and not protected and not self.unread:
+        if not lost and not protected and not self.unread and not self.left_open:
             return ExitCode.OK
         codes = {target.error.exit_code for target in lost if target.error} | {one.exit_code for one in self.unread}
+        codes |= {one.exit_code for one in self.left_open}
         if not done:
             return codes.pop() if len(codes) == 1 else ExitCode.FAILED
         return ExitCode.PARTIAL
@@ -64,36 +83,71 @@ class CancelJob:
         available: bool = False,
         copy_ids: Sequence[str] = (),
         exclude: Sequence[str] = (),
+        accounts: Sequence[TargetAccount] = (),
     ) -> None:
         """Resolve the regions. ``copy_ids`` are ids of copies; ``image_ids`` those of sources, or of copies elsewhere.
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
+            RoleNotAssumed: one of ``accounts``, in which these regions are looked at too, cannot be worked in.
         """
         self._context = context
+        self._image_ids = tuple(image_ids)
         source_region = context.source_region(source_region)
         fields = {"regions": regions, "exclude": exclude}
         named = NamedRegions(context.session.partitions, source_region, fields, context.spelling)
         self._spelled_out = named.spelled_out("regions")
-        self.regions = named.resolve("regions", lambda: survey_regions(context.clients[source_region])[0])
-        self._look: Callable[[Ec2], tuple[Target, ...]] = find_all_pending
+        self._source_region = source_region
+        self._accounts = tuple(
+            target.account for target in enter_accounts(context, [tuple(accounts)], source_region)[0]
+        )
+        self.destinations = tuple(
+            Destination(region, account)
+            for account in ("", *self._accounts)
+            for region in named.resolve("regions", partial(self._regions_of, account))
+        )
+        self._look: Callable[[Ec2], Found] = find_all_pending
         if image_ids or copy_ids:
             self._look = partial(find_targets, image_ids, source_region, available=available, copy_ids=copy_ids)
 
     def find(self) -> CancelResult:
         """Return what would go, and what would not and why; reads only."""
-        clients = self._context.clients
-        looks = ((region, partial(self._looked, clients[region])) for region in self.regions)
+        looks = ((where, self._looking(where)) for where in self.destinations)
         found = all_at_once(looks, self._context.stop)
-        read = {region: one for region, one in found.items() if not isinstance(one, AmicopyError)}
-        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
-        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
-        self.regions = tuple(read)
+        read = {where: one for where, one in found.items() if not isinstance(one, AmicopyError)}
+        unread = {where: one for where, one in found.items() if isinstance(one, AmicopyError)}
+        closed = [
+            where for where, error in unread.items() if read and is_closed(where.region, error, self._spelled_out)
+        ]
+        self.destinations = tuple(read)
+        targets = [
+            replace(target, other_account=where.account) for where, one in read.items() for target in one.targets
+        ]
         return CancelResult(
-            targets=self._without_sources([target for one in read.values() for target in one]),
-            unread=tuple(error for region, error in unread.items() if region not in closed),
-            notes=(closed_note(closed),) if closed else (),
+            targets=self._without_sources(targets),
+            unread=tuple(error for where, error in unread.items() if where not in closed),
+            notes=(closed_note(dict.fromkeys(where.region for where in closed)),) if closed else (),
+            grants=self._grants([grant for where, one in read.items() if not where.account for grant in one.grants]),
         )
+
+    def _regions_of(self, account: str) -> Mapping[str, Region] | None:
+        return survey_regions(self._context.clients[Destination(self._source_region, account)])[0]
+
+    def _grants(self, found: Sequence[OpenGrant]) -> tuple[OpenGrant, ...]:
+        """Return the temporary permissions to take away: those found, of the named accounts only if some are named.
+
+        With accounts, the sources are looked at as well, even if their region is not one of this job.
+        """
+        if not self._accounts or not self._image_ids:
+            return tuple(found)
+        ec2 = self._context.clients[self._source_region]
+        images = self._context.with_retries(partial(ec2.describe_own_images, self._image_ids))
+        sources = (
+            replace(one, snapshots=tuple(ec2.describe_snapshots(one.snapshot_ids).values())) for one in images.values()
+        )
+        known = {(one.image_id, one.account): one for image in sources for one in open_grants(image)}
+        known |= {(one.image_id, one.account): one for one in found}
+        return tuple(one for one in known.values() if one.account in self._accounts)
 
     def _without_sources(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets; an available image that is the source of other copies stays.
@@ -103,9 +157,9 @@ class CancelJob:
         clients = self._context.clients
         named = [one for one in targets if one.is_named and one.state is TargetState.CANCEL and one.snapshot_ids]
         looks = {
-            (target.resource_id, region): partial(self._has_copies, target, clients[region])
+            (target.resource_id, where): partial(self._has_copies, target, clients[where])
             for target in named
-            for region in self.regions
+            for where in self.destinations
         }
         sources = {image_id for (image_id, _), found in all_at_once(looks, self._context.stop).items() if found}
         reason = "it is the source of other copies, and a source is never removed"
@@ -121,16 +175,40 @@ class CancelJob:
         """Deregister the targets and delete their snapshots; return what became of each."""
         context = self._context
         do = {
-            (target.region, target.resource_id): partial(
-                cancel_target, target, context.clients[target.region], context.clock, context.stop
+            (target.destination, target.resource_id): partial(
+                cancel_target, target, context.clients[target.destination], context.clock, context.stop
             )
             for target in found.targets
         }
         # An interruption only ends the search for late snapshots: what was removed has to be reported.
         targets = tuple(all_at_once(do, Stop()).values())
-        return replace(found, targets=targets, signal=context.stop.signal_number)
+        left = tuple(error for grant in found.grants if (error := self._taken(grant)))
+        return replace(found, targets=targets, left_open=left, signal=context.stop.signal_number)
 
-    def _looked(self, ec2: Ec2) -> tuple[Target, ...] | AmicopyError:
+    def _taken(self, grant: OpenGrant) -> AmicopyError | None:
+        """Take one temporary permission away; return why that failed, or None."""
+        context = self._context
+        access = Access(context.clients, context.clock, Grants.TEMPORARY)
+        try:
+            driven(context.clock, context.stop, access.take(grant), to_the_end=True)
+        except AmicopyError as error:
+            return left_open(Image(image_id=grant.image_id, region=grant.region), grant.account, error)
+        return None
+
+    def _looking(self, destination: Destination) -> Callable[[], Found | AmicopyError]:
+        """Return the look at one destination; its client is made now, or in another account while it is needed."""
+        clients = self._context.clients
+        if not destination.account:
+            return partial(self._looked, clients[destination])
+
+        def look() -> Found | AmicopyError:
+            found = self._looked(clients[destination])
+            clients.release(destination)
+            return found
+
+        return look
+
+    def _looked(self, ec2: Ec2) -> Found | AmicopyError:
         """Return what is in one region, or why that could not be read."""
         try:
             return self._look(ec2)

@@ -13,7 +13,7 @@ from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.request import PYTHON
 from amicopy.core.retries import with_read_retries
-from amicopy.execute.lane import Lane
+from amicopy.core.steps import Runs
 from amicopy.execute.threads import Driver, in_threads
 
 _Read = TypeVar("_Read")
@@ -44,7 +44,7 @@ class Context:
         """Return what a read of the survey brings, repeated while EC2 throttles."""
         return with_read_retries(self.clock, self.stop, read)
 
-    def events(self, lanes: Sequence[Lane]) -> Iterator[Event | None]:
+    def events(self, lanes: Sequence[Runs]) -> Iterator[Event | None]:
         """Yield what happens in the lanes; None now and then, while nothing does."""
         yield from self.drive(lanes, self.clock, self.stop)
 

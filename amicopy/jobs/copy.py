@@ -4,20 +4,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
-from amicopy.core.events import DestinationFailed, DestinationLeft, Event, LeftBecause
+from amicopy.core.events import AccessTaken, DestinationFailed, DestinationLeft, Event, LeftBecause
+from amicopy.core.grants import Grants
+from amicopy.core.models import Image
 from amicopy.core.parallel import Pending, run_all
 from amicopy.core.request import CopyRequest
-from amicopy.core.retries import until_shown
+from amicopy.core.retries import driven, until_shown
 from amicopy.core.run_options import RunOptions
+from amicopy.execute.access import Access
 from amicopy.execute.gate import Gate
 from amicopy.execute.lane import Lane
+from amicopy.execute.region_lane import RegionLane, left_open
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.execute.rollback import roll_back
 from amicopy.execute.share_together import may_be_shared, without_sharing
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.jobs.context import Context
 from amicopy.jobs.planning import Planning
+from amicopy.plan.account_rows import accounts_at_once
 from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
 from amicopy.survey.copy_details import with_details
 
@@ -41,6 +47,8 @@ class CopyJob:
         self.started_at = context.clock.now()
         self._deadline = self.started_at + self.options.timeout
         self._planning = Planning(context, requests, self.options.prices)
+        grants = next((request.grants for request in requests if request.accounts), Grants.TEMPORARY)
+        self._access = Access(context.clients, context.clock, grants)
         self._gate = Gate(context.session.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:
@@ -87,6 +95,7 @@ class CopyJob:
     def _executed(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, if a signal has ended them and it is requested, how that is rolled back."""
         context, report = self.context, self.report
+        yield from self._grants_taken()
         if self.options.share_when_all:
             yield from self._released()
         else:
@@ -99,6 +108,32 @@ class CopyJob:
         for outcome in report.outcomes:
             if not outcome.ended:
                 yield self._left(outcome, LeftBecause.INTERRUPTED)
+
+    def _grants_taken(self) -> Iterator[Event]:
+        """Take away the temporary permissions that no copy needs any more; yield that for the rows they were for."""
+        context, plan = self.context, self.report.plan
+        for grant in plan.grants_to_take:
+            about = next((row for row in plan.rows if row.destination.account == grant.account), None)
+            words = f"{grant.region}/{grant.image_id} is no longer shared with {grant.account}"
+            try:
+                driven(context.clock, context.stop, self._access.take(grant))
+            except Interrupted:
+                raise
+            except AmicopyError as error:
+                problem = left_open(Image(image_id=grant.image_id, region=grant.region), grant.account, error)
+                if about is None:
+                    self.report.ended_by(problem)
+                else:
+                    source, destination = about.key
+                    yield DestinationFailed(
+                        at=context.clock.now(), source=source, destination=destination, error=problem
+                    )
+                continue
+            if about is None:
+                context.say(words)
+            else:
+                source, destination = about.key
+                yield AccessTaken(at=context.clock.now(), source=source, destination=destination, what=words)
 
     def _released(self) -> Iterator[Event | None]:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""
@@ -145,19 +180,45 @@ class CopyJob:
         copy = until_shown(context.clock, context.stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
         if copy is None or copy.state.is_dead:
             raise CopyVanished(
-                f"The copy {image_id} in {outcome.region} is no longer there.",
+                f"The copy {image_id} in {outcome.place} is no longer there.",
                 why="Somebody has removed it before it could be shared.",
                 next_step="Run the same command again to make a new one, and to share all.",
             )
         detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
+        context.clients.release(outcome.row.destination)
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, check=None, failed=())
 
-    def _lanes(self, plan: Plan) -> list[Lane]:
+    def _lanes(self, plan: Plan) -> list[Lane | RegionLane]:
+        """Return a lane for each destination; where other accounts take part, one for the whole region."""
         clients, clock = self.context.clients, self.context.clock
         regions = {row.source.region for row in plan.rows}
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
-        return [
-            Lane(rows, clients[destination], clock, self.options, permissions, self._gate, self._deadline)
-            for destination, rows in rows_by_destination(plan).items()
+        found = rows_by_destination(plan)
+        others: dict[str, dict[Destination, tuple[Row, ...]]] = {}
+        for destination, rows in found.items():
+            if destination.account:
+                others.setdefault(destination.region, {})[destination] = rows
+
+        def lane_for(rows: Sequence[Row], destination: Destination) -> Lane:
+            access = self._access if destination.account and self._access.gives else None
+            return Lane(
+                rows, clients[destination], clock, self.options, permissions, self._gate, self._deadline, access
+            )
+
+        own = {where.region: lane_for(rows, where) for where, rows in found.items() if not where.account}
+        lanes: list[Lane | RegionLane] = [lane for region, lane in own.items() if region not in others]
+        at_once = accounts_at_once(plan.rows)
+        return lanes + [
+            RegionLane(
+                own.get(region),
+                by_account,
+                lane_for,
+                self._access,
+                clients,
+                clock,
+                at_once=at_once,
+                deadline=self._deadline,
+            )
+            for region, by_account in others.items()
         ]

@@ -6,6 +6,7 @@ from functools import partial
 
 from amicopy.core.destination import Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
+from amicopy.core.grants import Grants
 from amicopy.core.parallel import all_at_once
 from amicopy.core.regions import names_region
 from amicopy.core.request import CopyRequest
@@ -89,10 +90,16 @@ def with_sources(context: Context, entries: Sequence[KnownEntry], *, waits: bool
     return tuple(result for result in results if isinstance(result, KnownEntry))
 
 
-def requests_of(entries: Sequence[KnownEntry], *, preflight: bool) -> list[CopyRequest]:
+def requests_of(entries: Sequence[KnownEntry], *, preflight: bool, grants: Grants) -> list[CopyRequest]:
     """Return the requests of all entries, with their sources."""
     return [
-        replace(request, source_region=known.source_region, image_ids=(known.image_id,), preflight=preflight)
+        replace(
+            request,
+            source_region=known.source_region,
+            image_ids=(known.image_id,),
+            preflight=preflight,
+            grants=grants,
+        )
         for known in entries
         for request in known.entry.requests
     ]

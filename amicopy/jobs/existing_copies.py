@@ -1,21 +1,25 @@
 """What status and verify have in common: the copies of some sources in some regions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
+from amicopy.core.grants import without_temporary
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
 from amicopy.core.regions import NamedRegions
 from amicopy.core.request import CopyRequest, check_request
 from amicopy.core.retries import Retry
+from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
+from amicopy.survey.accounts import Regions, with_accounts
 from amicopy.survey.destinations import survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.sources import Details, survey_sources
 
@@ -24,7 +28,7 @@ class ExistingCopies:
     """The sources, and the regions to look at."""
 
     sources: tuple[Image, ...]
-    destinations: tuple[str, ...]
+    destinations: tuple[Destination, ...]
 
     def __init__(self, context: Context, request: CopyRequest, regions: Sequence[str] = ("all",)) -> None:
         """Read the sources and the regions; a source that is gone is known by its id alone.
@@ -38,16 +42,20 @@ class ExistingCopies:
         self.source_region = context.source_region(request.source_region)
         fields = {"regions": regions, "exclude": request.exclude}
         named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        accounts = enter_accounts(context, [request.accounts], self.source_region)[0]
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
-        self.sources = context.with_retries(partial(known_sources, image_ids, ec2, context.stop, context.with_retries))
-        self.destinations = named.resolve("regions", lambda: self._regions)
+        read = partial(known_sources, image_ids, ec2, context.stop, context.with_retries)
+        self.sources = tuple(without_temporary(one, context.clock.now()) for one in context.with_retries(read))
+        self._named = named
+        self.destinations = tuple(map(Destination, named.resolve("regions", lambda: self._regions)))
         self._spelled_out = named.spelled_out("regions")
         self._request = replace(
             request,
             source_region=self.source_region,
             image_ids=tuple(source.image_id for source in self.sources),
+            accounts=accounts,
         )
 
     def found(self) -> tuple[Survey, tuple[CopyStatus, ...]]:
@@ -68,7 +76,7 @@ class ExistingCopies:
         context = self.context
         survey = survey_destinations(
             self._request,
-            tuple(map(Destination, self.destinations)),
+            self.destinations,
             self.sources,
             context.clients,
             self._regions,
@@ -78,8 +86,20 @@ class ExistingCopies:
             every=True,
         )
         survey = without_closed_regions(survey, self._spelled_out)
-        self.destinations = tuple(one.region for one in survey.destinations)
+        self.destinations = tuple(survey.destinations)
         self._notes = survey.notes  # a later look does not ask closed regions again
+        if self._request.accounts:
+            survey = with_accounts(
+                survey,
+                self._request,
+                self._destinations_in,
+                context.clients,
+                context.clock,
+                context.stop,
+                self._spelled_out,
+                every=True,
+            )
+        self._looked_at = tuple(survey.destinations)
         everything = [image for one in survey.destinations.values() for image in one.copies]
         unknown = [
             source.image_id
@@ -89,18 +109,21 @@ class ExistingCopies:
         if unknown and not any(one.problem for one in survey.destinations.values()):
             raise ImageNotFound(
                 f"{', '.join(unknown)} is neither in {self.source_region}, nor is any copy of it in "
-                f"{', '.join(self.destinations)}.",
+                f"{', '.join(map(str, survey.destinations))}.",
                 image_ids=tuple(unknown),
                 why="It never was there, or it and its copies were deregistered.",
                 next_step="Check the id, and name its region with --from.",
             )
         return survey
 
-    def without_copy(self, regions: Iterable[str]) -> tuple[str, ...]:
-        """Return where a copy is missing: regions named one by one; all of them where there is none at all."""
-        have = set(regions)
-        missing = (region for region in self.destinations if region not in have and region != self.source_region)
-        return tuple(region for region in missing if region in self._spelled_out or not have)
+    def _destinations_in(self, target: TargetAccount, regions: Regions) -> tuple[Destination, ...]:
+        names = self._named.resolve("regions", lambda: regions)
+        return tuple(Destination(name, target.account) for name in names)
+
+    def without_copy(self, have: Collection[Destination]) -> tuple[Destination, ...]:
+        """Return where a copy is missing: in regions named one by one; everywhere where there is none at all."""
+        missing = (one for one in self._looked_at if one not in have and one != Destination(self.source_region))
+        return tuple(one for one in missing if one.region in self._spelled_out or not have)
 
 
 def unread_code(survey: Survey) -> ExitCode:

@@ -1,24 +1,29 @@
 """From requests to one plan: survey the sources and every destination, decide, and check permissions. Reads only."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
-from amicopy.core.errors import ImageNotFound, TimedOut
+from amicopy.core.errors import ImageNotFound, TimedOut, UsageError
+from amicopy.core.grants import Grants, OpenGrant, without_temporary
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
-from amicopy.core.regions import NamedRegions, is_pattern
+from amicopy.core.regions import NamedRegions, check_regions, expand, is_pattern
 from amicopy.core.request import CopyRequest, check_destinations, check_request
+from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
+from amicopy.survey.accounts import with_accounts
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
-from amicopy.survey.iam_preflight import check_permissions
+from amicopy.survey.iam_preflight import check_grants, check_permissions
+from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.sources import Details, SourceReads, located
 
 if TYPE_CHECKING:  # loaded when a price is asked for
@@ -63,9 +68,31 @@ class _Surveyed:
         return () if self.has_pattern else self.destinations(None)
 
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
+        """Return those in the account of the credentials."""
         enabled = None if regions is None else self.named.enabled(regions)
-        names = self.named.destinations(enabled, in_source_region=self.request.encrypts)
-        return tuple(map(Destination, names))
+        if self.request.accounts:  # others get copies in the source's region, too
+            names = self.named.destinations(enabled, elsewhere=True)
+            again = self.source_region in self.named.spelled_out("to") and self.request.encrypts
+            return tuple(Destination(name) for name in names if again or name != self.source_region)
+        return tuple(map(Destination, self.named.destinations(enabled, in_source_region=self.request.encrypts)))
+
+    def destinations_in(self, target: TargetAccount, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
+        """Return those in another account, which has these regions; none if a pattern matches none of them."""
+        try:
+            names = self.named.destinations(None if regions is None else self.named.enabled(regions), elsewhere=True)
+        except UsageError:
+            return ()
+        return tuple(
+            Destination(name, target.account)
+            for name in names
+            if not target.regions
+            or any(expand(one, [name]) for one in target.regions if is_pattern(one) or one == name)
+        )
+
+    def everywhere(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
+        """Return all destinations as far as they are known: those of other accounts as if they had these regions."""
+        others = (self.destinations_in(target, regions) for target in self.request.accounts if target.account)
+        return (*self.destinations(regions), *chain.from_iterable(others))
 
 
 def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_Surveyed]:
@@ -94,10 +121,47 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
         best_effort=named["best_effort"],
     )
     asked = _Surveyed(request, named)
+<<<<<<< HEAD
     destinations = asked.destinations(None)
     if not asked.has_pattern:
         check_destinations(request, [one.region for one in destinations], context.spelling)
+=======
+    asked.destinations(None)
+    _check_account_regions(asked, context.spelling)
+    if not any(map(is_pattern, named["to"])) and not any(target.unit for target in request.accounts):
+        check_destinations(request, asked.everywhere(None), context.spelling)
+>>>>>>> main
     return asked
+
+
+def _check_account_regions(asked: _Surveyed, spelling: Mapping[str, str]) -> None:
+    """Check that each account's own regions exist and are among the destinations.
+
+    Raises:
+        UsageError: one is not.
+    """
+    option = spelling.get("accounts", "accounts")
+    to = asked.named["to"]
+    for target in asked.request.accounts:
+        check_regions(target.regions, asked.named.known, option)
+        for region in target.regions:
+            if not is_pattern(region) and not _is_one_of(to, region):
+                raise UsageError(
+                    f"{option}: {target.account or target.unit} has {region}, which is not a destination.",
+                    why=f"The destinations are: {', '.join(to)}.",
+                    next_step="Add it to them, or leave it out.",
+                )
+
+
+def _still_free(plans: Sequence[Plan]) -> tuple[OpenGrant, ...]:
+    """Return the temporary permissions that no request needs, each once."""
+    needed = {grant for plan in plans for row in plan.rows for grant in row.grants}
+    return tuple(dict.fromkeys(grant for plan in plans for grant in plan.grants_to_take if grant not in needed))
+
+
+def _is_one_of(names: Sequence[str], region: str) -> bool:
+    """Return whether one of these names and patterns is the region, or matches it."""
+    return any(expand(name, [region]) == [region] for name in names)
 
 
 class Planning:
@@ -120,6 +184,7 @@ class Planning:
             TimedOut: a source is still pending.
             AmicopyError: something could not be read that every destination needs.
         """
+        self._enter_accounts()
         sources = self._source_reads()
         regions, notes = self._find(sources)
         waits = [self._once_available(asked, wait_until) for asked in self._asked] if wait_until is not None else []
@@ -131,6 +196,7 @@ class Planning:
         plans = [self._planned(asked, regions, notes) for asked in self._asked]
         plan = Plan(
             rows=tuple(chain.from_iterable(one.rows for one in plans)),
+            grants_to_take=_still_free(plans),
             notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in plans))),
             prices=self._prices,
         )
@@ -139,19 +205,47 @@ class Planning:
         context = self._context
         found = check_permissions(plan, context.clients, context.stop, starting=may_write)
         plan = with_unconfirmed(with_notes(plan, found.notes), found.unconfirmed)
+        if any(asked.request.accounts and asked.request.grants is not Grants.NONE for asked in self._asked):
+            found = replace(found, forbidden={**check_grants(plan, context.clients, context.stop), **found.forbidden})
         if not may_write:  # who may only look may still see the plan
             return with_notes(plan, [f"a run would come to this: {error.what}" for error in found.forbidden.values()])
         return with_refusals(plan, found.forbidden)
 
+    def _enter_accounts(self) -> None:
+        """Assume a role in every other account, and replace units by their accounts."""
+        named = [asked.request.accounts for asked in self._asked]
+        entered = enter_accounts(self._context, named, self._asked[0].source_region)
+        for asked, targets in zip(self._asked, entered, strict=True):
+            asked.request = replace(asked.request, accounts=targets)
+
     def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:
-        survey = self._survey(asked, regions, notes)
-        return plan_copies(asked.request, without_closed_regions(survey, asked.named.spelled_out("to")))
+        named = asked.named.spelled_out("to")
+        survey = without_closed_regions(self._survey(asked, regions, notes), named)
+        if asked.request.accounts:
+            survey = self._in_accounts(asked, survey, named)
+        return plan_copies(asked.request, survey)
+
+    def _in_accounts(self, asked: _Surveyed, survey: Survey, named: Collection[str]) -> Survey:
+        """Return the survey with what the other accounts have, and with whether the sources can be shared at all."""
+        context, home = self._context, asked.source_region
+        marked = with_managed_keys(survey.sources, context.clients[home], context.clients.kms(Destination(home)))
+        survey = with_accounts(
+            replace(survey, sources=tuple(marked)),
+            asked.request,
+            asked.destinations_in,
+            context.clients,
+            context.clock,
+            context.stop,
+            named,
+        )
+        check_destinations(asked.request, tuple(survey.destinations), context.spelling)
+        return survey
 
     def _survey(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Survey:
         """Return what every destination of a request has; what has been read of it before is not read again."""
         context = self._context
         destinations = asked.destinations(regions)
-        check_destinations(asked.request, [one.region for one in destinations], context.spelling)
+        check_destinations(asked.request, asked.everywhere(regions), context.spelling)
         for destination in destinations:
             asked.reads.setdefault(destination, Once())
         return survey_destinations(
@@ -205,7 +299,7 @@ class Planning:
             except ImageNotFound as error:
                 elsewhere = [region for region in asked.named.enabled(regions) if region != asked.source_region]
                 raise located(error, {region: context.clients[region] for region in elsewhere}, context.stop) from error
-            asked.sources = _named(asked, found)
+            asked.sources = _named(asked, found, context.clock.now())
 
     def _read_details(self, sources: _Sources, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> None:
         """Read the sources' details and, meanwhile, what is known to be needed of the destinations: a round trip.
@@ -215,7 +309,7 @@ class Planning:
         looks = [Pending(partial(self._survey, asked, regions, notes)) for asked in self._asked]
         run_all([*(details for _, details in sources.values()), *looks], self._context.stop)
         for asked in self._asked:
-            asked.sources = _named(asked, sources[asked.reading][1].result())
+            asked.sources = _named(asked, sources[asked.reading][1].result(), self._context.clock.now())
 
     def _source_reads(self) -> _Sources:
         """Return, by region and details, the reads of the images and those of their details."""
@@ -268,7 +362,7 @@ class Planning:
         return has_waited
 
 
-def _named(asked: _Surveyed, found: Sequence[Image]) -> tuple[Image, ...]:
-    """Return the sources of one request, in its order."""
-    by_id = {image.image_id: image for image in found}
+def _named(asked: _Surveyed, found: Sequence[Image], now: datetime) -> tuple[Image, ...]:
+    """Return the sources of one request, in its order, without permissions that some run has given for a while."""
+    by_id = {image.image_id: without_temporary(image, now) for image in found}
     return tuple(by_id[image_id] for image_id in asked.request.image_ids)

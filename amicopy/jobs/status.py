@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.grants import OpenGrant
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
 from amicopy.core.request import CopyRequest
@@ -14,6 +16,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.existing_copies import ExistingCopies, unread_code
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
+from amicopy.plan.open_grants import recorded_grants
 
 WATCH_SECONDS = 5.0
 
@@ -30,6 +33,11 @@ class StatusResult:
     def exit_code(self) -> ExitCode:
         """The exit code of the process."""
         return unread_code(self.survey)
+
+    @property
+    def grants(self) -> tuple[OpenGrant, ...]:
+        """The temporary permissions on the sources and their copies, for other accounts to copy them."""
+        return tuple(grant for _, grant in recorded_grants(self.survey))
 
     @property
     def is_under_way(self) -> bool:
@@ -79,24 +87,24 @@ class StatusJob:
     def _is_as_before(self, found: Sequence[CopyStatus]) -> bool:
         """Return whether every copy that was pending still is; one DescribeImages in each region with such copies."""
         clients = self._context.clients
-        tasks = {region: partial(_still_pending, clients[region], some) for region, some in _pending(found).items()}
+        tasks = {where: partial(_still_pending, clients[where], some) for where, some in _pending(found).items()}
         return all(all_at_once(tasks, self._context.stop).values())
 
     def _percents(self, found: Sequence[CopyStatus]) -> dict[str, int]:
         """Return how far the copies under way are."""
         clients = self._context.clients
-        tasks = {region: partial(_progress, clients[region], some) for region, some in _pending(found).items()}
+        tasks = {where: partial(_progress, clients[where], some) for where, some in _pending(found).items()}
         parts = all_at_once(tasks, self._context.stop)
         return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
 
 
-def _pending(found: Sequence[CopyStatus]) -> dict[str, list[CopyStatus]]:
-    """Return the copies under way by region."""
-    by_region: dict[str, list[CopyStatus]] = {}
+def _pending(found: Sequence[CopyStatus]) -> dict[Destination, list[CopyStatus]]:
+    """Return the copies under way by destination."""
+    pending: dict[Destination, list[CopyStatus]] = {}
     for one in found:
         if one.copy.state.in_progress:
-            by_region.setdefault(one.copy.region, []).append(one)
-    return by_region
+            pending.setdefault(one.destination, []).append(one)
+    return pending
 
 
 def _still_pending(ec2: Ec2, pending: Sequence[CopyStatus]) -> bool:

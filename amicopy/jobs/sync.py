@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.events import CopyDone, Event
+from amicopy.core.grants import Grants
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.cancel import Target, TargetState
@@ -83,7 +84,13 @@ class SyncJob:
     copying: CopyJob
 
     def __init__(
-        self, context: Context, entries: Sequence[Entry], options: RunOptions | None = None, *, preflight: bool = True
+        self,
+        context: Context,
+        entries: Sequence[Entry],
+        options: RunOptions | None = None,
+        *,
+        preflight: bool = True,
+        grants: Grants = Grants.TEMPORARY,
     ) -> None:
         """Check what can be checked without AWS.
 
@@ -93,6 +100,7 @@ class SyncJob:
         self.context = replace(context, spelling=MANIFEST)
         self._options = options or RunOptions()
         self._preflight = preflight
+        self._grants = grants
         self._entries: tuple[KnownEntry, ...] = check_entries(self.context, entries)
 
     def plan(self, *, may_write: bool = True) -> SyncResult:
@@ -104,7 +112,8 @@ class SyncJob:
         """
         entries = with_sources(self.context, self._entries, waits=may_write and self._options.wait)
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
-        self.copying = CopyJob(self.context, requests_of(entries, preflight=self._preflight), self._options)
+        requests = requests_of(entries, preflight=self._preflight, grants=self._grants)
+        self.copying = CopyJob(self.context, requests, self._options)
         plan = self.copying.plan(may_write=may_write)
         self._entries = entries = with_rows(entries, plan)
         self.copying.take(with_min_success(entries, plan))

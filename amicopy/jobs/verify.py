@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.parallel import all_at_once
@@ -22,7 +23,7 @@ class VerifyResult:
 
     copies: tuple[CopyStatus, ...]
     survey: Survey
-    without_copy: tuple[str, ...] = ()
+    without_copy: tuple[Destination, ...] = ()
     not_repaired: tuple[AmicopyError, ...] = ()
 
     @property
@@ -40,9 +41,9 @@ class VerifyResult:
 
     def _differing(self) -> bool:
         """Return whether one of our copies differs, or a destination has only differing copies of others."""
-        good = {(one.source.reference, one.copy.region) for one in self.copies if one.is_faithful}
+        good = {(one.source.reference, one.destination) for one in self.copies if one.is_faithful}
         return any(
-            one.is_ours or (one.source.reference, one.copy.region) not in good
+            one.is_ours or (one.source.reference, one.destination) not in good
             for one in self.copies
             if not one.is_faithful
         )
@@ -63,7 +64,7 @@ class VerifyJob:
     def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> VerifyResult:
         """Return how every copy compares; reads only."""
         survey, found = self.existing.found()
-        bare = self.existing.without_copy(one.copy.region for one in found)
+        bare = self.existing.without_copy({one.destination for one in found})
         return VerifyResult(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
 
     def repaired(
@@ -78,19 +79,20 @@ class VerifyJob:
         if not any(one.can_be_repaired or one.prunable for one in before.copies):
             return before
 
-        def repair_region(region: str, found: Sequence[CopyStatus]) -> list[AmicopyError]:
-            ec2, clock, stop = self._context.clients[region], self._context.clock, self._context.stop
+        def repair_in(destination: Destination, found: Sequence[CopyStatus]) -> list[AmicopyError]:
+            ec2, clock, stop = self._context.clients[destination], self._context.clock, self._context.stop
             errors = []
             for one in found:
                 if one.can_be_repaired:
                     errors.append(repair(one, ec2, clock, stop, told))
                 if prunes and one.prunable:
                     errors.append(prune(one, ec2, clock, stop, pruned))
+            self._context.clients.release(destination)
             return [error for error in errors if error]
 
-        by_region: dict[str, list[CopyStatus]] = {}
+        found: dict[Destination, list[CopyStatus]] = {}
         for one in before.copies:
             if one.desired is not None:
-                by_region.setdefault(one.copy.region, []).append(one)
-        tasks = {region: partial(repair_region, region, some) for region, some in by_region.items()}
+                found.setdefault(one.destination, []).append(one)
+        tasks = {where: partial(repair_in, where, some) for where, some in found.items()}
         return self.verdict([error for errors in all_at_once(tasks, self._context.stop).values() for error in errors])

@@ -218,7 +218,7 @@ class _Entries:
             request = self._request(settings, at, source.region, mark)
             if request is None:
                 continue
-            key = request.key_for("")
+            key = request.kms_keys.get("", "")
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
             yield replace(request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from amicopy.core.destination import Destination
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
@@ -18,12 +19,18 @@ class CopyStatus:
 
     source: Image
     copy: Image
+    destination: Destination
     is_ours: bool = False  # made by amicopy, or adopted: only then it is repaired
     source_is_gone: bool = False  # or disabled: it was compared with another copy, and is not repaired
     desired: DesiredCopy | None = None
     missing: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()  # whose permissions these credentials cannot read
     extras: tuple[Extra, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The destination as people read it: its region, after its account if that is another one."""
+        return str(self.destination)
 
     @property
     def is_partly_compared(self) -> bool:
@@ -75,7 +82,13 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
             for copy in (*copies.available, *copies.in_progress, *copies.disabled, *copies.failed):
                 if reference is None or not is_usable(copy) or copy is reference:
                     ours = may_write(source, copy, adopt=request.adopt)
-                    yield CopyStatus(source=source, copy=copy, is_ours=ours, source_is_gone=reference is not source)
+                    yield CopyStatus(
+                        source=source,
+                        copy=copy,
+                        destination=region,
+                        is_ours=ours,
+                        source_is_gone=reference is not source,
+                    )
                     continue
                 one = compare(
                     source, copy, _wanted(source, reference, request, destination, survey), adopt=request.adopt
@@ -83,6 +96,7 @@ def copy_statuses(request: CopyRequest, survey: Survey) -> Iterator[CopyStatus]:
                 yield CopyStatus(
                     source=source,
                     copy=copy,
+                    destination=region,
                     is_ours=one.is_ours,
                     source_is_gone=reference is not source,
                     desired=one.desired,

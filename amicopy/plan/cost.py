@@ -39,7 +39,7 @@ def overloaded_regions(request: CopyRequest, rows: Sequence[Row]) -> dict[Destin
 
 def size_notes(rows: Sequence[Row]) -> list[str]:
     """Return how much will be copied where, as an upper bound: EC2 copies less of what it has copied before."""
-    starting = [row for row in rows if row.action.starts_a_copy and row.source.snapshot_ids]
+    starting = [row for row in rows if row.action.starts_a_copy and row.source.snapshot_ids and not row.is_relayed]
     if not starting:
         return []
     per_region = Counter[str]()

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
+from amicopy.core.destination import Destination, at
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import CHECKED_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest, comparing_options
 from amicopy.core.retirement import moment_of
+from amicopy.plan.account_rows import with_origins
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
@@ -19,6 +21,7 @@ from amicopy.plan.choose import Compared, choose, compare, may_write, pending_co
 from amicopy.plan.cost import overloaded_regions, size_notes
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
+from amicopy.plan.open_grants import with_open_grants
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
 
 
@@ -30,7 +33,10 @@ def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
-    plan = Plan(rows=rows, notes=(*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows)))
+    if request.accounts:
+        rows = with_origins(request, rows, survey)
+    notes = (*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows))
+    plan = with_open_grants(request, Plan(rows=rows, notes=notes), survey)
     return with_refusals(plan, overloaded_regions(request, rows)) if request.preflight else plan
 
 
@@ -62,7 +68,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         reason = f"{decision.reason}; a failed copy still has to be removed"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
-    check = _check(request, decision)
+    # Others copy what has passed; the operator's command sees the account of the credentials only.
+    check = None if found.destination.account else _check(request, decision)
     if check is not None and decision.action is Action.UNCHANGED:
         reason = f"{decision.reason}, and has not passed its check"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
@@ -82,7 +89,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         wider=chosen.wider if chosen is not None and is_compared else (),
         is_ours=chosen.is_ours if chosen is not None and is_compared else True,
         check=check,
-        prune_command=_prune_command(request, source, found.region),
+        prune_command=_prune_command(request, source, found.destination),
         failed=ours_failed,
         dead_ids=frozenset(image.image_id for image in copies.failed),
         best_effort=found.region in request.best_effort,
@@ -118,11 +125,11 @@ def _problems(
 ) -> Iterator[AmicopyError]:
     """Yield what would go wrong with a decision that writes."""
     if desired.problems:
-        yield _wanted_problem(desired, found.region)
+        yield _wanted_problem(desired, str(found.destination))
     if action.starts_a_copy and request.preflight:
-        yield from copy_problems(desired, found.settings, found.region)
+        yield from copy_problems(desired, found.settings, str(found.destination))
     elif request.preflight and chosen is not None and any(one.is_sharing for one in chosen.missing):
-        yield from public_problems(desired, found.settings, found.region, chosen.copy)
+        yield from public_problems(desired, found.settings, str(found.destination), chosen.copy)
 
 
 def _decide(
@@ -139,14 +146,14 @@ def _decide(
     if retired := [copy for copy in finished if copy.is_retired and is_ours(source, copy)]:
         return _refusal(_retired(source, retired[0]), retired[0])
     if chosen is not None:
-        return _decide_available(chosen, found.region)
+        return _decide_available(chosen, found.destination)
     if pending := pending_copies(source, copies, adopt=request.adopt):
         if desired.is_shared and pending[0].has_aws_managed_key:
             return _refusal(_cannot_be_shared(pending[0], desired), pending[0])
         return _Decision(Action.JOIN, f"{pending[0].image_id} is already being copied", pending[0])
     if disabled := [copy for copy in copies.disabled if may_write(source, copy, adopt=request.adopt)]:
         problem = ImageUnavailable(
-            f"The copy {disabled[0].image_id} in {found.region} is disabled.",
+            f"The copy {disabled[0].image_id} in {found.destination} is disabled.",
             why="Somebody took it out of use (DisableImage). amicopy neither enables it nor makes another copy.",
             next_step="Enable it (aws ec2 enable-image), or deregister it, then run the same command again.",
         )
@@ -157,24 +164,25 @@ def _decide(
     return _Decision(Action.COPY, "no copy yet")
 
 
-def _decide_available(chosen: Compared, region: str) -> _Decision:
+def _decide_available(chosen: Compared, destination: Destination) -> _Decision:
     copy, found = chosen.copy, chosen.missing
     lasting = [difference for difference in found if not difference.repairable]
     if lasting and all(one.is_sharing for one in lasting):
         return _refusal(_cannot_be_shared(copy, chosen.desired), copy)
     if lasting and all(isinstance(one, NameDiffers) for one in lasting):
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {region} is named {copy.name!r}, not {chosen.desired.name!r}.",
+            f"The copy {copy.image_id} in {destination} is named {copy.name!r}, not {chosen.desired.name!r}.",
             why="EC2 cannot rename an AMI, and amicopy does not make a second copy unless you remove this one.",
             next_step=f"Leave --name out, or use {copy.name!r}. To replace this copy, if nobody uses it, remove it: "
-            f"{_removal(copy)}",
+            f"{_removal(copy, destination)}",
         )
         return _refusal(problem, copy)
     if lasting:
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {region} differs from its source, and only a new copy can match it.",
+            f"The copy {copy.image_id} in {destination} differs from its source, and only a new copy can match it.",
             why="; ".join(map(str, lasting)),
-            next_step=f"If nobody uses this copy, remove it, then run the same command again: {_removal(copy)}",
+            next_step="If nobody uses this copy, remove it, then run the same command again: "
+            f"{_removal(copy, destination)}",
         )
         return _refusal(problem, copy)
     if found:
@@ -187,22 +195,24 @@ def _decide_available(chosen: Compared, region: str) -> _Decision:
 
 def _cannot_be_shared(copy: Image, desired: DesiredCopy) -> NotShareable:
     return NotShareable(
-        f"The copy {copy.image_id} in {copy.region} is encrypted with the AWS-managed key, so it cannot be shared.",
+        f"The copy {copy.image_id} in {desired.destination} is encrypted with the AWS-managed key, so it cannot be "
+        "shared.",
         why=f"It should be shared with {', '.join(map(str, sorted(desired.shared_with)))}.",
         next_step="Leave it private (--no-permissions). Or, if nobody uses it, remove it "
-        f"({_removal(copy)}), then make one with a key of your own: --kms-key {copy.region}=KEY",
+        f"({_removal(copy, desired.destination)}), then make one with a key of your own: "
+        f"--kms-key {desired.destination}=KEY",
     )
 
 
-def _removal(copy: Image) -> str:
+def _removal(copy: Image, destination: Destination) -> str:
     """Return the command that removes this one copy and nothing else."""
-    return f"amicopy cancel --copy {copy.image_id} --in {copy.region} --available"
+    return f"amicopy cancel --copy {copy.image_id} {at(destination)} --available"
 
 
-def _prune_command(request: CopyRequest, source: Image, region: str) -> str:
+def _prune_command(request: CopyRequest, source: Image, destination: Destination) -> str:
     """Return the command that compares with the same request and removes what is too much, after asking."""
     options = " ".join(map(shlex.quote, comparing_options(request)))
-    command = f"amicopy verify {source.image_id} --from {source.region} --in {region} --repair --prune"
+    command = f"amicopy verify {source.image_id} --from {source.region} {at(destination)} --repair --prune"
     return f"{command} {options}".rstrip()
 
 

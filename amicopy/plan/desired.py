@@ -53,6 +53,7 @@ def desired_copy(source: Image, request: CopyRequest, *, destination: Destinatio
         encrypt=request.encrypt or bool(key),
         key=key,
         minutes=request.complete_within_minutes,
+        serves_accounts=bool(request.accounts) and not destination.account,
         deprecate_at=deprecation.deprecate_at(draft),
         as_of=now,
         deprecate_after=request.deprecate_after,
@@ -64,7 +65,7 @@ def desired_copy(source: Image, request: CopyRequest, *, destination: Destinatio
 
 def _key(draft: Draft) -> str:
     try:
-        return key_in_region(draft.request.key_for(draft.region), draft.region)
+        return key_in_region(draft.request.key_for(draft.destination), draft.region)
     except ValueError as error:
-        draft.problems.append(f"{error}: --kms-key {draft.region}=KEY")
+        draft.problems.append(f"{error}: --kms-key {draft.destination}=KEY")
         return ""

@@ -48,7 +48,7 @@ def copy_cost(row: Row, prices: Prices) -> Cost:
     if row.source.is_instance_store:  # kept in S3, which says nothing about its size
         return Cost(transfer=None, storage=None)
     gib = most_gib(row.source)
-    transfer = prices.transfer(row.source.region, row.region)
+    transfer = prices.transfer(row.origin_region, row.region)
     storage = prices.storage(row.region)
     minutes = row.desired.minutes
     surcharge = prices.time_based(row.region, minutes) if minutes else Price(NOTHING)

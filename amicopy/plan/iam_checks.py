@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from amicopy.core.grants import GRANT_TAG
 from amicopy.core.models import SOURCE_TAG, Image
 from amicopy.core.write import Write, WriteOperation
 from amicopy.plan import differences
+from amicopy.plan.attributes.sharing import NOBODY
 from amicopy.plan.plan import Action, Row
 
 
@@ -39,6 +41,22 @@ def iam_checks(row: Row) -> Mapping[WriteOperation, IamCheck]:
     calls = list(_checks(row))
     by_operation = {call.write.operation: call for call in reversed(calls)}
     return {operation: by_operation[operation] for operation in WriteOperation if operation in by_operation}
+
+
+def grant_checks(origin: Image) -> tuple[Write, ...]:
+    """Return the calls that let other accounts copy an image for a while, and end that."""
+    record = [{"Key": f"{GRANT_TAG}000000000000", "Value": "-"}]
+    permission = {"Add": NOBODY}
+    snapshots = (
+        Write(WriteOperation.MODIFY_SNAPSHOT, {"SnapshotId": one, "CreateVolumePermission": permission})
+        for one in origin.snapshot_ids[:1]
+    )
+    return (
+        Write(WriteOperation.CREATE_TAGS, {"Resources": [origin.image_id], "Tags": record}),
+        *snapshots,
+        Write(WriteOperation.MODIFY_IMAGE, {"ImageId": origin.image_id, "LaunchPermission": permission}),
+        Write(WriteOperation.DELETE_TAGS, {"Resources": [origin.image_id], "Tags": record}),
+    )
 
 
 def _checks(row: Row) -> Iterator[IamCheck]:

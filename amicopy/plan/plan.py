@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from amicopy.core.check import Check
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
-from amicopy.core.models import Image
+from amicopy.core.grants import OpenGrant
+from amicopy.core.models import VIA_TAG, Image
 from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
@@ -42,6 +43,9 @@ class Row:
     reason: str
     desired: DesiredCopy
     copy: Image | None = None  # the one that is there and will be used
+    copied_from: Image | None = None  # the copy of the source that EC2 is to copy; None: the source itself
+    waits_for: Destination | None = None  # where that copy is still to be made
+    grants: tuple[OpenGrant, ...] = ()  # temporary permissions that an earlier run has given for this copy
     differences: tuple[Difference, ...] = ()
     wider: tuple[Extra, ...] = ()  # by which more people can use the copy than desired
     prune_command: str = ""  # the command that removes what is wider
@@ -71,6 +75,32 @@ class Row:
         return self.destination.region
 
     @property
+    def place(self) -> str:
+        """The destination as people read it: its region, after its account if that is another one."""
+        return str(self.destination)
+
+    @property
+    def origin(self) -> Image:
+        """What EC2 is to copy: the source, or a copy of it."""
+        return self.copied_from or self.source
+
+    @property
+    def origin_region(self) -> str:
+        """The region of what EC2 is to copy."""
+        return self.waits_for.region if self.waits_for else self.origin.region
+
+    @property
+    def is_relayed(self) -> bool:
+        """Whether it is copied within its region, from another account's copy: that transfers nothing."""
+        return bool(self.destination.account) and self.origin_region == self.region
+
+    @property
+    def image_tags(self) -> dict[str, str]:
+        """The tags that CopyImage puts on the image."""
+        via = {VIA_TAG: self.copied_from.reference} if self.copied_from else {}
+        return {**self.desired.tags, **via}
+
+    @property
     def key(self) -> Key:
         """The identity of the row and of its events."""
         return self.source.reference, self.destination
@@ -98,6 +128,7 @@ class Plan:
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs any more
     prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property
@@ -126,7 +157,7 @@ class Plan:
     @property
     def has_work(self) -> bool:
         """Whether there is something to write or to wait for."""
-        return any(row.writes for row in self.rows)
+        return any(row.writes for row in self.rows) or bool(self.grants_to_take)
 
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""

@@ -4,15 +4,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.grants import OpenGrant
 from amicopy.execute.cancel import Target, TargetState
-from amicopy.render.json_documents import envelope, error_document
+from amicopy.render.json_documents import envelope, error_document, grants_member
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import columns, safe
 
 
-def target_lines(targets: Sequence[Target]) -> Iterator[str]:
-    """Yield one line for each image and orphaned snapshot that was found: what will be done with it, and why."""
-    yield from columns([[str(one.state), one.region, one.resource_id, safe(one.reason)] for one in targets])
+def target_lines(targets: Sequence[Target], grants: Sequence[OpenGrant] = ()) -> Iterator[str]:
+    """Yield one line for each image, orphaned snapshot and permission found: what will be done with it, and why."""
+    yield from columns([[str(one.state), one.place, one.resource_id, safe(one.reason)] for one in targets])
+    yield from columns(
+        [["end", one.region, one.image_id, f"it is shared with account {one.account} for copying"] for one in grants]
+    )
 
 
 def write_targets(targets: Sequence[Target], output: str) -> None:
@@ -29,13 +33,17 @@ def _verdicts(target: Target) -> Iterator[list[str]]:
     if target.state in {TargetState.KEEP, TargetState.FAILED}:
         words += f": {safe(target.reason)}"
     if not target.is_snapshot or not target.snapshots:
-        yield [target.region, target.resource_id, words]
+        yield [target.place, target.resource_id, words]
     for snapshot_id, verdict in target.snapshots.items():
-        yield [target.region, snapshot_id, safe(verdict)]
+        yield [target.place, snapshot_id, safe(verdict)]
 
 
 def cancel_document(
-    targets: Sequence[Target], unread: Sequence[AmicopyError], exit_code: ExitCode, notes: Sequence[str] = ()
+    targets: Sequence[Target],
+    unread: Sequence[AmicopyError],
+    exit_code: ExitCode,
+    notes: Sequence[str] = (),
+    grants: Sequence[OpenGrant] = (),
 ) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
     return {
@@ -54,4 +62,5 @@ def cancel_document(
             }
             for target in targets
         ],
+        **grants_member(grants),
     }

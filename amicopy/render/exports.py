@@ -34,7 +34,7 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
         if source.state is ImageState.AVAILABLE and (source.reference, Destination(source.region)) not in asked_for:
             ids[source.region] = source.image_id
         if _is_usable(outcome):
-            ids[outcome.region] = outcome.image_id
+            ids[outcome.place] = outcome.image_id
     return found
 
 
@@ -75,17 +75,21 @@ def cfn(report: Report) -> str:
     """Return the ``Mappings`` section of a CloudFormation template.
 
     ``!FindInMap [AmiByRegion, !Ref AWS::Region, Ami]`` finds the id; of several sources ``Ami`` is the source's id
-    without its hyphen, since CloudFormation takes only letters and digits there.
+    without its hyphen, since CloudFormation takes only letters and digits there. Each other account has a map of its
+    own, whose name ends with the account: ``AmiByRegion222222222222``.
     """
     found = amis(report)
-    by_region: dict[str, dict[str, str]] = {}
+    maps: dict[str, dict[str, dict[str, str]]] = {}
     for source_id, ids in found.items():
         key = "Ami" if len(found) == 1 else source_id.replace("-", "")
-        for region, image_id in ids.items():
-            by_region.setdefault(region, {})[key] = image_id
-    lines = ["Mappings:", "  AmiByRegion:"] if by_region else ["Mappings: {}"]
-    for region, keys in by_region.items():
-        lines += [f"    {region}:", *(f"      {key}: {_quoted(image_id)}" for key, image_id in keys.items())]
+        for place, image_id in ids.items():
+            account, _, region = place.rpartition("/")
+            maps.setdefault(account, {}).setdefault(region, {})[key] = image_id
+    lines = ["Mappings:"] if maps else ["Mappings: {}"]
+    for account, by_region in maps.items():
+        lines.append(f"  AmiByRegion{account}:")
+        for region, keys in by_region.items():
+            lines += [f"    {region}:", *(f"      {key}: {_quoted(image_id)}" for key, image_id in keys.items())]
     return _text([*_comments(report), *lines])
 
 
@@ -104,7 +108,7 @@ def env(report: Report) -> str:
 
 
 def _variable(plain: str) -> str:
-    return "AMI_" + plain.removeprefix("ami-").upper().replace("-", "_")
+    return "AMI_" + re.sub("[-/]", "_", plain.removeprefix("ami-").upper())
 
 
 def _comments(report: Report) -> Iterator[str]:
@@ -115,7 +119,7 @@ def _comments(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if not _is_usable(outcome):
             source = f" of {safe(outcome.source_id)}" if len(names) > 1 else ""
-            yield f"# left out: {safe(outcome.region)}{source}, {state_words(outcome)}"
+            yield f"# left out: {safe(outcome.place)}{source}, {state_words(outcome)}"
 
 
 def markdown(report: Report) -> str:
@@ -129,7 +133,7 @@ def markdown_table(outcomes: Iterable[Outcome]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | ---: | ---: |"
     for outcome in outcomes:
         cells = [
-            marked(outcome.region),
+            marked(outcome.place),
             code(outcome.image_id) or "-",
             code(outcome.source_id),
             state_words(outcome),
@@ -147,7 +151,7 @@ def markdown_failures(outcomes: Iterable[Outcome]) -> Iterator[str]:
     for outcome in failed:
         assert outcome.error
         parts = (outcome.error.what, *outcome.error.details, outcome.error.why, outcome.error.next_step)
-        yield f"- **{marked(outcome.region)}**: {' '.join(marked(part) for part in parts if part)}"
+        yield f"- **{marked(outcome.place)}**: {' '.join(marked(part) for part in parts if part)}"
 
 
 def code(text: str) -> str:

@@ -34,7 +34,7 @@ def outputs(report: Report, exit_code: ExitCode) -> str:
     }
     for source_id, some in found.items():
         prefix = "ami" if ids is not None else source_id
-        values |= {f"{prefix}-{region}": image_id for region, image_id in some.items()}
+        values |= {f"{prefix}-{place.replace('/', '-')}": image_id for place, image_id in some.items()}
     return "".join(_output(name, value) for name, value in values.items())
 
 
@@ -98,10 +98,10 @@ def _annotations(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             kind = "warning" if outcome.row.best_effort else "error"
-            yield _of_error(kind, f"{outcome.source_id} to {outcome.region}", outcome.error)
+            yield _of_error(kind, f"{outcome.source_id} to {outcome.place}", outcome.error)
     unfinished = [outcome for outcome in report.left_behind if outcome.left is not LeftBecause.NO_WAIT]
     if unfinished and not report.refused:
-        regions = ", ".join(dict.fromkeys(outcome.region for outcome in unfinished))
+        regions = ", ".join(dict.fromkeys(outcome.place for outcome in unfinished))
         yield _command("error", "amicopy", f"{counted(len(unfinished), 'copy', 'copies')} unfinished: {regions}")
     for note in _notes(report):
         yield _command("notice", "amicopy", note)

@@ -110,7 +110,7 @@ def _failures(report: Report) -> Iterator[str]:
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            regions.setdefault(_parts(outcome.error), []).append(outcome.region + best_effort)
+            regions.setdefault(_parts(outcome.error), []).append(outcome.place + best_effort)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
         return
@@ -210,7 +210,7 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     shown, words = STATES[outcome.state], state_words(outcome)
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
-        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.region)}</th>'
+        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.place)}</th>'
         f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'

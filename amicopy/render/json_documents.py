@@ -12,6 +12,7 @@ from amicopy.core.check import Check, CheckResult
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
+from amicopy.core.grants import OpenGrant
 from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.attributes.base import Difference
@@ -39,6 +40,20 @@ def error_document(error: AmicopyError | None) -> dict[str, Any] | None:
     if error.request_id:
         document["request_id"] = error.request_id
     return document
+
+
+def account_member(destination: Destination) -> dict[str, str]:
+    """Return the member that names a destination's account, if that is another than the run's own."""
+    return {"account": destination.account} if destination.account else {}
+
+
+def grants_member(grants: Sequence[OpenGrant]) -> dict[str, Any]:
+    """Return the member about temporary permissions, if there are any."""
+    some = [
+        {"region": one.region, "image_id": one.image_id, "account": one.account, "since": moment(one.at)}
+        for one in grants
+    ]
+    return {"grants": some} if some else {}
 
 
 def envelope(
@@ -125,7 +140,7 @@ def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> 
 def unread_documents(survey: Survey) -> list[dict[str, Any]]:
     """Return the regions that could not be read, and why."""
     return [
-        {"region": findings.region, "error": error_document(findings.problem)}
+        {"region": findings.region, **account_member(findings.destination), "error": error_document(findings.problem)}
         for findings in survey.destinations.values()
         if findings.problem
     ]
@@ -158,6 +173,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "source_region": row.source.region,
         "source_id": row.source.image_id,
         "region": row.region,
+        **account_member(row.destination),
         "action": str(row.action),
         "reason": row.reason,
         "state": str(State.PLANNED),
@@ -214,7 +230,7 @@ def event_document(event: Event) -> dict[str, Any]:
         if field.name == "is_repeated":  # such events are not shown
             continue
         if isinstance(value, Destination):
-            document |= {"region": value.region} | ({"account": value.account} if value.account else {})
+            document |= {"region": value.region, **account_member(value)}
             continue
         if isinstance(value, datetime):
             value = moment(value)

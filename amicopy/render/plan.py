@@ -18,7 +18,7 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
     if plan.rows and all(row.action is Action.UNCHANGED for row in plan.rows):
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
     elif in_brief and len(plan.rows) > _MOST_LINES:
-        groups = Counter((row.action, row.region) for row in plan.rows)
+        groups = Counter((row.action, row.place) for row in plan.rows)
         yield from columns(
             [[str(action), region, counted(many, "copy", "copies")] for (action, region), many in groups.items()]
         )
@@ -28,7 +28,7 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
             [
                 [
                     str(row.action),
-                    row.region,
+                    row.place,
                     *([row.source.image_id] if several else []),
                     reason(row),
                 ]

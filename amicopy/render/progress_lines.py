@@ -5,6 +5,8 @@ from typing import Protocol
 
 from amicopy.core.clock import Clock
 from amicopy.core.events import (
+    AccessGiven,
+    AccessTaken,
     AttributeWritten,
     CheckEnded,
     CheckStarted,
@@ -79,12 +81,12 @@ class LinesView:
         self._ending = False
         self._last = clock.now()
         rows = report.plan.rows
-        self._several = len(rows) > len({row.region for row in rows})  # AMIs: then a region alone says too little
+        self._several = len(rows) > len({row.destination for row in rows})  # AMIs: then a region alone says too little
 
     def event(self, event: Event, outcome: Outcome) -> None:
         """Write the line of one event, if it has one."""
         if words := event_words(event):
-            subject = f"{event.region} {outcome.source_id}" if self._several else event.region
+            subject = f"{event.place} {outcome.source_id}" if self._several else event.place
             self.line(f"{subject}  {words}", event.at)
 
     def glance(self) -> None:
@@ -121,6 +123,8 @@ def event_words(event: Event) -> str:
             return f"{image_id} is available"
         case AttributeWritten(what=what) | FailedCopyRemoved(what=what) | CopyRolledBack(what=what):
             return safe(what)
+        case AccessGiven(what=what) | AccessTaken(what=what):
+            return safe(what)
         case CheckStarted(image_id=image_id, command=command):
             return f"checking {image_id}: {safe(command)}"
         case CheckEnded(image_id=image_id, result=result):
@@ -152,5 +156,5 @@ def heartbeat_words(report: Report, now: datetime) -> str:
 
 def _how_far(outcome: Outcome) -> str:
     if outcome.state is State.COPYING:
-        return outcome.region if outcome.percent is None else f"{outcome.region} {outcome.percent} %"
-    return f"{outcome.region} {STATES[outcome.state].running}"
+        return outcome.place if outcome.percent is None else f"{outcome.place} {outcome.percent} %"
+    return f"{outcome.place} {STATES[outcome.state].running}"

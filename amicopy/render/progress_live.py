@@ -88,7 +88,7 @@ class LiveView:
         room = max(3, self._console.height - len(footer) - 1)
         by_region: dict[str, list[Outcome]] = {}
         for outcome in outcomes:
-            by_region.setdefault(outcome.region, []).append(outcome)
+            by_region.setdefault(outcome.place, []).append(outcome)
         if len(outcomes) <= room or len(by_region) == len(outcomes):
             groups = [[outcome] for outcome in outcomes]
         else:
@@ -120,7 +120,7 @@ class LiveView:
     def _copy_lines(self, outcomes: Sequence[Outcome], *, several: bool) -> list[Text]:
         """Return a line for each copy; its source is named where there are ``several``."""
         heads = [
-            [one.region, *([one.source_id] if several else []), one.image_id or "-"] for one in outcomes
+            [one.place, *([one.source_id] if several else []), one.image_id or "-"] for one in outcomes
         ]  # never cut before what follows them is
         sizes = [max(map(len, column)) for column in zip(*heads, strict=True)]
         words = [self._words(outcome) for outcome in outcomes]
@@ -144,11 +144,11 @@ class LiveView:
 
     def _region_lines(self, groups: Sequence[Sequence[Outcome]]) -> list[Text]:
         """Return a line for each region: how far its copies are together, and how many are where."""
-        size = max(len(group[0].region) for group in groups)
+        size = max(len(group[0].place) for group in groups)
         lines = []
         for group in groups:
             percent = sum(map(_percent, group)) / len(group)
-            line = Text(group[0].region.ljust(size) + _GAP)
+            line = Text(group[0].place.ljust(size) + _GAP)
             line.append_text(self._bar(percent, _BAR_WIDTHS[self._console.width >= 100]))
             lines.append(line.append(f"{percent:5.0f} %{_GAP}", "dim").append_text(_counted(group)))
         return lines

@@ -49,7 +49,7 @@ def write_folded(lines: Iterable[str]) -> None:
 def text_of(outcomes: Iterable[Outcome]) -> str:
     """Return ``REGION COPY SOURCE STATE`` for each copy that there is, a line each; the states are those of JSON."""
     return "".join(
-        f"{outcome.region} {outcome.image_id} {outcome.source_id} {outcome.state}\n"
+        f"{outcome.place} {outcome.image_id} {outcome.source_id} {outcome.state}\n"
         for outcome in outcomes
         if outcome.image_id and outcome.state in _USEFUL
     )
@@ -62,7 +62,7 @@ def table_of(report: Report, width: int = 0) -> str:
     renamed = any(outcome.row.name != outcome.row.source.name for outcome in outcomes)
     rows = [
         [
-            outcome.region,
+            outcome.place,
             outcome.image_id or "-",
             *([] if title else [outcome.source_id]),
             state_words(outcome),

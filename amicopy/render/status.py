@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from amicopy.core.errors import ExitCode
+from amicopy.core.grants import OpenGrant
 from amicopy.core.retirement import moment_of
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import envelope, unread_documents
+from amicopy.render.json_documents import account_member, envelope, grants_member, unread_documents
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
 from amicopy.render.text import safe
@@ -16,12 +17,12 @@ from amicopy.render.text import safe
 def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], output: str) -> None:
     """Write each copy and what it lacks: a table, or ``REGION COPY SOURCE STATE`` lines."""
     if output == "text":
-        write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {one.copy.state}" for one in found)
+        write_lines(f"{one.place} {one.copy.image_id} {one.source.image_id} {one.copy.state}" for one in found)
         return
     title = title_of(one.source for one in found)
     rows = [
         [
-            one.copy.region,
+            one.place,
             one.copy.image_id,
             *([] if title else [one.source.image_id]),
             _state(one, percents),
@@ -41,7 +42,11 @@ def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:
 
 
 def standing_document(
-    found: Sequence[CopyStatus], percents: Mapping[str, int], survey: Survey, exit_code: ExitCode
+    found: Sequence[CopyStatus],
+    percents: Mapping[str, int],
+    survey: Survey,
+    exit_code: ExitCode,
+    grants: Sequence[OpenGrant] = (),
 ) -> dict[str, Any]:
     """Return what is where as JSON-ready values."""
     return {
@@ -51,6 +56,7 @@ def standing_document(
                 "source_region": one.source.region,
                 "source_id": one.source.image_id,
                 "region": one.copy.region,
+                **account_member(one.destination),
                 "image_id": one.copy.image_id,
                 "name": one.copy.name,
                 "state": str(one.copy.state),
@@ -63,4 +69,5 @@ def standing_document(
             for one in found
         ],
         "unread": unread_documents(survey),
+        **grants_member(grants),
     }

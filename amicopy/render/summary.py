@@ -68,7 +68,7 @@ def _failure_lines(outcome: Outcome, error: AmicopyError, same_command: str) -> 
         error = error.with_next_step(f"When that is settled, complete the copy with: {same_command}")
     if outcome.image_id and outcome.image_id not in f"{error.what} {error.why}":
         goes_on = outcome.available_at is None and outcome.copying_since is not None
-        words = f"The copy is {outcome.image_id} in {outcome.region}, of {outcome.row.source.reference}"
+        words = f"The copy is {outcome.image_id} in {outcome.place}, of {outcome.row.source.reference}"
         error = error.with_detail(f"{words}; EC2 keeps copying it." if goes_on else f"{words}.")
     yield from error_lines(error, label=_label(outcome.row))
 
@@ -81,13 +81,13 @@ def wider_lines(plan: Plan) -> Iterator[str]:
     """Yield, for each copy that more people can use than desired, who they are and how to change that."""
     for row in plan.rows:
         for extra in row.wider:
-            yield f"warning: {row.region}: {safe(str(extra))}"
+            yield f"warning: {row.place}: {safe(str(extra))}"
         if row.wider and row.copy:
             yield f"  next   If that is not intended: {row.prune_command}"
 
 
 def _line(outcome: Outcome) -> str:
-    return f"  {outcome.region}  {_known(outcome)}  of {outcome.row.source.reference}"
+    return f"  {outcome.place}  {_known(outcome)}  of {outcome.row.source.reference}"
 
 
 def summary(report: Report) -> str:

@@ -51,7 +51,7 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
 
 def _copy_line(row: Row) -> list[str]:
     copy = row.copy.image_id if row.copy else "a new copy"
-    return [_SIGNS[row.action], row.region, f"{copy} of {row.source.image_id}", reason(row)]
+    return [_SIGNS[row.action], row.place, f"{copy} of {row.source.image_id}", reason(row)]
 
 
 def _parameter_line(one: ParameterWrite) -> list[str]:

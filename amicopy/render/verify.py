@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import ExitCode
 from amicopy.core.models import ImageState
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import difference_document, envelope, unread_documents
+from amicopy.render.json_documents import account_member, difference_document, envelope, unread_documents
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
 from amicopy.render.text import safe
@@ -26,10 +27,10 @@ def verdict(one: CopyStatus) -> str:
     return "partly compared" if one.is_partly_compared else "faithful"
 
 
-def without_copy_words(regions: Sequence[str]) -> Iterator[str]:
+def without_copy_words(places: Sequence[Destination]) -> Iterator[str]:
     """Yield where there is no copy, in one sentence, if there is such a region."""
-    if regions:
-        yield f"there is no copy in {', '.join(regions)}"
+    if places:
+        yield f"there is no copy in {', '.join(map(str, places))}"
 
 
 def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
@@ -39,7 +40,7 @@ def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
         words = " and ".join(names)
         notes.append(f"{words} are not compared: the installed botocore does not know them; upgrade boto3")
     notes += [
-        f"{one.copy.region}: whom {subject} is shared with is not compared: these credentials cannot read it"
+        f"{one.place}: whom {subject} is shared with is not compared: these credentials cannot read it"
         for one in found
         for subject in one.unreadable
     ]
@@ -49,12 +50,12 @@ def not_compared_notes(found: Sequence[CopyStatus]) -> list[str]:
 def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
     """Write one row per copy and one per thing that differs: a table, or ``REGION COPY SOURCE VERDICT`` lines."""
     if output == "text":
-        write_lines(f"{one.copy.region} {one.copy.image_id} {one.source.image_id} {verdict(one)}" for one in found)
+        write_lines(f"{one.place} {one.copy.image_id} {one.source.image_id} {verdict(one)}" for one in found)
     elif found:
         title = title_of(one.source for one in found)
         rows = [
             [
-                one.copy.region,
+                one.place,
                 one.copy.image_id,
                 *([] if title else [one.source.image_id]),
                 verdict(one),
@@ -87,7 +88,7 @@ def verdict_document(
     survey: Survey,
     exit_code: ExitCode,
     changes: Sequence[str],
-    without_copy: Sequence[str],
+    without_copy: Sequence[Destination],
 ) -> dict[str, Any]:
     """Return the verdicts as JSON-ready values."""
     notes = [*survey.notes, *not_compared_notes(found), *without_copy_words(without_copy)]
@@ -98,6 +99,7 @@ def verdict_document(
                 "source_region": one.source.region,
                 "source_id": one.source.image_id,
                 "region": one.copy.region,
+                **account_member(one.destination),
                 "image_id": one.copy.image_id,
                 "is_ours": one.is_ours,
                 "state": str(one.copy.state),

@@ -20,6 +20,7 @@ from amicopy.core.errors import (
     CredentialsRejected,
     RegionNotEnabled,
 )
+from amicopy.core.grants import without_temporary
 from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, Stop, all_at_once, run_all
@@ -108,12 +109,13 @@ def survey_destinations(
             images = found.result() if found is not None else made("copies", look)
             siblings = made("siblings", partial(retry, partial(find_siblings, without_parent, ec2)))
             read = partial(_with_details, desired, {**images, **siblings}, ec2, stop, every=every, retry=retry)
-            copies = _with_managed_keys(request, desired, made("details", read), ec2, kms, made, retry)
+            detailed = tuple(without_temporary(copy, clock.now()) for copy in made("details", read))
+            copies = _with_managed_keys(request, desired, detailed, ec2, kms, made, retry)
             settings = region_settings(request, desired, copies, ec2, kms, quotas, made, retry, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)
         except CredentialsRejected as error:
             # With good credentials elsewhere this is how a region answers that is not enabled for the account.
-            problem = _not_enabled(destination.region, error.why) if regions is None else error
+            problem = _not_enabled(destination, error.why) if regions is None else error
             return DestinationFindings(destination=destination, problem=problem)
         except AmicopyError as error:
             return DestinationFindings(destination=destination, problem=error)
@@ -122,7 +124,7 @@ def survey_destinations(
         for destination in destinations:
             known = regions.get(destination.region) if regions is not None else None
             if known is not None and not known.enabled:
-                problem = DestinationFindings(destination=destination, problem=_not_enabled(destination.region))
+                problem = DestinationFindings(destination=destination, problem=_not_enabled(destination))
                 yield destination, partial(_same, problem)
             else:
                 others = (clients.kms(destination), clients.quotas(destination))
@@ -183,7 +185,8 @@ def _with_managed_keys(
     shared = [
         image
         for one in desired
-        if one.is_shared and not one.key  # with another key than the named one it differs anyway
+        if (one.is_shared or one.serves_accounts)
+        and not one.key  # with another key than the named one it differs anyway
         for found in [by_source.get(one.source.reference, NO_COPIES)]
         for image in (*found.available, *found.in_progress)
         if may_write(one.source, image, adopt=request.adopt) and _may_be_encrypted(one, image)
@@ -203,9 +206,11 @@ def _may_be_encrypted(desired: DesiredCopy, image: Image) -> bool:
     return image.state.in_progress and asked
 
 
-def _not_enabled(region: str, why: str = "") -> RegionNotEnabled:
+def _not_enabled(destination: Destination, why: str = "") -> RegionNotEnabled:
+    region = destination.region
+    account = f"account {destination.account}" if destination.account else "this account"
     return RegionNotEnabled(
-        f"The region {region} is not enabled for this account.",
+        f"The region {region} is not enabled for {account}.",
         why=why or "EC2 lists it as not opted in; its endpoint would answer every call with AuthFailure.",
         next_step=f"Enable it (aws account enable-region --region-name {region}), or leave it out: --exclude {region}.",
     )

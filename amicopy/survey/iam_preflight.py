@@ -10,8 +10,8 @@ from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.models import SOURCE_TAG
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.write import Write, WriteOperation
-from amicopy.plan.iam_checks import IamCheck, iam_checks
-from amicopy.plan.plan import Plan, rows_by_destination
+from amicopy.plan.iam_checks import IamCheck, grant_checks, iam_checks
+from amicopy.plan.plan import Plan, Row, rows_by_destination
 
 _Key = tuple[Destination, WriteOperation]
 _Needed = Mapping[_Key, IamCheck]
@@ -67,12 +67,16 @@ def check_permissions(plan: Plan, clients: Clients, stop: Stop, *, starting: boo
 
 
 def _first(needed: _Needed) -> Iterable[_Key]:
-    """Return the destination to ask for each operation: the first one, or the first one with a certain answer."""
-    found: dict[WriteOperation, _Key] = {}
+    """Return the destination to ask for each operation: the first one, or the first one with a certain answer.
+
+    In each account, which has policies of its own.
+    """
+    found: dict[tuple[str, WriteOperation], _Key] = {}
     for key, check in needed.items():
-        known = found.setdefault(key[1], key)
+        of_account = key[0].account, key[1]
+        known = found.setdefault(of_account, key)
         if check.is_certain and not needed[known].is_certain:
-            found[key[1]] = key
+            found[of_account] = key
     return found.values()
 
 
@@ -110,11 +114,41 @@ def _ask(needed: _Needed, clients: Clients, stop: Stop) -> tuple[dict[_Key, Acce
 
 
 def _forbidden(needed: _Needed, clients: Clients, stop: Stop) -> dict[_Key, AccessDenied]:
-    tasks = {
-        (destination, operation): partial(clients[destination].forbidden, check.write)
-        for (destination, operation), check in needed.items()
-    }
+    tasks = {key: _asking(key[0], check.write, clients) for key, check in needed.items()}
     return {key: error for key, error in all_at_once(tasks, stop).items() if error}
+
+
+def _asking(destination: Destination, write: Write, clients: Clients) -> Callable[[], AccessDenied | None]:
+    """Return the question; in another account its client is made when it is asked, and dropped afterwards."""
+    if not destination.account:
+        return partial(clients[destination].forbidden, write)
+
+    def ask() -> AccessDenied | None:
+        error = clients[destination].forbidden(write)
+        clients.release(destination)
+        return error
+
+    return ask
+
+
+def check_grants(plan: Plan, clients: Clients, stop: Stop) -> dict[Destination, AccessDenied]:
+    """Return the destinations in other accounts whose access to what they copy may not be given, or not ended.
+
+    What is still to be made cannot be asked about.
+
+    AWS: EC2 ModifyImageAttribute, ModifySnapshotAttribute, CreateTags, DeleteTags with DryRun.
+    """
+    by_origin: dict[tuple[str, str], list[Row]] = {}
+    for row in plan.rows:
+        if row.destination.account and row.action.starts_a_copy and row.waits_for is None:
+            by_origin.setdefault((row.origin.region, row.origin.image_id), []).append(row)
+    found: dict[Destination, AccessDenied] = {}
+    for (region, _), rows in by_origin.items():
+        tasks = {write.operation: partial(clients[region].forbidden, write) for write in grant_checks(rows[0].origin)}
+        denied = next((error for error in all_at_once(tasks, stop).values() if error), None)
+        if denied:
+            found |= {row.destination: denied for row in rows}
+    return found
 
 
 def _on_tagged(keys: Iterable[_Key], needed: _Needed, clients: Clients, stop: Stop) -> dict[_Key, IamCheck]:

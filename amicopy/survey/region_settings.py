@@ -60,7 +60,7 @@ def region_settings(
         for one, found in there
         if not any(may_write(one.source, copy, adopt=request.adopt) for copy in (*found.available, *found.in_progress))
     ]
-    shared = [one for one in new if one.is_shared]
+    shared = [one for one in new if one.has_to_be_sharable]
     by_default: bool | None = None
     default_key: KmsKey | None = None
     if shared and not named and request.preflight:

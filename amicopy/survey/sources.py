@@ -115,10 +115,6 @@ class SourceReads:
 
     def _other_reads(self, images: Sequence[Image]) -> Iterator[Pending[Any]]:
         """Yield what has not been read and depends on the images."""
-        snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
-        if snapshot_ids and self._snapshots is None:
-            self._snapshots = Pending(partial(self._retry, partial(self._ec2.describe_snapshots, snapshot_ids)))
-            yield self._snapshots
         for image in images:
             if _is_public_offer(image):
                 continue
@@ -133,6 +129,11 @@ class SourceReads:
                 data = Pending(partial(self._retry, partial(read_uefi_data, self._ec2, image)))
                 self._uefi_data[image.image_id] = data
                 yield data
+        # Last, since a temporary permission is recorded in a tag before it is given: `without_temporary`.
+        snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
+        if snapshot_ids and self._snapshots is None:
+            self._snapshots = Pending(partial(self._retry, partial(self._ec2.describe_snapshots, snapshot_ids)))
+            yield self._snapshots
 
     def _reading_launch_permissions(self, image_id: str) -> Pending[Permissions]:
         read = partial(_unless_foreign, partial(self._ec2.launch_permissions, image_id))

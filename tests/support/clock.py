@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from amicopy.core.clock import Clock
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
-from amicopy.core.steps import Sleep
-from amicopy.execute.lane import Lane
+from amicopy.core.steps import Runs, Sleep
 
 START = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -50,7 +49,7 @@ class SkewedClock:
         self._clock.sleep(seconds, until)
 
 
-def one_after_another(lanes: Sequence[Lane], clock: Clock, stop: Stop) -> Iterator[Event | None]:
+def one_after_another(lanes: Sequence[Runs], clock: Clock, stop: Stop) -> Iterator[Event | None]:
     """Run lanes in one thread: the one that wakes first goes on, and the clock moves to that moment."""
     waking: list[tuple[datetime, int, Iterator[Event | Sleep]]] = [
         (clock.now(), number, lane.run()) for number, lane in enumerate(lanes)

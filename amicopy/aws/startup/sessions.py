@@ -35,6 +35,15 @@ def botocore_session(profile: str | None) -> botocore.session.Session:
     return session
 
 
+def session_beside(session: botocore.session.Session, credentials: Any) -> botocore.session.Session:
+    """Return a session with the same profile and the same loaded models, and with other credentials."""
+    other = botocore_session(session.profile)
+    other.register_component("data_loader", session.get_component("data_loader"))
+    # botocore has no public way to give a session credentials that are renewed; a contract test holds this one.
+    other._credentials = credentials
+    return other
+
+
 def client_settings() -> dict[str, Any]:
     """Return the settings of botocore's ``Config`` that save each client a look at the environment for proxies."""
     return {} if stock_botocore() or getproxies() else {"proxies": {}}

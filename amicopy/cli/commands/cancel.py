@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options, accounts_from
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
@@ -39,6 +40,7 @@ Exit codes:
 )
 @exclude_option
 @source_options
+@account_options
 @option(
     "--copy", "copy_ids", multiple=True, type=ImageId(), help="Id of a copy to remove, and nothing else; repeatable."
 )
@@ -86,6 +88,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             source_region=options["source_region"] or "",
             regions=options["regions"],
             exclude=options["exclude"],
+            accounts=accounts_from(options),
             connection=connection,
             output=output,
             available=options["available"],

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
 from amicopy.cli.environment import Environment
@@ -84,6 +85,7 @@ Exit codes:
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
+@account_options
 @wanted_options
 @completion_option
 @run_options

@@ -48,7 +48,7 @@ _LISTED = {
     "for_command",
     metavar="COMMAND",
     type=click.Choice(list(_COMMANDS)),
-    help="Which command, if no COMMAND is given: copy. Also lambda, lambda-dispatcher, lambda-worker (Lambda functions).",
+    help="Which command, if no COMMAND is given: copy. Of Lambda functions: lambda, lambda-dispatcher, lambda-worker.",
 )
 @option(
     "--in",

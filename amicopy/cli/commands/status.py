@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options, accounts_from
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
@@ -39,6 +40,7 @@ Exit codes:
 )
 @exclude_option
 @source_options
+@account_options
 @option("--watch", is_flag=True, help="Keep watching until no copy is pending.")
 @connection_options
 @output_options("table", "text", "json")
@@ -56,7 +58,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """
     connection, output = connection_from(options), output_from(options)
     request = CopyRequest(
-        source_region=options["source_region"] or "", image_ids=options["image_ids"], exclude=options["exclude"]
+        source_region=options["source_region"] or "",
+        image_ids=options["image_ids"],
+        exclude=options["exclude"],
+        accounts=accounts_from(options),
     )
     from amicopy.cli.handlers.status import StatusCommand, status
 

@@ -11,6 +11,7 @@ from amicopy.cli.option_values import connection_from, output_from, run_from
 from amicopy.cli.options import connection_options, option, output_options
 from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
+from amicopy.core.grants import Grants
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -70,6 +71,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["check_only"]:
         from amicopy.cli.handlers.check_manifests import check_manifests
 
+<<<<<<< HEAD
         return check_manifests(options["manifests"], output)
     from amicopy.cli.handlers.sync import SyncCommand, list_units, sync
 
@@ -83,6 +85,21 @@ def command(environment: Environment, /, **options: Any) -> int:
         preflight=not options["no_preflight"],
         dry_run=options["dry_run"],
         exit_code=options["exit_code"],
+=======
+    return sync(
+        environment,
+        SyncCommand(
+            manifest=options["manifest"],
+            connection=connection,
+            output=output,
+            run=run,
+            prices=options["prices"] or "",
+            preflight=not options["no_preflight"],
+            grants=Grants(options["grants"]),
+            dry_run=options["dry_run"],
+            exit_code=options["exit_code"],
+        ),
+>>>>>>> main
     )
     return (list_units if options["list_units"] else sync)(environment, sync_command)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request, wanted_options
 from amicopy.cli.environment import Environment
@@ -40,6 +41,7 @@ Exit codes:
 )
 @exclude_option
 @source_options
+@account_options
 @wanted_options
 @option("--repair", is_flag=True, help="Write what is missing, if EC2 allows it on an existing image.")
 @option("--prune", is_flag=True, help="With --repair: remove tags and permissions that the source does not have.")

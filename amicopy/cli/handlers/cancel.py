@@ -1,5 +1,6 @@
 """``amicopy cancel``: find, ask, remove, tell. Nothing is removed without a yes, from a person or ``--yes``."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,6 +9,7 @@ from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, to_stdout
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.errors import ExitCode
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
@@ -25,6 +27,7 @@ class CancelCommand:
     source_region: str
     regions: tuple[str, ...]
     exclude: tuple[str, ...]
+    accounts: tuple[TargetAccount, ...]
     connection: ConnectionOptions
     output: OutputOptions
     available: bool = False
@@ -46,38 +49,47 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         available=command.available,
         copy_ids=command.copy_ids,
         exclude=command.exclude,
+        accounts=command.accounts,
     )
     found = job.find()
     if not command.output.quiet:
         say(f"note: {note}" for note in found.notes)
-        say(target_lines(found.targets))
-    if not found.targets and not found.unread and not command.output.quiet:
+        say(target_lines(found.targets, found.grants))
+    if not found.targets and not found.grants and not found.unread and not command.output.quiet:
         named = (*command.image_ids, *command.copy_ids)
         what = "of " + ", ".join(named) if named else "with our tag"
-        say([f"nothing to cancel: found no copy {what} to remove in {', '.join(job.regions)}"])
-    if found.going and not command.dry_run:
-        count = counted(len(found.going), "of them", "of them")
-        place = f"account {', '.join(found.accounts)}"
+        say([f"nothing to cancel: found no copy {what} to remove in {', '.join(map(str, job.destinations))}"])
+    if (found.going or found.grants) and not command.dry_run:
         if command.yes and not command.output.quiet:
-            say([f"removing {count} from {place}"])
-        if not command.yes and not confirmed(f"Remove {count} from {place}?"):
+            say([" and ".join(_intentions(found, "removing", "ending"))])
+        if not command.yes and not confirmed(f"{' and '.join(_intentions(found, 'Remove', 'end'))}?"):
             say(["nothing was changed"])
             return ExitCode.FAILED
         found = job.remove(found)
     return _tell(found, command.output)
 
 
+def _intentions(found: CancelResult, removing: str, ending: str) -> Iterator[str]:
+    """Yield what is done to copies, and to temporary permissions."""
+    if found.going:
+        count = counted(len(found.going), "of them", "of them")
+        yield f"{removing} {count} from account {', '.join(found.accounts)}"
+    if found.grants:
+        permissions = counted(len(found.grants), "temporary permission")
+        yield f"{ending if found.going else ending.capitalize()} {permissions}"
+
+
 def _tell(found: CancelResult, output: OutputOptions) -> int:
     if output.format == "json":
-        document = cancel_document(found.targets, found.unread, found.exit_code, found.notes)
+        document = cancel_document(found.targets, found.unread, found.exit_code, found.notes, found.grants)
         written = to_stdout(partial(write_json, document))
     else:
         written = to_stdout(partial(write_targets, found.targets, output.format))
-    for error in found.unread:
+    for error in (*found.unread, *found.left_open):
         say(error_lines(error))
     for target in found.targets:
         if target.error:
             say(error_lines(target.error))
         for snapshot_id in target.remaining_snapshots:
-            say([f"error: {snapshot_id} in {target.region} is still there, {target.snapshots[snapshot_id]}"])
+            say([f"error: {snapshot_id} in {target.place} is still there, {target.snapshots[snapshot_id]}"])
     return int(found.exit_code or written)

@@ -10,7 +10,11 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+<<<<<<< HEAD
 from amicopy.core.functions import DISPATCHER
+=======
+from amicopy.core.destination import Destination
+>>>>>>> main
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template
@@ -150,7 +154,7 @@ def _keys(requests: Iterable[CopyRequest]) -> dict[str, frozenset[str]]:
     for request in requests:
         names = [name if _is_name(name) else ANYWHERE for name in _destinations(request)]
         for region in (*names, *(region for region in request.kms_keys if region)):
-            keys[region] = keys.get(region, frozenset()) | {request.key_for(region)}
+            keys[region] = keys.get(region, frozenset()) | {request.key_for(Destination(region))}
     if ANYWHERE in keys:  # one policy statement for all regions has to name all keys
         keys[ANYWHERE] = frozenset().union(*keys.values())
     return keys

@@ -12,6 +12,7 @@ from amicopy.core.errors import ExitCode
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Context
 from amicopy.jobs.status import StatusJob, StatusResult
+from amicopy.plan.open_grants import grant_note
 from amicopy.render.result import write_json
 from amicopy.render.status import standing_document, write_standings
 
@@ -43,12 +44,14 @@ def _status(command: StatusCommand, context: Context) -> int:
         shown = status
     assert shown is not None  # there is at least one look
     tell_survey(job.existing, shown.survey, quiet=command.output.quiet)
+    if not command.output.quiet:
+        say(f"note: {grant_note(grant)}" for grant in shown.grants)
     return int(shown.exit_code or written)
 
 
 def _show(status: StatusResult, output: OutputOptions) -> ExitCode:
     if output.format == "json":
-        document = standing_document(status.copies, status.percents, status.survey, status.exit_code)
+        document = standing_document(status.copies, status.percents, status.survey, status.exit_code, status.grants)
         return to_stdout(partial(write_json, document))
     if status.copies:
         return to_stdout(partial(write_standings, status.copies, status.percents, output.format))

@@ -14,7 +14,11 @@ from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.core.files import read_bounded, read_stream
+<<<<<<< HEAD
 from amicopy.core.request import MANIFEST
+=======
+from amicopy.core.grants import Grants
+>>>>>>> main
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
@@ -39,6 +43,7 @@ class SyncCommand:
     unit: str = ""  # the id of the only one to work on
     prices: str = ""  # a path
     preflight: bool = True
+    grants: Grants = Grants.TEMPORARY
     dry_run: bool = False
     exit_code: bool = False  # --exit-code: work that is left changes the exit code
 
@@ -55,7 +60,9 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     options = with_prices(command.run, command.prices, context.session.partitions.keys())
-    job = SyncJob(context, entries, run_output.with_progress(options), preflight=command.preflight)
+    job = SyncJob(
+        context, entries, run_output.with_progress(options), preflight=command.preflight, grants=command.grants
+    )
     with run_output.looking(request for entry in entries for request in entry.requests):
         result = job.plan(may_write=not command.dry_run)
     if command.dry_run:

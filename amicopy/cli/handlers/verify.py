@@ -55,9 +55,9 @@ def _verify(command: VerifyCommand, context: Context) -> int:
     def told(event: Event) -> None:
         words = event_words(event)
         if isinstance(event, AttributeWritten):
-            changes.append(f"{event.region} {event.image_id} {words}")
+            changes.append(f"{event.place} {event.image_id} {words}")
         if words and not quiet:
-            say([f"{event.region}  {words}"])
+            say([f"{event.place}  {words}"])
 
     verdict = job.verdict()
     if command.repair:
@@ -82,10 +82,10 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
         for one in verdict.copies:
             if one.can_be_repaired:
                 words = (str(difference) for difference in one.missing if difference.repairable)
-                yield from (f"would fix  {one.copy.region} {safe(text)}" for text in words)
+                yield from (f"would fix  {one.place} {safe(text)}" for text in words)
     if command.prune:
         verb = "would remove" if command.dry_run else "will remove"
-        yield from (f"{verb}  {one.copy.region} {safe(str(extra))}" for one, extra in verdict.prunable)
+        yield from (f"{verb}  {one.place} {safe(str(extra))}" for one, extra in verdict.prunable)
 
 
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:
@@ -98,7 +98,7 @@ def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) 
     if not output.quiet:
         say(without_copy_words(verdict.without_copy))
     if output.format == "text":
-        say(f"{one.copy.region}  {words}" for one in found for words in map(safe, differing(one)))
+        say(f"{one.place}  {words}" for one in found for words in map(safe, differing(one)))
     if not output.quiet:
         notes = [note for one in found if one.desired for note in one.desired.notes] + not_compared_notes(found)
         say(f"note: {safe(note)}" for note in dict.fromkeys(notes))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar
 
 from amicopy.core.destination import Destination
-from amicopy.core.models import Image, Principal
+from amicopy.core.models import Image, Principal, PrincipalKind
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import matches_template
 from amicopy.core.write import Write, WriteOperation
@@ -36,6 +36,7 @@ class DesiredCopy:
     key_arn: str = ""  # its ARN according to KMS; empty if KMS was not asked
     minutes: int | None = None  # completion duration of a time-based copy
     deprecate_at: datetime | None = None
+    serves_accounts: bool = False  # copies in other accounts are made from it, so that it has to be sharable
     as_of: datetime | None = None  # the time of planning, which decides whether a date is in the past
     deprecate_after: timedelta | None = None  # after the copy's creation, so that a second run finds the same date
     protection: str = ""  # as EC2 writes it: enabled-without-cooldown, enabled-with-cooldown
@@ -63,6 +64,11 @@ class DesiredCopy:
     def is_shared(self) -> bool:
         """Whether it is shared with anyone, or a snapshot of it is."""
         return bool(self.shared_with)
+
+    @property
+    def has_to_be_sharable(self) -> bool:
+        """Whether it is shared, or for a while with the accounts that copy it."""
+        return self.is_shared or self.serves_accounts
 
     @property
     def private(self) -> "DesiredCopy":
@@ -106,6 +112,12 @@ class Draft:
     def region(self) -> str:
         """The destination's region."""
         return self.destination.region
+
+    @property
+    def owner(self) -> frozenset[Principal]:
+        """The account that will own the copy, if it is another one: sharing the copy with it means nothing."""
+        account = self.destination.account
+        return frozenset({Principal(PrincipalKind.ACCOUNT, account)} if account else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def launch_permissions(draft: Draft) -> frozenset[Principal]:
         desired = frozenset()
     else:
         desired = source.launch_permissions
+    desired -= draft.owner
     counted = sum(not principal.is_public for principal in desired)
     if counted > MAX_PRINCIPALS:
         draft.problems.append(f"an AMI can be shared with at most {MAX_PRINCIPALS} principals, and these are {counted}")

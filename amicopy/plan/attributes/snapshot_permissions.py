@@ -51,7 +51,7 @@ def snapshot_permissions(draft: Draft) -> dict[str, frozenset[Principal]]:
         if snapshot.volume_permissions is None:
             draft.notes.append(f"permissions of {source.image_id}'s snapshots cannot be read, so its copies get none")
             continue
-        permitted = snapshot.volume_permissions
+        permitted = snapshot.volume_permissions - draft.owner
         if request.share is not None:
             permitted &= request.share
         if permitted:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from amicopy.core.ec2_rules import MAX_TAGS, tags_problem
+from amicopy.core.grants import GRANT_TAG
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SOURCE_TAG, Image, user_tags
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.plan.attributes.base import Attribute, DesiredCopy, Difference, Draft, Extra
@@ -87,8 +88,7 @@ def _tags(draft: Draft, carried: Mapping[str, str], subject: str) -> dict[str, s
     tags = user_tags(carried) if request.carry_tags else {}
     if request.carry_tags and len(tags) < len(carried):
         draft.notes.append(f"tags of {subject} that begin with aws: are reserved by AWS and are not copied")
-    for key in OWN_TAGS:  # of a source that is a copy itself
-        tags.pop(key, None)
+    tags = {key: value for key, value in tags.items() if not _is_own(key)}  # of a source that is a copy itself
     tags |= request.tags
     if problem := tags_problem(tags):
         draft.problems.append(f"{subject}: {problem}")
@@ -128,7 +128,12 @@ def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:
 
 
 def _more(found: Mapping[str, str], desired: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in user_tags(found).items() if key not in desired and key not in OWN_TAGS}
+    return {key: value for key, value in user_tags(found).items() if key not in desired and not _is_own(key)}
+
+
+def _is_own(key: str) -> bool:
+    """Return whether amicopy itself sets and deletes the tag."""
+    return key in OWN_TAGS or key.startswith(GRANT_TAG)
 
 
 def _iam_check(desired: DesiredCopy) -> Write | None:

@@ -1,0 +1,105 @@
+"""Sessions in other accounts: a role is assumed in each, from the run's own credentials, and again before they expire.
+
+One STS call for an account, whatever is called there. Nothing is called before a client needs credentials.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.credentials import DeferredRefreshableCredentials
+
+from amicopy.aws.client import CallCounter, ServiceClient
+from amicopy.aws.session import Session
+from amicopy.core.accounts import TargetAccount
+from amicopy.core.clock import Clock
+from amicopy.core.errors import AccessDenied, AmicopyError, CredentialsExpired, RequestRefused, RoleNotAssumed
+
+# Where the run's own credentials are a role's, STS allows no more, whatever MaxSessionDuration says (IAM User Guide,
+# "Role chaining"): "exceeds the 1 hour session limit for roles assumed by role chaining".
+_SECONDS = 3600
+
+
+class Sts:
+    """STS in one region: who calls, and roles in other accounts."""
+
+    def __init__(self, session: Session, region: str, calls: CallCounter, clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._call = ServiceClient(session, "sts", region, calls)
+        self._partition = session.partitions.get(region, "aws")
+        self._name = f"amicopy-{clock.now():%Y%m%dT%H%M%SZ}"  # what CloudTrail in the other account shows
+
+    def caller(self) -> str:
+        """Return the account of the run's own credentials.
+
+        AWS: STS GetCallerIdentity, which needs no permission.
+        """
+        return str(self._call("GetCallerIdentity").get("Account", ""))
+
+    def session_in(self, target: TargetAccount) -> Session:
+        """Return a session in another account, having assumed the role there.
+
+        Raises:
+            RoleNotAssumed: STS refuses, or the session is one of another account.
+            CredentialsExpired, Throttled, Unreachable: the run's own credentials have expired, or STS doesn't answer.
+
+        AWS: STS AssumeRole.
+        """
+        credentials = DeferredRefreshableCredentials(
+            lambda: self._assume(target), method="assume-role", time_fetcher=self._clock.now
+        )
+        credentials.get_frozen_credentials()
+        return self._session.with_credentials(credentials)
+
+    def _assume(self, target: TargetAccount) -> Mapping[str, Any]:
+        """Return credentials as botocore takes them; it asks for new ones some minutes before these expire."""
+        arn = target.role_arn(self._partition)
+        external_id = {"ExternalId": target.external_id} if target.external_id else {}
+        try:
+            answer = self._call(
+                "AssumeRole", RoleArn=arn, RoleSessionName=self._name, DurationSeconds=_SECONDS, **external_id
+            )
+        except (AccessDenied, RequestRefused) as error:
+            raise _not_assumed(target, arn, error) from error
+        assumed = str(answer.get("AssumedRoleUser", {}).get("Arn", ""))
+        if assumed.split(":")[4:5] != [target.account]:
+            raise RoleNotAssumed(
+                f"The session for account {target.account} is one of another account: {assumed or 'STS names none'}.",
+                why=f"Whatever answers in place of STS doesn't give what {arn} stands for.",
+                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL.",
+            )
+        keys = answer["Credentials"]
+        return {
+            "access_key": keys["AccessKeyId"],
+            "secret_key": keys["SecretAccessKey"],
+            "token": keys["SessionToken"],
+            "expiry_time": keys["Expiration"].isoformat(),
+        }
+
+
+def _not_assumed(target: TargetAccount, arn: str, error: AmicopyError) -> RoleNotAssumed:
+    """Return the error for a role that STS does not give; it says the same whatever the reason is."""
+    given = "is not the one given" if target.external_id else "is missing (--external-id)"
+    return RoleNotAssumed(
+        f"The role {arn} cannot be assumed.",
+        why=f"{error.why} It doesn't exist, its trust policy doesn't admit these credentials, their own policy doesn't "
+        f"allow sts:AssumeRole on it, or the external id that it requires {given}.",
+        next_step="Create it, or correct its trust policy: `amicopy iam-policy copy --account-role` prints both "
+        "policies. Another name: --role-name",
+    )
+
+
+def problems_in_one(errors: Mapping[str, AmicopyError]) -> AmicopyError:
+    """Return one error for all accounts that cannot be worked in; a single one as it is."""
+    found = list(errors.values())
+    expired = next((error for error in found if isinstance(error, CredentialsExpired)), None)
+    if expired or len(found) == 1:
+        return expired or found[0]
+    more = RoleNotAssumed(
+        f"{len(found)} accounts cannot be worked in, so nothing was started.",
+        why=next((error.why for error in found if isinstance(error, RoleNotAssumed)), found[0].why),
+        next_step=next((error.next_step for error in found if error.next_step), ""),
+    )
+    for error in found:
+        more = more.with_detail(error.what)
+    return more

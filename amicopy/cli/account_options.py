@@ -1,0 +1,53 @@
+"""The options that name other accounts, and what they amount to: shared by copy, status, verify and cancel."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from amicopy.cli.options import NameList, option, stacked
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
+from amicopy.core.regions import listed_names
+
+account_options = stacked(
+    option(
+        "--account",
+        "accounts",
+        multiple=True,
+        type=NameList(),
+        metavar="ID,…",
+        help="Other accounts, beside that of the credentials, separated by commas; repeatable.",
+    ),
+    option(
+        "--ou",
+        "units",
+        multiple=True,
+        type=NameList(),
+        metavar="OU,…",
+        help="The active accounts of these organizational units, and of the units in them; repeatable.",
+    ),
+    option(
+        "--role-name",
+        default=DEFAULT_ROLE,
+        show_default=True,
+        metavar="NAME",
+        help="Role to assume in each of the other accounts.",
+    ),
+    option("--external-id", metavar="ID", help="External id that the role requires."),
+)
+
+
+def accounts_from(options: Mapping[str, Any]) -> tuple[TargetAccount, ...]:
+    """Return the accounts and units that the options name.
+
+    Raises:
+        click.UsageError: with everything that is wrong with them.
+    """
+    how = {"role": options["role_name"], "external_id": options["external_id"] or ""}
+    targets = (
+        *(TargetAccount(account=name, **how) for name in listed_names(options["accounts"])),
+        *(TargetAccount(unit=name, **how) for name in listed_names(options["units"])),
+    )
+    if problems := list(dict.fromkeys(account_problems(targets))):
+        raise click.UsageError("; ".join(problems) + ".")
+    return targets

@@ -1,0 +1,104 @@
+"""Temporary permissions on an image, for other accounts to copy it: the records of them, which are tags.
+
+A record is on each image and snapshot that an account was given a permission for, from before that until after it is
+taken away. So it is known at any moment which permissions are not the user's own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.models import Image, Principal, PrincipalKind
+
+GRANT_TAG = "amicopy:grant:"
+"""The beginning of a record's key; the account follows. Its value is the time, in UTC."""
+
+STALE_AFTER = timedelta(hours=24)  # by then no run is still working with what it has recorded
+_SURVEY = timedelta(minutes=2)  # a survey that reads tags and permissions one after the other takes less
+_SPARE_TAGS = 2
+
+
+class Grants(StrEnum):
+    """What becomes of the permissions on a source that other accounts need for copying it."""
+
+    TEMPORARY = "temporary"  # given when they are missing, and taken away again
+    KEEP = "keep"  # given when they are missing
+    NONE = "none"  # not given
+
+
+def record_value(now: datetime, suffix: str) -> str:
+    """Return the value of a new record: the time, and something that makes it different from any other's."""
+    return f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {suffix}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OpenGrant:
+    """An account's temporary permission on an image or on some of its snapshots."""
+
+    region: str
+    image_id: str
+    account: str
+    since: str  # the record's value
+    snapshot_ids: tuple[str, ...] = ()  # of the image, whether or not each has a record
+
+    @property
+    def at(self) -> datetime | None:
+        """When it was recorded; None for a value that nobody but a person can have written."""
+        try:
+            at = datetime.fromisoformat(self.since.split(" ")[0])
+        except ValueError:
+            return None
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+    def is_stale(self, now: datetime) -> bool:
+        """Return whether no run can be working with it any more."""
+        return self.at is None or now - self.at > STALE_AFTER
+
+
+def grants_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the records among some tags: the value by account."""
+    return {key.removeprefix(GRANT_TAG): value for key, value in tags.items() if key.startswith(GRANT_TAG)}
+
+
+def open_grants(image: Image) -> tuple[OpenGrant, ...]:
+    """Return the temporary permissions on an image and on those of its snapshots that were described."""
+    found: dict[str, str] = {}
+    for tags in (image.tags, *(snapshot.tags for snapshot in image.snapshots)):
+        found |= grants_in(tags)
+    return tuple(
+        OpenGrant(image.region, image.image_id, account, since, image.snapshot_ids)
+        for account, since in sorted(found.items())
+    )
+
+
+def without_temporary(image: Image, now: datetime) -> Image:
+    """Return the image without the permissions that have a record: they are not the user's, and never carried.
+
+    Tags and permissions are read by different calls. So where a record is so young that another call may have come
+    before it, the account counts as temporary on the image and on all of its snapshots.
+    """
+    young = {one.account for one in open_grants(image) if one.at is None or now - one.at < _SURVEY}
+    if not young and not any(map(grants_in, (image.tags, *(one.tags for one in image.snapshots)))):
+        return image
+    return replace(
+        image,
+        launch_permissions=_without(image.launch_permissions, young | grants_in(image.tags).keys()),
+        snapshots=tuple(
+            replace(one, volume_permissions=_without(one.volume_permissions, young | grants_in(one.tags).keys()))
+            for one in image.snapshots
+        ),
+    )
+
+
+def _without(principals: frozenset[Principal] | None, accounts: set[str]) -> frozenset[Principal] | None:
+    if principals is None:
+        return None
+    return principals - {Principal(PrincipalKind.ACCOUNT, account) for account in accounts}
+
+
+def room_for_records(image: Image) -> int:
+    """Return for how many accounts there is room on an image and its snapshots, with some tags to spare for others."""
+    used = (len(tags) - len(grants_in(tags)) for tags in (image.tags, *(one.tags for one in image.snapshots)))
+    return MAX_TAGS - _SPARE_TAGS - max(used)

@@ -1,0 +1,148 @@
+"""Copies in other accounts: which image each is made from, and what EC2 would refuse about that.
+
+The source is copied once to each region, within the account of the credentials; from there to other accounts within
+the region, which costs no transfer. The region's copy is taken only if it can be shared.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from amicopy.core.accounts import AT_ONCE
+from amicopy.core.destination import Destination, Key
+from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.errors import AmicopyError, NoRoomForRecords, NotCopyable, NotShareable
+from amicopy.core.grants import Grants, room_for_records
+from amicopy.core.models import Image
+from amicopy.core.request import CopyRequest
+from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.checks import encrypting_key, will_be_encrypted
+from amicopy.plan.findings import Survey
+from amicopy.plan.plan import Action, Row
+
+
+def with_origins(request: CopyRequest, rows: Sequence[Row], survey: Survey) -> tuple[Row, ...]:
+    """Return the rows; those of other accounts that start a copy say what from, or are refused."""
+    own = {row.key: row for row in rows if not row.destination.account}
+    return tuple(
+        _with_origin(request, row, own, survey) if row.destination.account and row.action.starts_a_copy else row
+        for row in rows
+    )
+
+
+def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey: Survey) -> Row:
+    source, here = row.source, Destination(row.region)
+    relay = own.get((source.reference, here))
+    if row.region == source.region or relay is None or not _can_serve(row.desired, relay, survey):
+        origin: Image | None = source
+        row = replace(row, notes=(*row.notes, *_direct_notes(row, relay)))
+    elif relay.action is Action.REFUSE:
+        problem = NotCopyable(
+            f"The copy in {row.destination} is not made, because the one in {row.region} is refused.",
+            why=f"It is made from that one: {relay.reason}",
+        )
+        return _refused(row, [problem])
+    else:
+        is_ready = relay.action in {Action.UNCHANGED, Action.UPDATE} and relay.check is None
+        origin = relay.copy if is_ready else None
+        row = replace(row, copied_from=origin, waits_for=None if origin else here)
+    problems = list(_problems(request, row, origin)) if request.preflight else []
+    notes = _key_notes(request, row, origin)
+    return _refused(row, problems) if problems else replace(row, notes=(*row.notes, *notes))
+
+
+def _refused(row: Row, problems: Sequence[AmicopyError]) -> Row:
+    return replace(row, action=Action.REFUSE, reason=problems[0].what, problems=(*row.problems, *problems))
+
+
+def _can_serve(desired: DesiredCopy, relay: Row, survey: Survey) -> bool:
+    """Return whether other accounts can copy the region's own copy, and there is room for the tag that says so."""
+    if len(desired.tags) >= MAX_TAGS:
+        return False
+    if relay.copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
+        return not relay.copy.has_aws_managed_key
+    settings = survey.destinations[relay.destination].settings
+    key = encrypting_key(settings)
+    return not (will_be_encrypted(relay.desired, settings) and key and key.is_aws_managed)
+
+
+def _direct_notes(row: Row, relay: Row | None) -> Iterator[str]:
+    if row.region == row.source.region:
+        return
+    why = "there is none" if relay is None else "that one cannot be shared"
+    if relay is not None and len(row.desired.tags) >= MAX_TAGS:
+        why = f"the source has {MAX_TAGS} tags already"
+    yield f"it is copied from {row.source.region}, not from a copy in {row.region}: {why}"
+
+
+def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[AmicopyError]:
+    """Yield what EC2 would refuse, now or in the end, about copying ``origin`` into another account.
+
+    None: it is a copy that is still to be made.
+    """
+    source, account = row.source, row.destination.account
+    if codes := source.attributes.get("ProductCodes", ""):
+        yield NotCopyable(
+            f"{source.image_id} cannot be copied into account {account}: it has product codes, {codes}.",
+            why="EC2 copies an AMI with product codes within its owner's account only.",
+            next_step="Subscribe to the product with that account, launch an instance there and make an AMI of it.",
+        )
+    if source.is_instance_store:
+        yield NotCopyable(
+            f"{source.image_id} cannot be copied into account {account}: it is stored in S3 (instance store).",
+            why="EC2 copies such an AMI within its owner's account only.",
+            next_step="Leave the account out.",
+        )
+    if origin is not None and origin.has_aws_managed_key:
+        yield NotShareable(
+            f"{origin.image_id} in {origin.region} cannot be copied into account {account}: the AWS-managed key "
+            "encrypts its snapshots.",
+            why="Snapshots under aws/ebs cannot be shared, and EC2 copies only what can be read.",
+            next_step="Make a copy with a key of your own, and copy that one: --kms-key KEY",
+        )
+    if request.grants is Grants.NONE:
+        return
+    if origin is source and source.is_foreign:
+        yield NotCopyable(
+            f"{source.image_id} belongs to account {source.owner_id}, so no permission on it can be given.",
+            why=f"Account {account} needs one to copy it.",
+            next_step=f"Ask its owner to share it and its snapshots with {account}, then use --grants none.",
+        )
+    elif request.grants is Grants.TEMPORARY and room_of(row, origin) < 1:
+        subject = origin.image_id if origin else f"the copy in {row.region}"
+        yield NoRoomForRecords(
+            f"There is no room for a tag on {subject}, so that a temporary permission could not be recorded.",
+            why=f"A resource can have {MAX_TAGS} tags, and two are kept free.",
+            next_step="Remove tags, or give permissions that stay (--grants keep), or give them yourself "
+            "(--grants none).",
+        )
+
+
+def accounts_at_once(rows: Iterable[Row]) -> int:
+    """Return how many accounts can be worked on at a time in each region: each takes a tag on what is copied."""
+    rooms = (
+        room_of(row, None if row.waits_for else row.origin)
+        for row in rows
+        if row.destination.account and row.action.starts_a_copy
+    )
+    return max(1, min((AT_ONCE, *rooms)))
+
+
+def room_of(row: Row, origin: Image | None) -> int:
+    """Return for how many accounts there is room for records on what the row is copied from."""
+    if origin is not None:
+        return room_for_records(origin)
+    tags = (row.desired.tags, *row.desired.snapshot_tags.values())
+    as_made = Image(image_id="", region=row.region, tags=max(tags, key=len))
+    return room_for_records(as_made)
+
+
+def _key_notes(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[str]:
+    """Yield what is said of keys that the other account has to be allowed to use."""
+    keys = sorted({snapshot.kms_key_id for snapshot in (origin.snapshots if origin else ()) if snapshot.kms_key_id})
+    if not keys and origin is None and row.desired.source.snapshots:
+        keys = ["its key"] if any(one.encrypted for one in row.source.snapshots) else []
+    if keys and not request.kms_grant:
+        yield (
+            f"{origin.image_id if origin else f'the copy in {row.region}'} is encrypted: the policy of "
+            f"{', '.join(keys)} has to let account {row.destination.account} use it, or --kms-grant does"
+        )

@@ -1,0 +1,204 @@
+"""Permissions for the time of copying: recorded before they are given, taken away as recorded, never carried."""
+
+from datetime import UTC, datetime
+
+from amicopy.core.grants import GRANT_TAG
+from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.accounts import OWN, B, C, copy_in, guests, of, records, standing
+from tests.support.clock import FakeClock
+from tests.support.scenes import HOME, OTHERS, SOMEBODY, WEST, a_source, asked, order, slow, snapshots_of, writes
+
+GIVING = ("CreateTags", "ModifySnapshotAttribute", "ModifyImageAttribute")
+
+
+def recorded(world: World, image: Image, account: str, *, since: str = "2026-11-23T08:59:00Z 0a0b0c") -> None:
+    """Leave a permission and its records on an image, as a run that was killed does."""
+    image.tags[f"{GRANT_TAG}{account}"] = since
+    image.launch_permissions.add(account)
+    for snapshot in snapshots_of(world, image).values():
+        snapshot.tags[f"{GRANT_TAG}{account}"] = since
+        snapshot.shared_with.add(account)
+
+
+def test_the_record_comes_first_and_goes_last(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-permissions")
+    own = [one.operation for one in world.requests if one.account == OWN and one.operation in {*GIVING, "DeleteTags"}]
+    back = ["ModifyImageAttribute", "ModifySnapshotAttribute", "DeleteTags"]
+    dry = [one.operation for one in world.requests if one.params.get("DryRun") and one.account == OWN]
+    assert own[len(dry) :] == [*GIVING, *back]
+
+
+def test_permissions_and_tags_of_the_source_are_as_before(amicopy: Run, world: World) -> None:
+    source = a_source(
+        world, tags={"Name": "web"}, launch_permissions={SOMEBODY}, volumes=[Volume(shared_with=frozenset({OTHERS}))]
+    )
+    before = standing(world)
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", f"{B},{C}")
+    assert ran.code == 0, ran.err
+    assert standing(world) == before
+
+
+def test_a_permission_that_was_there_before_stays(amicopy: Run, world: World) -> None:
+    source = a_source(world, launch_permissions={B})
+    before = standing(world)
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
+    assert standing(world) == before
+    tagged = [one.params["Resources"] for one in asked(world, "CreateTags")]
+    assert tagged == [list(source.snapshot_ids)]  # only what was given is recorded
+
+
+def test_kept_permissions_have_no_record(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep").code == 0
+    assert [one.shared_with for one in of(world, source)] == [{B}, {B}]
+    assert records(world) == []
+
+
+def test_a_copy_that_fails_ends_the_permission_too(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, f"copy@{HOME}=fail")
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
+    assert ran.code == 1
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_what_a_killed_run_has_given_is_taken_away_by_the_next(amicopy: Run, world: World) -> None:
+    source = a_source(world, tags={"Name": "web"})
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
+    before = standing(world)
+    recorded(world, source, B)
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
+    assert ran.code == 0, ran.err
+    assert f"{HOME}/{source.image_id} is no longer shared with {B}" in ran.err
+    assert standing(world) == before
+
+
+def test_a_permission_of_another_account_stays_while_a_run_may_need_it(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    source = a_source(world)
+    recorded(world, source, C)
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert f"{source.image_id} in {HOME} is shared with account {C} for the time of copying" in ran.err
+    assert {C} == guests(world)
+    clock.advance(25 * 3600)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_temporary_permissions_are_never_carried(amicopy: Run, world: World) -> None:
+    source = a_source(world, launch_permissions={SOMEBODY})
+    recorded(world, source, B)
+    ran = amicopy("copy", source.image_id, "--to", WEST)
+    assert ran.code == 0, ran.err
+    copy = copy_in(world, OWN, WEST)
+    assert copy.launch_permissions == {SOMEBODY}
+    assert not any(key.startswith(GRANT_TAG) for key in copy.tags)
+    assert not any(one.shared_with for one in snapshots_of(world, copy).values())
+
+
+def test_a_record_that_appears_between_two_reads_counts_for_both(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    source.launch_permissions.add(B)  # seen, but the image's tags were read before its record was there
+    for snapshot in snapshots_of(world, source).values():
+        snapshot.tags[f"{GRANT_TAG}{B}"] = "2026-11-23T09:00:00Z 0a0b0c"
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    assert copy_in(world, OWN, WEST).launch_permissions == set()
+
+
+def test_verify_does_not_take_them_for_extras(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    amicopy("copy", source.image_id, "--to", WEST)
+    recorded(world, copy_in(world, OWN, WEST), B)
+    ran = amicopy("verify", source.image_id, "--in", WEST)
+    assert ran.code == 0, ran.err
+
+
+def test_accounts_wait_where_there_is_no_room_for_their_records(amicopy: Run, world: World) -> None:
+    source = a_source(world, tags={f"k{number}": "v" for number in range(45)})
+    accounts = [f"{number:012}" for number in range(1, 13)]
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", ",".join(accounts))
+    assert ran.code == 0, ran.err
+    together = [len(one.params["Tags"]) for one in asked(world, "CreateTags", HOME) if one.account == OWN]
+    assert together == [3, 3, 3, 3]
+    assert {image.owner for image in world.images(HOME)} == {OWN, *accounts}
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_without_room_for_any_record_the_plan_is_refused(amicopy: Run, world: World) -> None:
+    source = a_source(world, tags={f"k{number}": "v" for number in range(48)})
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
+    assert ran.code == 1
+    assert f"There is no room for a tag on {source.image_id}" in ran.err
+    assert "--grants keep" in ran.err
+    assert [one for one in writes(world) if one != "AssumeRole"] == []
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep").code == 0
+
+
+def test_at_most_ten_accounts_are_let_in_at_a_time(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    accounts = [f"{number:012}" for number in range(1, 24)]
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", ",".join(accounts)).code == 0
+    together = [len(one.params["Tags"]) for one in asked(world, "CreateTags", HOME) if one.account == OWN]
+    assert together == [10, 10, 3]
+
+
+def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-preflight")
+    assert ran.code == 1
+    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be ended." in ran.err
+    assert records(world)
+    world.clear_faults()
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    before = standing(world)
+    recorded(world, source, B)
+    ran = amicopy("status", source.image_id, "--in", HOME, "--output", "json")
+    [grant] = ran.json["grants"]
+    assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
+    assert f"{source.image_id} in {HOME} is shared with account {B} for the time of copying" in ran.err
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
+    assert ran.code == 0, ran.err
+    assert "Ending 1 temporary permission" in ran.err
+    assert standing(world) == before
+
+
+def test_what_iam_does_not_allow_to_end_is_not_begun(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
+    assert ran.code == 6
+    assert f"These credentials may not call ec2:DeleteTags in {HOME}." in ran.err
+    assert [one for one in writes(world) if one != "AssumeRole"] == []
+
+
+def test_cancel_with_accounts_stops_copies_there_and_ends_their_permissions(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    source = a_source(world)
+    slow(world, 3600)
+    amicopy("copy", source.image_id, "--to", HOME, "--account", f"{B},{C}", "--no-wait")
+    assert guests(world) == {B, C}
+    clock.advance(2)
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--account", B, "--yes")
+    assert ran.code == 0, ran.err
+    assert (world.images(HOME, B), guests(world)) == ([], {C})
+    assert world.images(HOME, C) != []
+
+
+def test_the_time_of_a_record_is_utc() -> None:
+    from amicopy.core.grants import OpenGrant, record_value
+
+    value = record_value(datetime(2026, 11, 23, 9, tzinfo=UTC), "0a0b0c")
+    assert value == "2026-11-23T09:00:00Z 0a0b0c"
+    assert OpenGrant(HOME, "ami-1", B, value).at == datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert OpenGrant(HOME, "ami-1", B, "yes").is_stale(datetime(2026, 11, 23, 9, tzinfo=UTC))
