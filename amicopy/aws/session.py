@@ -17,13 +17,8 @@ from botocore.exceptions import BotoCoreError
 from amicopy.aws.configuration import client_error, configuration_error
 from amicopy.aws.credentials import load_credentials
 from amicopy.aws.emulators import raise_for_error_page
-<<<<<<< HEAD
 from amicopy.aws.startup.handlers import FUNCTION_SERVICES, SERVICES
-from amicopy.aws.startup.sessions import botocore_session, client_settings, stock_botocore
-=======
-from amicopy.aws.startup.handlers import SERVICES
 from amicopy.aws.startup.sessions import botocore_session, client_settings, session_beside, stock_botocore
->>>>>>> main
 from amicopy.aws.startup.tls import SharedTlsContext
 from amicopy.core.errors import UsageError
 from amicopy.core.version import __version__

@@ -121,16 +121,10 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
         best_effort=named["best_effort"],
     )
     asked = _Surveyed(request, named)
-<<<<<<< HEAD
-    destinations = asked.destinations(None)
-    if not asked.has_pattern:
-        check_destinations(request, [one.region for one in destinations], context.spelling)
-=======
     asked.destinations(None)
     _check_account_regions(asked, context.spelling)
-    if not any(map(is_pattern, named["to"])) and not any(target.unit for target in request.accounts):
+    if not asked.has_pattern and not any(target.unit for target in request.accounts):
         check_destinations(request, asked.everywhere(None), context.spelling)
->>>>>>> main
     return asked
 
 

@@ -1,6 +1,7 @@
 """Units of work: the destinations of a manifest, each of which a process of its own can bring up to date.
 
-What needs more than one destination is left to a pass over the whole manifest: `needs_whole_pass`.
+What needs more than one destination, and copies in other accounts, are left to a pass over the whole manifest:
+`needs_whole_pass`.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,7 +27,7 @@ class Unit:
 
     @property
     def unit_id(self) -> str:
-        """The id: the region, after the account if that is not the caller's own (``111122223333:eu-west-1``)."""
+        """The id: the region, after the account if that is not the caller's own (``111122223333/eu-west-1``)."""
         return str(self.destination)
 
 
@@ -51,7 +52,7 @@ def units_of(context: Context, entries: Sequence[Entry]) -> tuple[Unit, ...]:
 
 def parse_unit(unit_id: str) -> Destination:
     """Return the destination that an id of `Unit` stands for."""
-    account, _, region = unit_id.rpartition(":")
+    account, _, region = unit_id.rpartition("/")
     return Destination(region, account)
 
 
@@ -89,6 +90,7 @@ def needs_whole_pass(entries: Sequence[Entry]) -> bool:
     return any(
         _publishes_together(entry)
         or entry.min_success is not None
+        or any(request.accounts for request in entry.requests)
         or (entry.keep is not None and not _may_remove(entry, entries, _own_sources(entry, entries)))
         for entry in entries
     )
@@ -100,11 +102,12 @@ def _names(request: CopyRequest, region: str) -> bool:
 
 def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
     """Return the request with the unit as its only destination."""
-    key = request.key_for(unit.region)
+    key = request.key_for(unit)
     return replace(
         request,
         to=(unit.region,),
         exclude=(),
+        accounts=(),
         best_effort=(unit.region,) if unit.region in request.best_effort else (),
         kms_keys={unit.region: key} if key else {},
     )

@@ -8,15 +8,11 @@ from botocore.hooks import EventAliaser, HierarchicalEmitter
 from botocore.utils import EVENT_ALIASES
 
 # The services that amicopy calls, and those that botocore gets credentials from. `Session.client` accepts no others.
-<<<<<<< HEAD
-SERVICES = frozenset({"ec2", "ebs", "kms", "ssm", "service-quotas", "sts", "sso", "sso-oidc", "signin"})
-# Those that only Lambda functions call. A session's first client of one registers all of botocore's handlers.
-FUNCTION_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
-=======
 SERVICES = frozenset(
     {"ec2", "ebs", "kms", "ssm", "service-quotas", "sts", "organizations", "sso", "sso-oidc", "signin"}
 )
->>>>>>> main
+# Those that only Lambda functions call. A session's first client of one registers all of botocore's handlers.
+FUNCTION_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 
 
 class LeanSession(botocore.session.Session):  # type: ignore[misc]

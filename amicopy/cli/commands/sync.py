@@ -71,7 +71,6 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["check_only"]:
         from amicopy.cli.handlers.check_manifests import check_manifests
 
-<<<<<<< HEAD
         return check_manifests(options["manifests"], output)
     from amicopy.cli.handlers.sync import SyncCommand, list_units, sync
 
@@ -82,24 +81,10 @@ def command(environment: Environment, /, **options: Any) -> int:
         run=run,
         prices=options["prices"] or "",
         unit=options["unit"] or "",
+        grants=Grants(options["grants"]),
         preflight=not options["no_preflight"],
         dry_run=options["dry_run"],
         exit_code=options["exit_code"],
-=======
-    return sync(
-        environment,
-        SyncCommand(
-            manifest=options["manifest"],
-            connection=connection,
-            output=output,
-            run=run,
-            prices=options["prices"] or "",
-            preflight=not options["no_preflight"],
-            grants=Grants(options["grants"]),
-            dry_run=options["dry_run"],
-            exit_code=options["exit_code"],
-        ),
->>>>>>> main
     )
     return (list_units if options["list_units"] else sync)(environment, sync_command)
 

@@ -10,11 +10,8 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
-<<<<<<< HEAD
-from amicopy.core.functions import DISPATCHER
-=======
 from amicopy.core.destination import Destination
->>>>>>> main
+from amicopy.core.functions import DISPATCHER
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.templates import fill_template

@@ -14,11 +14,8 @@ from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.core.files import read_bounded, read_stream
-<<<<<<< HEAD
-from amicopy.core.request import MANIFEST
-=======
 from amicopy.core.grants import Grants
->>>>>>> main
+from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult

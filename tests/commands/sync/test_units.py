@@ -123,7 +123,7 @@ def test_wrong_uses_are_refused_before_aws_is_called(amicopy: Run, world: World,
     manifest = a_manifest(tmp_path, entries(f"to: {WEST}"))
     for words, said in (
         (["--unit", EAST], "No entry of the manifest copies to the unit eu-west-1."),
-        (["--unit", f"111122223333:{WEST}"], "No entry of the manifest copies to the unit 111122223333:us-west-2."),
+        (["--unit", f"111122223333/{WEST}"], "No entry of the manifest copies to the unit 111122223333/us-west-2."),
         (["--unit", WEST, "--share-when", "all"], "--unit cannot be used with --share-when all"),
         (["--unit", WEST, "--list-units"], "--list-units and --unit cannot be used together"),
         (["--list-units", manifest], "Give one manifest; only --check-only takes several."),
