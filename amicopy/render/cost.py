@@ -11,11 +11,12 @@ from amicopy.plan.estimate import Cost, estimate, storage_of, total
 from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
 
+_MOST_NAMED = 3  # destinations in a sentence
 _CENT = Decimal("0.01")
 _GOING = {TargetState.CANCEL, TargetState.CANCELLED, TargetState.GONE}
 
 
-def cost_lines(plan: Plan) -> Iterator[str]:
+def cost_lines(plan: Plan, *, only_total: bool = False) -> Iterator[str]:
     """Yield the estimate in total and, where there are several, for each destination; nothing if nothing is copied."""
     costs = estimate(plan)
     if not costs:
@@ -24,7 +25,7 @@ def cost_lines(plan: Plan) -> Iterator[str]:
     has_unknown = None in _amounts(total(costs.values()))
     hint = "; to give unknown prices: --prices FILE" if has_unknown else ""
     yield f"estimated cost: {'; '.join(_total_words(by_destination))}{_dates_words(costs.values())}{hint}"
-    if len(by_destination) > 1:
+    if len(by_destination) > 1 and not only_total:
         alike: dict[tuple[Decimal | None, ...], list[Destination]] = {}
         for destination, cost in by_destination.items():
             alike.setdefault(_amounts(cost), []).append(destination)
@@ -114,7 +115,8 @@ def _part(amounts: Mapping[Destination, Decimal | None], per: str = "") -> str:
     if not known:
         return "unknown"
     words = f"at most {usd_words(sum(known, Decimal(0)))}{per}"
-    return f"{words}, unknown in {', '.join(unknown)}" if unknown else words
+    where = ", ".join(unknown) if len(unknown) <= _MOST_NAMED else f"{len(unknown)} destinations"
+    return f"{words}, unknown in {where}" if unknown else words
 
 
 def _dates_words(costs: Iterable[Cost]) -> str:

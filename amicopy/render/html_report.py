@@ -22,6 +22,7 @@ from amicopy.render.timeline import Scale, bar, scale
 
 # With more sources than this, those without problems are collapsed, so that a long page can be skimmed.
 _MOST_OPEN = 3
+_LAST_TICK = 0.85  # what is said of a tick farther to the right stands on its left
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
     "copying; fills with progress": '<rect class="copy" width="40" y="3" height="14"/>'
@@ -45,8 +46,7 @@ def page(
 
     It can be made at any moment of a run: what has not ended lasts until ``now``.
     """
-    well = sum(outcome.is_well for outcome in report.outcomes)
-    title = f"{well} of {counted(len(report.outcomes), 'copy', 'copies')} up to date"
+    title = _title(report)
     css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
     parts = [
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -55,9 +55,8 @@ def page(
         '<meta name="referrer" content="no-referrer">',
         f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
         f"<h1>{title}</h1>",
-        f'<p class="state {_tone(exit_code)}">{status_name(exit_code)}, exit code {int(exit_code)}</p>',
-        f"<p>{summary(report)}</p>",
-        *_settings(report, now, command_line, calls or {}),
+        f'<p class="state {_tone(exit_code)}">{summary(report)}</p>',
+        *_settings(report, now, command_line, exit_code),
         "</header>\n<main>",
         *_failures(report),
         *_unfinished(report, command_line),
@@ -65,7 +64,8 @@ def page(
         *_cost(report),
         *_timeline(report, scale(report.started_at, now)),
         "</main>",
-        f'<footer class="soft">All times are in UTC. Written by amicopy {__version__}.</footer>\n</body>\n</html>',
+        f'<footer class="soft">{_calls(calls or {})}All times are in UTC. Written by amicopy {__version__}.</footer>',
+        "</body>\n</html>",
     ]
     return "\n".join(parts) + "\n"
 
@@ -83,12 +83,21 @@ def _tone(exit_code: ExitCode) -> str:
     return "good" if exit_code is ExitCode.OK else "wait" if exit_code is ExitCode.TIME_OUT else "bad"
 
 
-def _settings(report: Report, now: datetime, command_line: str, calls: Mapping[str, int]) -> Iterator[str]:
+def _title(report: Report) -> str:
+    """Return how many copies have failed; if none has, how many are up to date."""
+    copies = counted(len(report.outcomes), "copy", "copies")
+    if failed := sum(outcome.has_failed for outcome in report.outcomes):
+        return f"{failed} of {copies} failed"
+    return f"{sum(outcome.is_well for outcome in report.outcomes)} of {copies} up to date"
+
+
+def _settings(report: Report, now: datetime, command_line: str, exit_code: ExitCode) -> Iterator[str]:
+    words = "".join(f"<code>{_text(word)}</code> " for word in command_line.split(" "))
     settings = {
-        "command": f"<code>{_text(command_line)}</code>" if command_line else "",
-        "from": _day(report.started_at),
-        "to": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
-        "calls": _calls(calls),
+        "command": words if command_line else "",
+        "started": _day(report.started_at),
+        "ended": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
+        "exit code": f"{int(exit_code)} {_soft(f'({status_name(exit_code)})')}",
     }
     yield "<dl>"
     yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
@@ -96,8 +105,10 @@ def _settings(report: Report, now: datetime, command_line: str, calls: Mapping[s
 
 
 def _calls(calls: Mapping[str, int]) -> str:
+    if not calls:
+        return ""
     each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(calls.items()))
-    return f"{sum(calls.values())} {_soft(f'({each})')}" if calls else ""
+    return f"<details><summary>{counted(sum(calls.values()), 'AWS call')}</summary><p>{each}</p></details>"
 
 
 def _day(at: datetime) -> str:
@@ -107,10 +118,13 @@ def _day(at: datetime) -> str:
 def _failures(report: Report) -> Iterator[str]:
     """Yield what ended the run, and every failure once with the regions that it happened in."""
     regions: dict[_Parts, list[str]] = {}
+    several = len({outcome.row.source.reference for outcome in report.outcomes}) > 1
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
+            source = f" ({outcome.source_id})" if several else ""
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            regions.setdefault(_parts(outcome.error), []).append(outcome.place + best_effort)
+            where = f'<a href="#{_anchor(outcome)}">{_text(outcome.place)}</a>{_text(source + best_effort)}'
+            regions.setdefault(_parts(outcome.error), []).append(where)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
         return
@@ -125,15 +139,21 @@ def _parts(error: AmicopyError) -> _Parts:
     return error.slug, error.what, error.details, error.why, error.next_step
 
 
-def _failure(parts: _Parts, regions: Iterable[str]) -> str:
+def _anchor(outcome: Outcome) -> str:
+    """Return the id of a copy's row in the page."""
+    return _text(f"{outcome.place}-{outcome.source_id}".replace("/", "-"))
+
+
+def _failure(parts: _Parts, places: Iterable[str]) -> str:
+    """Return one failure with the places, as HTML, in which it happened."""
     slug, what, details, why, next_step = parts
-    named = ", ".join(dict.fromkeys(regions))
+    named = ", ".join(dict.fromkeys(places))
     lines = [
         f"<p>{_text(what)} {_soft(f'[{_text(slug)}]')}</p>",
         _list(details) if details else "",
         f"<p>{_text(why)}</p>" if why else "",
         f"<p>{_soft('Next:')} {_text(next_step)}</p>" if next_step else "",
-        f"<p>{_soft(f'In {_text(named)}.')}</p>" if named else "",
+        f"<p>{_soft(f'In {named}.')}</p>" if named else "",
     ]
     return f'<div class="failure">{"".join(lines)}</div>'
 
@@ -174,7 +194,8 @@ def _timeline(report: Report, whole: Scale) -> Iterator[str]:
         yield f'<span><svg viewBox="0 0 40 20" aria-hidden="true">{shapes}</svg>{words}</span>'
     yield "</p>"
     groups = [list(some) for _, some in groupby(report.outcomes, key=lambda outcome: outcome.row.source.reference)]
-    for outcomes in groups:
+    for some in sorted(groups, key=lambda group: not any(outcome.has_failed for outcome in group)):
+        outcomes = sorted(some, key=lambda outcome: not outcome.has_failed)
         source = outcomes[0].row.source
         is_open = len(groups) <= _MOST_OPEN or not all(outcome.is_well for outcome in outcomes)
         yield f'<details class="source"{" open" if is_open else ""}><summary>{_source(source, outcomes)}</summary>'
@@ -194,11 +215,14 @@ def _source(source: Image, outcomes: Sequence[Outcome]) -> str:
 
 def _table(source: Image, outcomes: Sequence[Outcome], whole: Scale) -> Iterator[str]:
     # The roles are said aloud: where a phone's layout takes the display type of a table away, browsers forget them.
-    axis = "".join(f'<span style="left:{at:.2%}">{words}</span>' for at, words in whole.ticks() if at < 0.97)
+    axis = "".join(
+        f'<span{" class=last" if at > _LAST_TICK else ""} style="left:{at:.2%}">{words}</span>'
+        for at, words in whole.ticks()
+    )
     yield (
         f'<table role="table" aria-label="Copies of {_text(source.image_id)}"><thead role="rowgroup"><tr role="row">'
         '<th role="columnheader" class="c1">region</th><th role="columnheader" class="c2">copy</th>'
-        f'<th role="columnheader" class="bars" aria-label="timeline">'
+        '<th role="columnheader" class="bars"><span class="heard">timeline</span>'
         f'<div class="axis" aria-hidden="true">{axis}</div></th>'
         '</tr></thead>\n<tbody role="rowgroup">'
     )
@@ -210,11 +234,17 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     shown, words = STATES[outcome.state], state_words(outcome)
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
-        f'<tr role="row"><th role="rowheader" class="c1" scope="row">{_text(outcome.place)}</th>'
+        f'<tr role="row" id="{_anchor(outcome)}">'
+        f'<th role="rowheader" class="c1" scope="row">{_text(outcome.place)}</th>'
         f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
         f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
-        f'<td role="cell" class="bars">{bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
+        f'<td role="cell" class="bars">{_bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
     )
+
+
+def _bar(outcome: Outcome, whole: Scale) -> str:
+    """Return the copy's bar, none if nothing has happened to it."""
+    return bar(outcome, whole) if outcome.requested_at or outcome.copying_since or outcome.ended_at else ""
 
 
 def _when(outcome: Outcome, whole: Scale) -> str:

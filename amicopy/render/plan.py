@@ -35,14 +35,19 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
                 for row in plan.rows
             ]
         )
-    yield from note_lines(plan)
+    yield from note_lines(plan, in_brief=in_brief)
 
 
-def note_lines(plan: Plan, more: Iterable[str] = ()) -> Iterator[str]:
-    """Yield the notes on the plan and its rows, each once, what it costs, and ``more``."""
+def note_lines(plan: Plan, more: Iterable[str] = (), *, in_brief: bool = False) -> Iterator[str]:
+    """Yield the notes on the plan and its rows, each once, what it costs, and ``more``; ``in_brief`` only in total."""
     from amicopy.render.cost import cost_lines
 
-    notes = (*plan.notes, *(note for row in plan.rows for note in row.notes), *cost_lines(plan), *more)
+    notes = (
+        *plan.notes,
+        *(note for row in plan.rows for note in row.notes),
+        *cost_lines(plan, only_total=in_brief),
+        *more,
+    )
     for note in dict.fromkeys(notes):
         yield f"note: {safe(note)}"
 

@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, Group
 from rich.control import Control
 from rich.live import Live
-from rich.segment import ControlType
+from rich.segment import ControlType, Segment
 from rich.text import Text
 
 from amicopy.core.clock import Clock
@@ -16,7 +16,7 @@ from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.progress_lines import ENDING
 from amicopy.render.states import STATES, counts_by_state, progress_counts, state_words
-from amicopy.render.text import cell_width, duration, safe
+from amicopy.render.text import aligned, cell_width, duration, safe
 from amicopy.render.time_left import copy_time_left, run_time_left, time_left_words
 
 _STYLES = {"good": "green", "bad": "bold red"}  # by tone; nothing else has a color but the bars
@@ -26,6 +26,32 @@ _BAR_WIDTHS = 8, 24
 _TOOK_WIDTH = len("12 min 05 s")
 _BAR, _ASCII_BAR = ("━", "─"), ("#", "-")  # done and not done
 _WITHOUT_BAR = {State.FAILED, State.REFUSED, State.QUEUED}  # a reason takes its place
+
+
+class _Mode:
+    """A control sequence of a terminal that rich has no name for."""
+
+    def __init__(self, sequence: str) -> None:
+        self._segment = Segment(sequence, None, [(ControlType.HOME,)])  # any control: it takes no room on a line
+
+    def __rich_console__(self, _console: Console, _options: ConsoleOptions) -> Iterator[Segment]:
+        yield self._segment
+
+
+# A terminal that knows synchronized output (DEC private mode 2026) shows a frame only when it is complete; others
+# ignore both.
+_FRAME_BEGINS, _FRAME_ENDS = _Mode("\x1b[?2026h"), _Mode("\x1b[?2026l")
+
+
+class _WholeFrames(Live):
+    """Lines that are redrawn without flicker."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Return one frame, marked as one."""
+        frame = super().process_renderables(renderables)
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
+            return frame
+        return [_FRAME_BEGINS, *frame, _FRAME_ENDS]
 
 
 class _Screen(Console):
@@ -64,7 +90,7 @@ class LiveView:
         self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
         # To draw thousands takes 10 ms and more, and they are counted by region.
         often = 4 if len(report.by_key) < _MANY else 1
-        self._live = Live(
+        self._live = _WholeFrames(
             console=self._console, get_renderable=self._screen, refresh_per_second=often, redirect_stdout=False
         )
         self._live.start()
@@ -130,7 +156,7 @@ class LiveView:
         bar_width, with_took = _widths(free)
         lines = []
         for head, outcome, text in zip(heads, outcomes, words, strict=True):
-            line = Text(_GAP.join(cell.ljust(size) for cell, size in zip(head, sizes, strict=True)) + _GAP)
+            line = Text(aligned(head, sizes) + _GAP)
             if outcome.state in _WITHOUT_BAR:
                 lines.append(line.append(text, _style(outcome.state)))
                 continue
@@ -186,14 +212,18 @@ def _chosen(
 
     Where there is too little room, what is done is left out first, and what is under way last but for failures.
     """
-    failed = [group for group in groups if any(outcome.has_failed for outcome in group)]
-    ordered = [*failed, *(group for group in groups if not any(outcome.has_failed for outcome in group))]
+    ordered = sorted(groups, key=lambda group: not _has_failed(group))
     if len(ordered) <= room:
         return ordered, []
-    numbers = sorted(range(len(failed), len(ordered)), key=lambda at: all(one.ended for one in ordered[at]))
-    kept = {*range(len(failed)), *numbers[: max(0, room - 1 - len(failed))]}
+    failed = sum(map(_has_failed, groups))
+    going_first = sorted(range(failed, len(ordered)), key=lambda at: all(one.ended for one in ordered[at]))
+    kept = {*range(failed), *going_first[: max(0, room - 1 - failed)]}
     kept = set(sorted(kept)[: room - 1])
     return [ordered[at] for at in sorted(kept)], [ordered[at] for at in range(len(ordered)) if at not in kept]
+
+
+def _has_failed(group: Sequence[Outcome]) -> bool:
+    return any(outcome.has_failed for outcome in group)
 
 
 def _counted(outcomes: Sequence[Outcome]) -> Text:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from amicopy.core.models import Image
-from amicopy.render.text import cell_width, columns, fold, safe
+from amicopy.render.text import aligned, cell_width, columns, fold, safe
 
 Cell = str | Sequence[str]
 """One text, or, in the last column, a text for each thing: each begins a line of its own."""
@@ -26,10 +26,10 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[Cell]], width: in
     if beside == len(header):
         yield from columns([heads, *_folded(lines, widths, width)])
         return
-    yield _aligned(heads[:beside], widths)
+    yield aligned(heads[:beside], widths).rstrip()
     for line in lines:
         if any(line[:beside]):
-            yield _aligned(line[:beside], widths)
+            yield aligned(line[:beside], widths).rstrip()
         rest = _GAP.join(cell for cell in line[beside:] if cell not in {"", "-"})
         if rest:
             yield from fold(" " * _INDENT + rest, width, indent=_INDENT + 2)
@@ -42,10 +42,6 @@ def _one_line_each(row: Sequence[Cell]) -> Iterator[list[str]]:
     yield [*map(str, first), texts[0]]
     for text in texts[1:]:
         yield [*([""] * len(first)), text]
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return _GAP.join(cell.ljust(size) for cell, size in zip(cells, widths, strict=False)).rstrip()
 
 
 def _columns_beside(widths: Sequence[int], least: int, width: int) -> int:

@@ -126,5 +126,9 @@ def columns(rows: Sequence[Sequence[str]]) -> Iterable[str]:
     """Yield the rows as lines with aligned columns."""
     widths = [max(map(cell_width, column)) for column in zip(*rows, strict=True)] if rows else []
     for row in rows:
-        cells = zip(row, widths, strict=True)
-        yield "  ".join(cell + " " * (width - cell_width(cell)) for cell, width in cells).rstrip()
+        yield aligned(row, widths).rstrip()
+
+
+def aligned(cells: Iterable[str], widths: Iterable[int]) -> str:
+    """Return the cells of a line, each filled up to its width, two spaces between them."""
+    return "  ".join(cell + " " * (width - cell_width(cell)) for cell, width in zip(cells, widths, strict=False))

@@ -4,11 +4,10 @@ import codecs
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from amicopy.scan.regions import ANY_REGION
-from amicopy.scan.result import Severity
 from amicopy.scan.rules import AN_ID, Rule
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
@@ -21,6 +20,9 @@ _MOST_PER_FILE = 200
 _COMMENT = re.compile(r"\s*(?:#|;|//|/\*|<!--|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
 _STAR_COMMENT = re.compile(r"\s*\*(?:\s|/|$)")
 _STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".css", ".kt", ".cs", ".rs", ".swift")
+_UTF_16 = {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+_NEWLINE = re.compile("\n")
+_AN_ID_BYTES = re.compile(AN_ID.pattern.encode())
 _REST = re.compile(r"\s#\s")
 
 
@@ -32,7 +34,6 @@ class Match:
     line: int
     excerpt: str
     text: str  # of the line; it may hold secrets: not to be shown
-    severity: Severity
 
 
 class Matcher:
@@ -41,72 +42,74 @@ class Matcher:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._literals = tuple(dict.fromkeys(text for rule in rules for text in rule.literals))
-        self._needles = tuple(text.encode() for text in self._literals)
         self._wants_ids = any(not rule.literals for rule in rules)
-        self._id_bytes = re.compile(AN_ID.pattern.encode())
 
     def matches(self, data: bytes, path: str) -> list[Match]:
         """Return the matches in a file; of one rule at most one on a line."""
         text = decoded(data)
-        if text is None or (text.isascii() and not self._may_match(data)):
+        if text is None:
             return []
-        starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        numbers = sorted({bisect_right(starts, position) for position in self._positions(text)})
-        if not numbers:
+        # Most files end here, so it has to be fast: searching is faster in bytes than in text.
+        plain = text.encode() if data[:2] in _UTF_16 else data
+        present = {literal for literal in self._literals if literal.encode() in plain}
+        has_ids = self._wants_ids and _AN_ID_BYTES.search(plain) is not None
+        rules = [
+            rule
+            for rule in self._rules
+            if (any(literal in present for literal in rule.literals) if rule.literals else has_ids)
+        ]
+        if not rules:
             return []
+        starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
         lines = _Lines(text, starts, path)
         found: list[Match] = []
-        for number in numbers:
-            found += self._in_line(lines, number)
+        numbers = {bisect_right(starts, position) for position in _positions(text, present, has_ids=has_ids)}
+        for number in sorted(numbers):
+            found += _in_line(lines, number, rules)
             if len(found) >= _MOST_PER_FILE:
                 break
         return found
 
-    def _may_match(self, data: bytes) -> bool:
-        if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
-            return True
-        return any(needle in data for needle in self._needles) or bool(self._wants_ids and self._id_bytes.search(data))
 
-    def _positions(self, text: str) -> Iterator[int]:
-        """Yield where a rule may match."""
-        for literal in self._literals:
-            position = text.find(literal)
-            while position >= 0:
-                yield position
-                position = text.find(literal, position + len(literal))
-        if self._wants_ids:
-            yield from (match.start() for match in AN_ID.finditer(text))
+def _positions(text: str, literals: Iterable[str], *, has_ids: bool) -> Iterator[int]:
+    """Yield where a rule may match."""
+    for literal in literals:
+        position = text.find(literal)
+        while position >= 0:
+            yield position
+            position = text.find(literal, position + len(literal))
+    if has_ids:
+        yield from (match.start() for match in AN_ID.finditer(text))
 
-    def _in_line(self, lines: "_Lines", number: int) -> Iterator[Match]:
-        line = lines[number]
-        comment = lines.comment_start(number)
-        seen: set[str] = set()
-        for start in range(0, max(1, len(line) - _OVERLAP), _LONGEST - _OVERLAP):
-            piece = line[start : start + _LONGEST]
-            taken: list[tuple[int, int]] = []
-            for rule in self._rules:
-                match = self._first(rule, piece, comment - start, taken)
-                if not match or (rule.name in seen) or (not rule.in_lists and lines.is_list(number)):
-                    continue
+
+def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Match]:
+    line = lines[number]
+    comment = lines.comment_start(number)
+    seen: set[str] = set()
+    for start in range(0, max(1, len(line) - _OVERLAP), _LONGEST - _OVERLAP):
+        piece = line[start : start + _LONGEST]
+        taken: list[tuple[int, int]] = []
+        for rule in rules:
+            matches = list(_accepted(rule, piece, comment - start, taken))
+            if not matches or (not rule.in_lists and lines.is_list(number)):
+                continue
+            taken += [match.span() for match in matches]
+            if rule.name not in seen:
                 seen.add(rule.name)
-                taken.append(match.span())
-                yield Match(rule, number, _excerpt(rule, match), piece, rule.severity)
+                yield Match(rule, number, _excerpt(rule, matches[0]), piece)
 
-    @staticmethod
-    def _first(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> re.Match[str] | None:
-        """Return the first match that is accepted, in no comment, and not at the place of another."""
-        if rule.literals and not any(literal in text for literal in rule.literals):
-            return None
-        for match in rule.pattern.finditer(text):
-            if not rule.in_comments and match.start() >= comment:
-                return None
-            if rule.accepts and not rule.accepts(match):
-                continue
-            if _is_example(rule, match):
-                continue
-            if all(match.end() <= start or match.start() >= end for start, end in taken):
-                return match
-        return None
+
+def _accepted(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """Yield the matches that are accepted, in no comment, and not at the place of another rule's."""
+    if (comment <= 0 and not rule.in_comments) or (rule.literals and not any(map(text.__contains__, rule.literals))):
+        return
+    for match in rule.pattern.finditer(text):
+        if not rule.in_comments and match.start() >= comment:
+            return
+        if (rule.accepts and not rule.accepts(match)) or _is_example(rule, match):
+            continue
+        if all(match.end() <= start or match.start() >= end for start, end in taken):
+            yield match
 
 
 class _Lines:
@@ -143,7 +146,7 @@ class _Lines:
 
 def decoded(data: bytes) -> str | None:
     """Return the text in a file, also in UTF-16 as Windows writes it; None if it is not text."""
-    if data[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}:
+    if data[:2] in _UTF_16:
         return data.decode("utf-16", "replace")
     if b"\0" in data[:4096]:
         return None

@@ -98,3 +98,11 @@ def test_relative_files_in_a_directory_that_is_gone_are_a_usage_error(
     ran = amicopy("copy", source.image_id, "--to", WEST, "--write", "json=x.json")
     assert (ran.code, "Traceback" in ran.err) == (2, False)
     assert "The current directory no longer exists" in ran.err
+
+
+def test_every_frame_of_the_live_view_is_marked_as_one(world: World) -> None:
+    source = a_source(world)
+    text = on_terminal("copy", source.image_id, "--to", f"{WEST},{EAST}", "--no-wait")
+    begins, ends = text.count("\x1b[?2026h"), text.count("\x1b[?2026l")
+    assert begins == ends > 0
+    assert "\x1b[?2026" not in on_terminal("copy", source.image_id, "--to", WEST, "--no-wait", TERM="dumb")

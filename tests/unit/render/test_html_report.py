@@ -132,10 +132,10 @@ def of_everything() -> Report:
 
 def test_it_opens_with_how_the_run_ended_and_what_was_asked() -> None:
     text = Page(written(of_everything())).text
-    assert "3 of 11 copies up to date partial, exit code 3 11 copies: 2 done, 1 up to date" in text
+    assert "2 of 11 copies failed 11 copies: 2 done, 1 up to date" in text
     assert "command amicopy copy ami-0a11 --to us-west-2,eu-west-1" in text
-    assert "from 2026-11-23 09:00:00 to 2026-11-23 09:05:00 (5 min 00 s)" in text
-    assert "calls 11 (CopyImage 2, DescribeImages 9)" in text
+    assert "started 2026-11-23 09:00:00 ended 2026-11-23 09:05:00 (5 min 00 s) exit code 3 (partial)" in text
+    assert "11 AWS calls CopyImage 2, DescribeImages 9" in text
     assert f"All times are in UTC. Written by amicopy {__version__}." in text
 
 
@@ -168,7 +168,7 @@ def test_failures_stand_above_with_reason_and_next_step() -> None:
     text = Page(written(of_everything())).text
     assert (
         "What failed It failed. [copy-failed] EC2 says of ami-0697a7ace07246bc0: Client.InternalError. "
-        "Next: Try again. In eu-west-1." in text
+        "Next: Try again. In eu-west-1 ." in text
     )
     assert "ec2:CopyImage is not allowed in sa-east-1. [access-denied] IAM says so. In sa-east-1 (best effort)." in text
 
@@ -178,7 +178,7 @@ def test_one_reason_in_many_regions_is_told_once() -> None:
     for outcome in report.outcomes:
         fail(report, outcome.row)
     assert Page(written(report)).text.count("EC2 says so.") == 1
-    assert "In us-west-2, eu-west-1." in Page(written(report)).text
+    assert "In us-west-2 , eu-west-1 ." in Page(written(report)).text
 
 
 def test_what_is_unfinished_says_how_to_go_on() -> None:
@@ -202,7 +202,7 @@ def test_a_refused_plan_says_that_nothing_was_started() -> None:
 
 def test_a_run_without_trouble_speaks_of_none() -> None:
     text = Page(written(done("us-west-2"))).text
-    assert "1 of 1 copy up to date ok, exit code 0" in text
+    assert "1 of 1 copy up to date 1 copy: 1 done" in text
     assert "What" not in text
 
 
@@ -238,11 +238,19 @@ def test_a_row_takes_less_than_two_kilobytes() -> None:
 def test_nothing_is_loaded_and_nothing_runs() -> None:
     html = written(of_everything())
     found = Page(html)
-    assert not {"script", "link", "img", "iframe", "object", "base", "form", "a"} & set(found.tags)
-    assert not {name for _, name, _ in found.attributes if name in {"src", "href"} or name.startswith("on")}
+    assert not {"script", "link", "img", "iframe", "object", "base", "form"} & set(found.tags)
+    assert not {name for _, name, _ in found.attributes if name == "src" or name.startswith("on")}
     assert not re.search(r"https?:|//|url\(|@import", html)
     [policy] = [value for tag, name, value in found.attributes if tag == "meta" and value.startswith("default-src")]
     assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
+
+
+def test_each_failure_leads_to_the_rows_of_its_copies_which_stand_first() -> None:
+    found = Page(written(of_everything()))
+    links = [value for tag, name, value in found.attributes if (tag, name) == ("a", "href")]
+    rows = [value for tag, name, value in found.attributes if (tag, name) == ("tr", "id")]
+    assert links == [f"#{row}" for row in rows[: len(links)]]
+    assert len(links) == 2
 
 
 def test_all_that_is_opened_is_closed() -> None:
@@ -347,7 +355,7 @@ def test_nothing_is_wider_than_the_screen(tmp_path: Path, report: Report, width:
 @in_a_browser
 def test_on_a_phone_the_bars_have_the_whole_width_and_the_table_is_still_one(tmp_path: Path) -> None:
     found = measured(tmp_path, written(of_everything()), 360)
-    assert len(found["bars"]) == 11
+    assert len(found["bars"]) == 8  # nothing has happened to the other three
     assert min(found["bars"]) > 300
     assert set(found["roles"]) == {"row", "columnheader", "rowheader", "cell"}
     assert all(above[1] <= below[0] + 0.5 for above, below in pairwise(found["rows"]))

@@ -1,0 +1,216 @@
+"""The rules: each form in which files name a region, and what looks like it and is none."""
+
+import pytest
+
+from amicopy.scan.lines import Matcher, decoded
+from amicopy.scan.result import ScanOptions
+from amicopy.scan.rules import rules_for
+from tests.support.planted import SECRETS
+
+ALL = ("region", "account", "secrets")
+
+
+def found(text: str | bytes, path: str = "/opt/app.conf", region: str = "us-east-1", account: str = "") -> list[str]:
+    """Return the rules that match a file."""
+    options = ScanOptions(region=region, account=account, to_other_account=bool(account), rules=ALL)
+    data = text if isinstance(text, bytes) else text.encode()
+    return [match.rule.name for match in Matcher(rules_for(options)).matches(data, path)]
+
+
+SETTINGS = """\
+region = us-east-1
+AWS_DEFAULT_REGION=us-east-1
+export AWS_REGION="us-east-1"
+set -x AWS_REGION us-east-1
+ENV AWS_REGION us-east-1
+Environment="AWS_REGION=us-east-1"
+setx AWS_REGION us-east-1
+$env:AWS_REGION = 'us-east-1'
+: "${AWS_REGION:=us-east-1}"
+REGION=${AWS_REGION:-us-east-1}
+aws s3 ls --region us-east-1
+aws --region=us-east-1 ec2 describe-instances
+aws configure set region us-east-1
+* * * * * root /opt/backup.sh --region us-east-1
+  "region": "us-east-1",
+    region: us-east-1
+awsRegion: 'us-east-1'
+s3_region: us-east-1
+boto3.client("s3", region_name="us-east-1")
+boto3.Session(region_name='us-east-1')
+new AWS.S3({ region: 'us-east-1' })
+Aws.config.update(region: "us-east-1")
+AmazonS3ClientBuilder.standard().withRegion("us-east-1")
+Region.of("us-east-1")
+cloud.aws.region.static=us-east-1
+spring.cloud.aws.region.static: us-east-1
+fs.s3a.endpoint.region=us-east-1
+<region>us-east-1</region>
+<property name="aws.region" value="us-east-1"/>
+<add key="AWSRegion" value="us-east-1" />
+provider "aws" { region = "us-east-1" }
+  region us-east-1
+config.region = "us-east-1"
+'region' => 'us-east-1',
+define('AWS_REGION', 'us-east-1');
+os.Setenv("AWS_REGION", "us-east-1")
+ec2_region: us-east-1
+remote_write_region: us-east-1
+  [OUTPUT] region us-east-1
+"""
+
+
+@pytest.mark.parametrize("line", SETTINGS.splitlines())
+def test_a_region_setting_is_found_in_every_tools_form(line: str) -> None:
+    assert found(line) == ["region-setting"]
+
+
+ENDPOINTS = """\
+https://sqs.us-east-1.amazonaws.com/123456789/queue
+prod.c9akciq32.us-east-1.rds.amazonaws.com
+my-bucket.s3.us-east-1.amazonaws.com
+s3-us-east-1.amazonaws.com
+https://us-east-1.queue.amazonaws.com/1/q
+https://abc123.execute-api.us-east-1.amazonaws.com/prod
+redis.x1y2z3.0001.use1.cache.amazonaws.com:6379
+internal-web-1234567890.us-east-1.elb.amazonaws.com
+search-logs-abc.us-east-1.es.amazonaws.com
+vpce-0a1b2c3d.s3.us-east-1.vpce.amazonaws.com
+123412341234.dkr.ecr.us-east-1.amazonaws.com/web:1
+https://oidc.eks.us-east-1.amazonaws.com/id/ABC
+xyz.lambda-url.us-east-1.on.aws
+s3.dualstack.us-east-1.amazonaws.com
+https://ec2.us-east-1.api.aws
+myapp.auth.us-east-1.amazoncognito.com
+app.us-east-1.elasticbeanstalk.com
+kms-fips.us-east-1.amazonaws.com
+"""
+
+
+@pytest.mark.parametrize("line", ENDPOINTS.splitlines())
+def test_an_endpoint_is_found(line: str) -> None:
+    assert found(line)[:1] == ["endpoint"]
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("arn:aws:sns:us-east-1:111122223344:topic", "arn"),
+        ("arn:aws-us-gov:kms:us-east-1:111122223344:key/x", "arn"),
+        ("SG=sg-0a1b2c3d4e5f60718", "resource-id"),
+        ("subnets: [subnet-0fab12cd34ef56ab7]", "resource-id"),
+        ("vpc_id = vpc-1a2b3c4e", "resource-id"),
+        ("ami: ami-0b1c2d3e4f5a6b7c8", "resource-id"),
+        ("eipalloc-0b1c2d3e4f5a6b7c8", "resource-id"),
+        ("mount fs-0a12b34c56d78e90f /mnt", "efs-id"),
+        ("zone us-east-1b", "az"),
+        ("us-east-1-bos-1a", "az"),
+        ("use1-az4", "az"),
+        ("Regions.US_EAST_1", "sdk-enum"),
+        ("RegionEndpoint.USEast1", "sdk-enum"),
+        ("search ec2.internal", "private-dns"),
+        ("db = ip-10-0-0-12.ec2.internal", "private-dns"),
+        ("ec2-54-1-2-3.compute-1.amazonaws.com", "public-dns"),
+        ("deb http://us-east-1.ec2.archive.ubuntu.com/ubuntu jammy main", "mirror"),
+        ("https://rhui3.us-east-1.aws.ce.redhat.com/x", "mirror"),
+        ("welcome to us-east-1!", "bare-region"),
+        ("s3://logs-us-east-1/x", "bare-region"),
+    ],
+)
+def test_other_names_are_found(line: str, rule: str) -> None:
+    assert found(line) == [rule]
+
+
+def test_names_of_another_region_have_its_form() -> None:
+    assert found("search eu-west-1.compute.internal", region="eu-west-1") == ["private-dns"]
+    assert found("x.0001.apse2.cache.amazonaws.com", region="ap-southeast-2") == ["endpoint"]
+    assert found("search ec2.internal", region="eu-west-1") == []
+    assert found("https://sqs.us-east-1.amazonaws.com/", region="eu-west-1") == ["endpoint-other"]
+
+
+NEGATIVE = """\
+# region = us-east-1
+; region = us-east-1
+// region: us-east-1
+dnl us-east-1
+key = value  # for example us-east-1
+us-east-10
+xus-east-1
+regions: [us-east-1, us-west-2, eu-west-1]
+ami-12345678
+ami-0abcdef1234567890
+sg-11111111
+i-deadbeef
+some-12ab34cd
+2023-12ab34cd
+us-east-1.example.com
+arn:aws:iam::111122223333:role/x
+https://s3.amazonaws.com/bucket
+arn:aws:s3:::bucket
+ami-xxxxxxxx
+vpc-id
+postgres://user:password@db/x
+postgres://app:${PASSWORD}@db/x
+redis://localhost:6379
+git@github.com:a/b
+https://example.com:8443/@x
+AKIAIOSFODNN7EXAMPLE
+aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY
+-----BEGIN CERTIFICATE-----
+"""
+
+
+@pytest.mark.parametrize("line", NEGATIVE.splitlines())
+def test_what_is_none_is_not_found(line: str) -> None:
+    assert found(line) in ([], ["bare-region"])
+
+
+def test_a_list_of_regions_over_several_lines_is_none() -> None:
+    assert found("- us-east-1\n- us-west-2\n- eu-west-1\n") == []
+    assert found("us-east-1: ami-0b1c2d3e4f5a6b7c8\neu-west-1: ami-1b1c2d3e4f5a6b7c8\nsa-east-1: x\n") == []
+    assert found("- us-east-1\n- us-west-2\n") == ["bare-region"]
+
+
+def test_an_arn_counts_in_a_list_of_regions_too() -> None:
+    assert found("us-west-2 eu-west-1 arn:aws:sns:us-east-1:1:t\n") == ["arn"]
+
+
+@pytest.mark.parametrize("number", range(len(SECRETS)))
+def test_a_secret_is_found_and_is_not_in_the_excerpt(number: int) -> None:
+    text, value = SECRETS[number]
+    options = ScanOptions(region="us-east-1", rules=("secrets",))
+    matches = Matcher(rules_for(options)).matches(text.encode(), "/opt/x")
+    assert len(matches) == 1
+    assert matches[0].rule.name.startswith("secret-")
+    assert value not in matches[0].excerpt
+    assert value[5:] not in matches[0].excerpt
+
+
+def test_an_account_counts_only_for_another_account() -> None:
+    line = "role = arn:aws:iam::444455556666:role/web"
+    assert found(line) == []
+    assert found(line, account="444455556666") == ["account-id"]
+    assert found("id = 444455556666", account="444455556666") == ["account-id"]
+    assert found("id = 14444555566667", account="444455556666") == []
+
+
+def test_files_of_windows_are_read_as_utf_16() -> None:
+    assert found("region=us-east-1\r\n".encode("utf-16")) == ["region-setting"]
+    assert decoded(b"us-east-1\0binary") is None
+
+
+def test_lines_are_counted_from_1_whatever_ends_them() -> None:
+    options = ScanOptions(region="us-east-1")
+    text = "a\r\nb\nregion=us-east-1\r\n\nregion=us-east-1"
+    assert [match.line for match in Matcher(rules_for(options)).matches(text.encode(), "/x")] == [3, 5]
+
+
+def test_a_long_line_is_matched_in_pieces_and_reported_once() -> None:
+    text = "x" * 5000 + " region=us-east-1 " + "y" * 5000 + " region=us-east-1 "
+    assert found(text) == ["region-setting"]
+
+
+def test_the_time_for_a_hostile_line_is_bounded() -> None:
+    """Each piece would take minutes if a pattern had to try every way to match it."""
+    for word in ("region", "region.", "a.", "us-east-1.", "http://a:", "-----BEGIN ", "aws_secret_", "us-east-1"):
+        found((word * 40000)[:200_000] + " us-east-1\n")
