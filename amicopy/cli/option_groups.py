@@ -11,6 +11,9 @@ GROUPS = {
         *("--name", "--description", "--tag", "--no-tags", "--share", "--no-permissions", "--encrypt", "--kms-key"),
         *("--deprecate-after", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
     ),
+    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
+    "Checks": ("--require-scan", "--check", "--check-timeout", "--max-checks"),
+    "Cost": ("--prices",),
     "Run": (
         *("--dry-run", "--exit-code", "--yes", "--no-wait", "--timeout", "--share-when", "--no-preflight"),
         *("--max-in-flight", "--on-failure", "--on-interrupt"),

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 MAX_TAGS = 50
+MAX_TAG_VALUE = 256
 """Tags per resource, ``aws:`` ones not counted (EC2 User Guide, "Tag restrictions")."""
 
 MAX_PRINCIPALS = 1000
@@ -70,8 +71,8 @@ def tag_problem(key: str, value: str) -> str:
         return f"a tag's key has 1 to 128 characters, and {key[:20]!r}… has {len(key)}" if key else "a tag needs a key"
     if key.lower().startswith("aws:"):
         return f"the tag {key!r} cannot be set: keys that begin with aws: belong to AWS"
-    if len(value) > 256:
-        return f"a tag's value has 256 characters at most, and that of {key!r} has {len(value)}"
+    if len(value) > MAX_TAG_VALUE:
+        return f"a tag's value has {MAX_TAG_VALUE} characters at most, and that of {key!r} has {len(value)}"
     return ""
 
 

@@ -4,20 +4,22 @@ A record is on each image and snapshot that an account was given a permission fo
 taken away. So it is known at any moment which permissions are not the user's own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.ec2_rules import MAX_TAG_VALUE, MAX_TAGS
 from amicopy.core.models import Image, Principal, PrincipalKind
 
 GRANT_TAG = "amicopy:grant:"
-"""The beginning of a record's key; the account follows. Its value is the time, in UTC."""
+"""The beginning of a record's key; the account follows. Its value is the time, in UTC, and what was given then."""
 
 STALE_AFTER = timedelta(hours=24)  # by then no run is still working with what it has recorded
 _SURVEY = timedelta(minutes=2)  # a survey that reads tags and permissions one after the other takes less
 _SPARE_TAGS = 2
+_TAIL = 6  # characters of an id, enough to tell one image's snapshots from each other
+_PARTS = 3  # of a record's value: time, suffix, what was given
 
 
 class Grants(StrEnum):
@@ -28,9 +30,32 @@ class Grants(StrEnum):
     NONE = "none"  # not given
 
 
-def record_value(now: datetime, suffix: str) -> str:
-    """Return the value of a new record: the time, and something that makes it different from any other's."""
-    return f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {suffix}"
+def record_value(now: datetime, suffix: str, resource_ids: Iterable[str]) -> str:
+    """Return the value of a new record: the time, something that makes it different from any other's, what was given.
+
+    ``resource_ids`` are those of the image and snapshots that get a permission; all of them get this record.
+    """
+    value = f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} {suffix}"
+    named = f"{value} {','.join(sorted(map(_tail, resource_ids)))}"
+    return named if len(named) <= MAX_TAG_VALUE else value
+
+
+def _time_of(record: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(record.split(" ")[0])
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def _tail(resource_id: str) -> str:
+    return resource_id[-_TAIL:]
+
+
+def _covers(record: str, resource_id: str) -> bool:
+    """Return whether a record, read on one resource, may be of a permission on another; a shorter one may, on any."""
+    parts = record.split(" ")
+    return len(parts) < _PARTS or _tail(resource_id) in parts[2].split(",")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,11 +71,7 @@ class OpenGrant:
     @property
     def at(self) -> datetime | None:
         """When it was recorded; None for a value that nobody but a person can have written."""
-        try:
-            at = datetime.fromisoformat(self.since.split(" ")[0])
-        except ValueError:
-            return None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return _time_of(self.since)
 
     def is_stale(self, now: datetime) -> bool:
         """Return whether no run can be working with it any more."""
@@ -77,16 +98,21 @@ def without_temporary(image: Image, now: datetime) -> Image:
     """Return the image without the permissions that have a record: they are not the user's, and never carried.
 
     Tags and permissions are read by different calls. So where a record is so young that another call may have come
-    before it, the account counts as temporary on the image and on all of its snapshots.
+    before it, it counts on all that it names, wherever it was read.
     """
-    young = {one.account for one in open_grants(image) if one.at is None or now - one.at < _SURVEY}
-    if not young and not any(map(grants_in, (image.tags, *(one.tags for one in image.snapshots)))):
+    found = {one for tags in (image.tags, *(one.tags for one in image.snapshots)) for one in grants_in(tags).items()}
+    if not found:
         return image
+    young = [(account, value) for account, value in found if (at := _time_of(value)) is None or now - at < _SURVEY]
+
+    def temporary(resource_id: str, tags: Mapping[str, str]) -> set[str]:
+        return {account for account, value in young if _covers(value, resource_id)} | grants_in(tags).keys()
+
     return replace(
         image,
-        launch_permissions=_without(image.launch_permissions, young | grants_in(image.tags).keys()),
+        launch_permissions=_without(image.launch_permissions, temporary(image.image_id, image.tags)),
         snapshots=tuple(
-            replace(one, volume_permissions=_without(one.volume_permissions, young | grants_in(one.tags).keys()))
+            replace(one, volume_permissions=_without(one.volume_permissions, temporary(one.snapshot_id, one.tags)))
             for one in image.snapshots
         ),
     )

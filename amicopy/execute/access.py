@@ -89,13 +89,24 @@ class Access:
         lacking = {one: found for one in resources if (found := one.lacking(accounts))}
         if self._grants is Grants.TEMPORARY:
             # Written anew where one is there already: whoever deletes that one deletes no other value.
-            value = record_value(self._clock.now(), self._suffix)
-            for together, records in _alike((one, dict.fromkeys(found, value)) for one, found in lacking.items()):
+            values = self._values(lacking)
+            for together, records in _alike(
+                (one, {account: values[account] for account in found}) for one, found in lacking.items()
+            ):
                 create = _tags(WriteOperation.CREATE_TAGS, together, records)
                 yield from paced_write(ec2, self._clock, create)
         for resource in reversed(lacking):  # the image last: whoever sees it finds its snapshots shared
             yield from paced_write(ec2, self._clock, resource.sharing("Add", lacking[resource]))
         return tuple(dict.fromkeys(account for found in lacking.values() for account in found))
+
+    def _values(self, lacking: Mapping[_Resource, Iterable[str]]) -> dict[str, str]:
+        """Return the value of each account's record."""
+        given: dict[str, list[str]] = {}
+        for resource, accounts in lacking.items():
+            for account in accounts:
+                given.setdefault(account, []).append(resource.resource_id)
+        now = self._clock.now()
+        return {account: record_value(now, self._suffix, ids) for account, ids in given.items()}
 
     def take(self, grant: OpenGrant) -> Work[bool]:
         """Take away what is recorded of one account on an image and its snapshots; return whether there was anything.

@@ -8,24 +8,19 @@ row.
 import os
 import random
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import pytest
 
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import Image
+from tests.support.stage import Stage
 from tests.support.torture import (
     REGIONS,
-    Nursery,
-    SharedClock,
     Strike,
     Tally,
-    TortureSandbox,
     TortureWorld,
-    Wireless,
     a_rich_source,
     copies_of,
     final_complaints,
@@ -71,61 +66,22 @@ SCENES = [
 ]
 
 
-@dataclass(slots=True)
-class Stage:
-    """One server, one nursery, one clock; a fresh world per scene."""
-
-    sandbox: TortureSandbox
-    nursery: Nursery
-    clock: SharedClock
-
-    def set(self, scene: Scene) -> tuple[TortureWorld, Image]:
-        """Return the world as the scene has it, and its source."""
-        self.clock.begin_anew()
-        self.sandbox.reset(clock=self.clock, timing=scene.timing, unconfirmed=scene.unconfirmed)
-        world = self.sandbox.torture
-        source = a_rich_source(world)
-        for number, options in enumerate(scene.prepared):
-            for fault in FAILING if number < scene.failures else ():
-                world.inject(parse_fault(fault))
-            self.nursery.run(world, command(source, *options))
-        world.clear_faults()
-        self.clock.advance(scene.hours_later * 3600)
-        return world, source
+def set_scene(stage: Stage, scene: Scene) -> tuple[TortureWorld, Image]:
+    """Return the world as the scene has it, and its source."""
+    world = stage.begin_anew(scene.timing, scene.unconfirmed)
+    source = a_rich_source(world)
+    for number, options in enumerate(scene.prepared):
+        for fault in FAILING if number < scene.failures else ():
+            world.inject(parse_fault(fault))
+        stage.nursery.run(world, command(source, *options))
+    world.clear_faults()
+    stage.clock.advance(scene.hours_later * 3600)
+    return world, source
 
 
 def command(source: Image, *options: str) -> list[str]:
     """Return the command line that is run again and again."""
     return ["copy", source.image_id, "--to", ",".join(REGIONS), "--quiet", *options]
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Serve, and have processes ready to be born."""
-    folder = tmp_path_factory.mktemp("torture")
-    clock_file: Path = folder / "clock"
-    clock = SharedClock(clock_file)
-    Wireless.write_model(folder / "models")
-    with TortureSandbox.start(clock=clock, samples=False) as sandbox:
-        environment = {
-            **sandbox.environment,
-            "AWS_MAX_ATTEMPTS": "1",
-            "AWS_DATA_PATH": str(folder / "models"),
-            "HOME": str(folder),
-        }
-        nursery = Nursery(clock_file, environment)
-        try:
-            yield Stage(sandbox, nursery, clock)
-        finally:
-            nursery.close()
-
-
-@pytest.fixture(scope="module")
-def tally() -> Iterator[Tally]:
-    """Count what was done, and say it at the end."""
-    counting = Tally(SEED)
-    yield counting
-    print(f"\n{counting}")
 
 
 def complaints(stage: Stage, world: TortureWorld, source: Image) -> list[str]:
@@ -143,7 +99,7 @@ def complaints(stage: Stage, world: TortureWorld, source: Image) -> list[str]:
 
 def requests_of(stage: Stage, scene: Scene) -> list[str]:
     """Return the operations of a run that nobody kills."""
-    world, source = stage.set(scene)
+    world, source = set_scene(stage, scene)
     ran = stage.nursery.run(world, command(source, *scene.options))
     assert ran.status == 0
     return ran.made
@@ -166,7 +122,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_same_command(
 ) -> None:
     broken = {}
     for strike in kill_points(scene, requests_of(stage, scene)):
-        world, source = stage.set(scene)
+        world, source = set_scene(stage, scene)
         struck = stage.nursery.run(world, command(source, *scene.options), strike)
         if not struck.happened:  # the surveys' threads make a request more or less
             continue
@@ -185,7 +141,7 @@ def test_runs_in_threads_that_are_killed_again_and_again_are_completed_by_the_sa
     broken = {}
     for _ in range(LONG // 10 or 2):
         scene = chance.choice(SCENES)
-        world, source = stage.set(scene)
+        world, source = set_scene(stage, scene)
         said = [str(scene)]
         for _ in range(chance.randint(1, 3)):
             strike = Strike(request=chance.randint(1, 90), after=chance.random() < 0.5)
@@ -207,7 +163,7 @@ def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(stage
     broken = {}
     for kill in kill_points(fresh, requests_of(stage, fresh)):
         strike = replace(kill, signal=signal.SIGINT, fatal=False)
-        world, source = stage.set(fresh)
+        world, source = set_scene(stage, fresh)
         struck = stage.nursery.run(world, command(source, *CANCELLING), strike)
         tally.counts["interruptions"] += struck.happened
         stage.clock.advance(3600)
@@ -233,7 +189,7 @@ def test_a_run_that_is_interrupted_twice_anywhere_is_completed_by_the_same_comma
             after=chance.random() < 0.5,
             signal=chance.choice((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)),
         )
-        world, source = stage.set(fresh)
+        world, source = set_scene(stage, fresh)
         struck = stage.nursery.run(world, command(source, *CANCELLING), first, second)
         tally.counts["double interruptions"] += struck.happened == 2
         if found := complaints(stage, world, source):

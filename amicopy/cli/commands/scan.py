@@ -6,6 +6,7 @@ import click
 
 from amicopy.cli.completion import complete_region, complete_regions
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import output_from
 from amicopy.cli.options import NameList, option, output_options
 from amicopy.core.regions import split_names
@@ -22,7 +23,7 @@ Exit codes:
 SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
-@click.command("scan", epilog=EXIT_CODES)
+@click.command("scan", cls=GroupedCommand, epilog=EXIT_CODES)
 @option(
     "--image",
     "paths",

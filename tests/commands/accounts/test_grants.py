@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from amicopy.core.grants import GRANT_TAG
+from amicopy.core.grants import GRANT_TAG, OpenGrant, record_value
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -109,6 +109,19 @@ def test_a_record_that_appears_between_two_reads_counts_for_both(amicopy: Run, w
     assert copy_in(world, OWN, WEST).launch_permissions == set()
 
 
+def test_what_a_young_record_does_not_name_is_the_users_own(amicopy: Run, world: World) -> None:
+    """A run was killed a moment ago that had to share the snapshot alone: the image had been shared before."""
+    source = a_source(world, launch_permissions={SOMEBODY})
+    for snapshot in snapshots_of(world, source).values():
+        snapshot.tags[f"{GRANT_TAG}{SOMEBODY}"] = f"2026-11-23T09:00:00Z 0a0b0c {snapshot.snapshot_id[-6:]}"
+        snapshot.shared_with.add(SOMEBODY)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--account", SOMEBODY)
+    assert ran.code == 0, ran.err
+    assert copy_in(world, OWN, WEST).launch_permissions == {SOMEBODY}
+    assert source.launch_permissions == {SOMEBODY}
+    assert (records(world), [one.shared_with for one in snapshots_of(world, source).values()]) == ([], [set()])
+
+
 def test_verify_does_not_take_them_for_extras(amicopy: Run, world: World) -> None:
     source = a_source(world)
     amicopy("copy", source.image_id, "--to", WEST)
@@ -195,10 +208,15 @@ def test_cancel_with_accounts_stops_copies_there_and_ends_their_permissions(
     assert world.images(HOME, C) != []
 
 
-def test_the_time_of_a_record_is_utc() -> None:
-    from amicopy.core.grants import OpenGrant, record_value
+def test_a_record_names_what_was_given_while_there_is_room_for_it() -> None:
+    ids = [f"snap-{number:017x}" for number in range(40)]
+    now = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert record_value(now, "0a0b0c", ids[:2]) == "2026-11-23T09:00:00Z 0a0b0c 000000,000001"
+    assert record_value(now, "0a0b0c", ids) == "2026-11-23T09:00:00Z 0a0b0c"
 
-    value = record_value(datetime(2026, 11, 23, 9, tzinfo=UTC), "0a0b0c")
-    assert value == "2026-11-23T09:00:00Z 0a0b0c"
+
+def test_the_time_of_a_record_is_utc() -> None:
+    value = record_value(datetime(2026, 11, 23, 9, tzinfo=UTC), "0a0b0c", ["ami-0123456789"])
+    assert value == "2026-11-23T09:00:00Z 0a0b0c 456789"
     assert OpenGrant(HOME, "ami-1", B, value).at == datetime(2026, 11, 23, 9, tzinfo=UTC)
     assert OpenGrant(HOME, "ami-1", B, "yes").is_stale(datetime(2026, 11, 23, 9, tzinfo=UTC))
