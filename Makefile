@@ -5,12 +5,14 @@ BIN    := $(VENV)/bin
 # What the benchmark runs beside amicopy; large, so `make bench PEERS=no` leaves them out.
 PEERS  := yes
 PEER_VENV := .venv-bench
+# What builds and lints what is shipped.
+SHIP_VENV := .venv-ship
 BENCH  :=
 # Documents with tables and help texts that are written by the code itself.
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
 
-.PHONY: demo lambda test stock contracts contract torture bench docs man check fix clean
+.PHONY: demo dist lambda ship single-file test stock contracts contract torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -55,6 +57,23 @@ lambda: $(VENV)/ready  ## the bundle of the Lambda functions, into build/lambda
 	@$(BIN)/python packaging/trim_botocore.py build/lambda
 	@du -sh build/lambda
 
+$(SHIP_VENV)/ready: packaging/tools.txt
+	$(PYTHON) -m venv $(SHIP_VENV)
+	$(SHIP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement packaging/tools.txt
+	@touch $@
+
+dist: $(SHIP_VENV)/ready  ## wheel and sdist, into dist: the same bytes wherever they are built
+	@rm -rf dist
+	@PIP_CONSTRAINT=packaging/build.txt $(SHIP_VENV)/bin/python -m build --quiet --outdir dist .
+
+single-file: $(VENV)/ready $(SHIP_VENV)/ready  ## one file with all that amicopy needs, into build/amicopy.pyz
+	@rm -rf build/wheel
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	@packaging/single_file.sh $(BIN)/python $(SHIP_VENV)/bin/shiv build/wheel/*.whl
+
+ship: $(VENV)/ready $(SHIP_VENV)/ready  ## build, try and lint everything that ships amicopy
+	@packaging/check.sh
+
 # A peer that cannot be installed is left out of the benchmark, which says so.
 $(PEER_VENV)/ready:
 	$(PYTHON) -m venv $(PEER_VENV)
@@ -77,4 +96,4 @@ fix: $(VENV)/ready  ## apply automatic fixes, and update the generated parts of 
 	@$(BIN)/cog -r $(GENERATED)
 
 clean:
-	rm -rf $(VENV) $(PEER_VENV) .venv-lowest .venv-newest .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(PEER_VENV) $(SHIP_VENV) .venv-lowest .venv-newest .mypy_cache .ruff_cache .hypothesis build dist
