@@ -62,11 +62,30 @@ class ParameterStore:
                 return ()
             raise
 
-    def put(self, path: str, image_id: str, *, data_type: str = "aws:ec2:image") -> None:
-        """Create a parameter with an AMI's id, or overwrite its value.
+    def put(
+        self,
+        path: str,
+        image_id: str,
+        *,
+        data_type: str = "aws:ec2:image",
+        description: str = "",
+        overwrite: bool = True,
+    ) -> None:
+        """Create a parameter with an AMI's id, or ``overwrite`` its value.
+
+        Raises:
+            RequestRefused: it exists and may not be overwritten (``ParameterAlreadyExists``).
 
         Systems Manager checks asynchronously that the id is an AMI in this region; with DataType ``text`` it doesn't.
 
         AWS: Systems Manager PutParameter.
         """
-        self._call("PutParameter", Name=path, Value=image_id, Type="String", DataType=data_type, Overwrite=True)
+        self._call(
+            "PutParameter",
+            Name=path,
+            Value=image_id,
+            Type="String",
+            DataType=data_type,
+            Overwrite=overwrite,
+            **({"Description": description} if description else {}),
+        )

@@ -143,5 +143,23 @@ def requested_files(
             yield name, partial(github.append, os.environ[name], text)
 
 
+def plan_files(
+    output: OutputOptions, formats: Mapping[str, Callable[[], str]], code: ExitCode, *, has_changes: bool
+) -> Iterable[tuple[str, Callable[[], None]]]:
+    """Yield the path of each file that is requested of a plan and the function that writes it."""
+    if output.files:
+        from amicopy.render.files import write_atomically
+
+        for form, path in output.files:
+            yield path, partial(_write, write_atomically, path, formats[form])
+    if output.github:
+        from amicopy.render import github
+
+        markdown = formats["markdown"]()
+        texts = (github.plan_outputs(markdown, code, has_changes=has_changes), markdown)
+        for name, text in zip(_GITHUB, texts, strict=True):
+            yield name, partial(github.append, os.environ[name], text)
+
+
 def _write(write: Callable[[str, str], None], path: str, text: Callable[[], str]) -> None:
     write(path, text())

@@ -6,7 +6,7 @@ from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.options import Duration, option, stacked
 from amicopy.core.grants import Grants
 from amicopy.core.run_options import RunOptions
-from amicopy.render.formats import EXPORT_FORMATS
+from amicopy.render.formats import ID_FORMATS
 
 run_options = stacked(
     option(
@@ -89,7 +89,8 @@ def check_run_options(run: RunOptions, output: OutputOptions, *, dry_run: bool, 
         raise click.UsageError("--exit-code requires --dry-run or --no-wait.")
     if dry_run and not run.wait:
         raise click.UsageError("--dry-run and --no-wait cannot be used together.")
-    if dry_run and (output.paths or output.github or output.format in EXPORT_FORMATS):
+    if dry_run and (output.html or {output.format, *(form for form, _ in output.files)} & {*ID_FORMATS}):
         raise click.UsageError(
-            "--dry-run makes no copies to report: use text, table, json or jsonl output, and no files."
+            f"--dry-run makes no copies: there are no ids for {', '.join(ID_FORMATS)} and no timeline for --html. Use "
+            "text, table, json, jsonl or markdown."
         )

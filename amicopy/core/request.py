@@ -54,6 +54,7 @@ class CopyRequest:
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
     check: Check | None = None  # what each copy has to pass before it is shared
+    label: str = ""  # by which outputs name the source, whatever its id
     preflight: bool = True  # refuse what is known to fail later
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 

@@ -16,7 +16,7 @@ from amicopy.core.templates import fill_template
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry, invalid
-from amicopy.manifest.model import Publish
+from amicopy.manifest.model import Parameter, Publish
 from amicopy.plan.plan import Action
 
 _ACCEPTED_WITHIN = timedelta(minutes=1)
@@ -41,15 +41,17 @@ class Publication:
     entry_number: int
     where: str  # of the entry, in the manifest
     publish: Publish
+    parameter: Parameter
     source: Image
     region: str
     path: str
+    description: str
     image_id: str  # of a copy that exists; empty if it is still to be made
 
     @property
-    def key(self) -> tuple[int, str]:
-        """The entry and the region."""
-        return self.entry_number, self.region
+    def key(self) -> tuple[int, str, str]:
+        """The entry, the region and the path."""
+        return self.entry_number, self.region, self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +79,17 @@ def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication,
     """Return every parameter that the entries publish to; ``date`` fills ``{date}``.
 
     Raises:
-        ManifestInvalid: two entries publish to the same parameter.
+        ManifestInvalid: two entries publish to the same parameter, or one entry does so twice.
     """
-    taken: dict[tuple[str, str], str] = {}
+    taken: dict[tuple[str, str], Publication] = {}
     wrong = []
     found = tuple(one for known in entries for one in _publications(known, date))
     for one in found:
-        first = taken.setdefault((one.region, one.path), one.where)
-        if first != one.where:
-            wrong.append(f"{one.where}: {one.path} in {one.region} is what {first} publishes to, too")
+        first = taken.setdefault((one.region, one.path), one)
+        if first.where != one.where:
+            wrong.append(f"{one.where}: {one.path} in {one.region} is what {first.where} publishes to, too")
+        elif first is not one:
+            wrong.append(f"{one.where}: publishes to {one.path} in {one.region} twice")
     if wrong:
         raise invalid(wrong)
     return found
@@ -96,36 +100,40 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
     if publish is None:
         return
 
-    def publication(source: Image, region: str, image_id: str, name: str) -> Publication:
-        return Publication(
-            entry_number=known.number,
-            where=known.entry.where,
-            publish=publish,
-            source=source,
-            region=region,
-            path=parameter_path(publish, source, region, name, date),
-            image_id=image_id,
-        )
+    def made(source: Image, region: str, image_id: str, name: str) -> Iterator[Publication]:
+        values = _values(source, region, name, date)
+        for parameter in publish.parameters:
+            if parameter.is_for(region):
+                yield Publication(
+                    entry_number=known.number,
+                    where=known.entry.where,
+                    publish=publish,
+                    parameter=parameter,
+                    source=source,
+                    region=region,
+                    path=fill_template(parameter.path, values),
+                    description=fill_template(parameter.description, values),
+                    image_id=image_id,
+                )
 
     rows = [row for row in known.rows if row.action is not Action.REFUSE]
     replaces_source = any(row.region == known.source_region for row in known.rows)
     if publish.include_source and rows and not replaces_source:
         source = rows[0].source
-        yield publication(source, source.region, source.image_id, source.name)
+        yield from made(source, source.region, source.image_id, source.name)
     for row in rows:
-        yield publication(row.source, row.region, row.copy.image_id if row.copy else "", row.name)
+        yield from made(row.source, row.region, row.copy.image_id if row.copy else "", row.name)
 
 
-def parameter_path(publish: Publish, source: Image, region: str, name: str, date: str) -> str:
-    """Return the path of a parameter; ``name`` is the copy's."""
-    values = {
+def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
+    """Return what templates are filled with; ``name`` is the copy's."""
+    return {
         "name": name,
         "source_id": source.image_id,
         "source_region": source.region,
         "region": region,
         "date": date,
     }
-    return fill_template(publish.path, values)
 
 
 def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
@@ -156,11 +164,22 @@ def read_parameter_write(context: Context, publication: Publication, image_id: s
         )
         foreign.__cause__ = error
         return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # its value may be a secret
+    if before and not publication.parameter.overwrite:
+        return replace(write, state=ParameterState.FAILED, error=_is_taken(publication, before))
     if before and not publication.publish.allow_older:
         created_at = _created_at(before, clients[publication.region], clients.__getitem__)
         if created_at > source.created_at:
             return replace(write, state=ParameterState.NEWER)
     return write
+
+
+def _is_taken(publication: Publication, before: str) -> UsageError:
+    return UsageError(
+        f"The parameter {publication.path} in {publication.region} contains {before}, and may not be overwritten.",
+        why="The manifest has overwrite: false for it.",
+        next_step="Give each release a path of its own, for example with {name}. Or delete the parameter if that image "
+        "was withdrawn.",
+    )
 
 
 def _created_at(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
@@ -192,7 +211,7 @@ def publish_copies(
     """
     may_publish = {known.number for known in entries if _may_publish(known, outcomes)}
 
-    def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], ParameterWrite]]]:
+    def tasks() -> Iterator[tuple[tuple[int, str, str], Callable[[], ParameterWrite]]]:
         for write in writes:
             publication = write.publication
             image_id = _ready_image_id(publication, outcomes) if publication.entry_number in may_publish else ""
@@ -248,7 +267,14 @@ def _publish(context: Context, before: ParameterWrite, image_id: str) -> Paramet
         write = _read_parameter(context, before.publication, image_id)
         if write.state is not ParameterState.PUT:
             return write
-        context.with_retries(partial(parameters.put, write.path, image_id))
+        put = partial(
+            parameters.put,
+            write.path,
+            image_id,
+            description=write.publication.description,
+            overwrite=write.publication.parameter.overwrite,
+        )
+        context.with_retries(put)
         _read_back(context, write.publication, image_id)
     except AmicopyError as error:
         return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)

@@ -39,7 +39,7 @@ def outdated_copies(
 ) -> tuple[Target, ...]:
     """Return the copies that are more than `keep` allows; once ``finished``, only where the newest is up to date."""
     moving = [write.path for write in writes if write.state in _MOVING]
-    by_key = {write.publication.key: write for write in writes}
+    holding = {write.publication.key[:2] for write in writes if write.state in _HOLDING}
 
     def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], tuple[Target, ...]]]]:
         for known in entries:
@@ -49,8 +49,7 @@ def outdated_copies(
                 outcome = outcomes[row.key]
                 if row.action is Action.REFUSE or (finished and not outcome.is_well):
                     continue
-                write = by_key.get((known.number, row.region))
-                if write and write.state in _HOLDING:
+                if (known.number, row.region) in holding:
                     continue  # whoever reads the parameter still uses an older copy
                 look = partial(
                     copies_to_remove,

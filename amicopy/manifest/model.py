@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from amicopy.core.regions import expand
 from amicopy.core.request import CopyRequest
 
 
@@ -38,10 +39,24 @@ Sought = ById | ByName | ByParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Publish:
-    """A Systems Manager parameter for each copy."""
+class Parameter:
+    """A Systems Manager parameter in each region."""
 
     path: str  # a template
+    description: str = ""  # a template
+    regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
+    overwrite: bool = True  # False: it gets its value once, as a versioned one does
+
+    def is_for(self, region: str) -> bool:
+        """Return whether it is published in this region."""
+        return not self.regions or any(expand(name, [region]) == [region] for name in self.regions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publish:
+    """Where the ids of the copies are published."""
+
+    parameters: tuple[Parameter, ...] = ()
     when_all: bool = False
     allow_older: bool = False
     include_source: bool = False
@@ -63,6 +78,7 @@ class Entry:
 
     where: str
     source: Sought
+    label: str = ""  # by which outputs name this image, whatever its id
     requests: tuple[CopyRequest, ...]  # one for each set of destinations with the same settings; without image ids
     min_success: int | None = None
     publish: Publish | None = None

@@ -20,7 +20,7 @@ from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
-from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Publish, Sought
+from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Parameter, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
@@ -63,6 +63,7 @@ class _Entries:
         self._tree = tree
         self._defaults: dict[str, Any] = tree.value.get("defaults", {})
         self._seen: dict[tuple[str, str], str] = {}
+        self._labels: dict[str, tuple[str, TreePath]] = {}  # by what every output can tell apart
 
     def __iter__(self) -> Iterator[Entry]:
         for number, image in enumerate(self._tree.value.get("images", ())):
@@ -87,22 +88,21 @@ class _Entries:
         if source is None or "to" not in merged:
             return None
         keep = self._keep(merged, places, source)
-        requests = tuple(self._requests(merged, places, source, keep.mark if keep else ""))
+        label = self._label(image.get("label", ""), (*path, "label"))
+        requests = tuple(
+            replace(request, label=label)
+            for request in self._requests(merged, places, source, keep.mark if keep else "")
+        )
         publish = merged.get("publish")
-        if publish:
-            self._checked((*places["publish"], "ssm"), check_template, publish["ssm"])
-            if publish["ssm"].lower().startswith(("/aws", "/ssm")):
-                self._tree.blame((*places["publish"], "ssm"), "AWS reserves parameters that begin with /aws or /ssm")
-            if not publish["ssm"].startswith("/"):
-                self._tree.blame((*places["publish"], "ssm"), "a parameter's path begins with /")
         at = self._tree.place(path)
         return Entry(
             where=f"{self._path}:{at.line}:{at.column}",
             source=source,
+            label=label,
             requests=requests,
             min_success=merged.get("min_success"),
             publish=Publish(
-                path=publish["ssm"],
+                parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []))),
                 when_all=publish.get("when") == "all",
                 allow_older=publish.get("allow_older", False),
                 include_source=publish.get("include_source", False),
@@ -111,6 +111,38 @@ class _Entries:
             else None,
             keep=keep,
         )
+
+    def _label(self, label: str, path: TreePath) -> str:
+        """Return the label; note one that some output could not tell from another's."""
+        if label:
+            alike = "".join(filter(str.isalnum, label)).lower()
+            first, at = self._labels.setdefault(alike, (label, path))
+            if at != path:
+                same = "is given twice" if first == label else f"cannot be told from {first!r} in every output"
+                self._tree.blame(path, f"the label {label!r} {same}")
+        return label
+
+    def _parameters(self, path: TreePath, said: Any) -> Iterator[Parameter]:
+        for number, one in enumerate(said if isinstance(said, list) else [said]):
+            at = (*path, number) if isinstance(said, list) else path
+            mapping: Any = {"path": one} if isinstance(one, str) else one
+            place = at if isinstance(one, str) else (*at, "path")
+            if mapping is None:  # its problem is noted
+                continue
+            name = mapping["path"]
+            self._checked(place, check_template, name)
+            self._checked((*at, "description"), check_template, mapping.get("description"))
+            if name.lower().startswith(("/aws", "/ssm")):
+                self._tree.blame(place, "AWS reserves parameters that begin with /aws or /ssm")
+            if not name.startswith("/"):
+                self._tree.blame(place, "a parameter's path begins with /")
+            self._check_regions((*at, "in"), mapping.get("in", []))
+            yield Parameter(
+                path=name,
+                description=mapping.get("description", ""),
+                regions=split_names(_listed(mapping.get("in", []))),
+                overwrite=mapping.get("overwrite", True),
+            )
 
     def _check_regions(self, path: TreePath, said: Any) -> None:
         """Note each name that is no region's."""

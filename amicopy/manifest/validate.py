@@ -42,9 +42,8 @@ def _kept(value: Any, path: Path, blamed: Collection[Path]) -> Any:
 
 def _typed(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Any:
     """Return the value with every text where the schema has a number or a boolean read as one, if it is one."""
-    if "$ref" in schema:
-        schema = root["$defs"][schema["$ref"].rpartition("/")[2]]
-    branches = [schema, *schema.get("anyOf", ())]
+    schema = _resolved(schema, root)
+    branches = [schema, *(_resolved(branch, root) for branch in schema.get("anyOf", ()))]
     if isinstance(value, dict):
         known: dict[str, Any] = {}
         others: Any = None
@@ -64,6 +63,13 @@ def _typed(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> An
         if schema.get("type") == "integer" and value.isascii() and value.isdigit() and len(value) < 10:
             return int(value)
     return value
+
+
+def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in schema:
+        return schema
+    found: Mapping[str, Any] = root["$defs"][schema["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
@@ -89,7 +95,7 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
             if fitting:
                 yield from (told for one in fitting for told in _told(one))
             else:
-                kinds = " or ".join(dict.fromkeys(_kind(branch.get("type")) for branch in wanted))
+                kinds = " or ".join(dict.fromkeys(_kind(branch.get("type", "object")) for branch in wanted))
                 yield path, _other_kind(path, value, kinds)
         case "type":
             yield path, _other_kind(path, value, _kind(wanted))
@@ -102,10 +108,10 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
         case "uniqueItems":
             yield path, "something is given twice here"
         case "pattern":
-            yield (
-                path,
-                f"{_shown(value)} is not a valid name: use up to 64 letters, digits, dots, hyphens and underscores",
-            )
+            rule = "use up to 64 letters, digits, dots, hyphens and underscores"
+            if path[-1] == "label":
+                rule = "use up to 63 letters, digits, hyphens and underscores, a letter first, and not ami-"
+            yield path, f"{_shown(value)} is not a valid {path[-1]}: {rule}"
         case _:
             yield path, error.message
 

@@ -87,6 +87,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         if chosen is not None and is_compared and decision.action in {Action.UNCHANGED, Action.UPDATE}
         else (),
         wider=chosen.wider if chosen is not None and is_compared else (),
+        label=request.label,
         is_ours=chosen.is_ours if chosen is not None and is_compared else True,
         check=check,
         prune_command=_prune_command(request, source, found.destination),

@@ -42,6 +42,7 @@ class Row:
     action: Action
     reason: str
     desired: DesiredCopy
+    label: str = ""  # by which outputs name the source; empty: by its id
     copy: Image | None = None  # the one that is there and will be used
     copied_from: Image | None = None  # the copy of the source that EC2 is to copy; None: the source itself
     waits_for: Destination | None = None  # where that copy is still to be made

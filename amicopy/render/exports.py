@@ -20,7 +20,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>#+!|~&$@])")
 
 
 def amis(report: Report) -> dict[str, dict[str, str]]:
-    """Return the usable AMIs of each source: its id, then region and id, the source's own region first.
+    """Return the usable AMIs of each source: its label or id, then region and id, the source's own region first.
 
     A copy beside its source (encrypted anew, say) takes the source's place; until it is done the region has no entry.
     """
@@ -30,7 +30,7 @@ def amis(report: Report) -> dict[str, dict[str, str]]:
         source = outcome.row.source
         if not _are_plain(source.image_id, source.region):
             continue
-        ids = found.setdefault(source.image_id, {})
+        ids = found.setdefault(outcome.row.label or source.image_id, {})
         if source.state is ImageState.AVAILABLE and (source.reference, Destination(source.region)) not in asked_for:
             ids[source.region] = source.image_id
         if _is_usable(outcome):
@@ -46,18 +46,19 @@ def _are_plain(*texts: str) -> bool:
     return all(map(_PLAIN.fullmatch, texts))
 
 
-def only(found: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
-    """Return the ids of the only source; None where there are several."""
-    return next(iter(found.values()), {}) if len(found) < 2 else None
+def only(report: Report, found: Mapping[str, dict[str, str]]) -> dict[str, str] | None:
+    """Return the ids of the only source; None where there are several, or where it has a label to be found by."""
+    has_label = any(outcome.row.label for outcome in report.outcomes)
+    return next(iter(found.values()), {}) if len(found) < 2 and not has_label else None
 
 
 def tfvars(report: Report) -> str:
-    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; ``map(map(string))`` by source id with several."""
+    """Return ``amis`` for a ``*.auto.tfvars`` file: ``map(string)``; with several sources or labels, a map of those."""
     found = amis(report)
-    ids = only(found)
+    ids = only(report, found)
     if ids is not None:
         return _text([*_comments(report), *_hcl_map("amis", ids)])
-    inner = [f"  {line}" for source_id, some in found.items() for line in _hcl_map(f'"{source_id}"', some)]
+    inner = [f"  {line}" for name, some in found.items() for line in _hcl_map(f'"{name}"', some)]
     return _text([*_comments(report), "amis = {", *inner, "}"])
 
 
@@ -75,13 +76,14 @@ def cfn(report: Report) -> str:
     """Return the ``Mappings`` section of a CloudFormation template.
 
     ``!FindInMap [AmiByRegion, !Ref AWS::Region, Ami]`` finds the id; of several sources ``Ami`` is the source's id
-    without its hyphen, since CloudFormation takes only letters and digits there. Each other account has a map of its
-    own, whose name ends with the account: ``AmiByRegion222222222222``.
+    or label without hyphens and underscores, since CloudFormation takes only letters and digits there. Each other
+    account has a map of its own, whose name ends with the account: ``AmiByRegion222222222222``.
     """
     found = amis(report)
+    is_only = only(report, found) is not None
     maps: dict[str, dict[str, dict[str, str]]] = {}
-    for source_id, ids in found.items():
-        key = "Ami" if len(found) == 1 else source_id.replace("-", "")
+    for name, ids in found.items():
+        key = "Ami" if is_only else "".join(filter(str.isalnum, name))
         for place, image_id in ids.items():
             account, _, region = place.rpartition("/")
             maps.setdefault(account, {}).setdefault(region, {})[key] = image_id
@@ -96,12 +98,13 @@ def cfn(report: Report) -> str:
 def env(report: Report) -> str:
     """Return ``AMI_US_WEST_2=ami-…`` lines for a shell (``set -a; . FILE``) and ``docker run --env-file``.
 
-    With several sources the name contains the source's id too: ``AMI_0ABC…_US_WEST_2``.
+    With several sources the name contains the source's id or label too: ``AMI_0ABC…_US_WEST_2``.
     """
     found = amis(report)
+    is_only = only(report, found) is not None
     lines = [
-        f"{_variable(region if len(found) == 1 else f'{source_id}-{region}')}={image_id}"
-        for source_id, ids in found.items()
+        f"{_variable(region if is_only else f'{name}-{region}')}={image_id}"
+        for name, ids in found.items()
         for region, image_id in ids.items()
     ]
     return _text([*_comments(report), *lines])

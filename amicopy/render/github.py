@@ -8,6 +8,7 @@ from pathlib import Path
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Report
+from amicopy.plan.plan import Plan
 from amicopy.render.exports import amis, markdown_failures, markdown_table, marked, only
 from amicopy.render.json_documents import status_name
 from amicopy.render.summary import summary as in_a_line
@@ -21,19 +22,19 @@ _MOST_FAILURES = 200
 def outputs(report: Report, exit_code: ExitCode) -> str:
     """Return the text for the file that ``GITHUB_OUTPUT`` names.
 
-    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id (with several sources: of source id and such
-    objects); ``ami-REGION`` (with several: ``ami-SOURCE-REGION``) for each. Holds only ids that are available and as
-    asked, as the maps of `amicopy.render.exports` do.
+    ``result`` and ``exit-code``; ``amis``, a JSON object of region and id; ``ami-REGION`` for each. With several
+    sources, or labels, an object of source id or label and such objects, and ``ami-SOURCE-REGION``, ``LABEL-REGION``.
+    Holds only ids that are available and as desired, as the maps of `amicopy.render.exports` do.
     """
     found = amis(report)
-    ids = only(found)
+    ids = only(report, found)
     values = {
         "result": status_name(exit_code),
         "exit-code": str(int(exit_code)),
         "amis": json.dumps(found if ids is None else ids),
     }
-    for source_id, some in found.items():
-        prefix = "ami" if ids is not None else source_id
+    for name, some in found.items():
+        prefix = "ami" if ids is not None else name
         values |= {f"{prefix}-{place.replace('/', '-')}": image_id for place, image_id in some.items()}
     return "".join(_output(name, value) for name, value in values.items())
 
@@ -42,6 +43,26 @@ def _output(name: str, value: str) -> str:
     # An unpredictable delimiter: a value that contained it would end there and start another output.
     delimiter = f"amicopy_{secrets.token_hex(16)}"
     return f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+
+
+def plan_outputs(markdown: str, exit_code: ExitCode, *, has_changes: bool) -> str:
+    """Return the text for ``GITHUB_OUTPUT`` of a dry run: ``has-changes``, and ``plan`` in Markdown for a comment."""
+    values = {
+        "result": status_name(exit_code),
+        "exit-code": str(int(exit_code)),
+        "has-changes": "true" if has_changes else "false",
+        "plan": markdown.rstrip("\n"),
+    }
+    return "".join(_output(name, value) for name, value in values.items())
+
+
+def plan_annotations(plan: Plan) -> list[str]:
+    """Return workflow commands for the refusals and notes of a plan, one a line."""
+    found = [
+        _of_error("error", f"{row.source.image_id} to {row.region}", one) for row in plan.rows for one in row.problems
+    ]
+    notes = (*plan.notes, *(note for row in plan.rows for note in row.notes))
+    return list(dict.fromkeys([*found, *(_command("notice", "amicopy", note) for note in notes)]))
 
 
 def summary(report: Report) -> str:

@@ -172,6 +172,7 @@ def _row_document(row: Row) -> dict[str, Any]:
     return {
         "source_region": row.source.region,
         "source_id": row.source.image_id,
+        "label": row.label or None,
         "region": row.region,
         **account_member(row.destination),
         "action": str(row.action),

@@ -38,6 +38,12 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
     yield from note_lines(plan, in_brief=in_brief)
 
 
+def plan_cells(plan: Plan) -> Iterator[list[str]]:
+    """Yield the rows of the plan as cells: the action, the region, the source, and why."""
+    for row in plan.rows:
+        yield [str(row.action), row.region, row.source.image_id, reason(row)]
+
+
 def note_lines(plan: Plan, more: Iterable[str] = (), *, in_brief: bool = False) -> Iterator[str]:
     """Yield the notes on the plan and its rows, each once, what it costs, and ``more``; ``in_brief`` only in total."""
     from amicopy.render.cost import cost_lines

@@ -49,6 +49,13 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
     yield from note_lines(plan, saving_lines(removals, plan.prices))
 
 
+def diff_cells(sync: SyncResult) -> Iterator[list[str]]:
+    """Yield the same as cells, unchanged ones included: the sign, the region, what it is about, and why."""
+    yield from map(_copy_line, sync.report.plan.rows)
+    yield from map(_parameter_line, sync.parameter_writes)
+    yield from map(_removal_line, sync.removals)
+
+
 def _copy_line(row: Row) -> list[str]:
     copy = row.copy.image_id if row.copy else "a new copy"
     return [_SIGNS[row.action], row.place, f"{copy} of {row.source.image_id}", reason(row)]

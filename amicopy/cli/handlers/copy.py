@@ -23,8 +23,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.plan.plan import Plan
 from amicopy.render.json_documents import plan_document, report_document
-from amicopy.render.plan import plan_lines
-from amicopy.render.result import write_folded
+from amicopy.render.plan import plan_cells, plan_lines
 from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.text import error_lines
 
@@ -87,7 +86,7 @@ def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOut
         code = ExitCode.DRIFT
     document = partial(plan_document, plan, code, context.calls.count())
     lines = () if command.output.quiet and not plan.has_work else plan_lines(plan)
-    written = run_output.show(document, "plan", partial(write_folded, lines))
+    written = run_output.show_plan(plan, document, lines, plan_cells(plan), code)
     say(refusal_lines(plan))
     return int(code or written)
 

@@ -167,7 +167,9 @@ def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tup
             regions += [entry.source.region] if entry.source.region else sources
         for region in _regions(regions):
             values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
-            yield region, fill_template(entry.publish.path, values | {"region": region})
+            for parameter in entry.publish.parameters:
+                if region == ANYWHERE or parameter.is_for(region):
+                    yield region, fill_template(parameter.path, values | {"region": region})
 
 
 def _named_sources(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -2,15 +2,15 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import OutputOptions
-from amicopy.cli.output_files import requested_files, write_files
+from amicopy.cli.output_files import plan_files, requested_files, write_files
 from amicopy.cli.terminal import reported_bug, say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
@@ -19,10 +19,11 @@ from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
+from amicopy.plan.plan import Plan
 from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
 from amicopy.render.progress_lines import LinesView, QuietView, View
-from amicopy.render.result import json_of, table_of, text_of, write_json, write_json_line, write_text
+from amicopy.render.result import json_of, table_of, text_of, write_folded, write_json, write_json_line, write_text
 from amicopy.render.text import counted, error_lines, terminal_width
 
 LIVE_PROGRESS = timedelta(seconds=5)
@@ -84,6 +85,34 @@ class RunOutput:
             case "jsonl":
                 return to_stdout(partial(write_json_line, {**document(), "type": kind}))
         return to_stdout(for_people)
+
+    def show_plan(
+        self, plan: Plan, document: Document, lines: Iterable[str], cells: Iterable[Sequence[str]], code: ExitCode
+    ) -> ExitCode:
+        """Write a plan to stdout, GitHub and every requested file; return OK, or FAILED if one could not be written.
+
+        ``lines`` are for people; ``cells`` are those of the table in Markdown.
+        """
+        from amicopy.render import plan_markdown
+
+        lines = [*lines]
+        markdown = cache(partial(plan_markdown.markdown, plan, tuple(cells), self._environment.same_command))
+        formats: dict[str, Callable[[], str]] = {
+            "text": lambda: "".join(f"{line}\n" for line in lines),
+            "table": lambda: "".join(f"{line}\n" for line in lines),
+            "json": lambda: json_of(document()),
+            "markdown": markdown,
+        }
+        errors = write_files(plan_files(self._output, formats, code, has_changes=plan.has_work))
+        is_markdown = self._output.format == "markdown"
+        written = self.show(document, "plan", lambda: write_text(markdown()) if is_markdown else write_folded(lines))
+        for error in errors:
+            say(error_lines(error))
+        if self._output.github:
+            from amicopy.render.github import plan_annotations
+
+            say(plan_annotations(plan))
+        return ExitCode.FAILED if errors else written
 
     def tell(self, report: Report, document: Document, code: ExitCode) -> ExitCode:
         """Write the result to every requested file and to stdout; return OK, or FAILED if one could not be written."""

@@ -23,9 +23,9 @@ from amicopy.jobs.units import entries_of_unit, parse_unit, units_of
 from amicopy.manifest.model import Entry
 from amicopy.manifest.read import read_manifest
 from amicopy.render.json_documents import plan_document, report_document, units_document
-from amicopy.render.result import write_folded, write_json
+from amicopy.render.result import write_json
 from amicopy.render.summary import ending_lines, refusal_lines
-from amicopy.render.sync import after_lines, diff_lines, sync_members
+from amicopy.render.sync import after_lines, diff_cells, diff_lines, sync_members
 from amicopy.render.text import error_lines
 
 
@@ -116,8 +116,8 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
         code = ExitCode.DRIFT
     calls = context.calls.count()
     lines = () if command.output.quiet and not result.has_work else diff_lines(result)
-    written = run_output.show(
-        lambda: plan_document(plan, code, calls) | sync_members(result), "plan", partial(write_folded, lines)
+    written = run_output.show_plan(
+        plan, lambda: plan_document(plan, code, calls) | sync_members(result), lines, diff_cells(result), code
     )
     say(refusal_lines(plan))
     for error in result.errors:
