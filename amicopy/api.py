@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
 from amicopy.core.check import Check
+from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
 from amicopy.core.models import Principal
@@ -80,6 +82,8 @@ def copy(
     deprecate_after: timedelta | None = None,
     carry_deprecation: bool = True,
     adopt: bool = False,
+    route: str = "direct",
+    direct: str | Sequence[str] = (),
     protect: Protection | None = None,
     require_scan: ScanRequirement | None = None,
     check: Check | None = None,
@@ -109,6 +113,8 @@ def copy(
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
     - ``adopt``: complete and share existing copies that other tools made, instead of leaving them alone.
+    - ``route``: ``cheapest`` copies by way of a region where transfer costs less, or from copies that exist;
+      ``via:REGION`` by way of that region. ``direct``: regions that are copied from the source anyway.
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
@@ -143,6 +149,8 @@ def copy(
         complete_within=complete_within,
         carry_deprecation=carry_deprecation,
         adopt=adopt,
+        route=route,
+        direct=split_names(_listed(direct)),
         deprecate_after=deprecate_after,
         protect=protect,
         require_scan=require_scan,
@@ -210,6 +218,8 @@ def verify(
     regions: str | Sequence[str] = "all",
     exclude: str | Sequence[str] = (),
     request: CopyRequest | None = None,
+    content: Literal["size", "list", "sample", "full"] | None = None,
+    seed: int | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -217,7 +227,8 @@ def verify(
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
-    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's).
+    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's). With ``content`` the
+    data is compared, too; a sample has the same blocks for the same ``seed``. Nobody is asked what that may cost.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
@@ -226,7 +237,9 @@ def verify(
     asked = request or _about(image_ids, source_region, exclude)
     if exclude:
         asked = replace(asked, exclude=_listed(exclude))
-    return VerifyJob(_context(context, session, profile, region), asked, _listed(regions)).verdict()
+    job = VerifyJob(_context(context, session, profile, region), asked, _listed(regions))
+    verdict = job.verdict()
+    return (content and job.with_content(verdict, ContentLevel(content), seed=seed)) or verdict
 
 
 def cancel(

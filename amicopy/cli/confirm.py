@@ -8,8 +8,12 @@ from amicopy.cli.signals import interruptible
 from amicopy.core.errors import Interrupted, UsageError
 
 
-def confirmed(question: str) -> bool:
+def confirmed(
+    question: str, *, otherwise: str = "nothing was changed", advice: str = "Check with --dry-run, then run"
+) -> bool:
     """Ask a yes-or-no question on stderr and return the answer.
+
+    ``otherwise`` is what is true without one, ``advice`` begins the next step.
 
     Raises:
         UsageError: there is no terminal to ask on.
@@ -17,12 +21,12 @@ def confirmed(question: str) -> bool:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
-            "Cannot ask for confirmation without a terminal, so nothing was changed.",
+            f"Cannot ask for confirmation without a terminal, so {otherwise}.",
             why=f"The question is: {question}",
-            next_step="Check with --dry-run, then run the command with --yes.",
+            next_step=f"{advice} the command with --yes.",
         )
     try:
         with interruptible():
             return click.confirm(question, err=True)
     except click.Abort as error:
-        raise Interrupted("Interrupted; nothing was changed.") from error
+        raise Interrupted(f"Interrupted; {otherwise}.") from error

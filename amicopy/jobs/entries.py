@@ -33,7 +33,8 @@ class KnownEntry:
         if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
-            names_region(request.to, row.region) and not names_region(request.exclude, row.region)
+            row.region == request.hub
+            or (names_region(request.to, row.region) and not names_region(request.exclude, row.region))
             for request in self.entry.requests
         )
 

@@ -1,15 +1,17 @@
 """Comparing every copy with its source; with repair, writing what is missing and comparing again."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.parallel import all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.execute.repair import prune, repair
+from amicopy.jobs.content import Approve, ContentJob, approve_any
 from amicopy.jobs.context import Context
 from amicopy.jobs.existing_copies import ExistingCopies, unread_code
 from amicopy.plan.attributes.base import Extra
@@ -30,13 +32,19 @@ class VerifyResult:
     def exit_code(self) -> ExitCode:
         """The exit code of the process: DRIFT if a copy is missing or differs from its source.
 
-        PARTIAL if none is known to, but a region or the permissions of a copy could not be read.
+        PARTIAL if none is known to, but a region or the permissions or the content of a copy could not be read. If no
+        content at all could be, the code of the first error.
         """
         code = unread_code(self.survey)
         if code is ExitCode.OK and (self.without_copy or self._differing()):
             return ExitCode.DRIFT
-        if code is ExitCode.OK and any(one.unreadable for one in self.copies):
-            return ExitCode.PARTIAL
+        if code is ExitCode.OK:
+            contents = [one.content for one in self.copies if one.content]
+            errors = [content.error for content in contents if content.error]
+            if errors and not any(content.volumes for content in contents):
+                return errors[0].exit_code
+            if errors or any(one.unreadable for one in self.copies):
+                return ExitCode.PARTIAL
         return code
 
     def _differing(self) -> bool:
@@ -66,6 +74,13 @@ class VerifyJob:
         survey, found = self.existing.found()
         bare = self.existing.without_copy({one.destination for one in found})
         return VerifyResult(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
+
+    def with_content(
+        self, verdict: VerifyResult, level: ContentLevel, *, seed: int | None = None, approve: Approve = approve_any
+    ) -> VerifyResult | None:
+        """Return the verdict with the data of the copies compared; None if ``approve`` says no to what that costs."""
+        copies = ContentJob(self._context, level, seed=seed).compared(verdict.copies, approve)
+        return None if copies is None else replace(verdict, copies=copies)
 
     def repaired(
         self, before: VerifyResult, *, prunes: bool, told: Callable[[Event], None], pruned: Callable[[str], None]

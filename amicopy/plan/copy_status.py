@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from amicopy.core.content import CopyContent
 from amicopy.core.destination import Destination
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
@@ -26,6 +27,7 @@ class CopyStatus:
     missing: tuple[Difference, ...] = ()
     unreadable: tuple[str, ...] = ()  # whose permissions these credentials cannot read
     extras: tuple[Extra, ...] = ()
+    content: CopyContent | None = None  # None: it was not to be compared, or the copy is not available
 
     @property
     def place(self) -> str:
@@ -35,7 +37,7 @@ class CopyStatus:
     @property
     def is_partly_compared(self) -> bool:
         """Whether something was not compared."""
-        return bool(self.not_compared or self.unreadable)
+        return bool(self.not_compared or self.unreadable or (self.content and self.content.error))
 
     @property
     def not_compared(self) -> tuple[str, ...]:
@@ -47,9 +49,13 @@ class CopyStatus:
 
     @property
     def is_faithful(self) -> bool:
-        """Whether it lacks nothing, no more people can use it than its source, and it is neither failed nor retired."""
+        """Whether it lacks nothing, no more people can use it than its source, and it is neither failed nor retired.
+
+        If its data was compared, that is the same, too.
+        """
         wider = any(one.is_wider for one in self.extras)
-        return not (self.missing or wider or self.copy.state.is_dead or self.copy.is_retired)
+        has_other_data = bool(self.content and self.content.problems)
+        return not (self.missing or wider or has_other_data or self.copy.state.is_dead or self.copy.is_retired)
 
     @property
     def can_be_repaired(self) -> bool:

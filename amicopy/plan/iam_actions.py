@@ -118,6 +118,18 @@ ACTIONS = (
         where=Where.BOTH,
         purpose="`retire`: which AMI a parameter had before",
     ),
+    Action(
+        operation="ListSnapshotBlocks",
+        service="ebs",
+        where=Where.BOTH,
+        purpose="`verify --content`: which blocks are written",
+    ),
+    Action(
+        operation="GetSnapshotBlock",
+        service="ebs",
+        where=Where.BOTH,
+        purpose="`verify --content sample` and `full`: their data",
+    ),
     Action(operation="CopyImage", where=Where.DESTINATION, purpose="copy", writes=True),
     *_attribute_actions(),
     Action(

@@ -21,7 +21,8 @@ def key_statements(needs: Needs) -> Iterator[Statement]:
     Limited to the keys of the regions, to the named ones where keys are named, and to calls that EC2 makes.
     """
     named, by_alias = _keys_of_copies(needs)
-    of_sources = [_key_arn(needs.partition, region, "*") for region in needs.sources] if needs.copies else []
+    regions = dict.fromkeys([*needs.sources, *(needs.destinations if needs.relays else ())])
+    of_sources = [_key_arn(needs.partition, region, "*") for region in regions] if needs.copies else []
     aliases = _aliases(by_alias)
     read = list(dict.fromkeys([*of_sources, *named]))
     if read:
@@ -40,6 +41,19 @@ def key_statements(needs: Needs) -> Iterator[Statement]:
     yield statement("AmicopyKmsGrantToEC2", ["kms:CreateGrant"], read, via | grants)
     if by_alias:
         yield statement("AmicopyKmsGrantToEC2ByAlias", ["kms:CreateGrant"], list(by_alias), via | grants | aliases)
+
+
+def block_key_statement(needs: Needs) -> Statement:
+    """Return what reading the blocks of encrypted snapshots needs.
+
+    EBS encrypts each data key with the encryption context ``aws:ebs:id`` (EBS User Guide, "How Amazon EBS encryption
+    works"), without which KMS doesn't decrypt it: so this limits the permission to EBS, whichever service calls.
+    """
+    places = dict.fromkeys([*needs.sources, *needs.destinations])
+    regions = [ANYWHERE] if ANYWHERE in places else list(places)
+    context = {"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": ["aws:ebs:id"]}}
+    keys = [_key_arn(needs.partition, region, "*") for region in regions]
+    return statement("AmicopyKmsReadBlocks", ["kms:Decrypt"], keys, context)
 
 
 def _keys_of_copies(needs: Needs) -> tuple[list[str], Mapping[str, list[str]]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from amicopy.core.content import ContentLevel
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action
@@ -58,9 +59,11 @@ class Needs:
     adopt: bool = False  # copies without our tag get it
     repair: bool = False  # of verify
     prune: bool = False
+    content: ContentLevel | None = None  # of verify: how much of the data is compared
     available: bool = False  # of cancel
     undo: bool = False  # of retire
     keep: bool = False  # old copies are removed
+    relays: bool = False  # copies are made from other copies
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
@@ -92,7 +95,7 @@ def _reads(needs: Needs) -> set[str]:
         found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command in {"status", "verify"}:
-        return set(_COMPARED)
+        return _COMPARED | _blocks(needs.content)
     if needs.command == "retire":
         return _reads_of_retire(needs)
     operations = set(_FOUND)
@@ -101,11 +104,19 @@ def _reads(needs: Needs) -> set[str]:
     if needs.permissions or needs.share:
         operations |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
         operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.relays:
+        operations.add("GetEbsEncryptionByDefault")
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
     if needs.reads:
         operations.add("GetParameter")
     return operations
+
+
+def _blocks(content: ContentLevel | None) -> set[str]:
+    if content in {None, ContentLevel.SIZE}:
+        return set()
+    return {"ListSnapshotBlocks", *(["GetSnapshotBlock"] if content.reads_data else [])}
 
 
 def _reads_of_retire(needs: Needs) -> set[str]:

@@ -8,7 +8,7 @@ from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
 from amicopy.plan.iam_functions import function_statements
-from amicopy.plan.iam_keys import Statement, key_statements, statement
+from amicopy.plan.iam_keys import Statement, block_key_statement, key_statements, statement
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters, actions_for
 
 # For these the Service Authorization Reference names no tag of the image as a condition: they are from mid-2026.
@@ -30,6 +30,10 @@ SIDS: Mapping[str, str] = {
     "in several regions.",
     "AmicopyReadQuotas": "How many AMIs may be public, if a copy is to be public and more than five are.",
     "AmicopyReadParameters": "Read the parameters that name sources, and those that ids are published to.",
+    "AmicopyReadBlocks": "`verify --content`: list the blocks of snapshots, and read them. This gives access to the "
+    "data of every snapshot in these regions.",
+    "AmicopyKmsReadBlocks": "`verify --content`: decrypt the blocks of encrypted snapshots, and nothing that isn't a "
+    "snapshot's or a volume's (`kms:EncryptionContextKeys`).",
     "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
@@ -70,6 +74,10 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     yield statement("AmicopyRead", [action.name for action in ec2 if not action.writes], ["*"])
     if quotas := [action.name for action in actions if action.service == "servicequotas"]:
         yield statement("AmicopyReadQuotas", quotas, ["*"])
+    if blocks := [action.name for action in actions if action.service == "ebs"]:
+        places = dict.fromkeys([*needs.sources, *needs.destinations])
+        yield statement("AmicopyReadBlocks", blocks, _arns(needs.partition, places, ["snapshot"]))
+        yield block_key_statement(needs)
     if needs.keep or (needs.command == "retire" and not needs.undo):
         yield statement("AmicopyFindReferences", REFERENCE_ACTIONS, ["*"], _VIA_EC2)
     if needs.reads:

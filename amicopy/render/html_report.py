@@ -5,19 +5,20 @@ It loads nothing and runs no script; untrusted text is escaped.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from html import escape
-from importlib.resources import files
 from itertools import groupby
 
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import Image
-from amicopy.core.version import __version__
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.json_documents import status_name
+from amicopy.render.html import command, document
+from amicopy.render.html import day as _day
+from amicopy.render.html import listed as _list
+from amicopy.render.html import soft as _soft
+from amicopy.render.html import text as _text
 from amicopy.render.result import took
 from amicopy.render.states import STATES, state_words
 from amicopy.render.summary import summary
-from amicopy.render.text import counted, duration, safe
+from amicopy.render.text import counted, duration
 from amicopy.render.timeline import Scale, bar, scale
 
 # With more sources than this, those without problems are collapsed, so that a long page can be skimmed.
@@ -30,8 +31,6 @@ _LEGEND = {
     "completing: tags, permissions, dates": '<rect class="complete" width="40" y="3" height="14"/>',
 }
 _Parts = tuple[str, str, tuple[str, ...], str, str]  # slug, what, details, why, next step
-# Nothing is fetched and nothing runs, whatever a name or a reason may hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def page(
@@ -46,41 +45,24 @@ def page(
 
     It can be made at any moment of a run: what has not ended lasts until ``now``.
     """
-    title = _title(report)
-    css = (files("amicopy.render") / "page.css").read_text(encoding="utf-8")
-    parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        '<meta name="referrer" content="no-referrer">',
-        f"<title>amicopy: {title}</title>\n<style>\n{css}</style>\n</head>\n<body>\n<header>",
-        f"<h1>{title}</h1>",
-        f'<p class="state {_tone(exit_code)}">{summary(report)}</p>',
-        *_settings(report, now, command_line, exit_code),
-        "</header>\n<main>",
-        *_failures(report),
-        *_unfinished(report, command_line),
-        *_notes(report),
-        *_cost(report),
-        *_timeline(report, scale(report.started_at, now)),
-        "</main>",
-        f'<footer class="soft">{_calls(calls or {})}All times are in UTC. Written by amicopy {__version__}.</footer>',
-        "</body>\n</html>",
-    ]
-    return "\n".join(parts) + "\n"
-
-
-def _text(foreign: str) -> str:
-    """Return foreign text as HTML: neither markup nor a mark that turns the reading direction has an effect."""
-    return escape(safe(foreign))
-
-
-def _soft(html: str) -> str:
-    return f'<span class="soft">{html}</span>'
-
-
-def _tone(exit_code: ExitCode) -> str:
-    return "good" if exit_code is ExitCode.OK else "wait" if exit_code is ExitCode.TIME_OUT else "bad"
+    return document(
+        title=_title(report),
+        status=summary(report),
+        exit_code=exit_code,
+        settings={
+            "command": command(command_line),
+            "started": _day(report.started_at),
+            "ended": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
+        },
+        main=[
+            *_failures(report),
+            *_unfinished(report, command_line),
+            *_notes(report),
+            *_cost(report),
+            *_timeline(report, scale(report.started_at, now)),
+        ],
+        calls=calls or {},
+    )
 
 
 def _title(report: Report) -> str:
@@ -89,30 +71,6 @@ def _title(report: Report) -> str:
     if failed := sum(outcome.has_failed for outcome in report.outcomes):
         return f"{failed} of {copies} failed"
     return f"{sum(outcome.is_well for outcome in report.outcomes)} of {copies} up to date"
-
-
-def _settings(report: Report, now: datetime, command_line: str, exit_code: ExitCode) -> Iterator[str]:
-    words = "".join(f"<code>{_text(word)}</code> " for word in command_line.split(" "))
-    settings = {
-        "command": words if command_line else "",
-        "started": _day(report.started_at),
-        "ended": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
-        "exit code": f"{int(exit_code)} {_soft(f'({status_name(exit_code)})')}",
-    }
-    yield "<dl>"
-    yield from (f"<dt>{name}</dt><dd>{value}</dd>" for name, value in settings.items() if value)
-    yield "</dl>"
-
-
-def _calls(calls: Mapping[str, int]) -> str:
-    if not calls:
-        return ""
-    each = ", ".join(f"{escape(name)} {count}" for name, count in sorted(calls.items()))
-    return f"<details><summary>{counted(sum(calls.values()), 'AWS call')}</summary><p>{each}</p></details>"
-
-
-def _day(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _failures(report: Report) -> Iterator[str]:
@@ -182,10 +140,6 @@ def _cost(report: Report) -> Iterator[str]:
     if lines := tuple(cost_lines(report.plan)):
         yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
         yield f"{_list(lines)}\n</section>"
-
-
-def _list(items: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_text(item)}</li>' for item in items)}</ul>"
 
 
 def _timeline(report: Report, whole: Scale) -> Iterator[str]:

@@ -80,7 +80,7 @@ def _disk_lines(disk: ScannedDisk) -> Iterator[str]:
 def _volume_words(volume: VolumeCoverage) -> str:
     size = f"{volume.size / (1 << 30):.1f} GiB" if volume.size >= 1 << 30 else f"{volume.size / (1 << 20):.0f} MiB"
     directories = counted(volume.directories, "directory", "directories")
-    return f"{volume.kind}, {size}, {counted(volume.files, 'file')} in {directories}, {volume.bytes / 1024:.0f} KiB"
+    return f"{volume.kind}, {size}, {counted(volume.files, 'file')} in {directories}, {-(-volume.bytes // 1024)} KiB"
 
 
 def _missing_words(name: str, missing: NotRead) -> str:

@@ -3,15 +3,22 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from amicopy.core.content import ContentLevel, CopyContent
 from amicopy.core.destination import Destination
-from amicopy.core.errors import ExitCode
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import ImageState
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import account_member, difference_document, envelope, unread_documents
+from amicopy.render.json_documents import (
+    account_member,
+    difference_document,
+    envelope,
+    error_document,
+    unread_documents,
+)
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
-from amicopy.render.text import safe
+from amicopy.render.text import counted, safe
 
 
 def verdict(one: CopyStatus) -> str:
@@ -70,7 +77,8 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
 def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
     maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
-    return [*maker, *map(_what, one.missing), *_name(one), *map(str, one.extras)]
+    data = one.content.problems if one.content else ()
+    return [*maker, *map(_what, one.missing), *data, *_name(one), *map(str, one.extras)]
 
 
 def _name(one: CopyStatus) -> Iterator[str]:
@@ -81,6 +89,67 @@ def _name(one: CopyStatus) -> Iterator[str]:
 
 def _what(difference: Any) -> str:
     return str(difference) if difference.repairable else f"{difference} (only a new copy helps)"
+
+
+def content_lines(found: Sequence[CopyStatus]) -> list[str]:
+    """Return a line for each copy whose content was compared: how much of it, and with which result."""
+    return [f"{one.place}  {line}" for one in found if one.content for line in content_words(one.content)]
+
+
+def content_words(content: CopyContent) -> Iterator[str]:
+    """Yield how much of a copy's content was compared and with which result, and what is worth knowing."""
+    if content.volumes:
+        volumes, differs = counted(len(content.volumes), "volume"), bool(content.problems)
+        written = sum(volume.source_blocks or 0 for volume in content.volumes)
+        match content.level:
+            case ContentLevel.SIZE:
+                yield f"the size of the data {'differs' if differs else 'is the same'} ({volumes})"
+            case ContentLevel.LIST:
+                same = f"the same {written:,} blocks are written"
+                yield f"{'other blocks are written than in the source' if differs else same} ({volumes})"
+            case _:
+                compared = sum(volume.compared or 0 for volume in content.volumes)
+                found = sum(len(volume.differing) for volume in content.volumes)
+                seed = f", seed {content.seed}" if content.seed is not None else ""
+                extent = f"compared {compared:,} of {written:,} blocks ({volumes}{seed})"
+                yield f"{extent}: {f'{found:,} differ' if found else 'all are the same'}"
+    yield from content.notes
+
+
+def content_errors(found: Sequence[CopyStatus]) -> list[AmicopyError]:
+    """Return why the content of some copies could not be compared, each reason once."""
+    errors = [one.content.error for one in found if one.content and one.content.error]
+    return list({(error.what, error.why): error for error in errors}.values())
+
+
+def content_document(content: CopyContent) -> dict[str, Any]:
+    """Return the evidence: which blocks of which snapshots were compared, and what came out."""
+    return {
+        "level": str(content.level),
+        "state": content.state,
+        "seed": content.seed,
+        "error": error_document(content.error),
+        "volumes": [
+            {
+                "device": volume.device,
+                "source_snapshot_id": volume.source_snapshot_id,
+                "copy_snapshot_id": volume.copy_snapshot_id,
+                "source_bytes": volume.source_bytes,
+                "copy_bytes": volume.copy_bytes,
+                "source_blocks": volume.source_blocks,
+                "copy_blocks": volume.copy_blocks,
+                "only_in_source": volume.only_in_source,
+                "only_in_copy": volume.only_in_copy,
+                "compared": volume.compared,
+                "sampled": list(volume.sampled) or None,
+                "differing": list(volume.differing),
+                "source_digest": volume.source_digest or None,
+                "copy_digest": volume.copy_digest or None,
+                "problem": volume.problem or None,
+            }
+            for volume in content.volumes
+        ],
+    }
 
 
 def verdict_document(
@@ -107,6 +176,7 @@ def verdict_document(
                 "verdict": verdict(one).replace(" ", "-"),
                 "differences": [difference_document(difference) for difference in one.missing],
                 "extras": [str(more) for more in one.extras],
+                **({"content": content_document(one.content)} if one.content else {}),
             }
             for one in found
         ],

@@ -93,16 +93,15 @@ def _not_readable(snapshot_id: str, why: str) -> EbsError:
 
 
 def _check_key(call: Call, snapshot: Snapshot) -> None:
-    """Refuse an encrypted snapshot whose key the caller may not or cannot use."""
-    if not snapshot.encrypted:
+    """Refuse an encrypted snapshot whose key the caller may not or cannot use; an unknown key counts as usable."""
+    key = call.state.keys(snapshot.owner, snapshot.region, snapshot.kms_key_id) if snapshot.encrypted else None
+    if key is None:
         return
-    key = call.state.keys(snapshot.owner, snapshot.region, snapshot.kms_key_id)
-    arn = key.arn if key else snapshot.kms_key_id
-    if not call.is_allowed("kms:Decrypt", arn):
-        message = f"The caller is not authorized to perform kms:Decrypt on {arn}."
+    if not call.is_allowed("kms:Decrypt", key.arn):
+        message = f"The caller is not authorized to perform kms:Decrypt on {key.arn}."
         raise EbsError("AccessDeniedException", "DEPENDENCY_ACCESS_DENIED", message, 403)
-    if key is not None and not key.usable:
-        raise EbsError("ValidationException", "INVALID_CUSTOMER_KEY", f"The key {arn} is {key.state}.")
+    if not key.usable:
+        raise EbsError("ValidationException", "INVALID_CUSTOMER_KEY", f"The key {key.arn} is {key.state}.")
 
 
 def _token(kind: str, snapshot: Snapshot, index: int, expires: datetime) -> str:

@@ -27,7 +27,7 @@ _IDS = (
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
 AN_ID = re.compile(r"-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![0-9a-zA-Z])")
 """What every id has; quick, because it begins with a sign that is rare."""
-_SETTING_SIGNS = r"[\s:=(,>?\-\"'`\[{$|]"
+_SETTING_SIGNS = r"[\s:=(,>?\-\"'`\[\]{$|*]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _region(region: str) -> Sequence[Rule]:
             f"an endpoint in {region}",
             f"use the name without a region that the SDK resolves, or {_PARAMETER}",
             re.compile(
-                rf"(?<![\w.-]){_HOST}[\w*-]*(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w-]*(?:\.[\w-]+){{0,6}}?\.{_DOMAINS}(?![\w-])"
+                rf"(?:(?<![\w.-])|(?<=[}}>)]\.)){_HOST}[\w*-]*(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w-]*(?:\.[\w-]+){{0,6}}?\.{_DOMAINS}(?![\w-])"
                 rf"|(?<![\w.-]){_HOST}{code}\.cache\.amazonaws\.com(?![\w-])"
             ),
             (region, code),
@@ -142,7 +142,7 @@ def _region(region: str) -> Sequence[Rule]:
             _METADATA,
             re.compile(
                 rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?region(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]*(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
-                rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}})(?:new\s+)?{token}(?:[\"'`]\)?)?"
+                rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}})(?:new\s+)?(?:[\w.]{{1,40}}\([\"']?)?{token}(?:[\"'`]\)?)?"
                 rf"|(?i:<[\w:.-]*region[\w:.-]*>)\s*{token}(?:\s*</[\w:.-]+>)?|(?<!\w)-r(?:\s+|=){token}"
             ),
             here,

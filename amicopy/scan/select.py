@@ -28,16 +28,16 @@ _REASONS: tuple[tuple[str, Sequence[str]], ...] = (
     ("caches and logs", _CACHES),
     ("state that cloud-init and the SSM agent write anew on a new instance", _FIRST_BOOT),
     ("container images and volumes", _CONTAINERS),
-    ("not files on disk", _NOT_FILES),
+    ("mount points and lost+found", _NOT_FILES),
 )
 _NAMES = {
     **dict.fromkeys(("site-packages", "dist-packages", "node_modules", "gems", ".cargo", ".m2"), "installed libraries"),
     **dict.fromkeys((".git", ".hg", ".svn"), "history of version control"),
     **dict.fromkeys((".cache", "__pycache__", ".npm", ".terraform"), "caches and logs"),
     **dict.fromkeys(("overlay2", "overlayfs"), "container images and volumes"),
-    "lost+found": "not files on disk",
+    "lost+found": "mount points and lost+found",
 }
-_DEEP_REASONS = {"not files on disk", "container images and volumes"}
+_DEEP_REASONS = {"mount points and lost+found", "container images and volumes"}
 
 _BINARY_SUFFIXES = (
     "7z a avi bin bmp bz2 class cpio dat db deb dll eot exe flac gif gz ico img iso jar jpeg jpg ko lz4 lzma "
@@ -89,7 +89,7 @@ class Selection:
         suffix = posixpath.basename(path).rpartition(".")[2].lower()
         if suffix in _BINARY or ".so." in path:
             return "archives, images and programs"
-        return "not files on disk" if (self._mount + path) in _NOT_FILES else ""
+        return "mount points and lost+found" if (self._mount + path) in _NOT_FILES else ""
 
     def _reason(self, path: str) -> str:
         if path in self._unpruned or any(path.startswith(f"{one}/") for one in self._unpruned):

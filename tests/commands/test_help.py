@@ -23,7 +23,7 @@ def test_every_option_of_every_command_is_in_one_group(name: str) -> None:
     groups = list(grouped(shown, context))
     names = [option.name for _, some in groups for option in some]
     assert sorted(map(str, names)) == sorted(
-        str(one.name) for one in shown.get_params(context) if isinstance(one, click.Option)
+        str(one.name) for one in shown.get_params(context) if isinstance(one, click.Option) and not one.hidden
     )
     assert len(dict(groups)["Output"]) >= 1
 

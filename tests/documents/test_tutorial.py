@@ -1,4 +1,4 @@
-"""The tutorial is followed literally: its files are written, its commands run, and they say what it shows."""
+"""The tutorial and pages with transcripts are followed literally: commands run, and they say what is shown."""
 
 import re
 import shlex
@@ -15,6 +15,7 @@ from tests.conftest import Run
 from tests.support.clock import FakeClock
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+HOW_TO = TUTORIAL.parent / "howto"
 BLOCK = re.compile(r"^```(yaml|console)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -44,6 +45,19 @@ def lines(text: str) -> list[str]:
     text = re.sub(r"\d{4}-\d\d-\d\d", "DATE", text)
     text = re.sub(r"[ ─]+", " ", text)
     return [line.strip() for line in text.splitlines() if line.strip() and line.strip() != "…"]
+
+
+@pytest.mark.parametrize("page", ["compare-content.md"])
+def test_transcripts_of_a_page_are_real(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str
+) -> None:
+    populate(world)
+    monkeypatch.chdir(tmp_path)
+    taken = list(followed((HOW_TO / page).read_text(), amicopy, clock, tmp_path))
+    assert taken
+    for command, shown, said in taken:
+        missing = [line for line in lines(shown) if line not in lines(said)]
+        assert not missing, (command, said)
 
 
 def test_the_tutorial_leads_where_it_says(

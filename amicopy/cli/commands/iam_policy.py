@@ -37,7 +37,7 @@ _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("adopt", "available", "repair", "prune", "undo", "no_parameters", "dry_run", "profile"),
+    *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
 }
 
 
@@ -102,6 +102,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             ImageIdOrStdin().convert(word, None, context)
     request = copy_request(options | {"image_ids": ()})
     from amicopy.cli.handlers.iam_policy import IamPolicyCommand, iam_policy
+    from amicopy.core.content import ContentLevel
 
     return iam_policy(
         environment,
@@ -120,6 +121,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )
 

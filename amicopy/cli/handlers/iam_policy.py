@@ -10,10 +10,11 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.functions import DISPATCHER
 from amicopy.core.regions import is_pattern
-from amicopy.core.request import CopyRequest
+from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
@@ -49,6 +50,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    content: ContentLevel | None = None
 
 
 def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
@@ -108,11 +110,13 @@ def _needs(
         adopt=any(request.adopt for request in requests),
         repair=command.repair,
         prune=command.prune,
+        content=command.content,
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
         reads=read,
         publishes=published,
+        relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
         any_image=command.any_image,
@@ -136,7 +140,7 @@ def _regions(names: Iterable[str]) -> tuple[str, ...]:
 
 def _destinations(request: CopyRequest) -> list[str]:
     named = [name for name in request.to if name not in request.exclude]
-    return named or [ANYWHERE]
+    return [*(named or [ANYWHERE]), *([request.hub] if request.hub and request.hub not in named else [])]
 
 
 def _partition(places: Iterable[str]) -> str:

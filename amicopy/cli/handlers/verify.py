@@ -1,6 +1,6 @@
 """``amicopy verify``: compare and tell; with ``--repair`` write, then compare again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,16 +9,21 @@ from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
+from amicopy.cli.output_files import check_files, write_files
 from amicopy.cli.terminal import say, to_stdout
+from amicopy.core.content import ContentLevel
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import AttributeWritten, Event
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Context
 from amicopy.jobs.verify import VerifyJob, VerifyResult
+from amicopy.plan.content import ASK_ABOVE_USD, ReadingCost
 from amicopy.render.progress_lines import event_words
 from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines, safe
 from amicopy.render.verify import (
+    content_errors,
+    content_lines,
     differing,
     not_compared_notes,
     verdict_document,
@@ -39,15 +44,20 @@ class VerifyCommand:
     prune: bool = False
     yes: bool = False
     dry_run: bool = False
+    content: ContentLevel | None = None
+    seed: int | None = None
 
 
 def verify(environment: Environment, command: VerifyCommand) -> int:
     """Run ``amicopy verify``; return the exit code."""
-    return run_connected("verify", environment, command.connection, command.output, partial(_verify, command))
+    return run_connected(
+        "verify", environment, command.connection, command.output, partial(_verify, command, environment)
+    )
 
 
-def _verify(command: VerifyCommand, context: Context) -> int:
+def _verify(command: VerifyCommand, environment: Environment, context: Context) -> int:
     """Compare every copy with its source, repair what can be if requested, and tell."""
+    check_files(command.output)
     job = VerifyJob(context, command.request, command.regions)
     quiet = command.output.quiet
     changes: list[str] = []
@@ -71,9 +81,45 @@ def _verify(command: VerifyCommand, context: Context) -> int:
         verdict = job.repaired(verdict, prunes=command.prune, told=told, pruned=changes.append)
         for error in verdict.not_repaired:
             say(error_lines(error))
+    if command.content:
+        compared = job.with_content(verdict, command.content, seed=command.seed, approve=partial(_approved, command))
+        if compared is None:
+            say(["no data was read"])
+            return ExitCode.FAILED
+        verdict = compared
     written = _tell(verdict, command.output, changes)
+    errors = write_files(_pages(verdict, command.output, environment, context))
+    say(line for error in errors for line in error_lines(error))
+    written = written or (ExitCode.FAILED if errors else ExitCode.OK)
     tell_survey(job.existing, verdict.survey, quiet=quiet)
     return int(verdict.exit_code or written)
+
+
+def _pages(
+    verdict: VerifyResult, output: OutputOptions, environment: Environment, context: Context
+) -> Iterator[tuple[str, Callable[[], None]]]:
+    """Yield the path of the requested HTML page and the function that writes it."""
+    if output.html:
+        from amicopy.render.content_page import verdict_page
+        from amicopy.render.files import write_atomically
+
+        page = verdict_page(
+            verdict.copies,
+            now=context.clock.now(),
+            exit_code=verdict.exit_code,
+            command_line=environment.same_command,
+            counts=context.calls.count(),
+        )
+        yield output.html, partial(write_atomically, output.html, page)
+
+
+def _approved(command: VerifyCommand, cost: ReadingCost) -> bool:
+    """Say what reading costs; ask if that is more than a dollar."""
+    if cost.most_usd > ASK_ABOVE_USD and not command.yes:
+        return confirmed(f"Read {cost}?", otherwise="no data was read", advice="Take --content sample, or run")
+    if not command.output.quiet:
+        say([f"reading {cost}"])
+    return True
 
 
 def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
@@ -99,7 +145,9 @@ def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) 
         say(without_copy_words(verdict.without_copy))
     if output.format == "text":
         say(f"{one.place}  {words}" for one in found for words in map(safe, differing(one)))
+    say(line for error in content_errors(found) for line in error_lines(error))
     if not output.quiet:
+        say(map(safe, content_lines(found)))
         notes = [note for one in found if one.desired for note in one.desired.notes] + not_compared_notes(found)
         say(f"note: {safe(note)}" for note in dict.fromkeys(notes))
     return int(written)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from amicopy.sandbox.content import MadeUp
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
@@ -240,6 +241,16 @@ def showing(stage: Stage) -> Act:
     return stage.runs(tuple(stage.arguments))
 
 
+def comparing_content(stage: Stage) -> Act:
+    """The data of encrypted volumes, with another key on either side."""
+    arn = stage.key(WEST)
+    volume = Volume(gib=1, encrypted=True, kms_key_id=stage.key(HOME), content=MadeUp("x", 2))
+    source = stage.world.register(HOME, name="secret", volumes=[volume])
+    stage.amicopy("copy", source.image_id, *TO, "--kms-key", f"{WEST}={arn}")
+    stage.arguments = ["verify", source.image_id, "--from", HOME, "--in", WEST, "--content", "sample"]
+    return stage.runs(tuple(stage.arguments))
+
+
 ALL = ""
 # For each scene the statements whose actions it proves to be needed, by the beginning of their Sids. A scene of copy or
 # sync need not prove what another one does: the actions are the same. Together they prove everything.
@@ -252,6 +263,7 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     syncing: ("AmicopyReadParameters", "AmicopyPublish", "AmicopyRead"),
     repairing: (ALL,),
     checking_keys: ("AmicopyKms",),
+    comparing_content: ("AmicopyReadBlocks", "AmicopyKmsReadBlocks"),
     cancelling: (ALL,),
     retiring: (ALL,),
     restoring: (ALL,),
