@@ -9,7 +9,7 @@ from botocore.utils import EVENT_ALIASES
 
 # The services that amicopy calls, and those that botocore gets credentials from. `Session.client` accepts no others.
 SERVICES = frozenset(
-    {"ec2", "ebs", "kms", "ssm", "service-quotas", "sts", "organizations", "sso", "sso-oidc", "signin"}
+    {"ec2", "ebs", "kms", "ssm", "service-quotas", "sns", "events", "sts", "organizations", "sso", "sso-oidc", "signin"}
 )
 # Those that only Lambda functions call. A session's first client of one registers all of botocore's handlers.
 FUNCTION_SERVICES = frozenset({"dynamodb", "s3", "sqs"})

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.commands.boot import command as boot_command
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.commands.retire import command as retire_command
@@ -31,6 +32,7 @@ _COMMANDS = {
     "verify": verify_command,
     "cancel": cancel_command,
     "retire": retire_command,
+    "boot": boot_command,
 }
 # The Lambda functions run sync, with what its options and manifests say.
 _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
@@ -38,6 +40,7 @@ _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    "notifications",
 }
 
 
@@ -55,7 +58,7 @@ _LISTED = {
     "regions",
     multiple=True,
     type=NameList(),
-    help="Regions of status, verify, cancel and retire.",
+    help="Regions of status, verify, cancel, retire and boot.",
     shell_complete=complete_regions,
 )
 @option(
@@ -121,6 +124,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            notifications=options["notifications"],
             content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )

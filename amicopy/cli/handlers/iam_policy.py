@@ -13,6 +13,7 @@ from amicopy.cli.terminal import say
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.functions import DISPATCHER
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
@@ -50,6 +51,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    notifications: tuple[Notification, ...] = ()
     content: ContentLevel | None = None
 
 
@@ -114,8 +116,10 @@ def _needs(
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
+        checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
