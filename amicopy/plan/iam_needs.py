@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from amicopy.core.accounts import DEFAULT_ROLE
 from amicopy.core.content import ContentLevel
 from amicopy.core.notification import Notification
 from amicopy.core.write import WriteOperation
@@ -77,6 +78,10 @@ class Needs:
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
     source_buckets: tuple[str, ...] = ()  # of instance store-backed sources
+    accounts: tuple[str, ...] = ()  # other accounts that a role is assumed in; ``*`` where they are not known
+    role: str = DEFAULT_ROLE
+    units: bool = False  # they are found by their organizational unit
+    grants: bool = False  # temporary permissions are given and taken away
     any_image: bool = False  # also images and snapshots without our tag
 
     @property
@@ -115,6 +120,10 @@ def _reads(needs: Needs) -> set[str]:
     if needs.command == "retire":
         return _reads_of_retire(needs)
     operations = set(_FOUND)
+    if needs.accounts:
+        operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.accounts and needs.grants:
+        operations |= {"DescribeImageAttribute", "DescribeSnapshotAttribute"}
     if needs.permissions:
         operations |= {"DescribeSnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
     if needs.permissions or needs.share:

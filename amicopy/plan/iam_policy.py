@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from amicopy.core.boot import BOOT_TAG
+from amicopy.core.grants import GRANT_TAG
 from amicopy.core.models import RETIRED_TAG, SOURCE_TAG
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
@@ -24,6 +25,7 @@ _GETS_RETIRED = {
     "Null": {f"aws:RequestTag/{RETIRED_TAG}": "false"},
     "ForAllValues:StringLike": {"aws:TagKeys": [f"{RETIRED_TAG}*"]},
 }
+_ARE_RECORDS = {"ForAllValues:StringLike": {"aws:TagKeys": [f"{GRANT_TAG}*"]}, "Null": {"aws:TagKeys": "false"}}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
 SIDS: Mapping[str, str] = {
@@ -37,6 +39,10 @@ SIDS: Mapping[str, str] = {
     "snapshot's or a volume's (`kms:EncryptionContextKeys`).",
     "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
+    "AmicopyAssumeRoles": "`--account`, `--ou`: the role in each of the other accounts.",
+    "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
+    "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
+    "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
     "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
@@ -92,6 +98,8 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.reads:
         reads = [action.name for action in actions if action.service == "ssm" and not action.writes]
         yield statement("AmicopyReadParameters", reads, _parameters(needs.partition, needs.reads))
+    if needs.accounts:
+        yield from _entering(needs)
     if needs.copies:
         yield from _copying(needs)
     writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
@@ -113,6 +121,39 @@ def _statements(needs: Needs) -> Iterator[Statement]:
         yield from _s3(needs)
     if needs.function:
         yield from function_statements(needs.function, needs.partition, needs.manifests_at)
+
+
+def _entering(needs: Needs) -> Iterator[Statement]:
+    """Yield the roles in other accounts, and the permissions that they need while they copy."""
+    roles = [f"arn:{needs.partition}:iam::{account}:role/{needs.role}" for account in needs.accounts]
+    yield statement("AmicopyAssumeRoles", ["sts:AssumeRole"], roles)
+    if needs.units:
+        listing = ["organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"]
+        yield statement("AmicopyListAccounts", listing, ["*"])
+    if not needs.grants or needs.only_look:
+        return
+    there = _arns(needs.partition, dict.fromkeys([*needs.sources, *needs.destinations]))
+    yield statement("AmicopyRecordAccess", [_CREATE_TAGS, "ec2:DeleteTags"], there, _ARE_RECORDS)
+    yield statement("AmicopyGiveAccess", ["ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute"], there)
+
+
+def trust_policy(trusted: str, external_id: str) -> dict[str, Any]:
+    """Return the trust policy of the role in another account: who may assume it, and by which name of a session."""
+    condition: dict[str, Any] = {"StringLike": {"sts:RoleSessionName": "amicopy-*"}}
+    if external_id:
+        condition["StringEquals"] = {"sts:ExternalId": external_id}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AmicopyMayAssume",
+                "Effect": "Allow",
+                "Principal": {"AWS": trusted},
+                "Action": "sts:AssumeRole",
+                "Condition": condition,
+            }
+        ],
+    }
 
 
 def _copying(needs: Needs) -> Iterator[Statement]:

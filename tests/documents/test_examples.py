@@ -178,6 +178,33 @@ def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
     assert amicopy("iam-policy", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
 
 
+class CloudFormation(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads templates, in which the functions are tags."""
+
+
+CloudFormation.add_multi_constructor(
+    "!",
+    lambda loader, tag, node: {
+        tag: loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_scalar(node)
+    },
+)
+
+
+def test_the_template_has_the_policies_that_the_command_prints(amicopy: Run) -> None:
+    template = yaml.load((EXAMPLES / "other-accounts-role.yml").read_text(), CloudFormation)
+    role = template["Resources"]["Role"]["Properties"]
+    argv = ("copy", "--from", "us-east-1", "--to", "us-east-1,us-west-2,eu-west-1", "--external-id", "x1")
+    printed = json.loads(amicopy("iam-policy", *argv, "--account-role", "arn:aws:iam::111122223333:role/release").out)
+    assert role["Policies"][0]["PolicyDocument"] == printed["Policy"]
+    [trust], [expected] = (one["Statement"] for one in (role["AssumeRolePolicyDocument"], printed["TrustPolicy"]))
+    assert trust["Principal"] == {"AWS": {"Ref": "TrustedPrincipal"}}
+    assert trust["Condition"]["StringLike"] == expected["Condition"]["StringLike"]
+    assert trust["Condition"]["StringEquals"]["If"][1] == {"sts:ExternalId": {"Ref": "ExternalId"}}
+    assert expected["Condition"]["StringEquals"] == {"sts:ExternalId": "x1"}
+
+
 def test_every_example_is_on_a_page() -> None:
     pages = "".join(path.read_text() for path in (EXAMPLES.parent / "docs").rglob("*.md"))
     examples = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*") if path.is_file()}

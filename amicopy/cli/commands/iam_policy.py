@@ -39,6 +39,7 @@ _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
+    *("accounts", "units", "role_name", "external_id", "grants"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
     "notifications",
 }
@@ -72,6 +73,12 @@ _LISTED = {
     multiple=True,
     metavar="BUCKET",
     help="The S3 bucket of an instance store-backed source ('*' for any); adds what copying it needs; repeatable.",
+)
+@option(
+    "--account-role",
+    "trusted",
+    metavar="ARN",
+    help="Print the policies of the role in the other accounts instead, which this principal may assume.",
 )
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -124,6 +131,8 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            external_id=options["external_id"] or "",
+            trusted=options["trusted"] or "",
             notifications=options["notifications"],
             content=ContentLevel(options["content"]) if options["content"] else None,
         ),
