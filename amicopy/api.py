@@ -82,6 +82,8 @@ def copy(
     deprecate_after: timedelta | None = None,
     carry_deprecation: bool = True,
     adopt: bool = False,
+    route: str = "direct",
+    direct: str | Sequence[str] = (),
     protect: Protection | None = None,
     require_scan: ScanRequirement | None = None,
     check: Check | None = None,
@@ -111,6 +113,8 @@ def copy(
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
     - ``adopt``: complete and share existing copies that other tools made, instead of leaving them alone.
+    - ``route``: ``cheapest`` copies by way of a region where transfer costs less, or from copies that exist;
+      ``via:REGION`` by way of that region. ``direct``: regions that are copied from the source anyway.
     - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
       the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
@@ -145,6 +149,8 @@ def copy(
         complete_within=complete_within,
         carry_deprecation=carry_deprecation,
         adopt=adopt,
+        route=route,
+        direct=split_names(_listed(direct)),
         deprecate_after=deprecate_after,
         protect=protect,
         require_scan=require_scan,

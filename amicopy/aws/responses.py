@@ -77,7 +77,7 @@ def with_source_of_tag(image: Image) -> Image:
     region, _, image_id = image.tags.get(SOURCE_TAG, "").partition("/")
     if image.source_image_id or image.source_instance_id or not image_id:
         return image
-    return replace(image, source_region=region, source_image_id=image_id)
+    return replace(image, source_region=region, source_image_id=image_id, is_recorded_by_tag=True)
 
 
 def _attributes(answer: Answer) -> dict[str, str]:

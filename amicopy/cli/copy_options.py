@@ -6,13 +6,16 @@ from typing import Any
 import click
 
 from amicopy.cli.account_options import accounts_from
+from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     CompletionTime,
     DeprecationTime,
     DescriptionTemplate,
     KeyOption,
+    NameList,
     NameTemplate,
     PrincipalOption,
+    RouteOption,
     TagOption,
     option,
     stacked,
@@ -20,7 +23,7 @@ from amicopy.cli.options import (
 from amicopy.core.check import Check
 from amicopy.core.grants import Grants
 from amicopy.core.regions import split_names
-from amicopy.core.request import OPTIONS, CopyRequest, Protection, request_problems
+from amicopy.core.request import DIRECT, OPTIONS, CopyRequest, Protection, request_problems
 
 wanted_options = stacked(
     option(
@@ -85,6 +88,25 @@ completion_option = option(
 )
 
 
+route_options = stacked(
+    option(
+        "--route",
+        type=RouteOption(),
+        default="direct",
+        show_default=True,
+        help="'cheapest': copy to one region and from there to others, or from copies that exist, where transfer costs "
+        "less; 'via:REGION': by way of this region.",
+    ),
+    option(
+        "--direct",
+        multiple=True,
+        type=NameList(),
+        help="Destinations that are copied from the source whatever the route: they don't wait for another copy.",
+        shell_complete=complete_regions,
+    ),
+)
+
+
 def copy_request(options: Mapping[str, Any]) -> CopyRequest:
     """Return what the options ask for.
 
@@ -112,6 +134,8 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         deprecate_after=options["deprecate_after"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
+        route=options.get("route") or DIRECT,
+        direct=split_names(options.get("direct", ())),
         require_scan=options.get("require_scan"),
         check=_check(options),
         preflight=not options.get("no_preflight"),

@@ -171,6 +171,16 @@ def _check(
         kind.fail(f"{problem}.", param, ctx)
 
 
+class RouteOption(click.ParamType[str]):
+    """``direct``, ``cheapest``, or ``via:REGION``."""
+
+    name = "direct|cheapest|via:region"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text; it is checked with the rest of the request."""
+        return str(value)
+
+
 class NameList(click.ParamType[str]):
     """A comma-separated list, as it was written."""
 

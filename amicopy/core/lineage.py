@@ -28,15 +28,41 @@ def source_of(image: Image) -> str:
     """Return the source that CopyImage made ``image`` from, as ``REGION/AMI``; empty if it is not a copy.
 
     CreateImage sets a lineage too, and tags travel by hand: an image made from an instance is not a copy, nor is one of
-    itself, and where EC2 names another source than the tag does, EC2 is believed. A copy that was made from another
-    copy of its source says so in a tag of its own, and EC2 has to name that one.
+    itself, and where EC2 names another source than the tag does, EC2 is believed. A copy of a copy of ours is one of
+    the first source if our tags say so and EC2 names the copy in between (`survey.relays` looks at that one, too).
     """
     if image.source_instance_id:
         return ""
-    lineage = f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
-    tagged = image.tags.get(SOURCE_TAG, "")
-    reference = tagged if tagged and lineage == image.tags.get(VIA_TAG) else lineage or tagged
+    lineage = recorded_source(image)
+    reference = image.tags.get(SOURCE_TAG, "") if is_relayed(image) or not lineage else lineage
     return reference if reference != image.reference else ""
+
+
+def recorded_source(image: Image) -> str:
+    """Return the image that EC2 says this one was copied from, as ``REGION/AMI``; empty if it records none."""
+    return f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
+
+
+def is_relayed(image: Image) -> bool:
+    """Return whether our tags say that the image was made from another copy, and EC2 names that one as its source."""
+    via = image.tags.get(VIA_TAG, "")
+    return bool(via) and via == recorded_source(image) and SOURCE_TAG in image.tags
+
+
+def may_serve(source: Image, image: Image, *, encrypts: bool = False) -> bool:
+    """Return whether copies of ``source`` can be made from ``image`` instead: it has the same content.
+
+    EC2's own word on what it was copied from has to be there: whoever may set tags could pass off anything as a copy.
+    An unencrypted copy cannot be made from an encrypted one; ``encrypts``: all copies are to be encrypted anyway.
+    """
+    theirs, ours = ({one.device: bool(one.encrypted) for one in which.devices} for which in (source, image))
+    return (
+        image.state is ImageState.AVAILABLE
+        and recorded_source(image) == source.reference
+        and not image.is_recorded_by_tag
+        and not image.source_instance_id
+        and (encrypts or theirs == ours)
+    )
 
 
 def is_copy_of(source: Image, image: Image) -> bool:

@@ -9,12 +9,13 @@ from enum import StrEnum
 from amicopy.core.scan_results import NOT_SCANNED, ScanResults
 
 SOURCE_TAG = "amicopy:source"
-VIA_TAG = "amicopy:via"  # ``REGION/AMI`` of the copy that a copy was made from, where that is not the source itself
 MANIFEST_TAG = "amicopy:manifest"  # which entry of which manifest made a copy: what `keep` goes by
+VIA_TAG = "amicopy:via"  # on a copy that was made from another copy: ``REGION/AMI`` of that one
+HUB_TAG = "amicopy:hub"  # on a copy that others may be made from: it is not removed while they are
 CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
 RETIRED_TAG = "amicopy:retired"  # what `retire` has taken from an image: see core/retirement.py
 RETIRED_TAGS = (RETIRED_TAG, *(f"{RETIRED_TAG}:{number}" for number in range(1, 50)))
-OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, VIA_TAG, CHECKED_TAG, *RETIRED_TAGS})
+OWN_TAGS = frozenset({SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG, CHECKED_TAG, *RETIRED_TAGS})
 """The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
 
@@ -177,6 +178,7 @@ class Image:
     source_region: str = ""
     source_image_id: str = ""
     source_instance_id: str = ""
+    is_recorded_by_tag: bool = False  # EC2 records no source here: it was taken from our tag
     launch_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
     snapshots: tuple[Snapshot, ...] = ()  # those that could be described, in the devices' order
 

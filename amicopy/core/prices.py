@@ -49,6 +49,11 @@ class Prices:
         keys = ((Charge.TRANSFER, source, destination, 0), (Charge.TRANSFER, source, "", 0))
         return next((found for table in self._tables() for key in keys if (found := table.get(key))), None)
 
+    def rate(self, source: str, destination: str) -> Decimal | None:
+        """Return the same as a number."""
+        price = self.transfer(source, destination)
+        return price.usd if price is not None else None
+
     def storage(self, region: str) -> Price | None:
         """Return the price of keeping a GB of snapshots in a region for a month; None if it is unknown."""
         key = (Charge.STORAGE, region, "", 0)

@@ -14,8 +14,11 @@ from amicopy.core.errors import UsageError
 from amicopy.core.grants import Grants
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.regions import is_pattern
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
+
+DIRECT, CHEAPEST, _VIA = "direct", "cheapest", "via:"
 
 
 class Protection(StrEnum):
@@ -51,6 +54,8 @@ class CopyRequest:
     carry_deprecation: bool = True
     deprecate_after: timedelta | None = None  # counted from the copy's creation
     protect: Protection | None = None
+    route: str = "direct"  # or "cheapest", or "via:REGION"
+    direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
     check: Check | None = None  # what each copy has to pass before it is shared
@@ -84,6 +89,11 @@ class CopyRequest:
         return next((self.kms_keys[name] for name in names if name in self.kms_keys), "")
 
     @property
+    def hub(self) -> str:
+        """The region by way of which the copies are made, if the route names one."""
+        return self.route.removeprefix(_VIA) if self.route.startswith(_VIA) else ""
+
+    @property
     def complete_within_minutes(self) -> int | None:
         """The time limit of a time-based copy, in minutes (CopyImage, SnapshotCopyCompletionDurationMinutes)."""
         return int(self.complete_within.total_seconds() // 60) if self.complete_within else None
@@ -113,12 +123,14 @@ def check_type(name: str, value: object, kind: type, *, optional: bool = False) 
 PYTHON: Mapping[str, str] = {
     "carry_permissions": "carry_permissions=False",
     "carry_deprecation": "carry_deprecation=False",
+    "hub": "route",
 }
 MANIFEST: Mapping[str, str] = {
     "source_region": "from",
     "kms_keys": "kms_key",
     "carry_permissions": "carry_permissions: false",
     "carry_deprecation": "carry_deprecation: false",
+    "hub": "route",
     "require_scan": "require",
 }
 OPTIONS: Mapping[str, str] = {
@@ -140,6 +152,9 @@ OPTIONS: Mapping[str, str] = {
     "deprecate_after": "--deprecate-after",
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
+    "route": "--route",
+    "hub": "--route",
+    "direct": "--direct",
     "check": "--check",
     "require_scan": "--require-scan",
 }
@@ -193,6 +208,7 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(
             ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
         )
+    yield from _route_problems(request)
     for key in request.kms_keys.values():
         yield from _unless_raised(check_key, key, "kms_keys")
     if request.complete_within is not None and (problem := completion_problem(request.complete_within)):
@@ -205,6 +221,21 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         )
     if request.check is not None and (problem := check_problem(request.check)):
         yield RequestProblem(("check",), problem)
+
+
+def _route_problems(request: CopyRequest) -> Iterator[RequestProblem]:
+    if request.route not in {DIRECT, CHEAPEST} and not request.hub:
+        yield RequestProblem(("route",), f"{request.route!r} is none of {DIRECT}, {CHEAPEST} and {_VIA}REGION")
+    if is_pattern(request.hub) or "," in request.hub:
+        yield RequestProblem(("route",), f"{_VIA} takes the name of one region, not {request.hub!r}")
+    if request.direct and request.route == DIRECT:
+        yield RequestProblem(("direct",), f"it is for destinations of a route other than {DIRECT}")
+    if request.hub and request.hub == request.source_region:
+        yield RequestProblem(("route",), f"{request.hub} is the source region, so this is the direct route")
+    if request.route != DIRECT and request.complete_within is not None:
+        yield RequestProblem(
+            ("route", "complete_within"), "cannot be used together: the time is that of one copy, not of two in a row"
+        )
 
 
 def _unless_raised(check: Callable[[str], None], text: str, name: str) -> Iterator[RequestProblem]:
@@ -220,7 +251,7 @@ def check_destinations(request: CopyRequest, destinations: Sequence[Destination]
     Raises:
         UsageError: one isn't, or is the ARN of a key in another region, or a destination is left without a key.
     """
-    keys, best_effort = (spelling.get(name, name) for name in ("kms_keys", "best_effort"))
+    keys, best_effort, direct = (spelling.get(name, name) for name in ("kms_keys", "best_effort", "direct"))
     listed = f"The destinations are: {', '.join(map(str, destinations))}."
     regions = {destination.region for destination in destinations}
     places = regions.union(*({str(one), one.account} for one in destinations))
@@ -244,13 +275,14 @@ def check_destinations(request: CopyRequest, destinations: Sequence[Destination]
             key_in_region(request.key_for(destination), destination.region)
         except ValueError as error:
             raise UsageError(f"{keys}: {error}.", next_step=f"Give a key of {destination} for that region.") from error
-    for region in request.best_effort:
-        if region not in regions:
-            raise UsageError(
-                f"{best_effort} has {region}, which is not a destination.",
-                why=listed,
-                next_step="Add it to the destinations, or leave it out.",
-            )
+    for option, named in ((best_effort, request.best_effort), (direct, request.direct)):
+        for region in named:
+            if region not in regions:
+                raise UsageError(
+                    f"{option} has {region}, which is not a destination.",
+                    why=listed,
+                    next_step="Add it to the destinations, or leave it out.",
+                )
 
 
 def comparing_options(request: CopyRequest) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Cancelling copies: which images can be deregistered, doing it, and the result for each image and snapshot."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
 from amicopy.core.grants import OpenGrant, open_grants
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
-from amicopy.core.models import SOURCE_TAG, Image, ImageState, Snapshot
+from amicopy.core.models import HUB_TAG, SOURCE_TAG, Image, ImageState, Snapshot
 from amicopy.core.parallel import Stop
 from amicopy.core.progress import by_destination, destination_of
 from amicopy.core.retirement import moment_of
@@ -50,6 +50,7 @@ class Target:
     volume_gib: int = 0  # of its volumes that have a snapshot
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
+    is_hub: bool = False  # copies in other regions may have been made from it
     is_named: bool = False  # by its own id, not as a copy of a named source
     spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
     is_protected: bool = False  # it would be cancelled, but for its deregistration protection
@@ -85,22 +86,25 @@ class Found:
 
 
 def find_targets(
-    image_ids: Sequence[str], source_region: str, ec2: Ec2, *, available: bool, copy_ids: Sequence[str] = ()
+    image_ids: Sequence[str],
+    source_region: str,
+    ec2: Ec2,
+    *,
+    available: bool,
+    copy_ids: Sequence[str] = (),
+    checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict,
 ) -> Found:
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
     An id of ``image_ids`` is that of a source in ``source_region``, or of a copy in another region; one of ``copy_ids``
     is always that of a copy, or of one that is gone and has left snapshots. An image in the source region that is named
-    by ``image_ids`` is a source, and stays.
+    by ``image_ids`` is a source, and stays. ``checked`` looks at copies that were made from copies (`survey.relays`).
     Reads only.
     """
     references = [f"{source_region}/{image_id}" for image_id in image_ids]
     recorded = ec2.find_lineage_copies(source_region, image_ids)
-    images = {
-        **ec2.find_tagged_copies(references),
-        **recorded,
-        **ec2.describe_own_images([*image_ids, *copy_ids]),
-    }
+    tagged, named_images = ec2.find_tagged_copies(references), ec2.describe_own_images([*image_ids, *copy_ids])
+    images = checked({**tagged, **recorded, **named_images})
     snapshots = ec2.find_tagged_snapshots(references)
     if gone := [copy_id for copy_id in copy_ids if copy_id not in images]:
         snapshots = {**snapshots, **ec2.find_snapshots_of_copies(gone)}
@@ -115,7 +119,7 @@ def _with_snapshots(image: Image, snapshots: Mapping[str, Snapshot]) -> Image:
     return replace(image, snapshots=tuple(snapshots[one] for one in image.snapshot_ids if one in snapshots))
 
 
-def find_all_pending(ec2: Ec2) -> Found:
+def find_all_pending(ec2: Ec2, *, checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict) -> Found:
     """Return every pending copy in one region that amicopy made, and every orphaned snapshot. Reads only.
 
     The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too. So can a backup
@@ -123,7 +127,7 @@ def find_all_pending(ec2: Ec2) -> Found:
     """
     images = {
         image_id: image
-        for image_id, image in ec2.find_all_pending_copies().items()
+        for image_id, image in checked(ec2.find_all_pending_copies()).items()
         if source_of(image) == image.tags.get(SOURCE_TAG) and not is_service_copy(image)
     }
     snapshots = ec2.find_all_tagged_snapshots()
@@ -222,6 +226,7 @@ def _target(
         account=image.owner_id,
         state=state,
         reason=reason,
+        is_hub=HUB_TAG in image.tags,
         is_named=not source,
         spares_finished=not available,
         is_protected=is_protected,

@@ -23,9 +23,9 @@ class NeverShown(DeadImage):
 def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
     """Return the token that makes asking twice for the same copy harmless: 64 ASCII characters at most.
 
-    It names the copy, not the request: where an earlier run asked for the same copy with another name, other tags or
-    another key, EC2 answers IdempotentParameterMismatch, and that copy is joined instead of a second one made
-    (docs/adr/0004).
+    It names the copy, not the request, nor the route: where an earlier run asked for the same copy with another name,
+    other tags or another key, or from another copy, EC2 answers IdempotentParameterMismatch, and that copy is joined
+    instead of a second one made (docs/adr/0004).
     """
     account = [desired.destination.account] if desired.destination.account else []
     text = "\n".join(["amicopy", desired.source.region, desired.source.image_id, *account, region, str(attempt)])
@@ -34,6 +34,8 @@ def client_token(desired: DesiredCopy, region: str, attempt: int) -> str:
 
 def ask_for_copy(row: Row, ec2: Ec2, token: str) -> str:
     """Call CopyImage for ``row``; return the new image's id. With the same token it is the same image.
+
+    The row says what is copied: its source, or a copy of that.
 
     Tags in which snapshots differ are left for later, unless a policy requires their keys at creation.
 

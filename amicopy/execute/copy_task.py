@@ -11,14 +11,17 @@ from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
 from amicopy.core.durations import length_text
 from amicopy.core.errors import (
+    AccessDenied,
     AmicopyError,
     CheckFailed,
     CopyFailed,
     CopyVanished,
     CredentialsExpired,
     ImageNotFound,
+    ImageUnavailable,
     NoRoom,
     NotOwner,
+    RequestRefused,
     StorageNotShared,
     Throttled,
     TokenMismatch,
@@ -38,6 +41,7 @@ from amicopy.core.events import (
     NoteAdded,
     SharingDeferred,
 )
+from amicopy.core.lineage import may_serve
 from amicopy.core.models import CHECKED_TAG, Image, ImageState, Snapshot
 from amicopy.core.retries import (
     GONE_AFTER,
@@ -57,6 +61,7 @@ from amicopy.execute.complete import complete
 from amicopy.execute.copy_image import DeadImage, NeverShown, ask_for_copy, check_alive, client_token, earlier_copies
 from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.gate import Gate
+from amicopy.execute.hubs import Hub, Hubs
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.differences import differences, extras
 from amicopy.plan.plan import Action, Row
@@ -90,11 +95,13 @@ class CopyTask:
         options: RunOptions,
         permissions: SourcePermissions,
         gate: Gate,
+        hubs: Hubs,
         access: Access | None = None,
     ) -> None:
         self.row = row
         self._access = access
         self._gate = gate
+        self._hubs = hubs
         self._permissions = permissions
         self._ec2 = ec2
         self._clock = clock
@@ -126,7 +133,17 @@ class CopyTask:
                 # A vanished copy may be flapping, alive and healthy; one that failed its check is kept to be looked at.
                 if not ((self._was_seen and isinstance(error, CopyVanished)) or isinstance(error, CheckFailed)):
                     yield from self._cancel()
-                yield self._failed(error)
+                yield self.fail(error)
+
+    @property
+    def is_waiting(self) -> bool:
+        """The copy that it is made from is still being made, in another destination."""
+        return self._hubs.is_open(self.row)
+
+    def waiting(self) -> CopyQueued:
+        """Return the event that says so."""
+        where = self.row.waits_for
+        return CopyQueued(**self._about(), reason=f"it is made from the copy in {where}, once that is available")
 
     def _finished(self, copy: Image) -> Work[None]:
         """Complete the copy; where it has to pass a check first, share it only after that.
@@ -151,9 +168,12 @@ class CopyTask:
 
     def leave(self, because: LeftBecause) -> DestinationLeft:
         """Return the event that says that this run does not wait for the copy any longer."""
+        self._hubs.report(self.row.key, Hub(left=because))
         return DestinationLeft(**self._about(), because=because)
 
-    def _failed(self, error: AmicopyError) -> DestinationFailed:
+    def fail(self, error: AmicopyError) -> DestinationFailed:
+        """Return the event that says that the copy has failed."""
+        self._hubs.report(self.row.key, Hub(reason=f"the copy in {self.row.destination} has failed"))
         if self._was_cancelled:  # its advice about the copy's snapshots no longer applies
             error = error.with_next_step(
                 "Run the same command again to make a new copy; what was left of this one is removed."
@@ -197,6 +217,8 @@ class CopyTask:
 
         Always from the first on: two runs that see different things meet at the same token.
         """
+        if self.row.waits and (yield from self._left_with_its_hub()):
+            return None
         never_shown = ""
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.desired, self.row.region, attempt)
@@ -246,6 +268,32 @@ class CopyTask:
             )
         raise self._vanished()
 
+    def _left_with_its_hub(self) -> Work[bool]:
+        """Take what has become of the copy that this one waited for; return whether this run leaves both."""
+        hub = self._hubs.of(self.row)
+        if hub.left:
+            yield self.leave(hub.left)
+            return True
+        self.row = replace(self.row, waits_for=None)
+        reason = hub.reason
+        if hub.image is not None:
+            encrypts = self.row.desired.encrypt
+            if may_serve(self.row.source, hub.image, encrypts=encrypts):
+                self.row = replace(self.row, copied_from=hub.image)
+            else:
+                reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
+        if reason:
+            yield NoteAdded(**self._about(), text=f"{reason}, so this copy is made from the source, at its price")
+        return False
+
+    def _directly(self, why: str) -> NoteAdded:
+        """Let the copy be made from the source after all; return the event that says so."""
+        origin = self.row.copied_from
+        assert origin is not None
+        self.row = replace(self.row, copied_from=None)
+        text = f"{origin.reference} cannot be copied, so this copy is made from the source, at its price: {why}"
+        return NoteAdded(**self._about(), text=text)
+
     def _ask(self, token: str) -> Work[str]:
         if self._access is None:
             return (yield from self._answered(token))
@@ -275,8 +323,16 @@ class CopyTask:
             self._looked_at = now
         if self._queued:
             yield self._requested(token)
+        if self.row.is_routed and (error := self._hubs.use(self.row.source, self.row.origin)):
+            yield self._directly(f"{error.what} {error.why}")
         try:
-            return ask_for_copy(self.row, self._ec2, token)
+            try:
+                return ask_for_copy(self.row, self._ec2, token)
+            except (AccessDenied, ImageNotFound, ImageUnavailable, RequestRefused, StorageNotShared) as error:
+                if not self.row.is_routed:
+                    raise
+                yield self._directly(f"{error.what} {error.why}")
+                return ask_for_copy(self.row, self._ec2, token)
         except (NoRoom, Throttled) as error:
             yield CopyQueued(**self._about(), reason=error.why or error.what, is_repeated=self._queued)
             self._queued = True
@@ -357,6 +413,7 @@ class CopyTask:
         if copy.state is not ImageState.AVAILABLE:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
+        self._hubs.report(self.row.key, Hub(copy))
         return copy
 
     def _ask_again(self, copy: Image) -> Iterator[Event]:
@@ -432,6 +489,10 @@ class CopyTask:
     def _cancel(self) -> Work[None]:
         """Remove the copy that failed, if this run has started it and ``--on-failure cancel`` is set."""
         if self._options.cancel_failed and self._started and self.image_id:
+            if self._hubs.is_used(self.row.region, self.image_id):
+                text = f"{self.image_id} is left there, because other copies are being made from it"
+                yield NoteAdded(**self._about(), text=text)
+                return
             expected = len(self.row.source.snapshot_ids)
             work = remove_completely(self._ec2, self._clock, self.image_id, was_seen=False, expected_snapshots=expected)
             yield from self._removed(self.image_id, work)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ImageNotFound, Throttled, Unreachable
-from amicopy.core.events import CopyProgressed, DestinationFailed, Event, LeftBecause
+from amicopy.core.events import CopyProgressed, Event, LeftBecause
 from amicopy.core.models import Image, Snapshot
 from amicopy.core.progress import percent_by_image
 from amicopy.core.rate_limit import COPY_RATE, TokenBucket
@@ -20,6 +20,7 @@ from amicopy.core.steps import Look, Sleep, Work
 from amicopy.execute.access import Access
 from amicopy.execute.copy_task import CopyTask
 from amicopy.execute.gate import Gate
+from amicopy.execute.hubs import Hubs
 from amicopy.execute.polling import FIRST_TICK, TICK, Forecast, Ticks, next_reading
 from amicopy.execute.source_permissions import SourcePermissions
 from amicopy.plan.plan import Row
@@ -52,6 +53,7 @@ class Lane:
         options: RunOptions,
         permissions: SourcePermissions,
         gate: Gate,
+        hubs: Hubs,
         deadline: datetime | None = None,
         access: Access | None = None,
     ) -> None:
@@ -64,7 +66,7 @@ class Lane:
         self._deadline = deadline  # no copy is waited for after it
         # What needs no CopyImage does not queue behind EC2's rate for it.
         ordered = sorted(rows, key=lambda row: row.action.starts_a_copy)
-        tasks = [CopyTask(row, ec2, clock, options, permissions, gate, access) for row in ordered]
+        tasks = [CopyTask(row, ec2, clock, options, permissions, gate, hubs, access) for row in ordered]
         self._queue = deque(_Task(task, task.run()) for task in tasks)
         self._going: list[_Task] = []  # begun and not ended; never more than may be in flight
         self._pace = TokenBucket(clock, COPY_RATE)
@@ -77,6 +79,7 @@ class Lane:
 
     def run(self) -> Iterator[Event | Sleep]:
         """Yield what happens and every sleep that is needed, until each row has ended or been left."""
+        yield from (task.copy_task.waiting() for task in self._queue if task.copy_task.is_waiting)
         while self._queue or self._going:
             if self._past_deadline():
                 yield from self._leave((*self._going, *self._queue), LeftBecause.TIME_OUT)
@@ -95,14 +98,19 @@ class Lane:
 
     def _begin(self) -> Iterator[Event]:
         """Begin what may begin: no more copies at once than allowed, and no faster than EC2 takes the requests."""
-        while self._has_room and self._clock.now() >= self._begin_at:
-            if self._queue[0].copy_task.row.action.starts_a_copy and (wait := self._pace.take()):
+        while self._has_room and self._clock.now() >= self._begin_at and (task := self._next_task):
+            if task.copy_task.row.action.starts_a_copy and (wait := self._pace.take()):
                 self._begin_at = self._clock.now() + wait
                 return
-            task = self._queue.popleft()
+            self._queue.remove(task)
             yield from self._go_on(task, None)
             if not task.ended:
                 self._going.append(task)
+
+    @property
+    def _next_task(self) -> _Task | None:
+        """The first copy in the queue that need not wait for one elsewhere."""
+        return next((task for task in self._queue if not task.copy_task.is_waiting), None)
 
     @property
     def _has_room(self) -> bool:
@@ -187,14 +195,7 @@ class Lane:
         for task in tasks:
             task.ended = True
             task.work.close()
-            row = task.copy_task.row
-            yield DestinationFailed(
-                at=self._clock.now(),
-                source=row.source.reference,
-                destination=row.destination,
-                image_id=task.copy_task.image_id,
-                error=error,
-            )
+            yield task.copy_task.fail(error)
 
     def _leave(self, tasks: Sequence[_Task], because: LeftBecause) -> Iterator[Event]:
         for task in tasks:
@@ -210,7 +211,7 @@ class Lane:
         if any(task.looking for task in self._going):
             moments.append(self._next_tick)
         if self._has_room:
-            moments.append(self._begin_at)
+            moments.append(self._begin_at if self._next_task else self._clock.now() + TICK)
         if self._deadline is not None:
             moments.append(self._deadline)
         return min(moments, default=self._next_tick)

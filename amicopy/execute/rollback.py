@@ -11,7 +11,7 @@ from amicopy.core.events import CopyRolledBack, DestinationFailed, DestinationLe
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import until_shown
 from amicopy.execute.cancel import Target, TargetState, cancel_target
-from amicopy.execute.copy_image import DeadImage, ask_for_copy
+from amicopy.execute.copy_image import DeadImage, ask_for_copy, earlier_copies
 from amicopy.execute.report import Outcome, Report
 
 
@@ -60,11 +60,15 @@ def _take_back(outcome: Outcome, clients: Clients, clock: Clock, stop: Stop) -> 
     except DeadImage:
         return replace(target, state=TargetState.GONE, reason=str(TargetState.GONE))
     except TokenMismatch:
-        return replace(target, state=TargetState.KEEP, reason="another run has started it")
+        image_id = ""
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)
-    target = replace(target, resource_id=image_id)
     try:
+        if not image_id and row.waits:  # the plan does not know what it was made from, so the request was another one
+            image_id = earlier_copies(row.source, ec2)[0]
+        if not image_id:
+            return replace(target, state=TargetState.KEEP, reason="another run has started it")
+        target = replace(target, resource_id=image_id)
         shown = until_shown(clock, stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
     except AmicopyError as error:
         return replace(target, state=TargetState.FAILED, reason=error.what, error=error)

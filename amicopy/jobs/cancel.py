@@ -27,6 +27,7 @@ from amicopy.execute.region_lane import left_open
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.survey.destinations import closed_note, is_closed, survey_regions
+from amicopy.survey.relays import Relays, being_copied_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class CancelJob:
         fields = {"regions": regions, "exclude": exclude}
         named = NamedRegions(context.session.partitions, source_region, fields, context.spelling)
         self._spelled_out = named.spelled_out("regions")
-        self._source_region = source_region
+        self._source_region, self._known = source_region, named.known
         self._accounts = tuple(
             target.account for target in enter_accounts(context, [tuple(accounts)], source_region)[0]
         )
@@ -106,7 +107,8 @@ class CancelJob:
             for account in ("", *self._accounts)
             for region in named.resolve("regions", partial(self._regions_of, account))
         )
-        self._look: Callable[[Ec2], Found] = find_all_pending
+        self._checked = Relays(context.clients, context.with_retries).checked
+        self._look: Callable[..., Found] = find_all_pending
         if image_ids or copy_ids:
             self._look = partial(find_targets, image_ids, source_region, available=available, copy_ids=copy_ids)
 
@@ -124,7 +126,7 @@ class CancelJob:
             replace(target, other_account=where.account) for where, one in read.items() for target in one.targets
         ]
         return CancelResult(
-            targets=self._without_sources(targets),
+            targets=self._without_hubs(self._without_sources(targets)),
             unread=tuple(error for where, error in unread.items() if where not in closed),
             notes=(closed_note(dict.fromkeys(where.region for where in closed)),) if closed else (),
             grants=self._grants([grant for where, one in read.items() if not where.account for grant in one.grants]),
@@ -168,6 +170,36 @@ class CancelJob:
             for one in targets
         )
 
+    def _without_hubs(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Return the targets; a copy from which others are being made stays, unless those are removed, too.
+
+        Only copies that are marked as such are looked for, in every enabled region.
+        """
+        going = [one for one in targets if one.state is TargetState.CANCEL]
+        if not any(one.is_hub and not one.other_account for one in going):
+            return tuple(targets)
+        context = self._context
+        regions = survey_regions(context.clients[self._source_region])[0]
+        names = self._known if regions is None else [name for name, region in regions.items() if region.enabled]
+        removed = {(one.source, one.region) for one in going}
+
+        def spared(target: Target) -> Target:
+            reference = f"{target.region}/{target.resource_id}"
+            elsewhere = [name for name in names if (target.source, name) not in removed]
+            try:
+                used = being_copied_to(reference, context.clients, elsewhere, context.stop, context.with_retries)
+            except Interrupted:
+                raise
+            except AmicopyError as error:
+                reason = f"it is not known whether copies in other regions are being made from it: {error.what}"
+                return replace(target, state=TargetState.KEEP, reason=reason)
+            if not used:
+                return target
+            reason = f"copies in {', '.join(used)} are being made from it; remove it once they are available"
+            return replace(target, state=TargetState.KEEP, reason=reason)
+
+        return tuple(spared(one) if one.is_hub and not one.other_account and one in going else one for one in targets)
+
     def _has_copies(self, target: Target, ec2: Ec2) -> bool:
         return self._context.with_retries(partial(has_copies, target.resource_id, target.region, ec2))
 
@@ -199,7 +231,7 @@ class CancelJob:
         """Return the look at one destination; its client is made now, or in another account while it is needed."""
         clients = self._context.clients
         if not destination.account:
-            return partial(self._looked, clients[destination])
+            return partial(self._looked, clients[destination], checked=self._checked)
 
         def look() -> Found | AmicopyError:
             found = self._looked(clients[destination])
@@ -208,9 +240,11 @@ class CancelJob:
 
         return look
 
-    def _looked(self, ec2: Ec2) -> Found | AmicopyError:
+    def _looked(
+        self, ec2: Ec2, checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict
+    ) -> Found | AmicopyError:
         """Return what is in one region, or why that could not be read."""
         try:
-            return self._look(ec2)
+            return self._look(ec2, checked=checked)
         except AmicopyError as error:
             return error

@@ -15,6 +15,7 @@ from amicopy.core.retries import driven, until_shown
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.access import Access
 from amicopy.execute.gate import Gate
+from amicopy.execute.hubs import Hubs
 from amicopy.execute.lane import Lane
 from amicopy.execute.region_lane import RegionLane, left_open
 from amicopy.execute.report import Outcome, Report, State
@@ -194,6 +195,7 @@ class CopyJob:
         regions = {row.source.region for row in plan.rows}
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
+        hubs = Hubs(plan.rows, clients, clock)
         found = rows_by_destination(plan)
         others: dict[str, dict[Destination, tuple[Row, ...]]] = {}
         for destination, rows in found.items():
@@ -203,7 +205,7 @@ class CopyJob:
         def lane_for(rows: Sequence[Row], destination: Destination) -> Lane:
             access = self._access if destination.account and self._access.gives else None
             return Lane(
-                rows, clients[destination], clock, self.options, permissions, self._gate, self._deadline, access
+                rows, clients[destination], clock, self.options, permissions, self._gate, hubs, self._deadline, access
             )
 
         own = {where.region: lane_for(rows, where) for where, rows in found.items() if not where.account}

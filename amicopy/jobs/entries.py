@@ -33,7 +33,7 @@ class KnownEntry:
         if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
-            _names(request.to, row.region) and not _names(request.exclude, row.region)
+            row.region == request.hub or (_names(request.to, row.region) and not _names(request.exclude, row.region))
             for request in self.entry.requests
         )
 

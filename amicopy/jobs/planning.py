@@ -14,12 +14,13 @@ from amicopy.core.grants import Grants, OpenGrant, without_temporary
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
 from amicopy.core.regions import NamedRegions, check_regions, expand, is_pattern
-from amicopy.core.request import CopyRequest, check_destinations, check_request
+from amicopy.core.request import DIRECT, CopyRequest, check_destinations, check_request
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
+from amicopy.plan.routes import Rate, unknown_rate
 from amicopy.survey.accounts import with_accounts
 from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
 from amicopy.survey.iam_preflight import check_grants, check_permissions
@@ -65,11 +66,21 @@ class _Surveyed:
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         """Return those in the account of the credentials."""
         enabled = None if regions is None else self.named.enabled(regions)
+        hub = [self.request.hub] if self.request.hub else []
+        return tuple(map(Destination, dict.fromkeys((*self._named_by_to(enabled), *hub))))
+
+    def _named_by_to(self, enabled: Sequence[str] | None) -> tuple[str, ...]:
         if self.request.accounts:  # others get copies in the source's region, too
             names = self.named.destinations(enabled, elsewhere=True)
             again = self.source_region in self.named.spelled_out("to") and self.request.encrypts
-            return tuple(Destination(name) for name in names if again or name != self.source_region)
-        return tuple(map(Destination, self.named.destinations(enabled, in_source_region=self.request.encrypts)))
+            return tuple(name for name in names if again or name != self.source_region)
+        return self.named.destinations(enabled, in_source_region=self.request.encrypts)
+
+    def with_outside_hub(self, regions: Mapping[str, Region] | None) -> CopyRequest:
+        """Return the request; a hub that is only there for others may fail."""
+        hub, request = self.request.hub, self.request
+        names = self._named_by_to(None if regions is None else self.named.enabled(regions))
+        return replace(request, best_effort=(*request.best_effort, hub)) if hub and hub not in names else request
 
     def destinations_in(self, target: TargetAccount, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         """Return those in another account, which has these regions; none if a pattern matches none of them."""
@@ -106,7 +117,13 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     named = NamedRegions(
         context.session.partitions,
         source_region,
-        {"to": request.to, "exclude": request.exclude, "best_effort": request.best_effort},
+        {
+            "to": request.to,
+            "exclude": request.exclude,
+            "best_effort": request.best_effort,
+            "hub": [request.hub] if request.hub else [],
+            "direct": request.direct,
+        },
         context.spelling,
     )
     request = replace(
@@ -114,7 +131,10 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
         source_region=source_region,
         image_ids=tuple(dict.fromkeys(request.image_ids)),
         best_effort=named["best_effort"],
+        direct=named["direct"],
     )
+    if request.hub == source_region:  # which the request alone need not say
+        check_request(request, context.spelling)
     asked = _Surveyed(request, named)
     asked.destinations(None)
     _check_account_regions(asked, context.spelling)
@@ -212,7 +232,15 @@ class Planning:
         survey = without_closed_regions(self._survey(asked, regions, notes), named)
         if asked.request.accounts:
             survey = self._in_accounts(asked, survey, named)
-        return plan_copies(asked.request, survey)
+        return plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+
+    def _rate(self, request: CopyRequest) -> Rate:
+        """Return what decides on a route; without one, no price is read."""
+        if request.route == DIRECT:
+            return unknown_rate
+        from amicopy.core.prices import Prices
+
+        return (self._prices or Prices()).rate
 
     def _in_accounts(self, asked: _Surveyed, survey: Survey, named: Collection[str]) -> Survey:
         """Return the survey with what the other accounts have, and with whether the sources can be shared at all."""

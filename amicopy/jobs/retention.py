@@ -14,7 +14,7 @@ from amicopy.core.destination import Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import source_of
-from amicopy.core.models import MANIFEST_TAG, SOURCE_TAG, Image
+from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.report import Outcome
@@ -24,6 +24,7 @@ from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.manifest.model import Keep
 from amicopy.plan.copy_status import is_usable
 from amicopy.plan.plan import Action
+from amicopy.survey.relays import Relays, being_copied_to
 
 _MOVING = {ParameterState.PUT, ParameterState.DONE}
 _HOLDING = {ParameterState.WAITING, ParameterState.FAILED}
@@ -40,6 +41,12 @@ def outdated_copies(
     """Return the copies that are more than `keep` allows; once ``finished``, only where the newest is up to date."""
     moving = [write.path for write in writes if write.state in _MOVING]
     holding = {write.publication.key[:2] for write in writes if write.state in _HOLDING}
+    relays = Relays(context.clients, context.with_retries)
+    regions = dict.fromkeys(row.region for known in entries for row in known.rows)
+
+    def being_copied(image: Image) -> list[str]:
+        others = [region for region in regions if region != image.region]
+        return being_copied_to(image.reference, context.clients, others, context.stop, context.with_retries)
 
     def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], tuple[Target, ...]]]]:
         for known in entries:
@@ -60,6 +67,8 @@ def outdated_copies(
                     current=outcome.image_id,
                     held=_held(row.region, entries, outcomes, writes),
                     moving=moving,
+                    relays=relays,
+                    being_copied=being_copied,
                 )
                 yield (known.number, row.region), partial(context.with_retries, look)
 
@@ -106,14 +115,17 @@ def copies_to_remove(
     current: str,
     held: Mapping[str, str],
     moving: Collection[str] = (),
+    relays: Relays,
+    being_copied: Callable[[Image], Sequence[str]],
 ) -> tuple[Target, ...]:
     """Return the copies in one region that exceed what ``keep`` allows, oldest last; reads only.
 
     ``source_region`` is the region of the sources. ``current`` is the copy that this run leaves in the region: it stays
     and counts as the newest; it is empty while the copy has no id yet. ``held`` has the AMIs that this run relies on,
     with the reason; ``moving`` has the paths of parameters that point to another AMI once the run has published.
+    ``being_copied`` returns the regions in which copies are being made from an image.
     """
-    found = ec2.find_own_images_tagged(MANIFEST_TAG, keep.mark).values()
+    found = relays.checked(ec2.find_own_images_tagged(MANIFEST_TAG, keep.mark)).values()
     # `retire` holds others for inspection: they do not count, and stay.
     made = [image for image in found if is_usable(image) and _is_made_by(keep, source_region, image)]
     others = sorted(
@@ -128,7 +140,9 @@ def copies_to_remove(
     return tuple(
         _target(
             image,
-            unknown or _reason_to_stay(keep, image, now, held, _staying(used.get(image.image_id, ()), moving), ec2),
+            unknown
+            or _hub_reason(image, being_copied)
+            or _reason_to_stay(keep, image, now, held, _staying(used.get(image.image_id, ()), moving), ec2),
         )
         for image in old
     )
@@ -163,6 +177,19 @@ def _used(ec2: Ec2, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]
 
 def _staying(arns: Iterable[str], moving: Collection[str]) -> list[str]:
     return [arn for arn in arns if not any(arn.endswith(f":parameter{path}") for path in moving)]
+
+
+def _hub_reason(image: Image, being_copied: Callable[[Image], Sequence[str]]) -> str:
+    """Return why a copy from which others were made has to stay; empty if it can be removed."""
+    if HUB_TAG not in image.tags:
+        return ""
+    try:
+        regions = being_copied(image)
+    except Interrupted:
+        raise
+    except AmicopyError as error:
+        return f"it is not known whether copies in other regions are being made from it: {error.what}"
+    return f"copies in {', '.join(regions)} are being made from it" if regions else ""
 
 
 def _reason_to_stay(keep: Keep, image: Image, now: datetime, held: Mapping[str, str], arns: list[str], ec2: Ec2) -> str:

@@ -17,7 +17,7 @@ from amicopy.core.files import read_bounded
 from amicopy.core.kms_key import key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
-from amicopy.core.request import MANIFEST, CopyRequest, Protection, request_problems
+from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
 from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Parameter, Publish, Sought
@@ -80,7 +80,7 @@ class _Entries:
         if "tags" in image and "tags" in self._defaults:
             merged["tags"] = self._defaults["tags"] | image["tags"]
         places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
-        for key in ("from", "to", "exclude", "best_effort"):
+        for key in ("from", "to", "exclude", "best_effort", "direct"):
             self._check_regions(places.get(key, ()), merged.get(key, []))
         source = self._source((*path, "source"), image["source"], merged.get("from", ""))
         if "to" not in merged and not {(*path, "to"), ("defaults", "to")} & self._tree.blamed:
@@ -225,7 +225,9 @@ class _Entries:
     ) -> Iterator[CopyRequest]:
         to = merged["to"]
         named = [one.strip() for text in _listed(to) for one in text.split(",") if one.strip()]
-        best_effort, exclude = (split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude"))
+        best_effort, exclude, urgent = (
+            split_names(_listed(merged.get(key, []))) for key in ("best_effort", "exclude", "direct")
+        )
         if not named:
             self._tree.blame(places["to"], "there are no destinations")
         for name in dict.fromkeys(one for one in named if named.count(one) > 1):
@@ -247,13 +249,16 @@ class _Entries:
                 settings["tags"] = merged.get("tags", {}) | own["tags"]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
             ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
+            direct = [name for name in urgent if any(expand(one, [name]) == [name] for one in regions)]
             request = self._request(settings, at, source.region, mark)
             if request is None:
                 continue
             key = request.kms_keys.get("", "")
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
-            yield replace(request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours))
+            yield replace(
+                request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours), direct=tuple(direct)
+            )
 
     def _request(
         self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: str
@@ -282,6 +287,7 @@ class _Entries:
             complete_within=within,
             carry_deprecation=said.get("carry_deprecation", True),
             adopt=said.get("adopt", False),
+            route=said.get("route", DIRECT),
             deprecate_after=after,
             require_scan=self._scan(said.get("require"), at.get("require", ())),
             check=self._check(said.get("check"), at.get("check", ())),

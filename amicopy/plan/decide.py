@@ -23,16 +23,22 @@ from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.plan.open_grants import with_open_grants
 from amicopy.plan.plan import Action, Plan, Row, with_refusals
+from amicopy.plan.relays import with_routes
+from amicopy.plan.routes import Rate, unknown_rate
 
 
-def plan_copies(request: CopyRequest, survey: Survey) -> Plan:
-    """Return what has to be done so that every destination has one faithful copy of every source."""
+def plan_copies(request: CopyRequest, survey: Survey, rate: Rate = unknown_rate) -> Plan:
+    """Return what has to be done so that every destination has one faithful copy of every source.
+
+    ``rate`` is what a GB costs from one region to another: it decides on a route.
+    """
     copies = {destination: copies_by_source(found.copies) for destination, found in survey.destinations.items()}
     rows = tuple(
         _plan_row(request, survey, source, found, copies[destination].get(source.reference, NO_COPIES))
         for source in survey.sources
         for destination, found in survey.destinations.items()
     )
+    rows = with_routes(request, survey, rows, rate)
     if request.accounts:
         rows = with_origins(request, rows, survey)
     notes = (*survey.notes, *size_notes(rows), *_name_notes(rows), *_check_notes(rows))

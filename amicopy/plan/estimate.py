@@ -1,7 +1,7 @@
 """What a plan costs at most: transfer, storage by the month, and what EC2 adds for time-based copies."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 
@@ -9,8 +9,10 @@ from amicopy.core.destination import Key
 from amicopy.core.prices import Price, Prices
 from amicopy.plan.cost import most_gib
 from amicopy.plan.plan import Plan, Row
+from amicopy.plan.relays import cheaper_routes
 
 NOTHING = Decimal(0)
+_LEAST_SAVING, _LEAST_SHARE = Decimal(1), Decimal("0.3")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,35 @@ def estimate(plan: Plan) -> Mapping[Key, Cost]:
     """Return what each copy costs that the plan starts; the others cost nothing that is not paid for already."""
     prices = plan.prices or Prices()
     return {row.key: copy_cost(row, prices) for row in plan.rows if row.action.starts_a_copy}
+
+
+def direct_transfer(plan: Plan) -> Decimal | None:
+    """Return what the transfer costs if every copy is made from its source; None if a price is unknown."""
+    starting = [row for row in plan.rows if row.action.starts_a_copy]
+    rows = [replace(row, copied_from=None, waits_for=None) if row.is_routed else row for row in starting]
+    return total(copy_cost(row, plan.prices or Prices()) for row in rows).transfer
+
+
+def saving_by_a_hub(plan: Plan) -> tuple[str, Decimal, Decimal] | None:
+    """Return the hub by way of which a plan of direct copies costs less, and what the transfer costs then and now.
+
+    None unless that saves at least a dollar and 30 %: a copy by way of another takes about twice the time.
+    """
+    prices, now = plan.prices or Prices(), direct_transfer(plan)
+    if now is None or now < _LEAST_SAVING or any(row.is_routed for row in plan.rows):
+        return None
+    routes = cheaper_routes(plan.rows, prices.rate)
+    hubs = {one.hub for one in routes.values() if one.hub}
+    if len(hubs) != 1:
+        return None
+    then = NOTHING
+    for row in plan.rows:
+        if row.action.starts_a_copy:
+            is_own = row.source.reference in routes and not row.destination.account
+            origins = routes[row.source.reference].origins if is_own else {}
+            rate = prices.rate(origins.get(row.region, row.origin_region), row.region)
+            then += (rate or NOTHING) * most_gib(row.source)
+    return (hubs.pop(), then, now) if now - then >= max(_LEAST_SAVING, now * _LEAST_SHARE) else None
 
 
 def copy_cost(row: Row, prices: Prices) -> Cost:

@@ -21,7 +21,8 @@ def key_statements(needs: Needs) -> Iterator[Statement]:
     Limited to the keys of the regions, to the named ones where keys are named, and to calls that EC2 makes.
     """
     named, by_alias = _keys_of_copies(needs)
-    of_sources = [_key_arn(needs.partition, region, "*") for region in needs.sources] if needs.copies else []
+    regions = dict.fromkeys([*needs.sources, *(needs.destinations if needs.relays else ())])
+    of_sources = [_key_arn(needs.partition, region, "*") for region in regions] if needs.copies else []
     aliases = _aliases(by_alias)
     read = list(dict.fromkeys([*of_sources, *named]))
     if read:

@@ -61,6 +61,7 @@ class Needs:
     available: bool = False  # of cancel
     undo: bool = False  # of retire
     keep: bool = False  # old copies are removed
+    relays: bool = False  # copies are made from other copies
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
@@ -99,6 +100,8 @@ def _reads(needs: Needs) -> set[str]:
     if needs.permissions or needs.share:
         operations |= {"DescribeImageAttribute", "GetImageBlockPublicAccessState", "GetServiceQuota"}
         operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.relays:
+        operations.add("GetEbsEncryptionByDefault")
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
     if needs.reads:

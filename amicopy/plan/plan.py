@@ -96,6 +96,17 @@ class Row:
         return bool(self.destination.account) and self.origin_region == self.region
 
     @property
+    def is_routed(self) -> bool:
+        """Whether it is copied from a copy in another region, because that costs less."""
+        is_from_copy = self.waits_for is not None or self.copied_from is not None
+        return is_from_copy and self.action.starts_a_copy and not self.destination.account
+
+    @property
+    def waits(self) -> bool:
+        """Executing it begins only when the copy in another region is available."""
+        return self.is_routed and self.waits_for is not None
+
+    @property
     def image_tags(self) -> dict[str, str]:
         """The tags that CopyImage puts on the image."""
         via = {VIA_TAG: self.copied_from.reference} if self.copied_from else {}

@@ -7,7 +7,7 @@ from typing import Any
 from amicopy.core.destination import Destination, Key
 from amicopy.core.prices import Prices
 from amicopy.execute.cancel import Target, TargetState
-from amicopy.plan.estimate import Cost, estimate, storage_of, total
+from amicopy.plan.estimate import Cost, direct_transfer, estimate, saving_by_a_hub, storage_of, total
 from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
 
@@ -24,7 +24,11 @@ def cost_lines(plan: Plan, *, only_total: bool = False) -> Iterator[str]:
     by_destination = _by_destination(costs)
     has_unknown = None in _amounts(total(costs.values()))
     hint = "; to give unknown prices: --prices FILE" if has_unknown else ""
-    yield f"estimated cost: {'; '.join(_total_words(by_destination))}{_dates_words(costs.values())}{hint}"
+    transfer, *others = _total_words(by_destination)
+    if any(row.is_routed for row in plan.rows):
+        direct = direct_transfer(plan)
+        transfer += f" (direct: {usd_words(direct) if direct is not None else 'unknown'})"
+    yield f"estimated cost: {'; '.join([transfer, *others])}{_dates_words(costs.values())}{hint}"
     if len(by_destination) > 1 and not only_total:
         alike: dict[tuple[Decimal | None, ...], list[Destination]] = {}
         for destination, cost in by_destination.items():
@@ -33,6 +37,12 @@ def cost_lines(plan: Plan, *, only_total: bool = False) -> Iterator[str]:
             where = f"{'each of ' if len(destinations) > 1 else ''}{', '.join(map(str, destinations))}"
             words = _total_words({destinations[0]: by_destination[destinations[0]]})
             yield f"estimated cost in {where}: {'; '.join(words)}"
+    if saving := saving_by_a_hub(plan):
+        hub, then, now = saving
+        yield (
+            f"by way of {hub} the transfer would cost at most {usd_words(then)} instead of {usd_words(now)}, and take "
+            "about twice the time: --route cheapest"
+        )
 
 
 def saving_lines(removals: Sequence[Target], prices: Prices | None) -> Iterator[str]:

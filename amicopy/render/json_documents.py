@@ -158,6 +158,8 @@ def _row_document(row: Row) -> dict[str, Any]:
         "image_id": row.copy.image_id if row.copy else None,
         "name": row.name,
         "volume_gib": row.source.volume_gib,
+        "from_region": row.origin_region,
+        "from_id": None if row.waits else (row.copied_from or row.source).image_id,
         "differences": [difference_document(difference) for difference in row.differences],
         "wider": [str(one) for one in row.wider],
         "error": error_document(row.problem),

@@ -24,12 +24,14 @@ def plan_lines(plan: Plan, *, in_brief: bool = False) -> Iterator[str]:
         )
     else:
         several = len({row.source.reference for row in plan.rows}) > 1
+        routed = any(row.is_routed for row in plan.rows)
         yield from columns(
             [
                 [
                     str(row.action),
                     row.place,
                     *([row.source.image_id] if several else []),
+                    *([f"from {row.origin_region}" if row.action.starts_a_copy else "-"] if routed else []),
                     reason(row),
                 ]
                 for row in plan.rows

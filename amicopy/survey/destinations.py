@@ -33,6 +33,7 @@ from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.survey.copy_details import with_all_details, with_tags_of_snapshots
 from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.region_settings import region_settings
+from amicopy.survey.relays import Relays
 from amicopy.survey.siblings import find_siblings, parentless
 
 
@@ -99,6 +100,7 @@ def survey_destinations(
 
     retry = partial(with_read_retries, clock, stop)
     without_parent = parentless(sources, clients, stop, retry)
+    relays = Relays(clients, retry)
 
     def look(destination: Destination, ec2: Ec2, kms: KmsClient, quotas: ServiceQuotas) -> DestinationFindings:
         desired = [desired_copy(source, request, destination=destination, now=clock.now()) for source in sources]
@@ -108,7 +110,10 @@ def survey_destinations(
             look = partial(look_up, request.source_region, [one.image_id for one in sources], ec2, stop, retry)
             images = found.result() if found is not None else made("copies", look)
             siblings = made("siblings", partial(retry, partial(find_siblings, without_parent, ec2)))
-            read = partial(_with_details, desired, {**images, **siblings}, ec2, stop, every=every, retry=retry)
+            there = {**images, **siblings}
+            if not destination.account:
+                there = made("relays", partial(relays.checked, there))
+            read = partial(_with_details, desired, there, ec2, stop, every=every, retry=retry)
             detailed = tuple(without_temporary(copy, clock.now()) for copy in made("details", read))
             copies = _with_managed_keys(request, desired, detailed, ec2, kms, made, retry)
             settings = region_settings(request, desired, copies, ec2, kms, quotas, made, retry, copying=not every)

@@ -22,7 +22,7 @@ from amicopy.core.kms_key import AWS_MANAGED_ALIAS, KmsKey
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import Image
 from amicopy.core.parallel import Once
-from amicopy.core.request import CopyRequest
+from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.retries import Retry, once
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.checks import PUBLIC_IMAGES
@@ -67,6 +67,8 @@ def region_settings(
         by_default = reader.read("encryption by default", ec2.encryption_by_default)
         if by_default or request.encrypt or any(device.encrypted for one in shared for device in one.source.devices):
             default_key = reader.default_key()
+    elif new and request.route != DIRECT and not request.encrypts:  # others may be copied from this one
+        by_default = reader.read("encryption by default", ec2.encryption_by_default)
     private = [one for one, found in there if request.preflight and not _is_public(found)]
     public = [one for one in private if any(who.is_public for who in one.launch_permissions)]
     public_volumes = any(

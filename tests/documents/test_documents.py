@@ -73,9 +73,11 @@ def test_every_command_shown_runs(
             kms: Any = boto3.client("kms", region)
             kms.create_alias(AliasName=alias, TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
             kms.close()
+    Path("prices.csv").write_text("price,region,usd\nstorage,eu-north-1,0.05\n")
+    home = next(iter(re.findall(r"--from (\S+)", line)), "us-east-1")
     for image_id in {SOURCE, "ami-0a11ce5a3b1e00001", *re.findall(r"ami-[0-9a-f]{17}", line)}:
         world.register(
-            "us-east-1",
+            home,
             image_id=image_id,
             name="web-server-1",
             volumes=[Volume(device="/dev/sda1", gib=8)],

@@ -45,13 +45,18 @@ class Scene:
     failures: int = 0  # the copies of so many of those fail
     options: tuple[str, ...] = ()
     hours_later: float = 0.0
+    faults: tuple[str, ...] = ()  # of the run that is killed
+    again: tuple[str, ...] = ()  # options of the runs after the kill: another route makes no second copy
 
     def __str__(self) -> str:
         return self.name
 
 
 NO_WAIT = ("--no-wait",)
+BY_HUB = ("--route", f"via:{REGIONS[0]}")
+BY_ANOTHER = ("--route", f"via:{REGIONS[1]}")
 FAILING = tuple(f"copy@{region}=fail:Client.InternalError: no" for region in REGIONS)
+DIRECT_AFTER_HUB = Scene(name="by way of a hub, then directly", options=BY_HUB)
 SCENES = [
     Scene(name="nothing is there"),
     Scene(name="copies are pending", prepared=(NO_WAIT,)),
@@ -63,6 +68,16 @@ SCENES = [
     Scene(name="EC2 is slow to show", timing=SLOW_TO_SHOW, unconfirmed=Unconfirmed(unseen_id="empty")),
     Scene(name="nobody waits", options=NO_WAIT),
     Scene(name="they are shared when all are there", options=("--share-when", "all")),
+    DIRECT_AFTER_HUB,
+    Scene(name="the hub is pending", prepared=((*BY_HUB, *NO_WAIT),), options=BY_HUB, again=BY_HUB),
+    Scene(
+        name="the hub stands and nobody waits", prepared=((*BY_HUB, *NO_WAIT),), hours_later=1, options=BY_HUB + NO_WAIT
+    ),
+    Scene(name="by way of a hub, then of another", options=BY_HUB, again=BY_ANOTHER),
+    Scene(name="the hub and all others have failed", prepared=(BY_HUB,), failures=1, options=BY_HUB, again=BY_HUB),
+    Scene(
+        name="the hub fails", options=BY_HUB, again=BY_HUB, faults=(f"copy@{REGIONS[0]}=fail:Client.InternalError: no",)
+    ),
 ]
 
 
@@ -75,6 +90,8 @@ def set_scene(stage: Stage, scene: Scene) -> tuple[TortureWorld, Image]:
             world.inject(parse_fault(fault))
         stage.nursery.run(world, command(source, *options))
     world.clear_faults()
+    for fault in scene.faults:
+        world.inject(parse_fault(fault))
     stage.clock.advance(scene.hours_later * 3600)
     return world, source
 
@@ -84,14 +101,15 @@ def command(source: Image, *options: str) -> list[str]:
     return ["copy", source.image_id, "--to", ",".join(REGIONS), "--quiet", *options]
 
 
-def complaints(stage: Stage, world: TortureWorld, source: Image) -> list[str]:
-    """Run the command to its end, and return what is then not as promised."""
-    finished = stage.nursery.run(world, command(source))
+def complaints(stage: Stage, world: TortureWorld, source: Image, *options: str) -> list[str]:
+    """Run the command to its end, when EC2 is well again, and return what is then not as promised."""
+    world.clear_faults()
+    finished = stage.nursery.run(world, command(source, *options))
     found = [f"the next run ended with {finished.status}"] if finished.status else []
     stage.clock.advance(3600)
     found += final_complaints(world, source, REGIONS)
     written = len(world.seen)
-    again = stage.nursery.run(world, command(source))
+    again = stage.nursery.run(world, command(source, *options))
     if again.status or len(world.seen) > written:
         found.append(f"a further run ended with {again.status}, and wrote {world.seen[written:]}")
     return found
@@ -101,7 +119,7 @@ def requests_of(stage: Stage, scene: Scene) -> list[str]:
     """Return the operations of a run that nobody kills."""
     world, source = set_scene(stage, scene)
     ran = stage.nursery.run(world, command(source, *scene.options))
-    assert ran.status == 0
+    assert ran.status == (3 if scene.faults else 0)
     return ran.made
 
 
@@ -128,7 +146,7 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_same_command(
             continue
         tally.counts["kill points"] += 1
         assert struck.status == -signal.SIGKILL
-        if found := complaints(stage, world, source):
+        if found := complaints(stage, world, source, *scene.again):
             broken[str(strike)] = found
     assert broken == {}
 
@@ -149,7 +167,7 @@ def test_runs_in_threads_that_are_killed_again_and_again_are_completed_by_the_sa
             tally.counts["kill points in threads"] += struck.happened
             said.append(str(strike))
             stage.clock.advance(chance.choice((0, 5, 60)))
-        if found := complaints(stage, world, source):
+        if found := complaints(stage, world, source, *scene.again):
             broken[", ".join(said)] = found
     assert broken == {}
 
@@ -157,14 +175,16 @@ def test_runs_in_threads_that_are_killed_again_and_again_are_completed_by_the_sa
 CANCELLING = ("--on-interrupt", "cancel")
 
 
-def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(stage: Stage, tally: Tally) -> None:
+@pytest.mark.parametrize("fresh", [SCENES[0], DIRECT_AFTER_HUB], ids=str)
+def test_a_run_that_is_interrupted_anywhere_takes_back_what_it_has_started(
+    stage: Stage, tally: Tally, fresh: Scene
+) -> None:
     """With ``--on-interrupt cancel`` no image and no snapshot of that run is left."""
-    fresh = SCENES[0]
     broken = {}
     for kill in kill_points(fresh, requests_of(stage, fresh)):
         strike = replace(kill, signal=signal.SIGINT, fatal=False)
         world, source = set_scene(stage, fresh)
-        struck = stage.nursery.run(world, command(source, *CANCELLING), strike)
+        struck = stage.nursery.run(world, command(source, *CANCELLING, *fresh.options), strike)
         tally.counts["interruptions"] += struck.happened
         stage.clock.advance(3600)
         left = [image.image_id for region in REGIONS for image in copies_of(world, source, region)]

@@ -31,6 +31,7 @@ import botocore.handlers
 import botocore.loaders
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from werkzeug.test import EnvironBuilder
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
@@ -39,12 +40,13 @@ from amicopy.cli.handlers import copy as copying
 from amicopy.cli.handlers import retire as retiring
 from amicopy.cli.main import main
 from amicopy.core.clock import Clock
-from amicopy.core.models import SOURCE_TAG
+from amicopy.core.models import SOURCE_TAG, VIA_TAG
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http import moto_adapter as adapter
+from amicopy.sandbox.http.other_services import ServiceRequest
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.world import World
@@ -178,12 +180,22 @@ class TortureSandbox(Sandbox):
 
 
 def copies_of(world: World, source: Image, region: str) -> list[Image]:
-    """Return every image in a region that was copied from the source, by EC2's own lineage."""
+    """Return every image in a region that was copied from the source, or by us from a copy of it, by EC2's lineage."""
+    root = (source.region, source.image_id)
     return [
         image
         for image in world.images(region)
-        if (image.source_image_region, image.source_image_id) == (source.region, source.image_id)
+        if _lineage(image) == root or (VIA_TAG in image.tags and _lineage(_hub(world, image)) == root)
     ]
+
+
+def _lineage(image: Image | None) -> tuple[str, str]:
+    return (image.source_image_region, image.source_image_id) if image else ("", "")
+
+
+def _hub(world: World, image: Image) -> Image | None:
+    region, image_id = _lineage(image)
+    return world.state.images[region].get(image_id) if region else None
 
 
 def lacks(
@@ -312,7 +324,7 @@ _DENIED = b'{"__type": "AccessDeniedException", "message": "not authorized to pe
 class Wireless:
     """Answers botocore's requests in this process, with the bytes that the sandbox would have sent.
 
-    Other services than EC2 allow nothing.
+    Other services than EC2 and STS allow nothing.
     """
 
     _SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
@@ -328,14 +340,23 @@ class Wireless:
         text = authorization.decode() if isinstance(authorization, bytes) else authorization
         scope = self._SCOPE.search(text)
         assert scope is not None
+        session = self.world.state.sessions.get(scope[1])
+        caller: dict[str, Any] = {
+            "world": self.world,
+            "authorizer": None,
+            "region": scope[2],
+            "account": session.account if session else DEFAULT_ACCOUNT,
+            "access_key": scope[1],
+            "session": session,
+        }
+        if scope[3] == "sts":
+            return _sts(request, ServiceRequest(**caller, service="sts"))
         if scope[3] != "ec2":
             return AWSResponse(request.url, 400, {}, _Raw(_DENIED))
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
         form = dict(parse_qsl(body, keep_blank_values=True))
         left: dict[str, Any] = {}
-        ec2_request = adapter.Ec2Request(
-            world=self.world, authorizer=None, region=scope[2], account=DEFAULT_ACCOUNT, access_key=scope[1]
-        )
+        ec2_request = adapter.Ec2Request(**caller)
         status, headers, answer = ec2_request.respond(form, left, _not_ours)
         if adapter.CONNECTION_CUT in left:
             raise ConnectionClosedError(endpoint_url=request.url)
@@ -381,6 +402,19 @@ def _shapes(part: Any) -> Iterator[str]:
     if isinstance(part, list):
         for one in part:
             yield from _shapes(one)
+
+
+def _sts(request: Any, sts_request: ServiceRequest) -> AWSResponse:
+    headers = {name: text.decode() if isinstance(text, bytes) else text for name, text in request.headers.items()}
+    environ = EnvironBuilder(
+        method="POST", base_url="http://127.0.0.1", data=request.body, headers=headers
+    ).get_environ()
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = sts_request.account
+    try:
+        status, answered, answer = sts_request.respond(environ)
+    except ConnectionCut:
+        raise ConnectionClosedError(endpoint_url=request.url) from None
+    return AWSResponse(request.url, status, dict(answered), _Raw(answer))
 
 
 def _not_ours(_form: Mapping[str, str]) -> Any:

@@ -6,7 +6,7 @@ import click
 
 from amicopy.cli.account_options import account_options
 from amicopy.cli.completion import complete_images, complete_regions
-from amicopy.cli.copy_options import completion_option, copy_request, wanted_options
+from amicopy.cli.copy_options import completion_option, copy_request, route_options, wanted_options
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from, run_from
@@ -88,6 +88,7 @@ Exit codes:
 @account_options
 @wanted_options
 @completion_option
+@route_options
 @run_options
 @connection_options
 @output_options(*RUN_FORMATS)

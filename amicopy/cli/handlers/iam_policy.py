@@ -13,7 +13,7 @@ from amicopy.cli.terminal import say
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
 from amicopy.core.regions import is_pattern
-from amicopy.core.request import CopyRequest
+from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
@@ -110,6 +110,7 @@ def _needs(
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
         any_image=command.any_image,
@@ -128,7 +129,7 @@ def _regions(names: Iterable[str]) -> tuple[str, ...]:
 
 def _destinations(request: CopyRequest) -> list[str]:
     named = [name for name in request.to if name not in request.exclude]
-    return named or [ANYWHERE]
+    return [*(named or [ANYWHERE]), *([request.hub] if request.hub and request.hub not in named else [])]
 
 
 def _partition(places: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from amicopy.core.ec2_rules import MAX_TAGS, tags_problem
 from amicopy.core.grants import GRANT_TAG
-from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SOURCE_TAG, Image, user_tags
+from amicopy.core.models import HUB_TAG, MANIFEST_TAG, OWN_TAGS, SOURCE_TAG, Image, user_tags
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.plan.attributes.base import Attribute, DesiredCopy, Difference, Draft, Extra
 
@@ -114,8 +114,10 @@ def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
 
 
 def _missing(desired: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    # The manifest's tag allows `keep` to remove a copy, so it is never put on a copy that somebody else made.
-    return {key: value for key, value in desired.items() if found.get(key) != value and key != MANIFEST_TAG}
+    # The manifest's tag allows `keep` to remove a copy, so it is never put on a copy that somebody else made. That
+    # others are made from a copy is said when that happens.
+    left_out = {MANIFEST_TAG, HUB_TAG}
+    return {key: value for key, value in desired.items() if found.get(key) != value and key not in left_out}
 
 
 def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:

@@ -3,6 +3,7 @@
 Keeps no state: each request brings its world along, so several sandboxes can live in one process.
 """
 
+import contextlib
 import functools
 import io
 import json
@@ -46,6 +47,7 @@ EC2_REQUEST = "amicopy.ec2_request"  # the `Ec2Request`
 CONNECTION_CUT = "amicopy.connection_cut"  # set instead of a response: seconds to wait before closing the connection
 # Not well-formed XML, like most such pages: botocore reads a well-formed one as a response without content.
 PROXY_PAGE = "<!doctype html><title>Proxy error</title><h1>The proxy could not reach the server</h1><hr>"
+Response = tuple[int, list[tuple[str, str]], bytes]
 MotoRespond = Callable[[Mapping[str, str]], Any]  # from a request's form to moto's response
 _log = logging.getLogger(__name__)
 
@@ -282,6 +284,22 @@ def moto_app() -> Any:
 
     install()
     return DomainDispatcherApplication(create_backend_app)
+
+
+def answer(environ: dict[str, Any]) -> Response:
+    """Return moto's response to a request, or the world's to one of EC2."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+        started.append((status, headers))
+
+    with contextlib.ExitStack() as stack:
+        chunks = moto_app()(environ, start_response)
+        if hasattr(chunks, "close"):
+            stack.callback(chunks.close)
+        body = b"".join(chunks)
+    status, headers = started[-1]
+    return int(status.split()[0]), headers, body
 
 
 def find_caller(access_key: str, region: str) -> Caller:

@@ -43,6 +43,7 @@ def run(file: Path) -> None:
     from amicopy.core.parallel import Stop
     from amicopy.core.run_options import RunOptions
     from amicopy.execute.gate import Gate
+    from amicopy.execute.hubs import Hubs
     from amicopy.execute.lane import Lane
     from amicopy.execute.source_permissions import SourcePermissions
     from amicopy.execute.threads import in_threads
@@ -51,8 +52,9 @@ def run(file: Path) -> None:
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
     permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock, 1)
+    hubs = Hubs(made.rows, clients, clock)
     lanes = [
-        Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate({}, 1))
+        Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate({}, 1), hubs)
         for destination, rows in rows_by_destination(made).items()
     ]
     for _ in in_threads(lanes, clock, Stop()):

@@ -1,0 +1,135 @@
+"""Which copies of a plan are made from another copy instead of the source, and from which."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.errors import AmicopyError, OperationNotPermitted
+from amicopy.core.lineage import is_ours, may_serve
+from amicopy.core.models import HUB_TAG, SOURCE_TAG, VIA_TAG, Image
+from amicopy.core.request import DIRECT, CopyRequest
+from amicopy.plan.attributes.base import DesiredCopy
+from amicopy.plan.findings import Survey
+from amicopy.plan.plan import Action, Row
+from amicopy.plan.routes import Rate, Routes, cheapest_routes, routes_by_way_of
+
+# A copy that takes longer than this keeps no others waiting: they are made from the source.
+HUB_PATIENCE = timedelta(minutes=45)
+
+
+def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate: Rate) -> tuple[Row, ...]:
+    """Return the rows with what each is copied from; a hub that would make all copies encrypted is refused."""
+    if request.route == DIRECT:
+        return tuple(rows)
+    by_source: dict[str, list[Row]] = {}
+    for row in rows:
+        if not row.destination.account:  # other accounts copy within the region
+            by_source.setdefault(row.source.reference, []).append(row)
+    routed = {row.key: row for some in by_source.values() for row in _Relays(request, survey, some).routed(rate)}
+    return tuple(routed.get(row.key, row) for row in rows)
+
+
+def cheaper_routes(rows: Sequence[Row], rate: Rate) -> Mapping[str, Routes]:
+    """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved."""
+    by_source: dict[str, list[Row]] = {}
+    for row in rows:
+        is_own = not row.destination.account and not row.source.is_instance_store
+        if is_own and row.action.starts_a_copy and _has_room(row.desired, VIA_TAG):
+            by_source.setdefault(row.source.reference, []).append(row)
+    found = {}
+    for reference, some in by_source.items():
+        regions = [row.region for row in some]
+        found[reference] = cheapest_routes(some[0].source.region, regions, rate, hubs=regions)
+    return found
+
+
+@dataclass(slots=True)
+class _Relays:
+    """The rows of one source, and what copies can be made from."""
+
+    request: CopyRequest
+    survey: Survey
+    rows: Sequence[Row]
+    standing: dict[str, Row] = field(default_factory=dict)
+    coming: dict[str, Row] = field(default_factory=dict)
+    hubs: dict[str, Row] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            copy = row.copy
+            if row.action in {Action.UNCHANGED, Action.UPDATE} and copy and self._serves(row.source, copy):
+                self.standing[row.region] = row
+            elif row.action is Action.JOIN and copy and self._is_direct_and_young(row.source, copy):
+                self.coming[row.region] = row
+            elif row.action.starts_a_copy and _has_room(row.desired, HUB_TAG):
+                self.hubs[row.region] = row
+
+    def routed(self, rate: Rate) -> Iterator[Row]:
+        source = self.rows[0].source
+        wanted = [row.region for row in self.rows if row.action.starts_a_copy]
+        without_room = [row.region for row in self.rows if not _has_room(row.desired, VIA_TAG)]
+        direct = {*self.request.direct, *without_room}
+        hub = self.request.hub
+        if source.is_instance_store or (hub and hub not in self.standing | self.coming | self.hubs):
+            routes = Routes(dict.fromkeys(wanted, source.region))
+        elif hub:
+            routes = routes_by_way_of(hub, source.region, wanted, stands=hub not in self.hubs, direct=direct)
+        else:
+            same = {region: row for region, row in self.hubs.items() if self._encrypts_as_the_source(row) is True}
+            routes = cheapest_routes(
+                source.region, wanted, rate, standing=self.standing, coming=self.coming, hubs=same, direct=direct
+            )
+        problem = self._problem(routes)
+        for row in self.rows:
+            yield self._row(row, routes, problem) if row.action.starts_a_copy else row
+
+    def _row(self, row: Row, routes: Routes, problem: AmicopyError | None) -> Row:
+        origin = routes.origins[row.region]
+        if problem and (row.region == routes.hub or origin == routes.hub):
+            return replace(row, action=Action.REFUSE, reason=problem.what, problems=(problem,))
+        if row.region == routes.hub and routes.hub in routes.origins.values():
+            return replace(row, desired=replace(row.desired, tags={**row.desired.tags, HUB_TAG: "yes"}))
+        if origin == row.source.region:
+            return row
+        if origin in self.standing:
+            copy = self.standing[origin].copy
+            assert copy is not None  # else it would not stand
+            return replace(row, copied_from=copy)
+        waits_for = (self.coming | self.hubs)[origin].destination
+        slow = "; EC2 may copy in full what it copies incrementally from the source"
+        note = f"copies from {origin} start once the copy there is available: about twice the time{slow}"
+        return replace(row, waits_for=waits_for, notes=(*row.notes, note))
+
+    def _problem(self, routes: Routes) -> AmicopyError | None:
+        """Return why the hub cannot be one: an unencrypted copy cannot be made from an encrypted one."""
+        if not routes.hub or self._encrypts_as_the_source(self.hubs[routes.hub]) is not False:
+            return None
+        source = self.rows[0].source
+        return OperationNotPermitted(
+            f"Copies of {source.image_id} cannot be made by way of {routes.hub}.",
+            why="Encryption by default is on there, the source is not encrypted, and EC2 makes no unencrypted copy of "
+            "an encrypted image.",
+            next_step="Choose another hub, leave --route out, or encrypt the copies: --encrypt.",
+        )
+
+    def _encrypts_as_the_source(self, row: Row) -> bool | None:
+        """Return whether a new copy there is as encrypted as its source; None if that cannot be known."""
+        if self.request.encrypts or all(device.encrypted for device in row.source.devices if device.snapshot_id):
+            return True
+        by_default = self.survey.destinations[row.destination].settings.encryption_by_default
+        return None if by_default is None else not by_default
+
+    def _serves(self, source: Image, copy: Image) -> bool:
+        return may_serve(source, copy, encrypts=self.request.encrypts) and (
+            not is_ours(source, copy) or len(copy.tags) < MAX_TAGS
+        )
+
+    def _is_direct_and_young(self, source: Image, copy: Image) -> bool:
+        begun = datetime.fromisoformat(copy.created_at) if copy.created_at else self.survey.at
+        return VIA_TAG not in copy.tags and is_ours(source, copy) and self.survey.at - begun < HUB_PATIENCE
+
+
+def _has_room(desired: DesiredCopy, key: str) -> bool:
+    """Return whether the copy can have one more tag of ours, and has the one by which it is recognized."""
+    return SOURCE_TAG in desired.tags and len({*desired.tags, key}) <= MAX_TAGS
