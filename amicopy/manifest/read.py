@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from amicopy.core.check import CHECK_TIMEOUT, Check
-from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
@@ -25,6 +25,9 @@ from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
 from amicopy.manifest.yaml_tree import Tree, read_tree
+
+# Of these a more specific place adds to a more general one.
+_MERGED = {"tags", "image_tags", "snapshot_tags"}
 
 
 def read_manifest(
@@ -77,8 +80,8 @@ class _Entries:
 
     def _entry(self, path: TreePath, image: dict[str, Any]) -> Entry | None:
         merged = self._defaults | image
-        if "tags" in image and "tags" in self._defaults:
-            merged["tags"] = self._defaults["tags"] | image["tags"]
+        for key in _MERGED & image.keys() & self._defaults.keys():
+            merged[key] = self._defaults[key] | image[key]
         places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
         for key in ("from", "to", "exclude", "best_effort", "direct"):
             self._check_regions(places.get(key, ()), merged.get(key, []))
@@ -245,8 +248,8 @@ class _Entries:
         for text, regions in groups.items():
             own = json.loads(text)
             settings = merged | own
-            if "tags" in own:
-                settings["tags"] = merged.get("tags", {}) | own["tags"]
+            for key in _MERGED & own.keys():
+                settings[key] = merged.get(key, {}) | own[key]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
             ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
             direct = [name for name in urgent if any(expand(one, [name]) == [name] for one in regions)]
@@ -265,12 +268,10 @@ class _Entries:
     ) -> CopyRequest | None:
         """Return what these settings ask for, without destinations; None, once its problems are noted."""
         before = len(self._tree.problems)
-        share = None
-        if "share" in said:
-            found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
-            share = frozenset(
-                who for who in found if who
-            )  # empty: shared with no one, which differs from "as the source"
+        share, share_snapshots = (
+            self._principals(said.get(key), at.get(key, ())) for key in ("share", "share_snapshots")
+        )
+        on = self._checked(at.get("deprecate_at", ()), date_from, said.get("deprecate_at"))
         within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
         after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
         request = CopyRequest(
@@ -278,10 +279,13 @@ class _Entries:
             name=said.get("name", ""),
             description=said.get("description"),
             tags={key: str(value) for key, value in said.get("tags", {}).items()},
+            image_tags={key: str(value) for key, value in said.get("image_tags", {}).items()},
+            snapshot_tags={key: str(value) for key, value in said.get("snapshot_tags", {}).items()},
             mark=mark,
             carry_tags=said.get("carry_tags", True),
             carry_permissions=said.get("carry_permissions", True),
             share=share,
+            share_snapshots=share_snapshots,
             encrypt=bool(said.get("encrypt", False)),
             kms_keys={"": said["kms_key"]} if said.get("kms_key") else {},
             complete_within=within,
@@ -289,6 +293,7 @@ class _Entries:
             adopt=said.get("adopt", False),
             route=said.get("route", DIRECT),
             deprecate_after=after,
+            deprecate_at=on,
             require_scan=self._scan(said.get("require"), at.get("require", ())),
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
@@ -297,6 +302,13 @@ class _Entries:
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
+
+    def _principals(self, said: Any, path: TreePath) -> frozenset[Principal] | None:
+        """Return whom the manifest names: no one is something else than nothing, which is "as the source"."""
+        if said is None:
+            return None
+        found = [self._checked(path, Principal.parse, str(who)) for who in said]
+        return frozenset(who for who in found if who)
 
     def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
         if not said:

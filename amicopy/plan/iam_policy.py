@@ -47,6 +47,8 @@ SIDS: Mapping[str, str] = {
     "AmicopyRetire": "`retire`: unshare, deprecate and disable what has that record, and no other image or snapshot; "
     "with `--undo`, restore it.",
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
+    "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
+    "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
     "AmicopyKmsReadSources": "Decrypt an encrypted source, only through EC2 (`kms:ViaService`).",
     "AmicopyKmsEncryptCopies": "Encrypt the copies, only through EC2.",
@@ -87,6 +89,10 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)
         yield statement("AmicopyPublishParameters", ["ssm:PutParameter"], arns)
+    if not needs.only_look:
+        for service, action in (("sns", "sns:Publish"), ("events", "events:PutEvents")):
+            if arns := [one.text for one in needs.notifications if one.service == service]:
+                yield statement(f"AmicopyNotify{service.title()}", [action], arns)
     if needs.copies or needs.command in {"copy", "sync"} or (needs.command == "verify" and needs.named_keys):
         yield from key_statements(needs)
     if needs.source_buckets and needs.copies:

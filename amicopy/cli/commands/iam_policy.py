@@ -35,6 +35,7 @@ _COMMANDS = {
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    "notifications",
 }
 
 
@@ -108,6 +109,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            notifications=options["notifications"],
             content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )

@@ -12,6 +12,7 @@ from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
@@ -48,6 +49,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    notifications: tuple[Notification, ...] = ()
     content: ContentLevel | None = None
 
 
@@ -110,6 +112,7 @@ def _needs(
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,

@@ -60,7 +60,7 @@ def ec2_protocol() -> QueryProtocol:
 
 def operation_names() -> frozenset[str]:
     """Return the operations of the services that amicopy calls."""
-    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "ssm", "sts")
+    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "sns", "events", "ssm", "sts")
     return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
@@ -106,8 +106,13 @@ def named_resource(service: str, account: str, region: str, body: bytes) -> Reso
     if service == "sts":
         arn = dict(parse_qsl(body.decode(errors="replace"))).get("RoleArn")
         return Resource(arn) if arn else None
+    if service == "sns":
+        arn = dict(parse_qsl(body.decode(errors="replace"))).get("TopicArn")
+        return Resource(arn) if arn else None
     try:
         request = json.loads(body)
+        if service == "events":
+            return Resource(str(request["Entries"][0]["EventBusName"]))
         if service == "ssm":
             path = str(request["Name"]).lstrip("/")
             return Resource(f"arn:{partition_of(region)}:ssm:{region}:{account}:parameter/{path}")
