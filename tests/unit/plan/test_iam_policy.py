@@ -28,7 +28,9 @@ def _name(function: ast.expr) -> str:
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    sources = [Path(str(module.__file__)).read_text() for module in (reader, ec2, ebs, parameters, quotas, notifications)]
+    sources = [
+        Path(str(module.__file__)).read_text() for module in (reader, ec2, ebs, parameters, quotas, notifications)
+    ]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and _name(node.func) in CALLING:
             match node.args[0]:
