@@ -151,6 +151,20 @@ ACTIONS = (
         purpose="`sync` with `publish`; `retire`",
         writes=True,
     ),
+    Action(
+        operation="Publish",
+        service="sns",
+        where=Where.DESTINATION,  # the topic's region
+        purpose="`--notify` with a topic",
+        writes=True,
+    ),
+    Action(
+        operation="PutEvents",
+        service="events",
+        where=Where.DESTINATION,  # the bus's region
+        purpose="`--notify` with an event bus",
+        writes=True,
+    ),
     Action(operation="DisableImage", where=Where.BOTH, purpose="`retire`", writes=True),
     Action(operation="EnableImage", where=Where.BOTH, purpose="`retire --undo`", writes=True),
     Action(operation="DisableImageDeprecation", where=Where.BOTH, purpose="`retire --undo`", writes=True),
