@@ -50,7 +50,6 @@ class CopyRequest:
     share_snapshots: frozenset[Principal] | None = None  # who may use the snapshots; None: as the source, within share
     encrypt: bool = False
     grants: Grants = Grants.TEMPORARY  # what the other accounts need on what is copied
-    kms_grant: bool = False  # the same for its keys
     kms_keys: Mapping[str, str] = field(default_factory=dict)
     """By region, account, or ``ACCOUNT/REGION``; under an empty string the one for all other destinations."""
     complete_within: timedelta | None = None
@@ -90,8 +89,12 @@ class CopyRequest:
 
     def key_for(self, destination: Destination) -> str:
         """Return the KMS key for a destination as it was written, or an empty string."""
-        names = (str(destination), destination.account, destination.region, "")
-        return next((self.kms_keys[name] for name in names if name in self.kms_keys), "")
+        keys = dict(self.kms_keys)
+        for target in self.accounts:
+            if target.kms_key:
+                keys.setdefault(target.account, target.kms_key)
+        names = (str(destination), destination.account or "", destination.region, "")
+        return next((keys[name] for name in dict.fromkeys(names) if name in keys), "")
 
     @property
     def hub(self) -> str:

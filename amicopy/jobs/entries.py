@@ -8,7 +8,7 @@ from amicopy.core.destination import Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.grants import Grants
 from amicopy.core.parallel import all_at_once
-from amicopy.core.regions import expand, split_names
+from amicopy.core.regions import names_region
 from amicopy.core.request import CopyRequest
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -28,18 +28,20 @@ class KnownEntry:
     image_id: str = ""
     rows: tuple[Row, ...] = ()
 
+    @property
+    def own_rows(self) -> tuple[Row, ...]:
+        """The rows in the account of the credentials: only there ids are published, and old copies removed."""
+        return tuple(row for row in self.rows if not row.destination.account)
+
     def covers(self, row: Row) -> bool:
         """Return whether the entry asks for this row."""
         if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
-            row.region == request.hub or (_names(request.to, row.region) and not _names(request.exclude, row.region))
+            row.region == request.hub
+            or (names_region(request.to, row.region) and not names_region(request.exclude, row.region))
             for request in self.entry.requests
         )
-
-
-def _names(texts: Sequence[str], region: str) -> bool:
-    return any(expand(name, [region]) == [region] for name in split_names(texts))
 
 
 def check_entries(context: Context, entries: Sequence[Entry]) -> tuple[KnownEntry, ...]:
@@ -122,9 +124,9 @@ def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ..
         first = owners[0]
         if len(owners) > 1:
             others = ", ".join(known.entry.where for known in owners[1:])
-            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} in {others} too")
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.place} in {others} too")
         elif row.key in rows[first.number]:
-            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} twice")
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.place} twice")
         rows[first.number].setdefault(row.key, row)
     if wrong:
         raise invalid(list(dict.fromkeys(wrong)))

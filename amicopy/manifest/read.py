@@ -2,19 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
 from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
-from amicopy.core.kms_key import key_in_region
+from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
@@ -241,6 +242,7 @@ class _Entries:
         least = merged.get("min_success", 0)
         if least > len(named) and not any(map(is_pattern, named)):
             self._tree.blame(places["min_success"], f"min_success is {least}, but there {_are(len(named))}")
+        accounts = tuple(self._accounts(merged, places.get("accounts", ()), named))
         overrides = to if isinstance(to, dict) else dict.fromkeys(named)
         groups: dict[str, list[str]] = {}
         for region, own in overrides.items():
@@ -260,8 +262,45 @@ class _Entries:
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
             yield replace(
-                request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours), direct=tuple(direct)
+                request,
+                to=tuple(regions),
+                exclude=tuple(exclude),
+                best_effort=tuple(ours),
+                direct=tuple(direct),
+                accounts=tuple(_within(regions, accounts)),
             )
+
+    def _accounts(self, merged: Mapping[str, Any], path: TreePath, named: Sequence[str]) -> Iterator[TargetAccount]:
+        """Yield the other accounts of an entry; note what is wrong with each."""
+        found: list[tuple[TreePath, TargetAccount]] = []
+        for number, said in enumerate(merged.get("accounts", ())):
+            at = (*path, number)
+            if ("id" in said) == ("ou" in said):
+                self._tree.blame(at, "give exactly one of id and ou")
+                continue
+            target = TargetAccount(
+                account=str(said.get("id", "")),
+                unit=said.get("ou", ""),
+                role=said.get("role", DEFAULT_ROLE),
+                external_id=said.get("external_id", ""),
+                regions=split_names(_listed(said.get("regions", []))),
+                kms_key=said.get("kms_key", ""),
+            )
+            self._check_regions((*at, "regions"), said.get("regions", []))
+            self._checked((*at, "kms_key"), check_key, target.kms_key or None)
+            for region in target.regions:
+                if not is_pattern(region) and not any(expand(one, [region]) == [region] for one in named):
+                    self._tree.blame((*at, "regions"), f"{region} is not a destination")
+            for problem in account_problems([target]):
+                self._tree.blame(at, problem)
+            found.append((at, target))
+        seen: set[str] = set()
+        for at, target in found:
+            name = target.account or target.unit
+            if name in seen:
+                self._tree.blame(at, f"{name} is given twice")
+            seen.add(name)
+            yield target
 
     def _request(
         self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: str
@@ -343,6 +382,16 @@ class _Entries:
                 first = self._seen.setdefault((repr(entry.source), region), entry.where)
                 if first != entry.where:
                     self._tree.blame(path, f"the same source is copied to {region} in {first} too")
+
+
+def _within(regions: Sequence[str], accounts: Sequence[TargetAccount]) -> Iterator[TargetAccount]:
+    """Yield the accounts that get copies in these destinations, each with those of its own regions."""
+    for target in accounts:
+        own = tuple(
+            name for name in target.regions if is_pattern(name) or any(expand(one, [name]) == [name] for one in regions)
+        )
+        if own or not target.regions:
+            yield replace(target, regions=own)
 
 
 def _words(source: ByName | ByParameter) -> str:

@@ -27,7 +27,7 @@ from tests.conftest import Run
 from tests.support.reports import a_row, an_image, begin, finish, report_of
 
 ROOT = Path(__file__).parents[2]
-COMMAND = r"(amicopy (?:copy|sync|status|cancel|retire|verify|iam-policy)\b[^#>&|`\n]*)"
+COMMAND = r"(amicopy (?:copy|sync|status|cancel|retire|boot|verify|iam-policy)\b[^#>&|`\n]*)"
 SHOWN = re.compile(r"^\s*(?:\$ |- |run: )?(?:echo \S+ \| )?" + COMMAND, re.MULTILINE)
 SOURCE = "ami-0abcdef1234567890"
 RUN = {"packer_run_uuid": "1", "artifact_id": f"us-east-1:{SOURCE}"}
@@ -47,7 +47,8 @@ def pages() -> list[Path]:
 
 def commands_shown() -> Iterator[str]:
     """Yield every command line in the README, the documents and the examples."""
-    for path in [*pages(), *sorted((ROOT / "examples").glob("*"))]:
+    examples = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
+    for path in [*pages(), *examples]:
         for match in SHOWN.finditer(path.read_text()):
             line = match.group(1).strip()
             if "…" not in line and "[" not in line and "AMI" not in line and "$" not in line:

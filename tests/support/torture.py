@@ -35,6 +35,7 @@ from werkzeug.test import EnvironBuilder
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
+from amicopy.cli.handlers import boot as booting
 from amicopy.cli.handlers import cancel as cancelling
 from amicopy.cli.handlers import copy as copying
 from amicopy.cli.handlers import retire as retiring
@@ -57,11 +58,13 @@ REGIONS = ("us-west-2", "eu-west-1", "eu-central-1")
 ALICE, BOB, CAROL = "111122223333", "444455556666", "777788889999"
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 UNIT = "arn:aws:organizations::111122223333:ou/o-exampleorg1/ou-abcd-12345678"
+# Imported now, so that a process that is born later runs what its siblings ran.
 COMMANDS = (
+    booting,
     copying,
     cancelling,
     retiring,
-)  # imported now, so that a process that is born later runs what its siblings ran
+)
 LIVE = ("pending", "available")
 READS = ("Describe", "Get", "List")
 # A copy that CopyImage was asked for with one of our tokens was made by amicopy, whatever became of its tags.

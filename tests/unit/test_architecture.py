@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "amicopy"
 # A folder imports from itself and from those before it.
 ORDER = (
     *("core", "aws", "manifest", "plan", "survey", "execute", "scan", "jobs"),
-    *("api", "render", "sandbox", "cli"),
+    *("api", "render", "sandbox", "aws_lambda", "cli"),
 )
 PURE = {
     "plan": {"core", "plan"},
@@ -117,7 +117,7 @@ def test_loading_it_loads_no_botocore(package: str) -> None:
     assert ran.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("command", ["copy", "sync", "status", "verify", "scan", "cancel", "retire"])
+@pytest.mark.parametrize("command", ["copy", "sync", "status", "verify", "scan", "cancel", "retire", "boot"])
 def test_a_command_has_the_same_file_name_on_every_floor(command: str) -> None:
     names = {name for name, _ in modules()}
     assert {f"cli/commands/{command}", f"cli/handlers/{command}", f"jobs/{command}"} <= names

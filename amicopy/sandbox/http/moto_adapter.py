@@ -35,7 +35,7 @@ from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http.iam import Caller, Resource, resource_tags
 from amicopy.sandbox.http.moto_accounts import principal_of
 from amicopy.sandbox.http.moto_keys import may_use
-from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, known_to_moto
+from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, advance_instances, known_to_moto
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
 from amicopy.sandbox.http.signed_request import SignedRequest
 from amicopy.sandbox.records import KeyMetadata
@@ -166,16 +166,27 @@ class Ec2Request(SignedRequest):
         except Ec2Error as error:
             return self._serve(name, dict(form), _raiser(error))
         adopt_snapshots(self.world.state, self.account, self.region)
+        advance_instances(self.world.state, self.account, self.region)
         if name in OPERATIONS and _is_for_world(name, params):
             return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self.is_allowed)
 
         def respond() -> Any:
             sent = form
+            if name == "RunInstances":
+                repeated = self.world.repeated_launch(params, region=self.region, account=self.account)
+                if repeated is not None:
+                    return repeated
+            if name == "TerminateInstances" and (ended := self.world.ended(params.get("InstanceIds") or [])):
+                return ended
             if name in CHECKED_OPERATIONS:
                 checked = self.world.check(name, params, region=self.region, account=self.account)
                 sent = ec2_protocol().form(name, checked)
             with known_to_moto(self.world.state, self.account, self.region):
-                return _raise_error(moto_respond(sent))
+                response = _raise_error(moto_respond(sent))
+            if name == "RunInstances":
+                instance_ids = re.findall("<instanceId>(i-[0-9a-f]+)</instanceId>", response[2])
+                self.world.note_launch(params, instance_ids, region=self.region, account=self.account)
+            return response
 
         return self._serve(name, params, respond)
 
@@ -219,9 +230,12 @@ class Ec2Request(SignedRequest):
         )
 
     def tags_of(self, resource_id: str) -> Mapping[str, str]:
-        """Return the tags that the caller's account sees on an image or a snapshot in the region of the call."""
+        """Return the tags that the caller's account sees on a resource in the region of the call."""
         state = self.world.state
         record = state.images[self.region].get(resource_id) or state.snapshots[self.region].get(resource_id)
+        if record is None and resource_id.startswith("i-"):
+            tags = state.others.tags(self.account, self.region)
+            return {tag.key: tag.value for tag in tags if tag.resource_id == resource_id}
         return tags_of(record, self.account) if record else {}
 
     def _serve(self, name: str, params: Mapping[str, Any], respond: Callable[[], Any]) -> Any:
