@@ -148,6 +148,8 @@ def test_sample_accounts_are_shown_with_their_units_and_can_be_entered() -> None
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdout is not None
         lines = list(iter(process.stdout.readline, "# In another terminal, with the lines above:\n"))
+        suggested = [process.stdout.readline().strip() for _ in range(3)]
+        assert suggested[-1] == "#   amicopy copy ami-0a11ce5a3b1e00002 --to us-west-2 --account 111122223333"
         start = lines.index("# Accounts in the organization, each with a role amicopy:\n") + 1
         shown = [line.split()[1:] for line in lines[start : start + 9]]
         assert shown[0] == ["111122223333", "production-1", "in", "ou-exam-a92f4798"]

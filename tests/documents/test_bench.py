@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from tests.bench import starting
+from tests.bench import accounts, starting
 from tests.bench.__main__ import DOCS, documents, write_documents
 from tests.bench.comparing import COPY_SECONDS, schedule, summary
 from tests.bench.helper import Helper
@@ -257,3 +257,9 @@ def test_requests_until_the_first_copy_and_throttled_ones_are_counted() -> None:
         requests = ec2.ask("requests", account="000000000002")
     assert (requests["survey_calls"], requests["throttled"]) == (2, {"DisableImageBlockPublicAccess": 1})
     assert requests["all_seconds"] >= requests["survey_seconds"] > 0
+
+
+def test_each_region_is_copied_to_once_whatever_the_number_of_accounts(tmp_path: Path) -> None:
+    first, second = accounts.runs(tmp_path, 2, 2)
+    assert (first["exit_code"], first["copies"], first["copies_that_leave_the_source_region"]) == (0, 6, 2)
+    assert (second["exit_code"], second["copies"], second["roles_assumed"]) == (0, 0, 2)

@@ -51,7 +51,7 @@ def serve(
             )
         )
         from amicopy.sandbox.faults import parse_fault
-        from amicopy.sandbox.samples import SAMPLES
+        from amicopy.sandbox.samples import SAMPLES, SHARED_WITH
 
         disk_images = _registered(sandbox.world, disks)
         try:
@@ -76,6 +76,8 @@ def serve(
             f"#   amicopy copy {SAMPLES[0].image_id} --to us-west-2,eu-west-1",
             "#   aws ec2 describe-images --owners self --region us-west-2",
         ]
+        if accounts:
+            lines.append(f"#   amicopy copy {SAMPLES[1].image_id} --to us-west-2 --account {SHARED_WITH}")
         print("\n".join(lines), flush=True)  # noqa: T201 - the command's result
         say(["serving until Ctrl-C"])
         while not environment.stop.is_set():
