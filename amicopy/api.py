@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -73,13 +73,17 @@ def copy(
     name: str = "",
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
+    image_tags: Mapping[str, str] | None = None,
+    snapshot_tags: Mapping[str, str] | None = None,
     carry_tags: bool = True,
     share: str | Iterable[str] | None = None,
+    share_snapshots: str | Iterable[str] | None = None,
     carry_permissions: bool = True,
     encrypt: bool = False,
     kms_keys: Mapping[str, str] | None = None,
     complete_within: timedelta | None = None,
     deprecate_after: timedelta | None = None,
+    deprecate_at: datetime | None = None,
     carry_deprecation: bool = True,
     adopt: bool = False,
     route: str = "direct",
@@ -106,17 +110,18 @@ def copy(
     - ``best_effort``: destinations that may fail without failing the run.
     - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``, in a description
       also ``{description}``. By default the source's name, and a description that says where it was copied from.
-    - ``tags``: added to the copies and their snapshots; they override the source's. ``carry_tags=False``: don't copy
-      the source's tags.
+    - ``tags``: added to the copies and their snapshots; they override the source's. ``image_tags``,
+      ``snapshot_tags``: for one of the two. ``carry_tags=False``: don't copy the source's tags.
     - ``share``: account ids, ARNs of organizations or organizational units, or ``public``, instead of those the source
-      is shared with; empty: no one. ``carry_permissions=False``: keep the copies private.
+      is shared with; empty: no one. ``share_snapshots``: who may use the snapshots, apart from that.
+      ``carry_permissions=False``: keep the copies private.
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
     - ``adopt``: complete and share existing copies that other tools made, instead of leaving them alone.
     - ``route``: ``cheapest`` copies by way of a region where transfer costs less, or from copies that exist;
       ``via:REGION`` by way of that region. ``direct``: regions that are copied from the source anyway.
-    - ``deprecate_after``: deprecate each copy this long after it was created. ``carry_deprecation=False``: don't copy
-      the source's deprecation date.
+    - ``deprecate_after``: deprecate each copy this long after it was created; or ``deprecate_at``, on a date.
+      ``carry_deprecation=False``: don't copy the source's deprecation date.
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
     - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
       ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
@@ -141,9 +146,12 @@ def copy(
         name=name,
         description=description,
         tags=_mapping("tags", tags),
+        image_tags=_mapping("image_tags", image_tags),
+        snapshot_tags=_mapping("snapshot_tags", snapshot_tags),
         carry_tags=carry_tags,
         carry_permissions=carry_permissions,
         share=None if share is None else _principals(_listed(share)),
+        share_snapshots=None if share_snapshots is None else _principals(_listed(share_snapshots)),
         encrypt=encrypt,
         kms_keys=_mapping("kms_keys", kms_keys),
         complete_within=complete_within,
@@ -152,6 +160,7 @@ def copy(
         route=route,
         direct=split_names(_listed(direct)),
         deprecate_after=deprecate_after,
+        deprecate_at=deprecate_at,
         protect=protect,
         require_scan=require_scan,
         check=check,

@@ -2,12 +2,14 @@
 
 import threading
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from amicopy.aws.client import CallCounter
 from amicopy.aws.ebs import EbsClient
 from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.error_mapping import LOOK_BETWEEN
+from amicopy.aws.instances import Instances
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
 from amicopy.aws.session import Session
@@ -21,6 +23,11 @@ from amicopy.core.write import Write, tag_list
 
 class Ec2(Ec2Reads):
     """EC2 in one region, for one set of credentials; methods can raise what those of `Ec2Reads` can."""
+
+    @cached_property
+    def instances(self) -> Instances:
+        """The region's instances."""
+        return Instances(self.region, self._call)
 
     def copy_image(
         self,

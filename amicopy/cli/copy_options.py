@@ -9,6 +9,7 @@ from amicopy.cli.account_options import accounts_from
 from amicopy.cli.completion import complete_regions
 from amicopy.cli.options import (
     CompletionTime,
+    DateOption,
     DeprecationTime,
     DescriptionTemplate,
     KeyOption,
@@ -43,6 +44,14 @@ wanted_options = stacked(
         type=TagOption(),
         help="Tag for the copies and their snapshots; overrides the source's tag; repeatable.",
     ),
+    option("--image-tag", "image_tags", multiple=True, type=TagOption(), help="Tag for the copies alone; repeatable."),
+    option(
+        "--snapshot-tag",
+        "snapshot_tags",
+        multiple=True,
+        type=TagOption(),
+        help="Tag for the copies' snapshots alone; repeatable.",
+    ),
     option("--no-tags", is_flag=True, help="Do not copy the source's tags; tags given with --tag are still set."),
     option(
         "--share",
@@ -50,6 +59,12 @@ wanted_options = stacked(
         type=PrincipalOption(),
         help="Share the copies with exactly these principals instead of the source's: an account id, the ARN of an "
         "organization or organizational unit, or public; repeatable.",
+    ),
+    option(
+        "--share-snapshots",
+        multiple=True,
+        type=PrincipalOption(),
+        help="Let exactly these accounts, or public, use the copies' snapshots, apart from --share; repeatable.",
     ),
     option("--no-permissions", is_flag=True, help="Keep the copies private."),
     option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key."),
@@ -66,6 +81,7 @@ wanted_options = stacked(
         type=DeprecationTime(),
         help="Deprecate each copy this long after its creation, for example 90d.",
     ),
+    option("--deprecate-at", type=DateOption(), help="Deprecate each copy on this date, for example 2027-11-30."),
     option("--no-deprecation", is_flag=True, help="Do not copy the source's deprecation date."),
     option(
         "--protect",
@@ -124,14 +140,18 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         name=options["name"] or "",
         description=options["description"],
         tags=_each_once("--tag", options["tags"]),
+        image_tags=_each_once("--image-tag", options["image_tags"]),
+        snapshot_tags=_each_once("--snapshot-tag", options["snapshot_tags"]),
         carry_tags=not options["no_tags"],
         carry_permissions=not options["no_permissions"],
         share=frozenset(options["share"]) or None,
+        share_snapshots=frozenset(options["share_snapshots"]) or None,
         encrypt=options["encrypt"],
         kms_keys=_each_once("--kms-key", options["keys"]),
         complete_within=options.get("complete_within"),
         carry_deprecation=not options["no_deprecation"],
         deprecate_after=options["deprecate_after"],
+        deprecate_at=options["deprecate_at"],
         protect=Protection(options["protect"]) if options["protect"] else None,
         adopt=options["adopt"],
         route=options.get("route") or DIRECT,

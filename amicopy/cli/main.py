@@ -21,6 +21,7 @@ COMMANDS = {
     "scan": ("amicopy.cli.commands.scan", "Find what in an image points to its region, before you copy it."),
     "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
     "retire": ("amicopy.cli.commands.retire", "Take a release back everywhere: unshare, deprecate and disable it."),
+    "boot": ("amicopy.cli.commands.boot", "Launch an instance of each copy, wait for its status checks, terminate it."),
     "iam-policy": ("amicopy.cli.commands.iam_policy", "Print the smallest IAM policy for a command line."),
     "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }

@@ -8,8 +8,20 @@ import click
 GROUPS = {
     "Options": (),  # whatever no other group has
     "Copies": (
-        *("--name", "--description", "--tag", "--no-tags", "--share", "--no-permissions", "--encrypt", "--kms-key"),
-        *("--deprecate-after", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
+        *(
+            "--name",
+            "--description",
+            "--tag",
+            "--image-tag",
+            "--snapshot-tag",
+            "--no-tags",
+            "--share",
+            "--share-snapshots",
+            "--no-permissions",
+            "--encrypt",
+            "--kms-key",
+        ),
+        *("--deprecate-after", "--deprecate-at", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
     ),
     "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
     "Checks": ("--require-scan", "--check", "--check-timeout", "--max-checks"),
@@ -19,7 +31,7 @@ GROUPS = {
         *("--max-in-flight", "--on-failure", "--on-interrupt"),
     ),
     "Connection": ("--profile", "--endpoint-url", "--sandbox"),
-    "Output": ("--output", "--write", "--html", "--github", "--quiet", "--verbose", "--help"),
+    "Output": ("--output", "--write", "--html", "--github", "--notify", "--quiet", "--verbose", "--help"),
 }
 _GROUP_OF = {name: title for title, names in GROUPS.items() for name in names}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from amicopy.core.notification import Notification
 from amicopy.core.run_options import RunOptions
 
 _LONGEST_TIMEOUT = timedelta(days=3650)  # added to a date, which must stay one
@@ -31,6 +32,7 @@ class OutputOptions:
     files: tuple[tuple[str, str], ...] = ()  # format and path
     html: str = ""  # path of the HTML report
     github: bool = False
+    notifications: tuple[Notification, ...] = ()
 
     @property
     def paths(self) -> list[str]:
@@ -62,6 +64,7 @@ def output_from(options: Mapping[str, Any]) -> OutputOptions:
         files=tuple(options.get("files", ())),
         html=options.get("html") or "",
         github=options.get("github", False),
+        notifications=tuple(options.get("notifications", ())),
     )
 
 

@@ -1,13 +1,13 @@
 """Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
 from amicopy.cli.completion import complete_images, complete_region, complete_regions
-from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
@@ -60,6 +60,21 @@ class DeprecationTime(Duration):
     """How long after its creation a copy is deprecated: at most ten years."""
 
     _read = staticmethod(deprecation_from)
+
+
+class DateOption(click.ParamType[datetime]):
+    """A date, or a date and a time."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Return the moment, or fail with what one looks like."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            return date_from(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 class CompletionTime(Duration):

@@ -12,6 +12,7 @@ import click
 from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.options import option, stacked
 from amicopy.core.errors import AmicopyError, ExitCode, OutputFailed, UsageError
+from amicopy.core.notification import Notification
 from amicopy.render.formats import FILE_FORMATS
 
 
@@ -30,6 +31,22 @@ class FormatAndFile(click.ParamType[tuple[str, str]]):
         return form, path
 
 
+class NotificationOption(click.ParamType[Notification]):
+    """An SNS topic, an EventBridge bus, or a command."""
+
+    name = "arn|command"
+    envvar_list_splitter = "\n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Notification:
+        """Return the target, or fail with what one looks like."""
+        if isinstance(value, Notification):
+            return value
+        try:
+            return Notification.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 file_options = stacked(
     option(
         "--write",
@@ -40,6 +57,14 @@ file_options = stacked(
         "The file is replaced atomically, even if the run fails.",
     ),
     option("--html", metavar="FILE", help="Also write an HTML report with a timeline of every region."),
+    option(
+        "--notify",
+        "notifications",
+        multiple=True,
+        type=NotificationOption(),
+        help="When a run that did something has ended, send its JSON result to an SNS topic or an EventBridge bus, by "
+        "its ARN, or to a command on stdin; repeatable.",
+    ),
     option(
         "--github",
         is_flag=True,

@@ -23,6 +23,7 @@ class TargetAccount:
     role: str = DEFAULT_ROLE  # its name, with its path if it has one
     external_id: str = ""
     regions: tuple[str, ...] = ()  # names and patterns; empty: every region of the request
+    kms_key: str = ""  # for copies there, unless the request names one for the account by its id
 
     def role_arn(self, partition: str) -> str:
         """Return the ARN of the role."""

@@ -8,11 +8,13 @@ from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
+from amicopy.core.boot import boot_options
+
 CHECK_TIMEOUT = timedelta(minutes=30)
 # A tag's value has room for it, and a person who compares two can.
 _DIGEST_LETTERS = 32
 
-BUILT_IN_CHECKS: frozenset[str] = frozenset()
+BUILT_IN_CHECKS: frozenset[str] = frozenset({"boot"})
 """First words of commands that are checks of amicopy's own: each is a function in `amicopy.execute.gate.BUILT_IN`."""
 
 
@@ -75,7 +77,11 @@ def check_problem(check: Check) -> str:
     try:
         if not check.words:
             return "the command is empty"
-        if not check.is_built_in:
+        if check.is_built_in:
+            boot_options(check.words)
+            if check.timeout < timedelta(minutes=1):
+                return "the time limit of a boot test has to be at least a minute"
+        else:
             if os.name != "posix":
                 return "commands can be run as checks on Linux and macOS only"
             _ = check.program

@@ -1,7 +1,7 @@
 """Durations as people write them: 90s, 45m, 4h, 1d12h; and the limits that EC2 sets for some."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _LENGTH = re.compile(r"(?:(?P<days>\d+)d)?(?:(?P<hours>\d+)h)?(?:(?P<minutes>\d+)m)?(?:(?P<seconds>\d+)s)?")
 
@@ -37,6 +37,19 @@ def deprecation_from(text: str) -> timedelta:
     if problem := deprecation_problem(length):
         raise ValueError(f"{text!r} {problem}")
     return length
+
+
+def date_from(text: str) -> datetime:
+    """Return the moment that ``text`` stands for: a date, or a date and a time, in UTC unless it says otherwise.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a valid date (examples: 2027-11-30, 2027-11-30T12:00Z)") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def deprecation_problem(length: timedelta) -> str:

@@ -160,6 +160,18 @@ class NoRecord(AmicopyError):
     slug = "no-record"
 
 
+class BootRefused(AmicopyError):
+    """A copy cannot be launched for a boot test: no instance type, no subnet; known before anything is launched."""
+
+    slug = "boot-refused"
+
+
+class BootFailed(AmicopyError):
+    """A copy was launched and did not pass its boot test."""
+
+    slug = "boot-failed"
+
+
 class SnapshotInUse(AmicopyError):
     """An AMI still uses the snapshot, so EC2 keeps it."""
 

@@ -52,6 +52,8 @@ class PrincipalKind(StrEnum):
     ORGANIZATIONAL_UNIT = "organizational-unit"
 
 
+SNAPSHOT_KINDS = frozenset({PrincipalKind.ACCOUNT, PrincipalKind.GROUP})
+"""Whom a snapshot can be shared with (EC2's CreateVolumePermission)."""
 _ARN = r"arn:(?:aws|aws-cn|aws-us-gov|aws-iso[a-z-]*|aws-eusc):organizations::[0-9]{12}:"
 _PRINCIPALS = (
     (PrincipalKind.ACCOUNT, re.compile(r"[0-9]{12}")),

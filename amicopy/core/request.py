@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from amicopy.core.accounts import TargetAccount, account_problems
@@ -13,7 +13,7 @@ from amicopy.core.ec2_rules import check_image_id, description_problem, name_pro
 from amicopy.core.errors import UsageError
 from amicopy.core.grants import Grants
 from amicopy.core.kms_key import check_key, key_in_region
-from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, Principal
+from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SNAPSHOT_KINDS, Principal
 from amicopy.core.regions import is_pattern
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
@@ -42,17 +42,20 @@ class CopyRequest:
     name: str = ""  # a template; empty: the source's name
     description: str | None = None  # a template; None: says where the image was copied from
     tags: Mapping[str, str] = field(default_factory=dict)  # on the copy and on its snapshots
+    image_tags: Mapping[str, str] = field(default_factory=dict)  # on the copy alone
+    snapshot_tags: Mapping[str, str] = field(default_factory=dict)  # on its snapshots alone
     carry_tags: bool = True
     carry_permissions: bool = True
     share: frozenset[Principal] | None = None  # None: as the source is shared
+    share_snapshots: frozenset[Principal] | None = None  # who may use the snapshots; None: as the source, within share
     encrypt: bool = False
     grants: Grants = Grants.TEMPORARY  # what the other accounts need on what is copied
-    kms_grant: bool = False  # the same for its keys
     kms_keys: Mapping[str, str] = field(default_factory=dict)
     """By region, account, or ``ACCOUNT/REGION``; under an empty string the one for all other destinations."""
     complete_within: timedelta | None = None
     carry_deprecation: bool = True
     deprecate_after: timedelta | None = None  # counted from the copy's creation
+    deprecate_at: datetime | None = None  # the same date for every copy
     protect: Protection | None = None
     route: str = "direct"  # or "cheapest", or "via:REGION"
     direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
@@ -72,21 +75,26 @@ class CopyRequest:
         kinds = {
             "complete_within": timedelta,
             "deprecate_after": timedelta,
+            "deprecate_at": datetime,
             "protect": Protection,
             "check": Check,
             "require_scan": ScanRequirement,
         }
         for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
-        for name in ("tags", "kms_keys"):
+        for name in ("tags", "image_tags", "snapshot_tags", "kms_keys"):
             for key, value in getattr(self, name).items():
                 check_type(f"a key of {name}", key, str)
                 check_type(f"{name}[{key!r}]", value, str)
 
     def key_for(self, destination: Destination) -> str:
         """Return the KMS key for a destination as it was written, or an empty string."""
-        names = (str(destination), destination.account, destination.region, "")
-        return next((self.kms_keys[name] for name in names if name in self.kms_keys), "")
+        keys = dict(self.kms_keys)
+        for target in self.accounts:
+            if target.kms_key:
+                keys.setdefault(target.account, target.kms_key)
+        names = (str(destination), destination.account or "", destination.region, "")
+        return next((keys[name] for name in dict.fromkeys(names) if name in keys), "")
 
     @property
     def hub(self) -> str:
@@ -143,13 +151,17 @@ OPTIONS: Mapping[str, str] = {
     "name": "--name",
     "description": "--description",
     "tags": "--tag",
+    "image_tags": "--image-tag",
+    "snapshot_tags": "--snapshot-tag",
     "share": "--share",
+    "share_snapshots": "--share-snapshots",
     "carry_permissions": "--no-permissions",
     "encrypt": "--encrypt",
     "kms_keys": "--kms-key",
     "complete_within": "--complete-within",
     "accounts": "--account",
     "deprecate_after": "--deprecate-after",
+    "deprecate_at": "--deprecate-at",
     "carry_deprecation": "--no-deprecation",
     "adopt": "--adopt",
     "route": "--route",
@@ -195,12 +207,28 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
     ):
         if template and (problem := template_problem(template, problem_of, fields)):
             yield RequestProblem((name,), problem)
-    if own := sorted(OWN_TAGS & request.tags.keys()):
-        yield RequestProblem(("tags",), f"amicopy sets {own[0]!r} itself, to record where a copy comes from")
+    for name in ("tags", "image_tags", "snapshot_tags"):
+        if own := sorted(OWN_TAGS & getattr(request, name).keys()):
+            yield RequestProblem((name,), f"amicopy sets {own[0]!r} itself, to record where a copy comes from")
+    for name in ("image_tags", "snapshot_tags"):
+        if problem := tags_problem(getattr(request, name)):
+            yield RequestProblem((name,), problem)
     if problem := tags_problem({**request.tags, **request.own_tags}):
         yield RequestProblem(("tags",), problem)
     if request.share and not request.carry_permissions:
         yield RequestProblem(("share", "carry_permissions"), "cannot be used together")
+    if request.share_snapshots and not request.carry_permissions:
+        yield RequestProblem(("share_snapshots", "carry_permissions"), "cannot be used together")
+    if others := sorted(str(one) for one in request.share_snapshots or () if one.kind not in SNAPSHOT_KINDS):
+        yield RequestProblem(
+            ("share_snapshots",), f"a snapshot is shared with accounts or public, not with {others[0]}"
+        )
+    if request.encrypts and any(one.is_public for one in request.share_snapshots or ()):
+        yield RequestProblem(("share_snapshots",), "an encrypted snapshot cannot be public")
+    if request.deprecate_at is not None and request.deprecate_after is not None:
+        yield RequestProblem(("deprecate_at", "deprecate_after"), "cannot be used together")
+    if request.deprecate_at is not None and not request.carry_deprecation:
+        yield RequestProblem(("deprecate_at", "carry_deprecation"), "cannot be used together")
     if request.deprecate_after is not None and not request.carry_deprecation:
         yield RequestProblem(("deprecate_after", "carry_deprecation"), "cannot be used together")
     makes_public = any(principal.is_public for principal in request.share or ())
@@ -293,8 +321,13 @@ def comparing_options(request: CopyRequest) -> Iterator[str]:
             yield from (option, value)
     for key, value in request.tags.items():
         yield from ("--tag", f"{key}={value}")
+    for option, tags in (("--image-tag", request.image_tags), ("--snapshot-tag", request.snapshot_tags)):
+        for key, value in tags.items():
+            yield from (option, f"{key}={value}")
     for principal in sorted(request.share or ()):
         yield from ("--share", str(principal))
+    for principal in sorted(request.share_snapshots or ()):
+        yield from ("--share-snapshots", str(principal))
     for region, key in request.kms_keys.items():
         yield from ("--kms-key", f"{region}={key}" if region else key)
     flags = {
@@ -307,5 +340,7 @@ def comparing_options(request: CopyRequest) -> Iterator[str]:
     yield from (option for option, is_set in flags.items() if is_set)
     if request.deprecate_after is not None:
         yield from ("--deprecate-after", length_text(request.deprecate_after))
+    if request.deprecate_at is not None:
+        yield from ("--deprecate-at", request.deprecate_at.strftime("%Y-%m-%dT%H:%MZ"))
     if request.protect is not None:
         yield from ("--protect", request.protect.value)

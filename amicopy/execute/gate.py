@@ -4,12 +4,13 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.boot import boot_options
 from amicopy.core.check import Check, CheckResult
 from amicopy.core.clock import Clock
 from amicopy.core.durations import length_text
@@ -19,6 +20,7 @@ from amicopy.core.models import CHECKED_TAG, Image
 from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Sleep, Work
 from amicopy.core.write import Write, WriteOperation, tag_list
+from amicopy.execute.boot import as_check, boot
 from amicopy.execute.check_command import GRACE_SECONDS, CheckCommand
 from amicopy.plan.plan import Row
 
@@ -45,7 +47,15 @@ BuiltInCheck = Callable[[Subject], Work[CheckResult]]
 It removes what it has made in a ``finally``, since a signal or the run's time-out closes it in the middle.
 """
 
-BUILT_IN: Mapping[str, BuiltInCheck] = {}
+
+def _boot(subject: Subject) -> Work[CheckResult]:
+    """Launch an instance of the copy."""
+    options = replace(boot_options(subject.check.words), timeout=subject.check.timeout)
+    result = yield from boot(subject.copy, options, subject.ec2.instances, subject.clock, subject.deadline)
+    return as_check(result)
+
+
+BUILT_IN: Mapping[str, BuiltInCheck] = {"boot": _boot}
 """By the first word of the command; `amicopy.core.check.BUILT_IN_CHECKS` has the same words."""
 
 

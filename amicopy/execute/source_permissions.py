@@ -46,6 +46,8 @@ class SourcePermissions:
         launch = desired.launch_permissions
         if desired.launch_from_source and launch:
             launch &= self._now(source.image_id, partial(ec2.launch_permissions, source.image_id), launch)
+        if not desired.volumes_from_source:
+            return replace(desired, launch_permissions=launch)
         snapshot_ids = source.snapshot_ids_by_device
         volumes = {
             device: who & self._now(snapshot_ids[device], partial(ec2.volume_permissions, snapshot_ids[device]), who)

@@ -28,6 +28,11 @@ class KnownEntry:
     image_id: str = ""
     rows: tuple[Row, ...] = ()
 
+    @property
+    def own_rows(self) -> tuple[Row, ...]:
+        """The rows in the account of the credentials: only there ids are published, and old copies removed."""
+        return tuple(row for row in self.rows if not row.destination.account)
+
     def covers(self, row: Row) -> bool:
         """Return whether the entry asks for this row."""
         if row.source.reference != f"{self.source_region}/{self.image_id}":
@@ -122,9 +127,9 @@ def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ..
         first = owners[0]
         if len(owners) > 1:
             others = ", ".join(known.entry.where for known in owners[1:])
-            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} in {others} too")
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.place} in {others} too")
         elif row.key in rows[first.number]:
-            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.region} twice")
+            wrong.append(f"{first.entry.where}: {row.source.image_id} is copied to {row.place} twice")
         rows[first.number].setdefault(row.key, row)
     if wrong:
         raise invalid(list(dict.fromkeys(wrong)))

@@ -116,8 +116,8 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
                     image_id=image_id,
                 )
 
-    rows = [row for row in known.rows if row.action is not Action.REFUSE]
-    replaces_source = any(row.region == known.source_region for row in known.rows)
+    rows = [row for row in known.own_rows if row.action is not Action.REFUSE]
+    replaces_source = any(row.region == known.source_region for row in known.own_rows)
     if publish.include_source and rows and not replaces_source:
         source = rows[0].source
         yield from made(source, source.region, source.image_id, source.name)

@@ -52,7 +52,7 @@ def outdated_copies(
         for known in entries:
             if known.entry.keep is None:
                 continue
-            for row in known.rows:
+            for row in known.own_rows:
                 outcome = outcomes[row.key]
                 if row.action is Action.REFUSE or (finished and not outcome.is_well):
                     continue

@@ -56,6 +56,15 @@ class SyncResult:
         )
 
     @property
+    def has_changed(self) -> bool:
+        """Whether the run has written something, or waited for it."""
+        return (
+            self.report.plan.has_work
+            or any(one.state is ParameterState.DONE for one in self.parameter_writes)
+            or any(one.state is TargetState.CANCELLED for one in self.removals)
+        )
+
+    @property
     def is_waiting(self) -> bool:
         """Whether an id is still to be published."""
         return any(one.state is ParameterState.WAITING for one in self.parameter_writes)

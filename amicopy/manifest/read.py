@@ -2,19 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
 from amicopy.core.check import CHECK_TIMEOUT, Check
-from amicopy.core.durations import completion_from, deprecation_from, length_from
+from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
-from amicopy.core.kms_key import key_in_region
+from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
@@ -25,6 +26,9 @@ from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
 from amicopy.manifest.yaml_tree import Tree, read_tree
+
+# Of these a more specific place adds to a more general one.
+_MERGED = {"tags", "image_tags", "snapshot_tags"}
 
 
 def read_manifest(
@@ -77,8 +81,8 @@ class _Entries:
 
     def _entry(self, path: TreePath, image: dict[str, Any]) -> Entry | None:
         merged = self._defaults | image
-        if "tags" in image and "tags" in self._defaults:
-            merged["tags"] = self._defaults["tags"] | image["tags"]
+        for key in _MERGED & image.keys() & self._defaults.keys():
+            merged[key] = self._defaults[key] | image[key]
         places = {key: (*path, key) if key in image else ("defaults", key) for key in merged}
         for key in ("from", "to", "exclude", "best_effort", "direct"):
             self._check_regions(places.get(key, ()), merged.get(key, []))
@@ -238,6 +242,7 @@ class _Entries:
         least = merged.get("min_success", 0)
         if least > len(named) and not any(map(is_pattern, named)):
             self._tree.blame(places["min_success"], f"min_success is {least}, but there {_are(len(named))}")
+        accounts = tuple(self._accounts(merged, places.get("accounts", ()), named))
         overrides = to if isinstance(to, dict) else dict.fromkeys(named)
         groups: dict[str, list[str]] = {}
         for region, own in overrides.items():
@@ -245,8 +250,8 @@ class _Entries:
         for text, regions in groups.items():
             own = json.loads(text)
             settings = merged | own
-            if "tags" in own:
-                settings["tags"] = merged.get("tags", {}) | own["tags"]
+            for key in _MERGED & own.keys():
+                settings[key] = merged.get(key, {}) | own[key]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
             ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
             direct = [name for name in urgent if any(expand(one, [name]) == [name] for one in regions)]
@@ -257,20 +262,55 @@ class _Entries:
             for region in regions if key else ():
                 self._checked(at["kms_key"], partial(key_in_region, key), region)
             yield replace(
-                request, to=tuple(regions), exclude=tuple(exclude), best_effort=tuple(ours), direct=tuple(direct)
+                request,
+                to=tuple(regions),
+                exclude=tuple(exclude),
+                best_effort=tuple(ours),
+                direct=tuple(direct),
+                accounts=tuple(_within(regions, accounts)),
             )
+
+    def _accounts(self, merged: Mapping[str, Any], path: TreePath, named: Sequence[str]) -> Iterator[TargetAccount]:
+        """Yield the other accounts of an entry; note what is wrong with each."""
+        found: list[tuple[TreePath, TargetAccount]] = []
+        for number, said in enumerate(merged.get("accounts", ())):
+            at = (*path, number)
+            if ("id" in said) == ("ou" in said):
+                self._tree.blame(at, "give exactly one of id and ou")
+                continue
+            target = TargetAccount(
+                account=str(said.get("id", "")),
+                unit=said.get("ou", ""),
+                role=said.get("role", DEFAULT_ROLE),
+                external_id=said.get("external_id", ""),
+                regions=split_names(_listed(said.get("regions", []))),
+                kms_key=said.get("kms_key", ""),
+            )
+            self._check_regions((*at, "regions"), said.get("regions", []))
+            self._checked((*at, "kms_key"), check_key, target.kms_key or None)
+            for region in target.regions:
+                if not is_pattern(region) and not any(expand(one, [region]) == [region] for one in named):
+                    self._tree.blame((*at, "regions"), f"{region} is not a destination")
+            for problem in account_problems([target]):
+                self._tree.blame(at, problem)
+            found.append((at, target))
+        seen: set[str] = set()
+        for at, target in found:
+            name = target.account or target.unit
+            if name in seen:
+                self._tree.blame(at, f"{name} is given twice")
+            seen.add(name)
+            yield target
 
     def _request(
         self, said: Mapping[str, Any], at: Mapping[str, TreePath], source_region: str, mark: str
     ) -> CopyRequest | None:
         """Return what these settings ask for, without destinations; None, once its problems are noted."""
         before = len(self._tree.problems)
-        share = None
-        if "share" in said:
-            found = [self._checked(at["share"], Principal.parse, str(who)) for who in said["share"]]
-            share = frozenset(
-                who for who in found if who
-            )  # empty: shared with no one, which differs from "as the source"
+        share, share_snapshots = (
+            self._principals(said.get(key), at.get(key, ())) for key in ("share", "share_snapshots")
+        )
+        on = self._checked(at.get("deprecate_at", ()), date_from, said.get("deprecate_at"))
         within = self._checked(at.get("complete_within", ()), completion_from, said.get("complete_within"))
         after = self._checked(at.get("deprecate_after", ()), deprecation_from, said.get("deprecate_after"))
         request = CopyRequest(
@@ -278,10 +318,13 @@ class _Entries:
             name=said.get("name", ""),
             description=said.get("description"),
             tags={key: str(value) for key, value in said.get("tags", {}).items()},
+            image_tags={key: str(value) for key, value in said.get("image_tags", {}).items()},
+            snapshot_tags={key: str(value) for key, value in said.get("snapshot_tags", {}).items()},
             mark=mark,
             carry_tags=said.get("carry_tags", True),
             carry_permissions=said.get("carry_permissions", True),
             share=share,
+            share_snapshots=share_snapshots,
             encrypt=bool(said.get("encrypt", False)),
             kms_keys={"": said["kms_key"]} if said.get("kms_key") else {},
             complete_within=within,
@@ -289,6 +332,7 @@ class _Entries:
             adopt=said.get("adopt", False),
             route=said.get("route", DIRECT),
             deprecate_after=after,
+            deprecate_at=on,
             require_scan=self._scan(said.get("require"), at.get("require", ())),
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
@@ -297,6 +341,13 @@ class _Entries:
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))
         return None if len(self._tree.problems) > before else request
+
+    def _principals(self, said: Any, path: TreePath) -> frozenset[Principal] | None:
+        """Return whom the manifest names: no one is something else than nothing, which is "as the source"."""
+        if said is None:
+            return None
+        found = [self._checked(path, Principal.parse, str(who)) for who in said]
+        return frozenset(who for who in found if who)
 
     def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
         if not said:
@@ -331,6 +382,16 @@ class _Entries:
                 first = self._seen.setdefault((repr(entry.source), region), entry.where)
                 if first != entry.where:
                     self._tree.blame(path, f"the same source is copied to {region} in {first} too")
+
+
+def _within(regions: Sequence[str], accounts: Sequence[TargetAccount]) -> Iterator[TargetAccount]:
+    """Yield the accounts that get copies in these destinations, each with those of its own regions."""
+    for target in accounts:
+        own = tuple(
+            name for name in target.regions if is_pattern(name) or any(expand(one, [name]) == [name] for one in regions)
+        )
+        if own or not target.regions:
+            yield replace(target, regions=own)
 
 
 def _words(source: ByName | ByParameter) -> str:

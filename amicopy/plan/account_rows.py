@@ -46,7 +46,7 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
         origin = relay.copy if is_ready else None
         row = replace(row, copied_from=origin, waits_for=None if origin else here)
     problems = list(_problems(request, row, origin)) if request.preflight else []
-    notes = _key_notes(request, row, origin)
+    notes = _key_notes(row, origin)
     return _refused(row, problems) if problems else replace(row, notes=(*row.notes, *notes))
 
 
@@ -136,13 +136,13 @@ def room_of(row: Row, origin: Image | None) -> int:
     return room_for_records(as_made)
 
 
-def _key_notes(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[str]:
+def _key_notes(row: Row, origin: Image | None) -> Iterator[str]:
     """Yield what is said of keys that the other account has to be allowed to use."""
     keys = sorted({snapshot.kms_key_id for snapshot in (origin.snapshots if origin else ()) if snapshot.kms_key_id})
     if not keys and origin is None and row.desired.source.snapshots:
         keys = ["its key"] if any(one.encrypted for one in row.source.snapshots) else []
-    if keys and not request.kms_grant:
+    if keys:
         yield (
             f"{origin.image_id if origin else f'the copy in {row.region}'} is encrypted: the policy of "
-            f"{', '.join(keys)} has to let account {row.destination.account} use it, or --kms-grant does"
+            f"{', '.join(keys)} has to let account {row.destination.account} use it"
         )

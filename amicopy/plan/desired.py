@@ -48,6 +48,7 @@ def desired_copy(source: Image, request: CopyRequest, *, destination: Destinatio
         launch_permissions=launch_permissions.launch_permissions(draft),
         volume_permissions=snapshot_permissions.snapshot_permissions(draft),
         launch_from_source=request.share is None and request.carry_permissions,
+        volumes_from_source=request.share_snapshots is None,
         launch_is_known=launch_permissions.are_known(draft),
         unknown_devices=snapshot_permissions.unknown_devices(draft),
         encrypt=request.encrypt or bool(key),

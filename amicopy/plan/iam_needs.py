@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from amicopy.core.accounts import DEFAULT_ROLE
 from amicopy.core.content import ContentLevel
+from amicopy.core.notification import Notification
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action
@@ -25,6 +27,11 @@ _RETIREMENT = {
     "ModifyImageAttribute",
     "ModifySnapshotAttribute",
 }
+_BOOT_READS = {
+    *("DescribeInstances", "DescribeInstanceStatus", "DescribeInstanceTypeOfferings", "DescribeSubnets"),
+}
+BOOT_WRITES = frozenset({"GetConsoleOutput", "RunInstances", "TerminateInstances"})
+"""What a boot test does to instances; reading a console counts, since it can be limited to them."""
 _RESTORATION = {
     *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
     *("ModifyImageAttribute", "ModifySnapshotAttribute"),
@@ -60,14 +67,25 @@ class Needs:
     content: ContentLevel | None = None  # of verify: how much of the data is compared
     available: bool = False  # of cancel
     undo: bool = False  # of retire
+    checks_boot: bool = False  # --check boot
     keep: bool = False  # old copies are removed
     relays: bool = False  # copies are made from other copies
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
+    notifications: tuple[Notification, ...] = ()
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
     source_buckets: tuple[str, ...] = ()  # of instance store-backed sources
+    accounts: tuple[str, ...] = ()  # other accounts that a role is assumed in; ``*`` where they are not known
+    role: str = DEFAULT_ROLE
+    units: bool = False  # they are found by their organizational unit
+    grants: bool = False  # temporary permissions are given and taken away
     any_image: bool = False  # also images and snapshots without our tag
+
+    @property
+    def boots(self) -> bool:
+        """Whether instances are launched."""
+        return (self.command == "boot" or self.checks_boot) and not self.only_look
 
     @property
     def copies(self) -> bool:
@@ -92,9 +110,16 @@ def _reads(needs: Needs) -> set[str]:
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command in {"status", "verify"}:
         return _COMPARED | _blocks(needs.content)
+    if needs.command == "boot":
+        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"}) - {"DescribeSnapshots"}
+        return found | _BOOT_READS
     if needs.command == "retire":
         return _reads_of_retire(needs)
     operations = set(_FOUND)
+    if needs.accounts:
+        operations |= {"GetEbsEncryptionByDefault", "GetEbsDefaultKmsKeyId"}
+    if needs.accounts and needs.grants:
+        operations |= {"DescribeImageAttribute", "DescribeSnapshotAttribute"}
     if needs.permissions:
         operations |= {"DescribeSnapshotAttribute", "GetSnapshotBlockPublicAccessState"}
     if needs.permissions or needs.share:
@@ -104,6 +129,8 @@ def _reads(needs: Needs) -> set[str]:
         operations.add("GetEbsEncryptionByDefault")
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
+    if needs.boots:
+        operations |= _BOOT_READS
     if needs.reads:
         operations.add("GetParameter")
     return operations
@@ -130,13 +157,15 @@ def _writes(needs: Needs) -> set[str]:
             return set(_REMOVAL)
         case "status":
             return set()
+        case "boot":
+            return {"CreateTags", *BOOT_WRITES}
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()
         case _:
-            operations = _COMPLETION | _REMOVAL | {"CopyImage"}
+            operations = _COMPLETION | _REMOVAL | {"CopyImage"} | (BOOT_WRITES if needs.boots else set())
     if needs.prune:
         operations.add(str(WriteOperation.DELETE_TAGS))
     if not needs.permissions and not needs.prune:

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from amicopy.core.boot import BOOT_TAG
+from amicopy.core.grants import GRANT_TAG
 from amicopy.core.models import RETIRED_TAG, SOURCE_TAG
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_keys import Statement, block_key_statement, key_statements, statement
-from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters, actions_for
+from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, BOOT_WRITES, Needs, Parameters, actions_for
 
 # For these the Service Authorization Reference names no tag of the image as a condition: they are from mid-2026.
 _WITHOUT_TAG_CONDITION = {"ec2:AttachImageWatermark", "ec2:ReplaceImageInstanceTypeSpecification"}
@@ -21,6 +23,7 @@ _GETS_RETIRED = {
     "Null": {f"aws:RequestTag/{RETIRED_TAG}": "false"},
     "ForAllValues:StringLike": {"aws:TagKeys": [f"{RETIRED_TAG}*"]},
 }
+_ARE_RECORDS = {"ForAllValues:StringLike": {"aws:TagKeys": [f"{GRANT_TAG}*"]}, "Null": {"aws:TagKeys": "false"}}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
 SIDS: Mapping[str, str] = {
@@ -34,6 +37,10 @@ SIDS: Mapping[str, str] = {
     "snapshot's or a volume's (`kms:EncryptionContextKeys`).",
     "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
+    "AmicopyAssumeRoles": "`--account`, `--ou`: the role in each of the other accounts.",
+    "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
+    "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
+    "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
     "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
@@ -46,7 +53,15 @@ SIDS: Mapping[str, str] = {
     "other tags.",
     "AmicopyRetire": "`retire`: unshare, deprecate and disable what has that record, and no other image or snapshot; "
     "with `--undo`, restore it.",
+    "AmicopyBootFrom": "`boot`: launch from any image, into any subnet and security group.",
+    "AmicopyBootTagged": "The same call makes instances and volumes, and only with the tag `amicopy:boot`.",
+    "AmicopyTagInstances": "That tag, in the request that launches (`ec2:CreateAction`), and at no other time.",
+    "AmicopyBootedInstances": "Read the console of, tag and terminate instances with the tag `amicopy:boot` only.",
+    "AmicopyKmsBoot": "Attach volumes of encrypted copies, only through EC2.",
+    "AmicopyKmsBootGrant": "Let EC2 keep using these keys while the instance runs, and nobody else.",
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
+    "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
+    "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
     "AmicopyKmsReadSources": "Decrypt an encrypted source, only through EC2 (`kms:ViaService`).",
     "AmicopyKmsEncryptCopies": "Encrypt the copies, only through EC2.",
@@ -80,17 +95,60 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.reads:
         reads = [action.name for action in actions if action.service == "ssm" and not action.writes]
         yield statement("AmicopyReadParameters", reads, _parameters(needs.partition, needs.reads))
+    if needs.accounts:
+        yield from _entering(needs)
     if needs.copies:
         yield from _copying(needs)
     writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
-    yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
+    if needs.boots and writes:
+        yield from _booting(needs)
+    if needs.command != "boot":
+        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES}
+        yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)
         yield statement("AmicopyPublishParameters", ["ssm:PutParameter"], arns)
+    if not needs.only_look:
+        for service, action in (("sns", "sns:Publish"), ("events", "events:PutEvents")):
+            if arns := [one.text for one in needs.notifications if one.service == service]:
+                yield statement(f"AmicopyNotify{service.title()}", [action], arns)
     if needs.copies or needs.command in {"copy", "sync"} or (needs.command == "verify" and needs.named_keys):
         yield from key_statements(needs)
     if needs.source_buckets and needs.copies:
         yield from _s3(needs)
+
+
+def _entering(needs: Needs) -> Iterator[Statement]:
+    """Yield the roles in other accounts, and the permissions that they need while they copy."""
+    roles = [f"arn:{needs.partition}:iam::{account}:role/{needs.role}" for account in needs.accounts]
+    yield statement("AmicopyAssumeRoles", ["sts:AssumeRole"], roles)
+    if needs.units:
+        listing = ["organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"]
+        yield statement("AmicopyListAccounts", listing, ["*"])
+    if not needs.grants or needs.only_look:
+        return
+    there = _arns(needs.partition, dict.fromkeys([*needs.sources, *needs.destinations]))
+    yield statement("AmicopyRecordAccess", [_CREATE_TAGS, "ec2:DeleteTags"], there, _ARE_RECORDS)
+    yield statement("AmicopyGiveAccess", ["ec2:ModifyImageAttribute", "ec2:ModifySnapshotAttribute"], there)
+
+
+def trust_policy(trusted: str, external_id: str) -> dict[str, Any]:
+    """Return the trust policy of the role in another account: who may assume it, and by which name of a session."""
+    condition: dict[str, Any] = {"StringLike": {"sts:RoleSessionName": "amicopy-*"}}
+    if external_id:
+        condition["StringEquals"] = {"sts:ExternalId": external_id}
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Sid": "AmicopyMayAssume",
+                "Effect": "Allow",
+                "Principal": {"AWS": trusted},
+                "Action": "sts:AssumeRole",
+                "Condition": condition,
+            }
+        ],
+    }
 
 
 def _copying(needs: Needs) -> Iterator[Statement]:
@@ -137,6 +195,29 @@ def _retiring(needs: Needs, writes: set[str]) -> Iterator[Statement]:
         yield statement("AmicopyRecordRetirement", [_CREATE_TAGS], there, _GETS_RETIRED)
     if rest := writes - {_CREATE_TAGS}:
         yield statement("AmicopyRetire", rest, there, _IS_RETIRED)
+
+
+def _booting(needs: Needs) -> Iterator[Statement]:
+    """Yield the launch of a tagged instance, and everything else on what has that tag.
+
+    EC2 checks RunInstances against all that it uses and makes (Service Authorization Reference, "RunInstances").
+    """
+    regions = [ANYWHERE] if ANYWHERE in needs.destinations else list(needs.destinations)
+    own = [f"arn:{needs.partition}:ec2:{region}:*:" for region in regions]
+    used = [f"{prefix}{kind}/*" for prefix in own for kind in ("network-interface", "security-group", "subnet")]
+    made = [f"{prefix}{kind}/*" for prefix in own for kind in ("instance", "volume")]
+    yield statement("AmicopyBootFrom", ["ec2:RunInstances"], [*_arns(needs.partition, needs.destinations), *used])
+    yield statement("AmicopyBootTagged", ["ec2:RunInstances"], made, {"Null": {f"aws:RequestTag/{BOOT_TAG}": "false"}})
+    yield statement("AmicopyTagInstances", [_CREATE_TAGS], made, {"StringEquals": {"ec2:CreateAction": "RunInstances"}})
+    actions = [_CREATE_TAGS, "ec2:GetConsoleOutput", "ec2:TerminateInstances"]
+    instances = [f"{prefix}instance/*" for prefix in own]
+    yield statement("AmicopyBootedInstances", actions, instances, {"Null": {f"aws:ResourceTag/{BOOT_TAG}": "false"}})
+    keys = [f"arn:{needs.partition}:kms:{region}:*:key/*" for region in regions]
+    via = {"StringLike": {"kms:ViaService": [f"ec2.{region}.*" for region in regions]}}
+    uses = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"]
+    yield statement("AmicopyKmsBoot", uses, keys, via)
+    grants = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    yield statement("AmicopyKmsBootGrant", ["kms:CreateGrant"], keys, {**via, **grants})
 
 
 def _s3(needs: Needs) -> Iterator[Statement]:

@@ -124,9 +124,13 @@ class Row:
 
     @property
     def makes_public(self) -> bool:
-        """Executing it shares the copy with everyone, unless it is public already."""
-        is_public = any(principal.is_public for principal in (self.copy and self.copy.launch_permissions) or ())
-        return any(principal.is_public for principal in self.desired.launch_permissions) and not is_public
+        """Executing it shares the copy, or a snapshot of it, with everyone who does not have it already."""
+        copy = self.copy
+        public = {one for one in self.desired.shared_with if one.is_public}
+        launch, volumes = self.desired.launch_permissions, self.desired.volume_permissions.values()
+        has_launch = copy is not None and public <= (copy.launch_permissions or frozenset())
+        has_volumes = copy is not None and all(public <= (one.volume_permissions or set()) for one in copy.snapshots)
+        return (bool(public & launch) and not has_launch) or (any(public & who for who in volumes) and not has_volumes)
 
     @property
     def writes(self) -> bool:

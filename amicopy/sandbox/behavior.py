@@ -19,6 +19,8 @@ class Timing:
     snapshots_listed_after: float = 0.4
     key_checked_after: float = 1.5
     shared_after: float = 0.0  # for how long other accounts do not see yet what was shared with them
+    running_seconds: float = 0.0  # from the launch of an instance until it runs
+    checked_seconds: float = 3.0  # from the launch until its status checks are done
     answer_seconds: float = 0.0  # from a request's arrival over HTTP to its answer; requests are answered in parallel
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from amicopy.sandbox.ec2.errors import Ec2Error, token_refused
+from amicopy.sandbox.instance_runs import InstanceRun
 from amicopy.sandbox.pending_copies import CopyFailure, PendingCopy
 from amicopy.sandbox.records import Image
 
@@ -218,11 +219,45 @@ class Lose(CopyEffect):
         copy.blocks_lost = self.blocks
 
 
+class LaunchEffect(ABC):
+    """What a fault does to the instance that a RunInstances call launches."""
+
+    @abstractmethod
+    def apply_to(self, run: InstanceRun) -> None:
+        """Change the instance so that the fault happens when its time comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unhealthy(LaunchEffect):
+    """The instance does not pass its status check."""
+
+    def apply_to(self, run: InstanceRun) -> None:
+        run.unhealthy = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unchecked(LaunchEffect):
+    """The status checks never end, and the console shows no login."""
+
+    def apply_to(self, run: InstanceRun) -> None:
+        run.stuck = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dies(LaunchEffect):
+    """The instance terminates itself so many seconds after its launch."""
+
+    seconds: float
+
+    def apply_to(self, run: InstanceRun) -> None:
+        run.dies_after = self.seconds
+
+
 def _moment(copy: PendingCopy, fraction: float) -> datetime:
     return copy.started_at + (copy.available_at - copy.started_at) * fraction
 
 
-Effect = CallEffect | CopyEffect
+Effect = CallEffect | CopyEffect | LaunchEffect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +301,14 @@ class InjectedFaults:
             if isinstance(injected.fault.effect, CopyEffect) and injected.take(operation, region)
         ]
 
+    def take_launch_effects(self, operation: str, region: str) -> list[LaunchEffect]:
+        """Use up and return the effects on the instance that this call has launched."""
+        return [
+            injected.fault.effect
+            for injected in self._faults
+            if isinstance(injected.fault.effect, LaunchEffect) and injected.take(operation, region)
+        ]
+
 
 class _InjectedFault:
     def __init__(self, fault: Fault) -> None:
@@ -306,9 +349,9 @@ _EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshot
 def parse_fault(text: str) -> Fault:
     """Return the fault that ``OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS]`` describes.
 
-    OPERATION is an EC2 action, ``copy`` for CopyImage, or ``*`` for any. REGION defaults to any region. TIMES is a
-    number or ``always``; the default is once, and always for ``dead`` and ``hang``. The first CALLS matching calls
-    succeed.
+    OPERATION is an EC2 action, ``copy`` for CopyImage, ``launch`` for RunInstances, or ``*`` for any. REGION defaults
+    to any region. TIMES is a number or ``always``; the default is once, and always for ``dead`` and ``hang``. The first
+    CALLS matching calls succeed.
 
     Effects on the call: ``throttle``, ``error:CODE: MESSAGE`` (``error:403 CODE: MESSAGE`` sets the HTTP status),
     ``500``, ``503``, ``lost`` (the call takes effect, the response doesn't arrive), ``dead`` (the connection closes
@@ -321,6 +364,9 @@ def parse_fault(text: str) -> Fault:
     the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``, ``differ:BLOCKS`` (so many
     blocks of each snapshot are not the source's), ``lose:BLOCKS`` (they are missing).
 
+    Effects on the instance that a RunInstances launches: ``unhealthy`` (its status check fails), ``unchecked`` (its
+    checks never end), ``dies:SECONDS`` (it terminates itself).
+
     Examples: ``CopyImage@eu-west-1=throttle*5``, ``copy@us-west-2=fail:Client.InternalError: no``,
     ``*@ap-south-1=dead``, ``DescribeImages=500*2 after 3``.
 
@@ -332,7 +378,7 @@ def parse_fault(text: str) -> Fault:
         raise ValueError(f"{text!r} is not a valid fault. Write OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS].")
     operation, region, times = match["operation"], match["region"], match["times"]
     effect = _effect(match["name"], match["detail"])
-    operation = "CopyImage" if operation == "copy" else operation
+    operation = {"copy": "CopyImage", "launch": "RunInstances"}.get(operation, operation)
     allowed = _EFFECTS_ON_BLOCKS.get(match["name"])
     if allowed and operation not in allowed:
         raise ValueError(f"{match['name']!r} affects a snapshot's blocks: use it with {' or '.join(allowed)}.")
@@ -342,6 +388,8 @@ def parse_fault(text: str) -> Fault:
         raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
     if isinstance(effect, Empty) and operation not in PAGES:
         raise ValueError(f"'empty' affects a list of AWS Organizations: use it with one of {', '.join(PAGES)}.")
+    if isinstance(effect, LaunchEffect) and operation not in ("RunInstances", "*"):
+        raise ValueError(f"{match['name']!r} affects an instance: use it with RunInstances, not with {operation}.")
     if times is None:
         times = "always" if match["name"] in _DEFAULT_ALWAYS else "1"
     return Fault(
@@ -369,12 +417,15 @@ _PLAIN: dict[str, Effect] = {
     "vanish": Vanish(),
     "flap": Flap(),
     "unseen": Unseen(),
+    "unhealthy": Unhealthy(),
+    "unchecked": Unchecked(),
     "differ": Differ(),
     "lose": Lose(),
 }
 _NUMBERED: dict[str, Callable[[int], Effect]] = {
     "hang": lambda seconds: Dead(hang_seconds=seconds),
     "html": lambda status: HtmlPage(status=status),
+    "dies": lambda seconds: Dies(seconds=seconds),
     "flap": lambda describes: Flap(describes=describes),
     "unseen": lambda describes: Unseen(describes=describes),
     "differ": lambda blocks: Differ(blocks=blocks),

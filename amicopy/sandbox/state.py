@@ -14,6 +14,7 @@ from amicopy.sandbox.accounts import Account, RoleSession
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2 import errors
 from amicopy.sandbox.faults import InjectedFaults
+from amicopy.sandbox.instance_runs import InstanceRun
 from amicopy.sandbox.other_resources import OtherResources
 from amicopy.sandbox.pending_copies import PendingCopy, advance
 from amicopy.sandbox.records import Image, KeyMetadata, Snapshot, is_shared
@@ -77,6 +78,7 @@ class State:
     kernels: dict[str, dict[str, str]] = field(default_factory=default_kernels)
     # Image id → resource type, ARN: what uses an image beside the other resources.
     references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    instance_runs: dict[str, InstanceRun] = field(default_factory=dict)  # by instance id
     adopted: set[str] = field(default_factory=set)  # ids of snapshots that other services made
     keys: KeyLookup = any_key
     others: OtherResources = field(default_factory=OtherResources)

@@ -4,7 +4,7 @@ Knows nothing of HTTP, moto or botocore: parameters and responses have boto3's s
 """
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from amicopy.core.clock import Clock
 from amicopy.sandbox import ebs_direct
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
-from amicopy.sandbox.ec2 import errors
+from amicopy.sandbox.ec2 import errors, instance_status
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.ec2.operations import CHECKED_OPERATIONS, OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut, EmptyPage, Fault, ProxyPage, TruncatedResponse
@@ -170,6 +170,27 @@ class World:
         response = handler(self._begin(operation, params, region, account, is_allowed))
         self.state.advance(region)
         return response
+
+    def repeated_launch(self, params: Mapping[str, Any], *, region: str, account: str) -> dict[str, Any] | None:
+        """Return the answer to a RunInstances whose client token is known; None if it is new.
+
+        Raises:
+            Ec2Error: it came with other parameters, or its instance is terminated.
+        """
+        call = self._begin("RunInstances", params, region, account, everything_allowed)
+        return None if params.get("DryRun") else instance_status.repeated_launch(call)
+
+    def ended(self, instance_ids: Sequence[str]) -> dict[str, Any] | None:
+        """Return the answer to a TerminateInstances if all of them have ended already, at which moto would fail."""
+        runs = [self.state.instance_runs.get(instance_id) for instance_id in instance_ids]
+        if not runs or any(run is None or run.terminated_at is None for run in runs):
+            return None
+        return {"TerminatingInstances": [{"InstanceId": instance_id} for instance_id in instance_ids]}
+
+    def note_launch(self, params: Mapping[str, Any], instance_ids: Sequence[str], *, region: str, account: str) -> None:
+        """Remember the instances that a RunInstances has launched."""
+        call = self._begin("RunInstances", params, region, account, everything_allowed)
+        instance_status.note_launch(call, str(params.get("ImageId") or ""), instance_ids)
 
     def _begin(
         self, operation: str, params: Mapping[str, Any], region: str, account: str, is_allowed: IsAllowed

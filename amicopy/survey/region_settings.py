@@ -10,6 +10,7 @@ from typing import TypeVar
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -48,7 +49,8 @@ def region_settings(
 
     What ``made`` has of it is not read again.
     """
-    reader = _Reader(ec2, kms, made, retry)
+    destination = next((one.destination for one in desired), Destination(ec2.region))
+    reader = _Reader(destination, ec2, kms, made, retry)
     if not ec2.records_lineage:
         reader.notes.append(f"EC2 in {ec2.region} records no sources, so copies are found by amicopy's tag alone")
     named = next((one.key for one in desired if one.key), "")
@@ -98,7 +100,8 @@ def _is_public(found: Copies) -> bool:
 class _Reader:
     """Reads, and notes what may not be read."""
 
-    def __init__(self, ec2: Ec2, kms: KmsClient, made: Once, retry: Retry) -> None:
+    def __init__(self, destination: Destination, ec2: Ec2, kms: KmsClient, made: Once, retry: Retry) -> None:
+        self._destination = destination
         self._ec2 = ec2
         self._kms = kms
         self._made = made
@@ -130,9 +133,10 @@ class _Reader:
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
-                error.what,
+                f"There is not a valid KMS key {text} in {self._destination}.",
                 why=f"{error.why.rstrip('.')}. EC2 would start the copy and fail it later.",
-                next_step=f"Name one that is there: --kms-key {region}=KEY (aws kms list-aliases --region {region})",
+                next_step=f"Name one that is there: --kms-key {self._destination}=KEY "
+                f"(aws kms list-aliases --region {region})",
             )
 
     def default_key(self) -> KmsKey | None:

@@ -59,20 +59,29 @@ def test_regions_of_another_partition_are_offered_only_there(monkeypatch: pytest
 
 @pytest.mark.parametrize(
     "before",
-    ["copy --to", "copy --exclude", "copy --best-effort", "status --in", "verify --in", "cancel --in", "retire --in"],
+    [
+        "copy --to",
+        "copy --exclude",
+        "copy --best-effort",
+        "status --in",
+        "verify --in",
+        "cancel --in",
+        "retire --in",
+        "boot --in",
+    ],
 )
 def test_every_word_of_a_comma_list_is_offered_what_is_not_in_it_yet(before: str) -> None:
     assert offered(f"amicopy {before} eu-west-2,eu-west-") == ["eu-west-2,eu-west-1", "eu-west-2,eu-west-3"]
     assert offered(f"amicopy {before} al") == ["all"]
 
 
-@pytest.mark.parametrize("command", ["copy", "status", "verify", "cancel", "retire"])
+@pytest.mark.parametrize("command", ["copy", "status", "verify", "cancel", "retire", "boot"])
 def test_the_source_s_region_is_one(command: str) -> None:
     assert offered(f"amicopy {command} --from us-west-") == ["us-west-1", "us-west-2"]
     assert offered(f"amicopy {command} --from al") == []
 
 
-@pytest.mark.parametrize("command", ["copy", "status", "verify", "cancel", "retire"])
+@pytest.mark.parametrize("command", ["copy", "status", "verify", "cancel", "retire", "boot"])
 def test_the_account_s_amis_are_offered_in_the_region_that_is_named(world: World, command: str) -> None:
     here, there = a_source(world, HOME), a_source(world, WEST)
     assert offered(f"amicopy {command} ami-") == [here.image_id]

@@ -115,14 +115,24 @@ def model(wire: Wire, operation: str) -> OperationModel:
     return wire.client.meta.service_model.operation_model(operation)
 
 
+# Of their large shapes the cut model has only what amicopy sends and reads: that much has to be the same.
+PARTLY = {"DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"}
+
+
+def full_model(pair: Pair, operation: str) -> OperationModel:
+    """Return the model of an operation that has everything which both clients have to know."""
+    small, whole = pair
+    return model(small if operation in PARTLY else whole, operation)
+
+
 def required(shape: Shape) -> dict[str, Any]:
     """Return values for the required members only."""
     return {key: value(shape.members[key], key) for key in shape.required_members}
 
 
-def parameters(whole: Wire, operation: str) -> Iterator[dict[str, Any]]:
+def parameters(pair: Pair, operation: str) -> Iterator[dict[str, Any]]:
     """Yield as little as can be sent, each member added alone, and all that can be sent."""
-    shape = model(whole, operation).input_shape
+    shape = full_model(pair, operation).input_shape
     least = required(shape)
     yield least
     for key, member in shape.members.items():
@@ -136,7 +146,7 @@ def test_the_same_bytes_are_sent_in_every_partition(
 ) -> None:
     small, whole = pair
     monkeypatch.setattr("botocore.handlers.uuid.uuid4", lambda: "the-same-token")
-    for given in parameters(whole, operation):
+    for given in parameters(pair, operation):
         for wire in pair:
             wire.call(operation, **given)
         assert small.bytes_sent() == whole.bytes_sent()
@@ -157,8 +167,7 @@ def test_all_that_can_be_sent_is_in_the_bytes(home: Pair) -> None:
 
 @pytest.mark.parametrize("operation", INSTALLED_OPERATIONS)
 def test_the_same_is_read_out_of_an_answer(operation: str, home: Pair) -> None:
-    _, whole = home
-    shape = model(whole, operation).output_shape
+    shape = full_model(home, operation).output_shape
     told = answer(shape) if shape else EMPTY.decode()
     read = []
     for wire in home:

@@ -27,7 +27,7 @@ from tests.conftest import Run
 from tests.support.reports import a_row, an_image, begin, finish, report_of
 
 ROOT = Path(__file__).parents[2]
-COMMAND = r"(amicopy (?:copy|sync|status|cancel|retire|verify|iam-policy)\b[^#>&|`\n]*)"
+COMMAND = r"(amicopy (?:copy|sync|status|cancel|retire|boot|verify|iam-policy)\b[^#>&|`\n]*)"
 SHOWN = re.compile(r"^\s*(?:\$ |- |run: )?(?:echo \S+ \| )?" + COMMAND, re.MULTILINE)
 SOURCE = "ami-0abcdef1234567890"
 RUN = {"packer_run_uuid": "1", "artifact_id": f"us-east-1:{SOURCE}"}

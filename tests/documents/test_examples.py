@@ -17,6 +17,7 @@ import boto3
 import pytest
 import yaml
 
+from amicopy.sandbox.records import Image
 from amicopy.sandbox.samples import populate
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -195,7 +196,99 @@ def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
     assert amicopy("iam-policy", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
 
 
+class CloudFormation(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads templates, in which the functions are tags."""
+
+
+CloudFormation.add_multi_constructor(
+    "!",
+    lambda loader, tag, node: {
+        tag: loader.construct_sequence(node, deep=True)
+        if isinstance(node, yaml.SequenceNode)
+        else loader.construct_scalar(node)
+    },
+)
+
+
+def test_the_template_has_the_policies_that_the_command_prints(amicopy: Run) -> None:
+    template = yaml.load((EXAMPLES / "other-accounts-role.yml").read_text(), CloudFormation)
+    role = template["Resources"]["Role"]["Properties"]
+    argv = ("copy", "--from", "us-east-1", "--to", "us-east-1,us-west-2,eu-west-1", "--external-id", "x1")
+    printed = json.loads(amicopy("iam-policy", *argv, "--account-role", "arn:aws:iam::111122223333:role/release").out)
+    assert role["Policies"][0]["PolicyDocument"] == printed["Policy"]
+    [trust], [expected] = (one["Statement"] for one in (role["AssumeRolePolicyDocument"], printed["TrustPolicy"]))
+    assert trust["Principal"] == {"AWS": {"Ref": "TrustedPrincipal"}}
+    assert trust["Condition"]["StringLike"] == expected["Condition"]["StringLike"]
+    assert trust["Condition"]["StringEquals"]["If"][1] == {"sts:ExternalId": {"Ref": "ExternalId"}}
+    assert expected["Condition"]["StringEquals"] == {"sts:ExternalId": "x1"}
+
+
 def test_every_example_is_on_a_page() -> None:
     pages = "".join(path.read_text() for path in (EXAMPLES.parent / "docs").rglob("*.md"))
     missing = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"demo.sh", "simple.yaml"}
     assert {name for name in missing if f"examples/{name}" not in pages} == set()
+
+
+def test_the_release_pipeline_tests_shares_publishes_retires_and_takes_back(
+    amicopy: Run, here: Path, world: World, clock: FakeClock
+) -> None:
+    """From the build on, line by line as its script has them."""
+    regions = ("us-west-2", "eu-west-1", "ap-southeast-2")
+    ec2: Any = boto3.client("ec2", "us-east-1")
+    [instance] = ec2.run_instances(ImageId=AMI, MinCount=1, MaxCount=1, InstanceType="t3.micro")["Instances"]
+    clock.advance(60)
+
+    def released(name: str, previous: str) -> str:
+        """Build an image, run the pipeline for it, and return its id."""
+        image_id = str(ec2.create_image(InstanceId=instance["InstanceId"], Name=name)["ImageId"])
+        clock.advance(60)
+        for line in (here / "release-pipeline.sh").read_text().splitlines():
+            command = line.partition("|| ")[2] or line
+            if command.startswith("amicopy ") and (previous or "$1" not in command):
+                ran = amicopy(*shlex.split(command.replace("$1", previous))[1:])
+                assert ran.code == 0, ran.err
+        return image_id
+
+    def published(path: str) -> set[str]:
+        """Return what a parameter holds in the regions of the copies."""
+        found = set()
+        for region in regions:
+            ssm: Any = boto3.client("ssm", region)
+            found.add(ssm.get_parameter(Name=path)["Parameter"]["Value"])
+            ssm.close()
+        return found
+
+    def copies(source: str) -> dict[str, Image]:
+        """Return the copies of a release by their ids."""
+        every = [image for region in regions for image in world.images(region)]
+        return {image.image_id: image for image in every if image.tags["amicopy:source"].endswith(source)}
+
+    first = released("web-server-2026.12", "")
+    assert published("/images/web/latest") == published("/images/web/web-server-2026.12") == set(copies(first))
+    assert all("amicopy:checked" in image.tags for image in copies(first).values())
+    assert all(image.launch_permissions == {"111122223333"} for image in copies(first).values())
+    clock.advance(3600)
+    second = released("web-server-2027.01", first)
+    assert published("/images/web/latest") == set(copies(second))
+    assert {image.state for image in copies(first).values()} == {"disabled"}
+    assert not any(image.launch_permissions for image in copies(first).values())
+    assert re.search(r"^### amicopy: 3 to copy", (here / "plan.md").read_text())
+    assert '"web" = {' in (here / "amis.auto.tfvars").read_text()
+    assert json.loads((here / "notified.json").read_text())["status"] == "ok"
+    assert amicopy("retire", first, "--from", "us-east-1", "--undo", "--yes").code == 0
+    taken_back = amicopy("retire", second, "--from", "us-east-1", "--yes")
+    assert taken_back.code == 0, taken_back.err
+    assert published("/images/web/latest") == set(copies(first))
+    assert {image.state for image in copies(second).values()} == {"disabled"}
+    assert {image.state for image in copies(first).values()} == {"available"}
+    ec2.close()
+
+
+def test_a_copy_that_is_not_as_it_should_be_keeps_the_release_from_everyone(
+    amicopy: Run, here: Path, world: World
+) -> None:
+    world.image("us-east-1", AMI).imds = ""
+    ran = amicopy("sync", "release-pipeline.yaml", "--share-when", "all")
+    assert ran.code == 1
+    assert "does not require IMDSv2" in ran.err
+    assert not any(image.launch_permissions for region in ("us-west-2", "eu-west-1") for image in world.images(region))

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from amicopy.core import parallel
+from tests.support.among.in_turn import InTurn
 from tests.support.stage import Stage, staged
-from tests.support.torture import Tally
+from tests.support.torture import HOME, Tally, Wireless
 
 
 @pytest.fixture(scope="module")
@@ -22,3 +25,19 @@ def tally() -> Iterator[Tally]:
     counting = Tally(int(os.environ.get("AMICOPY_TORTURE_SEED", "1")))
     yield counting
     print(f"\n{counting}")
+
+
+@pytest.fixture
+def wireless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wireless]:
+    """Let every client in this process talk to the world at hand, without sockets and without threads of its own."""
+    Wireless.write_model(tmp_path / "models")
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASBOX123456789012")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
+    monkeypatch.setenv("AWS_REGION", HOME)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", HOME)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(parallel, "Merged", InTurn)
+    with Wireless().listening() as listening:
+        yield listening

@@ -10,39 +10,18 @@ AMICOPY_TORTURE=1 AMICOPY_TORTURE_SEED=THAT.
 
 import os
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import pytest
-
-from amicopy.core import parallel
 from tests.support.among.draw import draw
-from tests.support.among.in_turn import InTurn
 from tests.support.among.play import Play, shrunk
 from tests.support.among.promises import BrokenPromise
 from tests.support.among.steps import Sequence
-from tests.support.torture import HOME, Tally, Wireless
+from tests.support.torture import Tally, Wireless
 
 LONG = int(os.environ.get("AMICOPY_TORTURE", "0"))
 SEED = int(os.environ.get("AMICOPY_TORTURE_SEED", "1"))
 MOST_FOUND = int(os.environ.get("AMICOPY_TORTURE_FOUND", "10"))  # then the search ends
-
-
-@pytest.fixture
-def wireless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wireless]:
-    """Let every client in this process talk to the world at hand, without sockets and without threads of its own."""
-    Wireless.write_model(tmp_path / "models")
-    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASBOX123456789012")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
-    monkeypatch.setenv("AWS_REGION", HOME)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", HOME)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(parallel, "Merged", InTurn)
-    with Wireless().listening() as listening:
-        yield listening
 
 
 def broken(wireless: Wireless, sequence: Sequence, folder: Path) -> str:

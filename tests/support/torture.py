@@ -31,9 +31,11 @@ import botocore.handlers
 import botocore.loaders
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
+from werkzeug.test import EnvironBuilder
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
+from amicopy.cli.handlers import boot as booting
 from amicopy.cli.handlers import cancel as cancelling
 from amicopy.cli.handlers import copy as copying
 from amicopy.cli.handlers import retire as retiring
@@ -45,6 +47,7 @@ from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http import moto_adapter as adapter
+from amicopy.sandbox.http.other_services import ServiceRequest
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Snapshot, Volume
 from amicopy.sandbox.world import World
@@ -55,11 +58,13 @@ REGIONS = ("us-west-2", "eu-west-1", "eu-central-1")
 ALICE, BOB, CAROL = "111122223333", "444455556666", "777788889999"
 ORGANIZATION = "arn:aws:organizations::111122223333:organization/o-exampleorg1"
 UNIT = "arn:aws:organizations::111122223333:ou/o-exampleorg1/ou-abcd-12345678"
+# Imported now, so that a process that is born later runs what its siblings ran.
 COMMANDS = (
+    booting,
     copying,
     cancelling,
     retiring,
-)  # imported now, so that a process that is born later runs what its siblings ran
+)
 LIVE = ("pending", "available")
 READS = ("Describe", "Get", "List")
 # A copy that CopyImage was asked for with one of our tokens was made by amicopy, whatever became of its tags.
@@ -322,7 +327,7 @@ _DENIED = b'{"__type": "AccessDeniedException", "message": "not authorized to pe
 class Wireless:
     """Answers botocore's requests in this process, with the bytes that the sandbox would have sent.
 
-    Other services than EC2 allow nothing.
+    Other services than EC2 and STS allow nothing.
     """
 
     _SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
@@ -338,14 +343,23 @@ class Wireless:
         text = authorization.decode() if isinstance(authorization, bytes) else authorization
         scope = self._SCOPE.search(text)
         assert scope is not None
+        session = self.world.state.sessions.get(scope[1])
+        caller: dict[str, Any] = {
+            "world": self.world,
+            "authorizer": None,
+            "region": scope[2],
+            "account": session.account if session else DEFAULT_ACCOUNT,
+            "access_key": scope[1],
+            "session": session,
+        }
+        if scope[3] == "sts":
+            return _sts(request, ServiceRequest(**caller, service="sts"))
         if scope[3] != "ec2":
             return AWSResponse(request.url, 400, {}, _Raw(_DENIED))
         body = request.body.decode() if isinstance(request.body, bytes) else request.body
         form = dict(parse_qsl(body, keep_blank_values=True))
         left: dict[str, Any] = {}
-        ec2_request = adapter.Ec2Request(
-            world=self.world, authorizer=None, region=scope[2], account=DEFAULT_ACCOUNT, access_key=scope[1]
-        )
+        ec2_request = adapter.Ec2Request(**caller)
         status, headers, answer = ec2_request.respond(form, left, _not_ours)
         if adapter.CONNECTION_CUT in left:
             raise ConnectionClosedError(endpoint_url=request.url)
@@ -391,6 +405,19 @@ def _shapes(part: Any) -> Iterator[str]:
     if isinstance(part, list):
         for one in part:
             yield from _shapes(one)
+
+
+def _sts(request: Any, sts_request: ServiceRequest) -> AWSResponse:
+    headers = {name: text.decode() if isinstance(text, bytes) else text for name, text in request.headers.items()}
+    environ = EnvironBuilder(
+        method="POST", base_url="http://127.0.0.1", data=request.body, headers=headers
+    ).get_environ()
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = sts_request.account
+    try:
+        status, answered, answer = sts_request.respond(environ)
+    except ConnectionCut:
+        raise ConnectionClosedError(endpoint_url=request.url) from None
+    return AWSResponse(request.url, status, dict(answered), _Raw(answer))
 
 
 def _not_ours(_form: Mapping[str, str]) -> Any:

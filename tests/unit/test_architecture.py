@@ -117,7 +117,7 @@ def test_loading_it_loads_no_botocore(package: str) -> None:
     assert ran.stdout.strip() == ""
 
 
-@pytest.mark.parametrize("command", ["copy", "sync", "status", "verify", "scan", "cancel", "retire"])
+@pytest.mark.parametrize("command", ["copy", "sync", "status", "verify", "scan", "cancel", "retire", "boot"])
 def test_a_command_has_the_same_file_name_on_every_floor(command: str) -> None:
     names = {name for name, _ in modules()}
     assert {f"cli/commands/{command}", f"cli/handlers/{command}", f"jobs/{command}"} <= names

@@ -14,14 +14,19 @@ OPERATIONS = (
     "DescribeImageAttribute",
     "DescribeImageReferences",
     "DescribeImages",
+    "DescribeInstanceStatus",
+    "DescribeInstanceTypeOfferings",
+    "DescribeInstances",
     "DescribeRegions",
     "DescribeSnapshotAttribute",
     "DescribeSnapshots",
+    "DescribeSubnets",
     "DisableImage",
     "DisableImageDeprecation",
     "EnableImage",
     "EnableImageDeprecation",
     "EnableImageDeregistrationProtection",
+    "GetConsoleOutput",
     "GetEbsDefaultKmsKeyId",
     "GetEbsEncryptionByDefault",
     "GetImageBlockPublicAccessState",
@@ -30,10 +35,33 @@ OPERATIONS = (
     "ModifyImageAttribute",
     "ModifySnapshotAttribute",
     "ReplaceImageInstanceTypeSpecification",
+    "RunInstances",
+    "TerminateInstances",
 )
 # Operations that the oldest supported botocore does not know. It cannot read what they would change, so that they are
 # never called with it.
 NEWER_OPERATIONS = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
+
+
+# Of large shapes only what is sent and read, so that the model stays quick to load: all are those of the boot test.
+MEMBERS: Mapping[str, frozenset[str]] = {
+    "Instance": frozenset(
+        {"ImageId", "InstanceId", "InstanceType", "LaunchTime", "State", "StateReason", "StateTransitionReason", "Tags"}
+    ),
+    "InstanceStatus": frozenset({"InstanceId", "InstanceState", "InstanceStatus", "SystemStatus"}),
+    "InstanceNetworkInterfaceSpecification": frozenset(
+        {"AssociatePublicIpAddress", "DeleteOnTermination", "DeviceIndex", "SubnetId"}
+    ),
+    "Reservation": frozenset({"Instances", "ReservationId"}),
+    "RunInstancesRequest": frozenset(
+        {
+            *("BlockDeviceMappings", "ClientToken", "DryRun", "ImageId", "InstanceInitiatedShutdownBehavior"),
+            *("InstanceType", "MaxCount", "MetadataOptions", "MinCount", "NetworkInterfaces", "TagSpecifications"),
+        }
+    ),
+    "Subnet": frozenset({"AvailabilityZone", "DefaultForAz", "SubnetId", "VpcId"}),
+    "TerminateInstancesResult": frozenset(),
+}
 
 
 def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dict[str, Any]:
@@ -50,9 +78,17 @@ def cut(model: Mapping[str, Any], operations: Iterable[str] = OPERATIONS) -> dic
     while waiting:
         name = waiting.pop()
         if name not in shapes:
-            shapes[name] = _bare(model["shapes"][name])
+            shapes[name] = _with_few_members(name, _bare(model["shapes"][name]))
             waiting += _references(shapes[name])
     return {**model, "documentation": "", "operations": kept, "shapes": shapes}
+
+
+def _with_few_members(name: str, shape: Any) -> Any:
+    if name == "InstanceType":  # botocore does not check values, and this shape lists a thousand
+        return {"type": "string"}
+    if name not in MEMBERS or "members" not in shape:
+        return shape
+    return {**shape, "members": {key: value for key, value in shape["members"].items() if key in MEMBERS[name]}}
 
 
 def _bare(node: Any) -> Any:

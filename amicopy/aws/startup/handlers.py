@@ -9,7 +9,7 @@ from botocore.utils import EVENT_ALIASES
 
 # The services that amicopy calls, and those that botocore gets credentials from. `Session.client` accepts no others.
 SERVICES = frozenset(
-    {"ec2", "ebs", "kms", "ssm", "service-quotas", "sts", "organizations", "sso", "sso-oidc", "signin"}
+    {"ec2", "ebs", "kms", "ssm", "service-quotas", "sns", "events", "sts", "organizations", "sso", "sso-oidc", "signin"}
 )
 
 

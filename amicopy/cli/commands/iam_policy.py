@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.commands.boot import command as boot_command
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.commands.retire import command as retire_command
@@ -30,11 +31,14 @@ _COMMANDS = {
     "verify": verify_command,
     "cancel": cancel_command,
     "retire": retire_command,
+    "boot": boot_command,
 }
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
+    *("accounts", "units", "role_name", "external_id", "grants"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    "notifications",
 }
 
 
@@ -46,7 +50,7 @@ _LISTED = {
     "regions",
     multiple=True,
     type=NameList(),
-    help="Regions of status, verify, cancel and retire.",
+    help="Regions of status, verify, cancel, retire and boot.",
     shell_complete=complete_regions,
 )
 @option(
@@ -60,6 +64,12 @@ _LISTED = {
     multiple=True,
     metavar="BUCKET",
     help="The S3 bucket of an instance store-backed source ('*' for any); adds what copying it needs; repeatable.",
+)
+@option(
+    "--account-role",
+    "trusted",
+    metavar="ARN",
+    help="Print the policies of the role in the other accounts instead, which this principal may assume.",
 )
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -108,6 +118,9 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            external_id=options["external_id"] or "",
+            trusted=options["trusted"] or "",
+            notifications=options["notifications"],
             content=ContentLevel(options["content"]) if options["content"] else None,
         ),
     )

@@ -74,7 +74,7 @@ def _makes_public(plan: Plan, request: CopyRequest) -> bool:
     """Return whether the run will share a copy with everyone because the request says so, not because the source is."""
     return (
         not plan.refused
-        and any(principal.is_public for principal in request.share or ())
+        and any(principal.is_public for principal in (*(request.share or ()), *(request.share_snapshots or ())))
         and any(row.writes and row.makes_public for row in plan.rows)
     )
 
@@ -101,7 +101,7 @@ def _tell(
     if code is ExitCode.OK and command.exit_code and report.left_behind:
         code = ExitCode.TIME_OUT
     document = partial(report_document, report, code, job.context.clock.now(), job.context.calls.count())
-    written = run_output.tell(report, document, code)
+    written = run_output.tell(report, document, code, has_changed=report.plan.has_work)
     if report.refused:
         say(refusal_lines(report.plan))
     else:

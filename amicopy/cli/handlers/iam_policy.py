@@ -10,15 +10,18 @@ from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.sync import manifest_content
 from amicopy.cli.terminal import say
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
+from amicopy.core.grants import Grants
+from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
 from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters
-from amicopy.plan.iam_policy import policy
+from amicopy.plan.iam_policy import policy, trust_policy
 
 _PARTITIONS = {
     "cn-": "aws-cn",
@@ -48,6 +51,9 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    external_id: str = ""
+    trusted: str = ""  # --account-role: who may assume the role that the policy is for
+    notifications: tuple[Notification, ...] = ()
     content: ContentLevel | None = None
 
 
@@ -69,7 +75,10 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         if configured and command.command in {"copy", "sync"}:
             say([f"note: --from is not given; the policy is for sources in the configured region, {configured}"])
     needs = _needs(command, requests, entries, _regions(sources), _partition(places))
-    click.echo(json.dumps(policy(needs), indent=2))
+    document = policy(needs)
+    if command.trusted:
+        document = {"TrustPolicy": trust_policy(command.trusted, command.external_id), "Policy": document}
+    click.echo(json.dumps(document, indent=2))
     return 0
 
 
@@ -107,14 +116,31 @@ def _needs(
         content=command.content,
         available=command.available,
         undo=command.undo,
+        checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
+        notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
+        accounts=() if command.trusted else _accounts(requests),
+        role=next((target.role for target in _targets(requests)), DEFAULT_ROLE),
+        units=any(target.unit for target in _targets(requests)),
+        grants=command.command in {"copy", "sync", "cancel"} and all(one.grants is not Grants.NONE for one in requests),
         any_image=command.any_image,
     )
+
+
+def _targets(requests: Iterable[CopyRequest]) -> list[TargetAccount]:
+    return [target for request in requests for target in request.accounts]
+
+
+def _accounts(requests: Iterable[CopyRequest]) -> tuple[str, ...]:
+    """Return the accounts, each once; any if some are only known by their unit."""
+    targets = _targets(requests)
+    found = dict.fromkeys(target.account for target in targets)
+    return (ANYWHERE,) if any(target.unit for target in targets) else tuple(found)
 
 
 def _is_name(place: str) -> bool:

@@ -114,8 +114,11 @@ class RunOutput:
             say(plan_annotations(plan))
         return ExitCode.FAILED if errors else written
 
-    def tell(self, report: Report, document: Document, code: ExitCode) -> ExitCode:
-        """Write the result to every requested file and to stdout; return OK, or FAILED if one could not be written."""
+    def tell(self, report: Report, document: Document, code: ExitCode, *, has_changed: bool) -> ExitCode:
+        """Write the result to every requested file and to stdout, then tell others; return FAILED if that failed.
+
+        ``has_changed``: the run did something, or waited for it. Others are told of that, and of what failed.
+        """
         formats: dict[str, Callable[[], str]] = {
             "text": partial(text_of, report.outcomes),
             "table": partial(table_of, report),
@@ -127,6 +130,10 @@ class RunOutput:
         text = partial(table_of, report, terminal_width(sys.stdout)) if form == "table" else formats.get(form)
         errors = write_files(requested_files(self._output, formats, code, report))
         written = self.show(document, "result", lambda: write_text(text() if text else ""))
+        if self._output.notifications and (has_changed or code is not ExitCode.OK):
+            from amicopy.jobs.notify import notify
+
+            errors = [*errors, *notify(self._context, self._output.notifications, document())]
         for error in errors:
             say(error_lines(error))
         if self._output.github:

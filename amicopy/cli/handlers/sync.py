@@ -120,7 +120,10 @@ def _tell(
         code = ExitCode.TIME_OUT
     calls, ended_at = context.calls.count(), context.clock.now()
     written = run_output.tell(
-        report, lambda: report_document(report, code, ended_at, calls) | sync_members(result), code
+        report,
+        lambda: report_document(report, code, ended_at, calls) | sync_members(result),
+        code,
+        has_changed=result.has_changed,
     )
     if not command.output.quiet:
         say(after_lines(result))

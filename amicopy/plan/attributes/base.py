@@ -29,6 +29,7 @@ class DesiredCopy:
     launch_permissions: frozenset[Principal] = frozenset()
     volume_permissions: Mapping[str, frozenset[Principal]] = field(default_factory=dict)
     launch_from_source: bool = False  # they are the source's, not named by the request
+    volumes_from_source: bool = True  # the snapshots' permissions are, too
     launch_is_known: bool = True  # False: the source's could not be read, so no permission of the copy is an extra
     unknown_devices: frozenset[str] = frozenset()  # devices for which the same is true of their snapshots
     encrypt: bool = False

@@ -40,6 +40,13 @@ def deprecate_at(draft: Draft) -> datetime | None:
     source, request = draft.source, draft.request
     if request.deprecate_after is not None or not request.carry_deprecation:
         return None
+    if request.deprecate_at is not None:
+        if request.deprecate_at > draft.now:
+            return request.deprecate_at
+        draft.notes.append(
+            f"the deprecation date {request.deprecate_at:%Y-%m-%d} has passed, and EC2 accepts no date in the past"
+        )
+        return None
     # EnableImageDeprecation refuses a date in the past (EC2 User Guide, "Deprecate an AMI").
     if source.deprecate_at is not None and source.deprecate_at <= draft.now:
         draft.notes.append(

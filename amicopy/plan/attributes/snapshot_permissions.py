@@ -46,6 +46,9 @@ def snapshot_permissions(draft: Draft) -> dict[str, frozenset[Principal]]:
     request, source = draft.request, draft.source
     if not request.carry_permissions:
         return {}
+    if request.share_snapshots is not None:
+        named = request.share_snapshots - draft.owner
+        return {device.device: named for device in source.devices if device.snapshot_id and named}
     desired = {}
     for device, snapshot in source.snapshots_by_device.items():
         if snapshot.volume_permissions is None:
@@ -61,7 +64,7 @@ def snapshot_permissions(draft: Draft) -> dict[str, frozenset[Principal]]:
 
 def unknown_devices(draft: Draft) -> frozenset[str]:
     """Return the devices whose snapshots have permissions that cannot be read."""
-    if not draft.request.carry_permissions:
+    if not draft.request.carry_permissions or draft.request.share_snapshots is not None:
         return frozenset()
     described = draft.source.snapshots_by_device.items()
     return frozenset(device for device, snapshot in described if snapshot.volume_permissions is None)

@@ -63,7 +63,7 @@ _WITHOUT = {
 
 def image_tags(draft: Draft) -> dict[str, str]:
     """Return the tags that the copy should have."""
-    return _tags(draft, draft.source.tags, f"image {draft.source.image_id}")
+    return _tags(draft, draft.source.tags, draft.request.image_tags, f"image {draft.source.image_id}")
 
 
 def snapshot_tags(draft: Draft) -> dict[str, dict[str, str]]:
@@ -73,23 +73,23 @@ def snapshot_tags(draft: Draft) -> dict[str, dict[str, str]]:
     """
     described = draft.source.snapshots_by_device
     tags = {
-        device: _tags(draft, snapshot.tags, f"snapshot {snapshot.snapshot_id}")
+        device: _tags(draft, snapshot.tags, draft.request.snapshot_tags, f"snapshot {snapshot.snapshot_id}")
         for device, snapshot in described.items()
     }
     for device in draft.source.devices:
         if device.snapshot_id and device.device not in tags:
-            tags[device.device] = _tags(draft, {}, device.snapshot_id)
+            tags[device.device] = _tags(draft, {}, draft.request.snapshot_tags, device.snapshot_id)
     return tags
 
 
-def _tags(draft: Draft, carried: Mapping[str, str], subject: str) -> dict[str, str]:
-    """Return the tags of one copied resource: the source's, the request's, and ours if there is room."""
+def _tags(draft: Draft, carried: Mapping[str, str], own: Mapping[str, str], subject: str) -> dict[str, str]:
+    """Return the tags of one copied resource: the source's, the request's, its ``own``, and ours if there is room."""
     request = draft.request
     tags = user_tags(carried) if request.carry_tags else {}
     if request.carry_tags and len(tags) < len(carried):
         draft.notes.append(f"tags of {subject} that begin with aws: are reserved by AWS and are not copied")
     tags = {key: value for key, value in tags.items() if not _is_own(key)}  # of a source that is a copy itself
-    tags |= request.tags
+    tags |= {**request.tags, **own}
     if problem := tags_problem(tags):
         draft.problems.append(f"{subject}: {problem}")
     for key, value in {SOURCE_TAG: draft.source.reference, **request.own_tags}.items():

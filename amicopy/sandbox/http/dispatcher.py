@@ -4,12 +4,10 @@ Requests that a web page could have sent are refused, and those without an AWS s
 STS that have none. Signatures aren't verified.
 """
 
-import contextlib
-import functools
 import io
 import re
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,9 +17,9 @@ from amicopy.sandbox.ec2.errors import Ec2Error, not_validated
 from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http import moto_adapter, rest_json, roles
 from amicopy.sandbox.http.iam import Authorizer, Caller, Resource, resource_tags
-from amicopy.sandbox.http.moto_adapter import Ec2Request
+from amicopy.sandbox.http.moto_adapter import Ec2Request, Response
 from amicopy.sandbox.http.moto_resources import adopt_snapshots
-from amicopy.sandbox.http.other_services import UNSIGNED, XML, Response, ServiceRequest
+from amicopy.sandbox.http.other_services import UNSIGNED, XML, ServiceRequest
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.settings import REGIONS, ec2_arn, partition_of
 from amicopy.sandbox.world import World
@@ -44,7 +42,7 @@ class Dispatcher:
     """Responds to HTTP requests from one world at a time."""
 
     def __init__(self, world: World, *, enforce_iam: bool = False) -> None:
-        self._app = moto_adapter.moto_app()
+        moto_adapter.moto_app()
         self._authorizer: Authorizer | None = None
         self.replace_world(world, enforce_iam=enforce_iam)
 
@@ -106,11 +104,11 @@ class Dispatcher:
                 refused=refused,
             )
             if isinstance(request, ServiceRequest):
-                return request.respond(environ, functools.partial(_run, self._app))
+                return request.respond(environ)
             if service == "ebs":
                 return self._ebs(environ, request)
             environ[moto_adapter.EC2_REQUEST] = request
-            response = _run(self._app, environ)
+            response = moto_adapter.answer(environ)
         if moto_adapter.CONNECTION_CUT in environ:
             raise ConnectionCut(environ[moto_adapter.CONNECTION_CUT])
         return response
@@ -134,7 +132,7 @@ class Dispatcher:
 
         def from_moto() -> Response:
             authorize()
-            return _run(self._app, environ)
+            return moto_adapter.answer(environ)
 
         place = {"region": region, "account": account}
         try:
@@ -181,18 +179,3 @@ def _refusal(environ: Mapping[str, Any]) -> Response | None:
 
 def _find_caller(access_key: str, region: str) -> Caller | None:
     return None if _OWN_KEY.fullmatch(access_key) else moto_adapter.find_caller(access_key, region)
-
-
-def _run(app: Callable[..., Iterable[bytes]], environ: dict[str, Any]) -> Response:
-    started: list[tuple[str, list[tuple[str, str]]]] = []
-
-    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
-        started.append((status, headers))
-
-    with contextlib.ExitStack() as stack:
-        chunks = app(environ, start_response)
-        if hasattr(chunks, "close"):
-            stack.callback(chunks.close)
-        body = b"".join(chunks)
-    status, headers = started[-1]
-    return int(status.split()[0]), headers, body

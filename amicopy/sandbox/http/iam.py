@@ -121,6 +121,12 @@ def _permissions(
         yield action, Resource(ec2_arn(there, "image", params.get("SourceImageId", "")))
         for snapshot_id in source_snapshot_ids:
             yield action, Resource(ec2_arn(there, "snapshot", snapshot_id))
+    elif operation == "RunInstances":
+        yield action, Resource(ec2_arn(region, "image", params.get("ImageId", "")))
+        for kind in ("network-interface", "security-group", "subnet"):
+            yield action, Resource(_arn(region, kind, "*"))
+        for kind in ("instance", "volume"):
+            yield action, Resource(_arn(region, kind, "*"), _requested_tags(_tags_for(specifications, kind)))
     else:
         requested = _requested_tags(params.get("Tags") or [])
         for arn, tags in _resources(operation, params, region, tags_of):
@@ -129,7 +135,14 @@ def _permissions(
     for specification in specifications:
         kind = specification.get("ResourceType", "")
         context = {"ec2:createaction": operation, **_requested_tags(_tags_for(specifications, kind))}
-        yield "ec2:CreateTags", Resource(ec2_arn(region, kind, "*"), context)
+        yield "ec2:CreateTags", Resource(_arn(region, kind, "*"), context)
+
+
+def _arn(region: str, kind: str, resource_id: str) -> str:
+    """Return an ARN; those of images and snapshots have no account. Policies have ``*`` for it, so any will do."""
+    if kind in ("image", "snapshot", "*"):
+        return ec2_arn(region, kind, resource_id)
+    return ec2_arn(region, kind, resource_id).replace("::", ":000000000000:")
 
 
 def _tags_for(specifications: Iterable[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
@@ -147,15 +160,19 @@ def _resources(
     operation: str, params: Mapping[str, Any], region: str, tags_of: TagLookup
 ) -> list[tuple[str, Mapping[str, str]]]:
     """Return the ARN and the tags of everything that a call affects."""
-    if operation.startswith(("Describe", "Get")) and not operation.endswith("Attribute"):
+    if operation.startswith(("Describe", "Get")) and not operation.endswith(("Attribute", "ConsoleOutput")):
         return [("*", {})]
     named = [("image", params["ImageId"])] if params.get("ImageId") else []
+    instance_ids = [*(params.get("InstanceIds") or []), *filter(None, [params.get("InstanceId")])]
+    if instance_ids and operation in ("TerminateInstances", "GetConsoleOutput"):
+        return [(_arn(region, "instance", one), tags_of(one)) for one in instance_ids]
     if params.get("SnapshotId"):
         named.append(("snapshot", params["SnapshotId"]))
     for resource in params.get("Resources") or []:
-        kind = "image" if resource.startswith("ami-") else "snapshot" if resource.startswith("snap-") else "*"
+        kinds = {"ami-": "image", "snap-": "snapshot", "i-": "instance"}
+        kind = next((kind for prefix, kind in kinds.items() if resource.startswith(prefix)), "*")
         named.append((kind, resource))
-    return [(ec2_arn(region, kind, resource_id), tags_of(resource_id)) for kind, resource_id in named] or [("*", {})]
+    return [(_arn(region, kind, resource_id), tags_of(resource_id)) for kind, resource_id in named] or [("*", {})]
 
 
 def _denial_reason(policies: Sequence[str], action: str, resource: Resource | None, region: str) -> str:

@@ -3,6 +3,7 @@
 Keeps no state: each request brings its world along, so several sandboxes can live in one process.
 """
 
+import contextlib
 import functools
 import io
 import json
@@ -34,7 +35,7 @@ from amicopy.sandbox.faults import ConnectionCut, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http.iam import Caller, Resource, resource_tags
 from amicopy.sandbox.http.moto_accounts import principal_of
 from amicopy.sandbox.http.moto_keys import may_use
-from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, known_to_moto
+from amicopy.sandbox.http.moto_resources import MotoResources, adopt_snapshots, advance_instances, known_to_moto
 from amicopy.sandbox.http.query_protocol import QueryProtocol, error_xml
 from amicopy.sandbox.http.signed_request import SignedRequest
 from amicopy.sandbox.records import KeyMetadata
@@ -46,6 +47,7 @@ EC2_REQUEST = "amicopy.ec2_request"  # the `Ec2Request`
 CONNECTION_CUT = "amicopy.connection_cut"  # set instead of a response: seconds to wait before closing the connection
 # Not well-formed XML, like most such pages: botocore reads a well-formed one as a response without content.
 PROXY_PAGE = "<!doctype html><title>Proxy error</title><h1>The proxy could not reach the server</h1><hr>"
+Response = tuple[int, list[tuple[str, str]], bytes]
 MotoRespond = Callable[[Mapping[str, str]], Any]  # from a request's form to moto's response
 _log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ def ec2_protocol() -> QueryProtocol:
 
 def operation_names() -> frozenset[str]:
     """Return the operations of the services that amicopy calls."""
-    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "ssm", "sts")
+    services = ("ebs", "ec2", "kms", "organizations", "service-quotas", "sns", "events", "ssm", "sts")
     return frozenset(name for service in services for name in get_service_model(service).operation_names)
 
 
@@ -104,8 +106,13 @@ def named_resource(service: str, account: str, region: str, body: bytes) -> Reso
     if service == "sts":
         arn = dict(parse_qsl(body.decode(errors="replace"))).get("RoleArn")
         return Resource(arn) if arn else None
+    if service == "sns":
+        arn = dict(parse_qsl(body.decode(errors="replace"))).get("TopicArn")
+        return Resource(arn) if arn else None
     try:
         request = json.loads(body)
+        if service == "events":
+            return Resource(str(request["Entries"][0]["EventBusName"]))
         if service == "ssm":
             path = str(request["Name"]).lstrip("/")
             return Resource(f"arn:{partition_of(region)}:ssm:{region}:{account}:parameter/{path}")
@@ -159,16 +166,27 @@ class Ec2Request(SignedRequest):
         except Ec2Error as error:
             return self._serve(name, dict(form), _raiser(error))
         adopt_snapshots(self.world.state, self.account, self.region)
+        advance_instances(self.world.state, self.account, self.region)
         if name in OPERATIONS and _is_for_world(name, params):
             return self.world.call(name, params, region=self.region, account=self.account, is_allowed=self.is_allowed)
 
         def respond() -> Any:
             sent = form
+            if name == "RunInstances":
+                repeated = self.world.repeated_launch(params, region=self.region, account=self.account)
+                if repeated is not None:
+                    return repeated
+            if name == "TerminateInstances" and (ended := self.world.ended(params.get("InstanceIds") or [])):
+                return ended
             if name in CHECKED_OPERATIONS:
                 checked = self.world.check(name, params, region=self.region, account=self.account)
                 sent = ec2_protocol().form(name, checked)
             with known_to_moto(self.world.state, self.account, self.region):
-                return _raise_error(moto_respond(sent))
+                response = _raise_error(moto_respond(sent))
+            if name == "RunInstances":
+                instance_ids = re.findall("<instanceId>(i-[0-9a-f]+)</instanceId>", response[2])
+                self.world.note_launch(params, instance_ids, region=self.region, account=self.account)
+            return response
 
         return self._serve(name, params, respond)
 
@@ -212,9 +230,12 @@ class Ec2Request(SignedRequest):
         )
 
     def tags_of(self, resource_id: str) -> Mapping[str, str]:
-        """Return the tags that the caller's account sees on an image or a snapshot in the region of the call."""
+        """Return the tags that the caller's account sees on a resource in the region of the call."""
         state = self.world.state
         record = state.images[self.region].get(resource_id) or state.snapshots[self.region].get(resource_id)
+        if record is None and resource_id.startswith("i-"):
+            tags = state.others.tags(self.account, self.region)
+            return {tag.key: tag.value for tag in tags if tag.resource_id == resource_id}
         return tags_of(record, self.account) if record else {}
 
     def _serve(self, name: str, params: Mapping[str, Any], respond: Callable[[], Any]) -> Any:
@@ -282,6 +303,22 @@ def moto_app() -> Any:
 
     install()
     return DomainDispatcherApplication(create_backend_app)
+
+
+def answer(environ: dict[str, Any]) -> Response:
+    """Return moto's response to a request, or the world's to one of EC2."""
+    started: list[tuple[str, list[tuple[str, str]]]] = []
+
+    def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:
+        started.append((status, headers))
+
+    with contextlib.ExitStack() as stack:
+        chunks = moto_app()(environ, start_response)
+        if hasattr(chunks, "close"):
+            stack.callback(chunks.close)
+        body = b"".join(chunks)
+    status, headers = started[-1]
+    return int(status.split()[0]), headers, body
 
 
 def find_caller(access_key: str, region: str) -> Caller:

@@ -15,6 +15,7 @@ from moto.ssm.models import ssm_backends
 
 from amicopy.sandbox.content import Stored
 from amicopy.sandbox.http.moto_accounts import organization_arns
+from amicopy.sandbox.instance_runs import STATES
 from amicopy.sandbox.other_resources import (
     AttachedVolume,
     EbsVolume,
@@ -98,7 +99,7 @@ class MotoResources(OtherResources):
         prefix = f"arn:{partition_of(region)}"
         backend = ec2_backends[account][region]
         for instance in backend.all_instances():
-            if instance.state != "terminated":
+            if instance.state not in ("shutting-down", "terminated"):
                 arn = f"{prefix}:ec2:{region}:{account}:instance/{instance.id}"
                 yield ImageReference(
                     image_id=instance.image_id or "", kind="ec2:Instance", arn=arn, state=str(instance.state)
@@ -197,6 +198,27 @@ def adopt_snapshots(state: State, account: str, region: str) -> None:
         if known is not None and known.state == "pending" and direct[snapshot_id].status == "completed":
             known.state, known.progress, known.completed_at = "completed", "100%", now
             known.content = Stored({int(at): bytes(one.block_data) for at, one in direct[snapshot_id].blocks.items()})
+
+
+def advance_instances(state: State, account: str, region: str) -> None:
+    """Let moto's instances have the states that the world's clock gives them, and the world know of terminated ones."""
+    if not state.instance_runs:
+        return
+    now = state.clock.now()
+    for instance in ec2_backends[account][region].all_instances():
+        run = state.instance_runs.get(instance.id)
+        if run is None or instance.state in ("stopping", "stopped"):
+            continue
+        run.advance(now)
+        if run.terminated_at is None and instance.state == "terminated":
+            run.terminated_at, run.ended_in_moto = now, True
+        elif run.terminated_at is not None and not run.ended_in_moto:
+            run.ended_in_moto = True
+            instance.terminate()
+            instance.state_reason.code, instance.state_reason.message = run.reason.split(": ")[0], run.reason
+        instance.launch_time = run.launched_at
+        instance._state.name = run.state(now)
+        instance._state.code = STATES[run.state(now)]
 
 
 def _moto_snapshot(backend: Any, snapshot: Snapshot) -> MotoSnapshot:

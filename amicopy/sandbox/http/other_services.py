@@ -6,7 +6,7 @@ and only the management account of an organization sees its accounts.
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,11 +15,9 @@ from amicopy.sandbox.accounts import Principal
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import PAGES, EmptyPage, ProxyPage, TruncatedResponse
 from amicopy.sandbox.http import moto_accounts, moto_adapter, moto_keys, roles
+from amicopy.sandbox.http.moto_adapter import Response
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.http.signed_request import SignedRequest
-
-Response = tuple[int, list[tuple[str, str]], bytes]
-Moto = Callable[[dict[str, Any]], Response]  # from a request's WSGI environment to moto's response
 
 # Operations of STS whose callers have no AWS credentials yet.
 UNSIGNED = frozenset({"AssumeRoleWithWebIdentity", "AssumeRoleWithSAML"})
@@ -32,7 +30,7 @@ _SECOND_PAGE = "sandbox-second-page"  # the token that comes with an empty first
 class ServiceRequest(SignedRequest):
     """A request to a service other than EC2."""
 
-    def respond(self, environ: dict[str, Any], moto: Moto) -> Response:
+    def respond(self, environ: dict[str, Any]) -> Response:
         """Return the response, always in the format of the service, unless a fault says otherwise.
 
         Raises:
@@ -46,7 +44,7 @@ class ServiceRequest(SignedRequest):
 
         def respond() -> Response:
             self._authorize(operation, body)
-            return self._answer(operation, params, environ, moto)
+            return self._answer(operation, params, environ)
 
         try:
             return self.world.serve(
@@ -78,12 +76,12 @@ class ServiceRequest(SignedRequest):
             self.service, operation, resource, access_key=self.access_key, region=self.region
         )
 
-    def _answer(self, operation: str, params: Mapping[str, Any], environ: dict[str, Any], moto: Moto) -> Response:
+    def _answer(self, operation: str, params: Mapping[str, Any], environ: dict[str, Any]) -> Response:
         match self.service:
             case "sts" if operation in ("AssumeRole", *UNSIGNED):
-                return self._assume_role(operation, params, environ, moto)
+                return self._assume_role(operation, params, environ)
             case "kms":
-                return self._kms(operation, params, environ, moto)
+                return self._kms(operation, params, environ)
             case "organizations":
                 environ["HTTP_X_MOTO_ACCOUNT_ID"] = moto_accounts.account_for(operation, self.account)
                 if params.get("NextToken") == _SECOND_PAGE:
@@ -91,12 +89,12 @@ class ServiceRequest(SignedRequest):
                     _set_body(environ, json.dumps(rest).encode())
             case "servicequotas" if operation == "GetServiceQuota":  # moto has no quotas of EC2
                 return self._quota(str(params.get("QuotaCode")))
-        return moto(environ)
+        return moto_adapter.answer(environ)
 
     def _principal(self) -> Principal:
         return moto_accounts.principal_of(self.access_key, self.account, self.region, self.session)
 
-    def _assume_role(self, operation: str, form: Mapping[str, str], environ: dict[str, Any], moto: Moto) -> Response:
+    def _assume_role(self, operation: str, form: Mapping[str, str], environ: dict[str, Any]) -> Response:
         state, now = self.world.state, self.world.clock.now()
         if operation == "AssumeRole":
             roles.check_request(form, is_chained=self.session is not None)
@@ -104,14 +102,14 @@ class ServiceRequest(SignedRequest):
                 arn = form["RoleArn"]
                 is_closed = moto_accounts.is_suspended(arn.split(":")[4])
                 roles.check_trust(form, self._principal(), moto_accounts.find_role(arn), is_closed=is_closed)
-        status, headers, body = moto(environ)
+        status, headers, body = moto_adapter.answer(environ)
         if status == 200:
             account = form["RoleArn"].split(":")[4]
             session, body = roles.issued_session(form, body, account=account, now=now)
             state.sessions[session.access_key] = session
         return status, headers, body
 
-    def _kms(self, operation: str, params: Mapping[str, Any], environ: dict[str, Any], moto: Moto) -> Response:
+    def _kms(self, operation: str, params: Mapping[str, Any], environ: dict[str, Any]) -> Response:
         account = moto_keys.account_for(operation, params, self._principal(), self.region)
         answer = moto_keys.answer(
             operation,
@@ -124,7 +122,7 @@ class ServiceRequest(SignedRequest):
         if answer is not None:
             return 200, _JSON, json.dumps(answer).encode()
         environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
-        return moto(environ)
+        return moto_adapter.answer(environ)
 
     def _quota(self, code: str) -> Response:
         """Return the quota of public images; there are no others."""

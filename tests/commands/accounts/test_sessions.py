@@ -2,10 +2,12 @@
 
 import pytest
 
+from amicopy.sandbox.accounts import unit_id
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C
-from tests.support.scenes import EAST, WEST, a_source, asked
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, slow, writes
 
 
 def test_an_account_costs_one_call_whatever_the_number_of_regions(amicopy: Run, world: World) -> None:
@@ -65,3 +67,82 @@ def test_the_own_account_listed_as_another_is_a_usage_error(amicopy: Run, world:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--account", OWN)
     assert (ran.code, asked(world, "AssumeRole")) == (2, [])
     assert f"Account {OWN} is that of the credentials" in ran.err
+
+
+def test_sessions_are_renewed_before_they_end(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    slow(world, 100 * 60)
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
+    assert ran.code == 0, ran.err
+    assert len(asked(world, "AssumeRole")) == 3  # a quarter of an hour before each hour is over
+    assert world.images(HOME, B)[0].state == "available"
+
+
+def test_all_roles_that_cannot_be_assumed_are_named_before_anything_is_written(
+    amicopy: Run, sandbox: Sandbox, world: World
+) -> None:
+    sandbox.add_account(B, external_id="golden-images")
+    sandbox.add_account(C, role="")
+    sandbox.add_account("444444444444")
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--account", f"{B},{C},444444444444")
+    assert (ran.code, ran.out) == (6, "")
+    assert "2 accounts cannot be worked in, so nothing was started. [role-not-assumed]" in ran.err
+    assert f"The role arn:aws:iam::{B}:role/amicopy cannot be assumed." in ran.err
+    assert f"The role arn:aws:iam::{C}:role/amicopy cannot be assumed." in ran.err
+    assert "the external id that it requires is missing (--external-id)" in ran.err
+    assert [one for one in writes(world) if one != "AssumeRole"] == []
+    assert not any(one.service == "ec2" for one in world.requests)
+
+
+def test_a_wrong_external_id_is_said_to_be_wrong(amicopy: Run, sandbox: Sandbox, world: World) -> None:
+    sandbox.add_account(B, external_id="golden-images")
+    argv = ("copy", a_source(world).image_id, "--to", WEST, "--account", B, "--external-id")
+    ran = amicopy(*argv, "silver-images")
+    assert ran.code == 6
+    assert "the external id that it requires is not the one given" in ran.err
+    assert amicopy(*argv, "golden-images").code == 0
+
+
+def test_a_unit_stands_for_its_active_accounts_and_those_of_units_in_it(
+    amicopy: Run, sandbox: Sandbox, world: World
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C, unit="workloads/test")
+    sandbox.add_account("444444444444", unit="workloads/test", suspended=True)
+    sandbox.add_account("555555555555", unit="security")
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--ou", unit_id("workloads"))
+    assert ran.code == 0, ran.err
+    assert {image.owner for image in world.images(WEST)} == {OWN, B, C}
+
+
+def test_a_unit_is_listed_page_by_page_even_if_one_is_empty(amicopy: Run, sandbox: Sandbox, world: World) -> None:
+    for number in range(1, 31):
+        sandbox.add_account(f"{number:012}", unit="workloads", suspended=number <= 25)
+    ran = amicopy("copy", a_source(world).image_id, "--to", HOME, "--ou", unit_id("workloads"))
+    assert ran.code == 0, ran.err
+    assert len(world.images(HOME)) == 1 + 5
+
+
+def test_what_is_said_of_an_account_counts_more_than_what_is_said_of_its_unit(
+    amicopy: Run, sandbox: Sandbox, world: World
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--ou", unit_id("workloads"), "--account", B)
+    assert ran.code == 0, ran.err
+    assert len(asked(world, "AssumeRole")) == 1
+
+
+def test_units_that_do_not_exist_or_may_not_be_listed_are_exit_6(
+    amicopy: Run, sandbox: Sandbox, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--ou", "ou-exam-00000000")
+    assert ran.code == 6
+    assert "The organizational unit ou-exam-00000000 cannot be listed." in ran.err
+    shared = a_source(world, account=B)
+    for name, value in sandbox.credentials(B).items():
+        monkeypatch.setenv(name.upper(), value)
+    ran = amicopy("copy", shared.image_id, "--to", WEST, "--ou", unit_id("workloads"))
+    assert ran.code == 6
+    assert "or name the accounts: --account" in ran.err

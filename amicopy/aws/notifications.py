@@ -1,0 +1,38 @@
+"""Messages to SNS topics and events on EventBridge buses. Writes only."""
+
+from amicopy.aws.client import CallCounter, ServiceClient
+from amicopy.aws.session import Session
+from amicopy.core.errors import OutputFailed
+
+SOURCE, DETAIL_TYPE = "amicopy", "amicopy run ended"
+
+
+def publish_message(
+    session: Session, calls: CallCounter, *, region: str, topic: str, subject: str, message: str
+) -> None:
+    """Send a message to a topic.
+
+    In addition to what a call may raise: AccessDenied, RequestRefused (``NotFound``: there is no such topic).
+
+    AWS: SNS Publish.
+    """
+    ServiceClient(session, "sns", region, calls)("Publish", TopicArn=topic, Subject=subject, Message=message)
+
+
+def put_event(session: Session, calls: CallCounter, *, region: str, bus: str, detail: str) -> None:
+    """Put an event on a bus.
+
+    Raises:
+        OutputFailed: EventBridge did not take it.
+
+    AWS: EventBridge PutEvents.
+    """
+    entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail, "EventBusName": bus}
+    answer = ServiceClient(session, "events", region, calls)("PutEvents", Entries=[entry])
+    failed = [one for one in answer.get("Entries", ()) if one.get("ErrorCode")]
+    if failed:
+        raise OutputFailed(
+            f"EventBridge did not take the event for {bus}.",
+            why=f"{failed[0]['ErrorCode']}: {failed[0].get('ErrorMessage', '')}",
+            next_step="Check the event bus and its policy. The copies themselves are not affected.",
+        )

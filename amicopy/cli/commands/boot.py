@@ -1,0 +1,112 @@
+"""``amicopy boot``: its options, checked before anything is imported that calls AWS."""
+
+from typing import Any
+
+import click
+
+from amicopy.cli.completion import complete_images, complete_regions
+from amicopy.cli.environment import Environment
+from amicopy.cli.option_values import connection_from, output_from
+from amicopy.cli.options import (
+    Duration,
+    ImageId,
+    NameList,
+    connection_options,
+    exclude_option,
+    option,
+    output_options,
+    source_options,
+)
+from amicopy.core.boot import BOOT_TIMEOUT, BootOptions, boot_problem, subnet_from
+
+EXIT_CODES = """\b
+Exit codes:
+  0 every image passed                1 none passed, or nothing was launched
+  2 usage                             3 some passed, some did not
+  6 credentials, permissions
+"""
+
+
+@click.command("boot", epilog=EXIT_CODES)
+@click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images)
+@option(
+    "--in",
+    "regions",
+    multiple=True,
+    required=True,
+    type=NameList(),
+    help="Regions, patterns, or 'all'.",
+    shell_complete=complete_regions,
+)
+@exclude_option
+@source_options
+@option(
+    "--instance-type",
+    default="",
+    metavar="TYPE",
+    help="The type of the instance. Default: a small one of the image's architecture that the image allows.",
+)
+@option(
+    "--subnet",
+    "subnets",
+    multiple=True,
+    metavar="[REGION=]SUBNET",
+    help="The subnet for a region, or for all. Default: the default VPC.",
+)
+@option(
+    "--expect",
+    default="",
+    metavar="PATTERN",
+    help="A regular expression that the console output has to contain. Default: both status checks have to pass.",
+)
+@option(
+    "--timeout",
+    type=Duration(),
+    default=BOOT_TIMEOUT,
+    show_default="15m",
+    metavar="DURATION",
+    help="How long an instance may take, such as 10m.",
+)
+@option("--dry-run", is_flag=True, help="Check everything that can be checked before a launch, and launch nothing.")
+@connection_options
+@output_options("text", "table", "json")
+@click.pass_obj
+def command(environment: Environment, /, **options: Any) -> int:
+    """Launch an instance of each copy, wait for its status checks, terminate it.
+
+    AMI is an image in one of the regions of --in, or the source of copies there (in the region of --from, or the
+    configured one). The instance has no key and no public address, requires IMDSv2, and everything of it is deleted
+    with it. It is terminated whatever happens. If a run is killed, the next one finds its instance by a tag, and uses
+    or terminates it; two runs at once share one instance. The end of the console output is in the result.
+
+    \b
+    Examples:
+      amicopy boot ami-0abcdef1234567890 --in us-east-1
+      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --timeout 5m
+    """
+    if options["timeout"] is None:
+        options["timeout"] = BOOT_TIMEOUT
+    boot_options = BootOptions(
+        instance_type=options["instance_type"] or "",
+        subnets=tuple(map(subnet_from, options["subnets"])),
+        expect=options["expect"] or "",
+        timeout=options["timeout"],
+    )
+    if problem := boot_problem(boot_options):
+        raise click.UsageError(f"{problem[0].upper()}{problem[1:]}.")
+    connection, output = connection_from(options), output_from(options)
+    from amicopy.cli.handlers.boot import BootCommand, boot
+
+    return boot(
+        environment,
+        BootCommand(
+            image_ids=options["image_ids"],
+            source_region=options["source_region"] or "",
+            regions=options["regions"],
+            exclude=options["exclude"],
+            options=boot_options,
+            connection=connection,
+            output=output,
+            dry_run=options["dry_run"],
+        ),
+    )

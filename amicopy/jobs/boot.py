@@ -1,0 +1,212 @@
+"""Boot tests of copies: `find` looks and checks, `run` launches an instance of each and reports how its start ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amicopy.aws.ec2 import Ec2
+from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem
+from amicopy.core.errors import (
+    AmicopyError,
+    BootFailed,
+    ExitCode,
+    ImageNotFound,
+    ImageUnavailable,
+    UsageError,
+)
+from amicopy.core.lineage import is_ours, source_of
+from amicopy.core.models import Image, ImageState
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.regions import NamedRegions
+from amicopy.core.retries import driven
+from amicopy.execute.boot import boot, check_subnet, chosen_type
+from amicopy.jobs.context import Context
+from amicopy.plan.boot import is_abandoned, launch
+from amicopy.survey.destinations import closed_note, is_closed, look_up, survey_regions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootTarget:
+    """One image to test, or that was tested."""
+
+    image: Image
+    source: str  # ``REGION/AMI``; its own reference if it is no copy
+    instance_type: str = ""
+    result: BootResult | None = None
+    error: AmicopyError | None = None
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is still to be tested."""
+        return self.result is None and self.error is None
+
+    @property
+    def passed(self) -> bool:
+        """Whether it has passed."""
+        return self.result is not None and self.result.passed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootReport:
+    """What will be tested, or how the tests ended, and why regions could not be read."""
+
+    targets: tuple[BootTarget, ...]
+    leftovers: tuple[tuple[str, str], ...] = ()  # region and instance: what killed runs have left
+    unread: tuple[AmicopyError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> tuple[AmicopyError, ...]:
+        """Why nothing should be launched; all of it, before anything is."""
+        return tuple(target.error for target in self.targets if target.error)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the process."""
+        errors = [*(target.error for target in self.targets if target.error), *self.unread]
+        failed = [target for target in self.targets if not target.passed and not target.is_due]
+        if not failed and not errors:
+            return ExitCode.OK
+        if any(target.passed for target in self.targets):
+            return ExitCode.PARTIAL
+        codes = {error.exit_code for error in errors}
+        return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+
+
+class BootJob:
+    """Tests AMIs, or the copies of AMIs, in the given regions."""
+
+    def __init__(
+        self,
+        context: Context,
+        image_ids: Sequence[str],
+        regions: Sequence[str],
+        options: BootOptions | None = None,
+        *,
+        source_region: str | None = None,
+        exclude: Sequence[str] = (),
+    ) -> None:
+        """Check the options and resolve the regions.
+
+        Raises:
+            UsageError: an option is not valid, a region does not exist, or none that is enabled matches.
+        """
+        self._context = context
+        self._options = options or BootOptions()
+        if problem := boot_problem(self._options):
+            raise UsageError(f"The boot test cannot be made: {problem}.")
+        self._image_ids = tuple(dict.fromkeys(image_ids))
+        self.source_region = context.source_region(source_region)
+        fields = {"regions": regions, "exclude": exclude}
+        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        self._spelled_out = named.spelled_out("regions")
+        ask = partial(survey_regions, context.clients[self.source_region])
+        self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
+        for region, _ in self._options.subnets:
+            if region and region not in named.known:
+                raise UsageError(f"The subnet's region {region!r} does not exist.")
+
+    def find(self) -> BootReport:
+        """Return what would be tested, with everything that EC2 says before a launch; reads only.
+
+        Raises:
+            ImageNotFound: an AMI is in none of the regions, and no copy of it is.
+        """
+        found = all_at_once(((region, partial(self._look, region)) for region in self.regions), self._context.stop)
+        read = {region: one for region, one in found.items() if isinstance(one, BootReport)}
+        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
+        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
+        targets = tuple(target for one in read.values() for target in one.targets)
+        known = {image_id for one in targets for image_id in (one.image.image_id, one.source.partition("/")[2])}
+        missing = tuple(image_id for image_id in self._image_ids if image_id not in known)
+        if missing and len(closed) == len(unread):
+            raise ImageNotFound(
+                f"{', '.join(missing)} is not in {', '.join(self.regions)}, nor is a copy of it that can be launched.",
+                image_ids=missing,
+                why="It does not exist there, or is still being copied.",
+                next_step="Check the ids and the regions: amicopy status AMI",
+            )
+        return BootReport(
+            targets=targets,
+            leftovers=tuple(left for one in read.values() for left in one.leftovers),
+            unread=tuple(error for region, error in unread.items() if region not in closed),
+            notes=(closed_note(closed),) if closed else (),
+        )
+
+    def _look(self, region: str) -> BootReport | AmicopyError:
+        """Return what is to be tested in one region, or why it could not be read."""
+        context, ec2 = self._context, self._context.clients[region]
+        now = context.clock.now
+        try:
+            copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
+            named = context.with_retries(partial(ec2.describe_images, self._image_ids))
+            every = context.with_retries(partial(ec2.instances.find, BOOT_TAG))
+            left = tuple((region, one.instance_id) for one in every if is_abandoned(one, now()))
+            targets = [BootTarget(image=image, source=image.reference) for image in named.values()]
+            for image_id in self._image_ids:
+                source = Image(image_id=image_id, region=self.source_region)
+                targets += _chosen(source, [one for one in copies.values() if source_of(one) == source.reference])
+            return BootReport(targets=tuple(self._checked(target, ec2) for target in targets), leftovers=left)
+        except AmicopyError as error:
+            return error
+
+    def _checked(self, target: BootTarget, ec2: Ec2) -> BootTarget:
+        """Return the target with the type of its instance, or why it cannot be launched."""
+        image, options, retry = target.image, self._options, self._context.with_retries
+        try:
+            _check_state(image)
+            instance_type = retry(partial(chosen_type, image, options, ec2.instances))
+            retry(partial(check_subnet, image.region, options, ec2.instances))
+            parameters = launch(image, instance_type, options, 0)
+            if error := retry(partial(ec2.instances.may_not_run, parameters)):
+                raise error
+        except AmicopyError as error:
+            return replace(target, error=error)
+        return replace(target, instance_type=instance_type)
+
+    def run(self, found: BootReport) -> BootReport:
+        """Terminate what killed runs have left, and test what is due; return how each test ended."""
+        clients = self._context.clients
+        for region, instance_id in found.leftovers:
+            clients[region].instances.terminate([instance_id])
+        do = {(one.image.region, one.image.image_id): partial(self._test, one) for one in found.targets}
+        return replace(found, targets=tuple(all_at_once(do, Stop()).values()))
+
+    def _test(self, target: BootTarget) -> BootTarget:
+        context, image = self._context, target.image
+        if not target.is_due or context.stop.is_set():
+            return target
+        deadline = context.clock.now() + self._options.timeout
+        work = boot(image, self._options, context.clients[image.region].instances, context.clock, deadline)
+        try:
+            result = driven(context.clock, context.stop, work)
+        except AmicopyError as error:
+            return replace(target, error=error)
+        finally:
+            work.close()  # after an interruption, this terminates the instance
+        return replace(target, result=result, error=None if result.passed else _not_passed(image, result))
+
+
+def _chosen(source: Image, copies: Sequence[Image]) -> list[BootTarget]:
+    """Return the copy to test: ours before others', the newest."""
+    finished = [one for one in copies if one.state is ImageState.AVAILABLE]
+    ordered = sorted(finished, key=lambda one: (is_ours(source, one), one.created_at, one.image_id), reverse=True)
+    return [BootTarget(image=one, source=source.reference) for one in ordered[:1]]
+
+
+def _check_state(image: Image) -> None:
+    if image.state is not ImageState.AVAILABLE:
+        raise ImageUnavailable(
+            f"{image.image_id} in {image.region} is {image.state}.", why="Only an available AMI can be launched."
+        )
+
+
+def _not_passed(image: Image, result: BootResult) -> BootFailed:
+    error = BootFailed(
+        f"{image.image_id} in {image.region} did not pass its boot test.",
+        why=f"The instance {result.instance_id} ({result.instance_type}) {result.ending}.",
+        next_step="See the end of its console output. To give it more time: --timeout; another type: --instance-type.",
+    )
+    for line in result.console:
+        error = error.with_detail(line)
+    return error

@@ -1,0 +1,75 @@
+"""What is going to be booted and how that ended, for people and programs."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from amicopy.core.boot import BootOptions
+from amicopy.jobs.boot import BootReport, BootTarget
+from amicopy.plan.boot import HOURLY_USD
+from amicopy.render.json_documents import envelope, error_document
+from amicopy.render.result import print_table, write_lines
+from amicopy.render.text import columns, counted, safe
+
+
+def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
+    """Yield one line for each image: what will be launched; then what it costs, and what it needs."""
+    yield from columns(
+        [["boot", one.image.region, one.image.image_id, one.instance_type] for one in report.targets if one.is_due]
+    )
+    for region, instance_id in report.leftovers:
+        yield f"terminate {instance_id} in {region}, left by a run that was killed"
+    due = [one for one in report.targets if one.is_due]
+    if due:
+        prices = [HOURLY_USD.get(one.instance_type) for one in due]
+        hourly = "unknown" if None in prices else f"about {sum(price or 0 for price in prices):.3f} USD"
+        minutes = round(options.timeout.total_seconds() / 60)
+        yield (
+            f"costs: {counted(len(due), 'instance')} for at most {minutes} minutes, with their volumes; "
+            f"{hourly} an hour (Linux, us-east-1)"
+        )
+        yield "needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot"
+
+
+def write_targets(targets: Sequence[BootTarget], output: str) -> None:
+    """Write ``REGION AMI STATE`` for each image, as lines or as a table."""
+    rows = [[one.image.region, one.image.image_id, _state(one), safe(_ending(one))] for one in targets]
+    if output == "table":
+        print_table("", ["region", "image", "state", "how it ended"], rows)
+    else:
+        write_lines(" ".join(row[:3]) for row in rows)
+
+
+def _state(target: BootTarget) -> str:
+    if target.is_due:
+        return "planned"
+    return "passed" if target.passed else "failed" if target.result else "refused"
+
+
+def _ending(target: BootTarget) -> str:
+    if target.result:
+        return target.result.ending
+    return target.error.what if target.error else target.instance_type
+
+
+def boot_document(report: BootReport) -> dict[str, Any]:
+    """Return the result as JSON-ready values."""
+    return {
+        **envelope("boot", report.exit_code, error=next(iter(report.unread), None), notes=report.notes),
+        "unread": [error_document(error) for error in report.unread],
+        "images": [
+            {
+                "region": one.image.region,
+                "image_id": one.image.image_id,
+                "source": one.source,
+                "state": _state(one),
+                "instance_type": one.instance_type or None,
+                "instance_id": (one.result and one.result.instance_id) or None,
+                "ending": one.result.ending if one.result else None,
+                "seconds": one.result.seconds if one.result else None,
+                "console": list(one.result.console) if one.result else [],
+                "is_left": bool(one.result and one.result.is_left),
+                "error": error_document(one.error),
+            }
+            for one in report.targets
+        ],
+    }

@@ -1,0 +1,315 @@
+"""``amicopy boot``: each copy is launched, watched and terminated, whatever happens."""
+
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+from moto.ec2.models import ec2_backends
+
+from amicopy.aws.session import Session
+from amicopy.cli.environment import Environment
+from amicopy.cli.main import main
+from amicopy.core.parallel import Stop
+from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.clock import FakeClock
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order
+
+LAUNCH = "RunInstances"
+
+
+@pytest.fixture
+def source(amicopy: Run, world: World) -> Image:
+    """A source with a copy in two regions; an instance takes two minutes to pass its checks."""
+    volumes = [Volume(device="/dev/sda1", gib=8), Volume(device="/dev/sdf", gib=8, delete_on_termination=False)]
+    image = a_source(world, volumes=volumes)
+    assert amicopy("copy", image.image_id, "--to", f"{WEST},{EAST}").code == 0
+    world.state.timing = replace(world.state.timing, running_seconds=10, checked_seconds=120)
+    world.requests.clear()
+    return image
+
+
+def instances(region: str = WEST) -> list[Any]:
+    """Return every instance in a region, terminated ones included."""
+    found = Session().client("ec2", region).describe_instances()["Reservations"]
+    return [instance for one in found for instance in one["Instances"]]
+
+
+def running(*regions: str) -> list[str]:
+    """Return the instances that still cost something."""
+    ended = {"shutting-down", "terminated"}
+    found = [one for region in regions or (WEST, EAST) for one in instances(region)]
+    return [one["InstanceId"] for one in found if one["State"]["Name"] not in ended]
+
+
+def launches(world: World) -> list[Any]:
+    """Return the parameters of every launch."""
+    return [one.params for one in asked(world, LAUNCH)]
+
+
+def test_every_copy_is_launched_and_passes_and_nothing_runs_afterwards(
+    amicopy: Run, world: World, clock: FakeClock, source: Image
+) -> None:
+    begun = clock.now()
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    assert ran.code == 0, ran.err
+    [west], [east] = world.images(WEST), world.images(EAST)
+    assert ran.out == f"{WEST} {west.image_id} passed\n{EAST} {east.image_id} passed\n"
+    assert (running(), len(instances(WEST)), len(instances(EAST))) == ([], 1, 1)
+    assert (clock.now() - begun).total_seconds() >= 120
+
+
+def test_what_is_launched_has_no_key_and_no_address_and_goes_with_everything(
+    amicopy: Run, world: World, source: Image
+) -> None:
+    assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+    [sent] = launches(world)
+    [copy] = world.images(WEST)
+    assert sent["ImageId"] == copy.image_id
+    assert "KeyName" not in sent
+    [network] = sent["NetworkInterfaces"]
+    assert (network["AssociatePublicIpAddress"], network["DeleteOnTermination"]) == (False, True)
+    assert sent["MetadataOptions"]["HttpTokens"] == "required"
+    assert sent["InstanceInitiatedShutdownBehavior"] == "terminate"
+    assert {one["DeviceName"]: one["Ebs"] for one in sent["BlockDeviceMappings"]} == {
+        "/dev/sda1": {"DeleteOnTermination": True},
+        "/dev/sdf": {"DeleteOnTermination": True},
+    }
+    tags = {one["ResourceType"]: one["Tags"] for one in sent["TagSpecifications"]}
+    kinds = {kind: {tag["Key"]: tag["Value"] for tag in some} for kind, some in tags.items()}
+    assert kinds["instance"]["amicopy:boot"] == kinds["volume"]["amicopy:boot"] == copy.image_id
+    assert len(sent["ClientToken"]) <= 64
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        ({}, "t3.micro"),
+        ({"architecture": "arm64"}, "t4g.micro"),
+        ({"platform": "windows"}, "t3.medium"),
+        ({"ena": False}, "t2.micro"),
+        ({"supported_instance_types": ["m5.*", "c5.large"]}, "m5.large"),
+        ({"supported_instance_types": ["c5.large"]}, "c5.large"),
+        ({"unsupported_instance_types": ["t3.*"]}, "t3a.micro"),
+    ],
+    ids=str,
+)
+def test_the_instance_type_suits_the_image(amicopy: Run, world: World, members: dict[str, Any], expected: str) -> None:
+    image = a_source(world, **members)
+    ran = amicopy("boot", image.image_id, "--in", HOME)
+    assert ran.code == 0, ran.err
+    assert [one["InstanceType"] for one in launches(world)] == [expected]
+
+
+def test_the_console_is_waited_for_and_shown(amicopy: Run, world: World, source: Image) -> None:
+    ran = amicopy("boot", source.image_id, "--in", WEST, "--expect", r"login:\s*$", "--output", "json")
+    [image] = ran.json["images"]
+    assert (ran.code, image["state"], image["ending"]) == (0, "passed", r"showed 'login:\\s*$' on its console")
+    assert image["console"][-1] == "sandbox login: "
+    assert asked(world, "DescribeInstanceStatus") == []
+
+
+def test_an_instance_that_fails_its_check_is_explained_by_its_console(
+    amicopy: Run, world: World, source: Image
+) -> None:
+    order(world, f"launch@{WEST}=unhealthy")
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, running()) == (3, [])
+    assert "did not pass the instance status check" in ran.err
+    assert "Kernel panic - not syncing" in ran.err
+
+
+def test_an_instance_that_never_passes_ends_with_the_time_limit(amicopy: Run, world: World, source: Image) -> None:
+    order(world, "launch=unchecked")
+    ran = amicopy("boot", source.image_id, "--in", WEST, "--timeout", "4m")
+    assert (ran.code, running()) == (1, [])
+    assert "did not pass both status checks within 4m (system: initializing, instance: initializing)" in ran.err
+    order(world, "launch=unchecked")
+    ran = amicopy("boot", source.image_id, "--in", WEST, "--timeout", "4m", "--expect", "login")
+    assert "did not show 'login' on its console within 4m" in ran.err
+
+
+def test_an_instance_that_ends_by_itself_is_said_so(amicopy: Run, world: World, source: Image) -> None:
+    order(world, "launch=dies:40")
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert (ran.code, running()) == (1, [])
+    assert "ended by itself" in ran.err
+    assert "Instance initiated shutdown" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("InsufficientInstanceCapacity", "EC2 has no capacity for this instance type at the moment"),
+        ("VcpuLimitExceeded", "The account's quota of vCPUs is used up"),
+        ("VPCIdNotSpecified", "The account has no default VPC there"),
+    ],
+)
+def test_a_refused_launch_says_why_and_what_to_do(
+    amicopy: Run, world: World, source: Image, code: str, advice: str
+) -> None:
+    order(world, f"{LAUNCH}@{WEST}=error:{code}: no*always after 1")  # the first is the rehearsal
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, running()) == (3, [])
+    assert (code in ran.err, advice in ran.err) == (True, True)
+
+
+def test_what_can_be_known_is_refused_before_the_first_launch(amicopy: Run, world: World, source: Image) -> None:
+    for options, words in (
+        (("--instance-type", "t9.tiny"), f"{WEST} has no instance type t9.tiny."),
+        (("--subnet", f"{WEST}=subnet-0123456789abcdef0"), f"{WEST} has no subnet subnet-0123456789abcdef0."),
+    ):
+        ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", *options)
+        assert (ran.code, words in ran.err) == (1, True), ran.err
+    order(world, f"{LAUNCH}@{WEST}=error:403 UnauthorizedOperation: no")
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, "Allow ec2:RunInstances" in ran.err) == (6, True)
+    assert launches(world) == []
+
+
+def test_without_a_default_vpc_nothing_is_launched(amicopy: Run, world: World, source: Image) -> None:
+    ec2 = boto3.client("ec2", WEST)
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    ec2.close()
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert (ran.code, f"{WEST} has no default VPC." in ran.err, launches(world)) == (1, True, [])
+
+
+def test_bad_options_are_refused_without_a_call(amicopy: Run, world: World) -> None:
+    for options in (
+        ("--expect", "("),
+        ("--instance-type", "huge"),
+        ("--subnet", "subnet-x"),
+        ("--timeout", "5s"),
+    ):
+        ran = amicopy("boot", "ami-0abcdef1234567890", "--in", WEST, *options)
+        assert (ran.code, "[usage]" in ran.err) == (2, True)
+    assert world.requests == []
+
+
+def test_the_dry_run_shows_cost_and_permissions_and_launches_nothing(amicopy: Run, world: World, source: Image) -> None:
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", "--dry-run")
+    assert (ran.code, launches(world)) == (0, [])
+    assert "costs: 2 instances for at most 15 minutes, with their volumes; about 0.021 USD an hour" in ran.err
+    assert "amicopy iam-policy boot" in ran.err
+
+
+def test_an_unknown_image_is_an_error(amicopy: Run, world: World) -> None:
+    ran = amicopy("boot", "ami-0abcdef1234567890", "--in", WEST)
+    assert (ran.code, launches(world)) == (1, [])
+
+
+def test_an_image_can_be_tested_where_it_is(amicopy: Run, world: World, source: Image) -> None:
+    [copy] = world.images(EAST)
+    ran = amicopy("boot", copy.image_id, "--in", EAST)
+    assert (ran.code, ran.out) == (0, f"{EAST} {copy.image_id} passed\n")
+
+
+def test_a_second_test_launches_another_instance(amicopy: Run, world: World, clock: FakeClock, source: Image) -> None:
+    for number in range(1, 4):
+        assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+        assert (len(instances()), running()) == (number, [])
+        clock.advance(3600)
+
+
+def test_a_token_that_ec2_has_seen_for_a_terminated_instance_is_followed_by_the_next(
+    amicopy: Run, world: World, source: Image
+) -> None:
+    """EC2 shows terminated instances for an hour, and remembers tokens for longer."""
+    assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+    assert running() == []
+    backend = ec2_backends["123456789012"][WEST]
+    for reservation in backend.reservations.values():
+        reservation.instances = []
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert ran.code == 0, ran.err
+    assert [one.error for one in asked(world, LAUNCH)][-2:] == ["IdempotentInstanceTerminated", ""]
+
+
+def test_a_lost_answer_to_the_launch_makes_no_second_instance(amicopy: Run, world: World, source: Image) -> None:
+    order(world, f"{LAUNCH}@{WEST}=lost after 1", f"TerminateInstances@{WEST}=lost")
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert (ran.code, len(instances()), running()) == (0, 1, [])
+
+
+def test_a_launch_that_is_never_answered_leaves_nothing(amicopy: Run, world: World, source: Image) -> None:
+    order(world, f"{LAUNCH}@{WEST}=lost after 1", f"{LAUNCH}@{WEST}=dead after 1")
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert (ran.code, len(instances()), running()) == (1, 1, []), ran.err
+
+
+def test_what_cannot_be_terminated_is_named(amicopy: Run, world: World, source: Image) -> None:
+    order(world, f"TerminateInstances@{WEST}=error:UnauthorizedOperation: no*always")
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    [instance_id] = running(WEST)
+    assert f"error: {instance_id} in {WEST} could not be terminated: terminate it" in ran.err
+
+
+def test_an_interrupted_test_terminates_its_instance(world: World, source: Image, clock: FakeClock) -> None:
+    stop = Stop()
+
+    class Impatient(FakeClock):
+        def sleep(self, seconds: float, until: Any = None) -> None:
+            clock.sleep(seconds, until)
+            if launches(world):
+                stop.set()
+
+        def now(self) -> Any:
+            return clock.now()
+
+    code = main(["boot", source.image_id, "--in", WEST], Environment(clock=Impatient(), stop=stop))
+    assert (code, len(launches(world)), running()) == (130, 1, [])
+
+
+def test_two_runs_at_once_share_one_instance(amicopy: Run, world: World, source: Image, clock: FakeClock) -> None:
+    """The second one begins while the first one waits, and ends before it."""
+    inner: list[Any] = []
+
+    class Crowded(FakeClock):
+        def sleep(self, seconds: float, until: Any = None) -> None:
+            clock.sleep(seconds, until)
+            if launches(world) and not inner:
+                inner.append(None)
+                inner[0] = main(["boot", source.image_id, "--in", WEST, "--quiet"], Environment(clock=clock))
+
+        def now(self) -> Any:
+            return clock.now()
+
+    outer = main(["boot", source.image_id, "--in", WEST], Environment(clock=Crowded()))
+    assert (outer, inner, len(instances()), running()) == (0, [0], 1, [])
+
+
+def test_what_a_killed_run_with_other_options_has_left_is_terminated(
+    amicopy: Run, world: World, source: Image, clock: FakeClock
+) -> None:
+    order(world, f"TerminateInstances@{WEST}=dead*always")
+    assert amicopy("boot", source.image_id, "--in", WEST, "--timeout", "20m").code == 0
+    assert len(running(WEST)) == 1
+    world.clear_faults()
+    clock.advance(7200)
+    ran = amicopy("boot", source.image_id, "--in", WEST)
+    assert (ran.code, running()) == (0, []), ran.err
+    assert "left by a run that was killed" in ran.err
+
+
+def test_copying_can_end_with_a_boot_test_before_anything_is_shared(amicopy: Run, world: World) -> None:
+    image = a_source(world, launch_permissions={"111122223333"})
+    order(world, f"launch@{EAST}=unhealthy")
+    ran = amicopy("copy", image.image_id, "--to", f"{WEST},{EAST}", "--check", "boot --expect login:")
+    assert (ran.code, running()) == (3, []), ran.err
+    [west], [east] = world.images(WEST), world.images(EAST)
+    assert (west.launch_permissions, east.launch_permissions) == ({"111122223333"}, set())
+    again = amicopy("copy", image.image_id, "--to", f"{WEST},{EAST}", "--check", "boot --expect login:")
+    assert (again.code, running(), len(instances(WEST)), len(instances(EAST))) == (0, [], 1, 2), again.err
+    assert east.launch_permissions == {"111122223333"}
+
+
+@pytest.mark.parametrize("check", ["boot --expect (", "boot --nonsense", "boot --instance-type huge"])
+def test_a_boot_test_that_is_not_one_is_refused_before_the_first_copy(
+    amicopy: Run, world: World, source: Image, check: str
+) -> None:
+    ran = amicopy("copy", source.image_id, "--to", "ap-south-1", "--check", check)
+    assert (ran.code, world.requests) == (2, []), ran.err
