@@ -16,7 +16,8 @@ def publish_message(
 
     AWS: SNS Publish.
     """
-    ServiceClient(session, "sns", region, calls)("Publish", TopicArn=topic, Subject=subject, Message=message)
+    call = ServiceClient(session, "sns", region, calls)
+    call("Publish", TopicArn=topic, Subject=subject, Message=message)
 
 
 def put_event(session: Session, calls: CallCounter, *, region: str, bus: str, detail: str) -> None:
@@ -28,7 +29,8 @@ def put_event(session: Session, calls: CallCounter, *, region: str, bus: str, de
     AWS: EventBridge PutEvents.
     """
     entry = {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail, "EventBusName": bus}
-    answer = ServiceClient(session, "events", region, calls)("PutEvents", Entries=[entry])
+    call = ServiceClient(session, "events", region, calls)
+    answer = call("PutEvents", Entries=[entry])
     failed = [one for one in answer.get("Entries", ()) if one.get("ErrorCode")]
     if failed:
         raise OutputFailed(

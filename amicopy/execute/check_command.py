@@ -43,6 +43,7 @@ class CheckCommand:
         Raises:
             OSError: no process can be started.
         """
+        self._lock = threading.Lock()
         self._tail = bytearray()
         self._is_cut = False
         with contextlib.ExitStack() as stack, tempfile.TemporaryFile() as given:
@@ -82,9 +83,10 @@ class CheckCommand:
     def kill(self) -> None:
         """End the command and its children at once."""
         self._signal(signal.SIGKILL)
-        if self._guard >= 0:
-            os.close(self._guard)
-            self._guard = -1
+        with self._lock:  # the run's end may come while the lane looks
+            if self._guard >= 0:
+                os.close(self._guard)
+                self._guard = -1
 
     def _signal(self, number: int) -> None:
         # The guard is in the group until it is killed, so the number cannot have become another group's.

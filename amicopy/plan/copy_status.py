@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from amicopy.core.content import CopyContent
 from amicopy.core.destination import Destination
@@ -12,6 +13,8 @@ from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 from amicopy.plan.choose import compare, may_write
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
+
+PUBLIC_AFTER_DEPRECATION = timedelta(days=182)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,15 @@ class CopyStatus:
         wider = any(one.is_wider for one in self.extras)
         has_other_data = bool(self.content and self.content.problems)
         return not (self.missing or wider or has_other_data or self.copy.state.is_dead or self.copy.is_retired)
+
+    @property
+    def public_until(self) -> datetime | None:
+        """When AWS may stop sharing a public AMI: half a year after its deprecation, if nobody launches it.
+
+        EC2 User Guide, "Deprecate an Amazon EC2 AMI". None if it is not public, or has no deprecation date.
+        """
+        is_public = any(principal.is_public for principal in self.copy.launch_permissions or ())
+        return self.copy.deprecate_at + PUBLIC_AFTER_DEPRECATION if is_public and self.copy.deprecate_at else None
 
     @property
     def can_be_repaired(self) -> bool:

@@ -151,6 +151,20 @@ ACTIONS = (
         purpose="`sync` with `publish`; `retire`",
         writes=True,
     ),
+    Action(
+        operation="Publish",
+        service="sns",
+        where=Where.DESTINATION,  # the topic's region
+        purpose="`--notify` with a topic",
+        writes=True,
+    ),
+    Action(
+        operation="PutEvents",
+        service="events",
+        where=Where.DESTINATION,  # the bus's region
+        purpose="`--notify` with an event bus",
+        writes=True,
+    ),
     Action(operation="DescribeInstances", where=Where.DESTINATION, purpose="`boot`: find, watch"),
     Action(operation="DescribeInstanceStatus", where=Where.DESTINATION, purpose="`boot`: status checks"),
     Action(

@@ -1,6 +1,7 @@
 """The state of copies, for people and programs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from amicopy.core.errors import ExitCode
@@ -8,7 +9,7 @@ from amicopy.core.grants import OpenGrant
 from amicopy.core.retirement import moment_of
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import account_member, envelope, grants_member, unread_documents
+from amicopy.render.json_documents import account_member, envelope, grants_member, moment, unread_documents
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
 from amicopy.render.text import safe
@@ -32,6 +33,17 @@ def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], ou
     ]
     columns = ["region", "copy", *([] if title else ["source"]), "state", "missing, or why it failed"]
     print_table(title, columns, rows)
+
+
+def public_notes(found: Sequence[CopyStatus], now: datetime) -> Iterator[str]:
+    """Yield what AWS may soon do to public copies that are deprecated."""
+    for one in found:
+        if one.public_until and one.copy.deprecate_at and one.copy.deprecate_at <= now:
+            yield (
+                f"{one.copy.image_id} in {one.place} is public and has been deprecated since "
+                f"{one.copy.deprecate_at:%Y-%m-%d}; AWS may stop sharing it from {one.public_until:%Y-%m-%d} on if "
+                "nobody launches it. A run with --share public shares it again"
+            )
 
 
 def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:
@@ -64,6 +76,7 @@ def standing_document(
                 "percent": percents.get(one.copy.image_id),
                 "created_at": one.copy.created_at or None,
                 "retired_at": moment_of(one.copy.tags) or None,
+                "public_until": moment(one.public_until),
                 "missing": [str(difference) for difference in one.missing],
             }
             for one in found

@@ -14,7 +14,7 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.plan.open_grants import grant_note
 from amicopy.render.result import write_json
-from amicopy.render.status import standing_document, write_standings
+from amicopy.render.status import public_notes, standing_document, write_standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,7 @@ def _status(command: StatusCommand, context: Context) -> int:
     tell_survey(job.existing, shown.survey, quiet=command.output.quiet)
     if not command.output.quiet:
         say(f"note: {grant_note(grant)}" for grant in shown.grants)
+        say(f"note: {note}" for note in public_notes(shown.copies, context.clock.now()))
     return int(shown.exit_code or written)
 
 

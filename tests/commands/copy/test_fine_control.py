@@ -129,3 +129,13 @@ def test_what_aws_takes_from_a_public_image_comes_back(amicopy: Run, world: Worl
 def test_what_contradicts_itself_is_refused(amicopy: Run, world: World, options: list[str], said: str) -> None:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, *options)
     assert (ran.code, world.requests, said in ran.err) == (2, [], True), ran.err
+
+
+def test_status_says_before_aws_stops_sharing_a_public_copy(amicopy: Run, world: World, clock: FakeClock) -> None:
+    source = a_source(world)
+    amicopy("copy", source.image_id, "--to", WEST, "--share", "public", "--deprecate-at", "2027-01-01", "--yes")
+    early = amicopy("status", source.image_id, "--in", WEST, "--output", "json")
+    assert (early.json["copies"][0]["public_until"][:10], "AWS may stop" in early.err) == ("2027-07-02", False)
+    clock.advance(60 * 86400)
+    ran = amicopy("status", source.image_id, "--in", WEST)
+    assert "has been deprecated since 2027-01-01; AWS may stop sharing it from 2027-07-02 on" in ran.err

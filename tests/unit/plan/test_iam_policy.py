@@ -9,6 +9,7 @@ import pytest
 from amicopy.aws import ebs as ebs
 from amicopy.aws import ec2 as ec2
 from amicopy.aws import ec2_reads as reader
+from amicopy.aws import notifications as notifications
 from amicopy.aws import quotas as quotas
 from amicopy.aws import ssm as parameters
 from amicopy.core.write import WriteOperation
@@ -28,7 +29,9 @@ def _name(function: ast.expr) -> str:
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    sources = [Path(str(module.__file__)).read_text() for module in (reader, ec2, ebs, parameters, quotas)]
+    sources = [
+        Path(str(module.__file__)).read_text() for module in (reader, ec2, ebs, parameters, quotas, notifications)
+    ]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and _name(node.func) in CALLING:
             match node.args[0]:
