@@ -15,7 +15,7 @@ _OVERLAP = 200
 _AROUND = 3  # lines before and after that tell a list of regions
 _A_LIST = 3  # different regions make one
 _MOST_SHOWN = 120
-_MOST_PER_FILE = 200
+MOST_PER_FILE = 200
 
 _COMMENT = re.compile(r"\s*(?:#|;|//|/\*|<!--|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
 _STAR_COMMENT = re.compile(r"\s*\*(?:\s|/|$)")
@@ -66,7 +66,7 @@ class Matcher:
         numbers = {bisect_right(starts, position) for position in _positions(text, present, has_ids=has_ids)}
         for number in sorted(numbers):
             found += _in_line(lines, number, rules)
-            if len(found) >= _MOST_PER_FILE:
+            if len(found) >= MOST_PER_FILE:
                 break
         return found
 

@@ -9,7 +9,7 @@ from amicopy.scan.ext import Ext
 from amicopy.scan.file_system import FileSystem
 from amicopy.scan.ignore import is_ignored
 from amicopy.scan.left import left_behind
-from amicopy.scan.lines import Match, Matcher
+from amicopy.scan.lines import MOST_PER_FILE, Match, Matcher
 from amicopy.scan.mounts import with_boot_findings
 from amicopy.scan.packages import DPKG_STATUS, Packages, digests
 from amicopy.scan.regions import named_in
@@ -22,6 +22,7 @@ from amicopy.scan.xfs import Xfs
 
 _READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs}
 _LARGEST_STATUS = 32 * 1024 * 1024
+_TOO_MANY = f"it has more than {MOST_PER_FILE} findings: the others are not listed"
 _UNREADABLE = {
     "LUKS": "it is encrypted with LUKS, and only its key opens it",
     "BitLocker": "it is encrypted with BitLocker, and only its key opens it",
@@ -119,6 +120,8 @@ class _Scan:
                 packages.learn(path, content)
                 matches = with_boot_findings(self._matcher.matches(content, path), path, content)
                 found = [self._finding(volume.name, path, match) for match in matches]
+                if len(found) >= MOST_PER_FILE:
+                    self.gap(NotRead(volume=volume.name, path=path, reason=_TOO_MANY, is_gap=True))
                 if wants_left and (left := left_behind(path)):
                     found.append(replace(left, volume=volume.name))
                 if found:

@@ -12,8 +12,8 @@ from amicopy.scan.select import LARGEST_FILE, Selection
 
 _MOST_ENTRIES = 5_000_000
 _MOST_DEPTH = 500
-_TOGETHER = 512  # inodes whose blocks are fetched together
-_FILES_AHEAD = 128
+_BLOCKS_TOGETHER = 64  # that are fetched together: several for each call in flight, and few enough to be kept
+_MOST_TOGETHER = 8192  # inodes or files that share them
 _Item = TypeVar("_Item")
 _MOST_NAMED = 200  # parts that could not be read; the others are counted
 
@@ -108,21 +108,26 @@ class Walk:
 
     def _entries(self, directories: dict[int, str]) -> Iterator[tuple[str, int, FileKind | None]]:
         """Yield path, inode and kind of everything in these directories."""
-        for batch in _batches(self._inodes(directories), _TOGETHER):
-            self._device.prefetch(block for _, inode in batch for block in self._ranges(self._files.map_ranges, inode))
-            self._device.prefetch(block for _, inode in batch for block in self._ranges(self._data, inode))
-            for path, inode in batch:
-                self._check()
-                try:
-                    for entry in self._files.entries(inode):
-                        self._steps.spend()
-                        yield f"{path}/{_text(entry.name)}", entry.inode, entry.kind
-                except BlockLimitReached:
-                    raise
-                except Unreadable as error:
-                    self._gap(path or "/", str(error))
-                else:
-                    self.seen.directories += 1
+        for mapped in self._together(self._inodes(directories), self._maps):
+            self._device.prefetch(block for pair in mapped for block in self._maps(pair))
+            for batch in self._together(mapped, lambda pair: self._ranges(self._data, pair[1])):
+                self._device.prefetch(block for _, inode in batch for block in self._ranges(self._data, inode))
+                for path, inode in batch:
+                    yield from self._entries_of(path, inode)
+
+    def _entries_of(self, path: str, inode: Inode) -> Iterator[tuple[str, int, FileKind | None]]:
+        """Yield path, inode and kind of everything in one directory; what cannot be read is a gap."""
+        self._check()
+        try:
+            for entry in self._files.entries(inode):
+                self._steps.spend()
+                yield f"{path}/{_text(entry.name)}", entry.inode, entry.kind
+        except BlockLimitReached:
+            raise
+        except Unreadable as error:
+            self._gap(path or "/", str(error))
+        else:
+            self.seen.directories += 1
 
     def _with_kinds(self, entries: Sequence[tuple[str, int, FileKind | None]]) -> Iterator[tuple[str, int, FileKind]]:
         """Yield the entries with their kinds, which some file systems keep in the inodes only."""
@@ -133,7 +138,7 @@ class Walk:
 
     def _inodes(self, paths: dict[int, str]) -> Iterator[tuple[str, Inode]]:
         """Yield the inodes, in the order of their numbers; one that cannot be read is a gap."""
-        for numbers in _batches(sorted(paths), _TOGETHER):
+        for numbers in self._together(sorted(paths), lambda number: self._inode_ranges((number,))):
             self._check()
             self._device.prefetch(self._inode_ranges(numbers))
             for number in numbers:
@@ -152,6 +157,10 @@ class Walk:
                 raise
             except Unreadable:
                 continue  # reading it says so
+
+    def _maps(self, pair: tuple[str, Inode]) -> Sequence[tuple[int, int]]:
+        """Return what has to be read to know where the data of a file or directory is."""
+        return self._ranges(self._files.map_ranges, pair[1])
 
     def _ranges(self, ranges: Callable[[Inode], Sequence[tuple[int, int]]], inode: Inode) -> Sequence[tuple[int, int]]:
         """Return what is to be fetched for an inode; nothing if that is damaged, which reading it says."""
@@ -174,7 +183,7 @@ class Walk:
     def _in_disk_order(self, found: dict[int, str]) -> Iterator[tuple[str, Inode]]:
         """Yield the files of a size that is read, by their first bytes on the disk, their blocks fetched together."""
         files: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]] = []
-        for batch in _batches(self._inodes(found), _TOGETHER):
+        for batch in self._together(self._inodes(found), self._maps):
             readable = [(path, inode) for path, inode in batch if self._is_readable(inode)]
             maps = [block for _, inode in readable for block in self._ranges(self._files.map_ranges, inode)]
             self._device.prefetch(maps)
@@ -183,10 +192,27 @@ class Walk:
                 start = data[0][0] if data else self._files.inode_range(inode.number)[0]
                 files.append((start, path, inode, data))
         files.sort(key=lambda file: file[:2])
-        for group in _batches(files, _FILES_AHEAD):
+        for group in self._together(files, lambda file: file[3]):
             self._check()
             self._device.prefetch(block for *_, data in group for block in data)
             yield from ((path, inode) for _, path, inode, _ in group)
+
+    def _together(
+        self, items: Iterable[_Item], ranges: Callable[[_Item], Iterable[tuple[int, int]]]
+    ) -> Iterator[list[_Item]]:
+        """Yield the items in lists whose ranges are in so many blocks that fetching them together pays."""
+        batch: list[_Item] = []
+        blocks: set[int] = set()
+        size = self._device.block_size
+        for item in items:
+            batch.append(item)
+            for offset, length in ranges(item):
+                blocks.update(range(offset // size, (offset + max(1, length) - 1) // size + 1))
+            if len(blocks) >= _BLOCKS_TOGETHER or len(batch) >= _MOST_TOGETHER:
+                yield batch
+                batch, blocks = [], set()
+        if batch:
+            yield batch
 
     def _is_readable(self, inode: Inode) -> bool:
         if inode.kind is not FileKind.FILE or not inode.size:
@@ -203,15 +229,3 @@ class Walk:
 def _text(name: bytes) -> str:
     """Return a name as text; bytes that are not UTF-8 are escaped."""
     return name.decode("utf-8", "backslashreplace")
-
-
-def _batches(items: Iterable[_Item], count: int) -> Iterator[list[_Item]]:
-    """Yield the items in lists of at most ``count``."""
-    batch: list[_Item] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == count:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -24,13 +24,14 @@ from tests.bench.rates import COPY_SECONDS as COPY_LENGTH
 from tests.bench.rates import IMAGES, rated
 from tests.bench.round_trips import round_trips
 from tests.bench.scaling import scale
+from tests.bench.scan import FILES, scans
 from tests.bench.starting import start_ups
 from tests.bench.tables import document
 from tests.bench.telling import tell
 
 SMALL_RELEASE: dict[str, Any] = {"images": 3, "regions": 2, "copy_seconds": 20.0, "variation": 0.25}
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("start-up", "round-trips", "peers", "release", "polling", "scale")
+PARTS = ("start-up", "round-trips", "peers", "release", "polling", "scale", "scan")
 ONLY_IF_ASKED = ("rates",)  # EC2's rates make it last about half an hour
 
 
@@ -48,6 +49,7 @@ def main() -> int:
         "release": partial(release, folder / "release", **(SMALL_RELEASE if asked.quick else RELEASE)),
         "polling": simulations,
         "scale": partial(scale, folder / "scale", **({"images": (1, 10)} if asked.quick else {})),
+        "scan": partial(scans, folder / "scan", 3000 if asked.quick else FILES),
         "rates": partial(rated, folder / "rates", asked.images, 20.0 if asked.quick else COPY_LENGTH),
     }
     measured: dict[str, Any] = {}

@@ -245,3 +245,9 @@ def test_a_truncated_image_is_not_complete(amicopy: Run, image: Image) -> None:
     assert ran.code == 4
     assert not ran.json["complete"]
     assert "the disk was cut" in json.dumps(ran.json)
+
+
+def test_a_file_with_too_many_findings_is_cut_and_says_so(amicopy: Run, image: Image) -> None:
+    ran = amicopy("scan", "--image", image({"opt/x": "region=us-east-1\n" * 300}), "--from", "us-east-1")
+    assert ran.code == 4
+    assert "/opt/x: it has more than 200 findings: the others are not listed" in ran.err
