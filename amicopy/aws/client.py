@@ -18,7 +18,7 @@ from amicopy.aws.emulators import may_pass
 from amicopy.aws.error_mapping import LOOK_BETWEEN, our_error, service_name
 from amicopy.aws.session import Session
 from amicopy.core.clock import Clock
-from amicopy.core.errors import Unreachable
+from amicopy.core.errors import Throttled, Unreachable
 
 log = logging.getLogger("amicopy.calls")
 
@@ -29,11 +29,24 @@ class CallCounter:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._count: Counter[str] = Counter()
+        self.throttled = 0  # calls that AWS refused because of their rate
+        self.repeated = 0  # attempts that botocore made again by itself, mostly for the same reason
 
     def add(self, operation: str) -> None:
         """Count one more call of the operation."""
         with self._lock:
             self._count[operation] += 1
+
+    def add_throttled(self) -> None:
+        """Count a call that was refused because of the account's rate."""
+        with self._lock:
+            self.throttled += 1
+
+    def add_repeated(self, attempts: int) -> None:
+        """Count what botocore has repeated within a call."""
+        if attempts:
+            with self._lock:
+                self.repeated += attempts
 
     def count(self) -> dict[str, int]:
         """Return the number of calls of each operation so far, without botocore's own retries."""
@@ -71,7 +84,9 @@ class ServiceClient:
         try:
             method = getattr(self._client, xform_name(operation))
             answer = _answer(partial(_whole, partial(method, **parameters)))
-            request_id = answer.get("ResponseMetadata", {}).get("RequestId", "")
+            metadata = answer.get("ResponseMetadata", {})
+            request_id = metadata.get("RequestId", "")
+            self._calls.add_repeated(metadata.get("RetryAttempts", 0))
         except NeverEnding as error:
             raise Unreachable(
                 f"{service_name(self._service)} in {self._region} never ends its answer to {operation}.",
@@ -90,6 +105,8 @@ class ServiceClient:
             if ours is None:
                 raise
             request_id = ours.request_id
+            if isinstance(ours, Throttled):
+                self._calls.add_throttled()
             raise ours from error
         finally:
             elapsed = (time.perf_counter() - started) * 1000

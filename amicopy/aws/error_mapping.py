@@ -92,6 +92,9 @@ _NOT_RENEWED = (
     getattr(botocore.exceptions, "LoginError", SSOError),  # since botocore 1.41
 )
 _NAMES = {
+    "dynamodb": "DynamoDB",
+    "s3": "Amazon S3",
+    "sqs": "Amazon SQS",
     "ec2": "EC2",
     "ebs": "EBS",
     "kms": "AWS KMS",

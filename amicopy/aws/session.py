@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError
 from amicopy.aws.configuration import client_error, configuration_error
 from amicopy.aws.credentials import load_credentials
 from amicopy.aws.emulators import raise_for_error_page
-from amicopy.aws.startup.handlers import SERVICES
+from amicopy.aws.startup.handlers import FUNCTION_SERVICES, SERVICES
 from amicopy.aws.startup.sessions import botocore_session, client_settings, session_beside, stock_botocore
 from amicopy.aws.startup.tls import SharedTlsContext
 from amicopy.core.errors import UsageError
@@ -167,7 +167,7 @@ class Session:
             UsageError: the endpoint isn't a URL, or a setting isn't a number.
             LookupError: amicopy doesn't use this service; a bug of ours.
         """
-        if service not in SERVICES:
+        if service not in SERVICES | FUNCTION_SERVICES:
             raise LookupError(
                 f"amicopy creates no clients for {service!r}: add it to SERVICES in amicopy/aws/startup/handlers.py, "
                 "which decides whose event handlers are registered."

@@ -33,6 +33,11 @@ def expand(name: str, regions: Sequence[str]) -> list[str]:
     return sorted(regions if name == ALL else fnmatch.filter(regions, name))
 
 
+def names_region(texts: Iterable[str], region: str) -> bool:
+    """Return whether one of these lists of names and patterns names the region."""
+    return any(expand(name, [region]) == [region] for name in split_names(texts))
+
+
 def excluded(names: Iterable[str], known: Sequence[str]) -> set[str]:
     """Return the regions that names and patterns to be left out stand for."""
     return {region for name in names for region in expand(name, known)}

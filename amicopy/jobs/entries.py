@@ -8,7 +8,7 @@ from amicopy.core.destination import Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.grants import Grants
 from amicopy.core.parallel import all_at_once
-from amicopy.core.regions import expand, split_names
+from amicopy.core.regions import names_region
 from amicopy.core.request import CopyRequest
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -38,13 +38,10 @@ class KnownEntry:
         if row.source.reference != f"{self.source_region}/{self.image_id}":
             return False
         return any(
-            row.region == request.hub or (_names(request.to, row.region) and not _names(request.exclude, row.region))
+            row.region == request.hub
+            or (names_region(request.to, row.region) and not names_region(request.exclude, row.region))
             for request in self.entry.requests
         )
-
-
-def _names(texts: Sequence[str], region: str) -> bool:
-    return any(expand(name, [region]) == [region] for name in split_names(texts))
 
 
 def check_entries(context: Context, entries: Sequence[Entry]) -> tuple[KnownEntry, ...]:

@@ -59,9 +59,14 @@ class _Surveyed:
         return self.source_region, details
 
     @property
+    def has_pattern(self) -> bool:
+        """Whether its destinations depend on which regions are enabled."""
+        return any(map(is_pattern, self.named["to"]))
+
+    @property
     def certain(self) -> tuple[Destination, ...]:
         """The destinations that are known without asking EC2 for its regions."""
-        return () if any(map(is_pattern, self.named["to"])) else self.destinations(None)
+        return () if self.has_pattern else self.destinations(None)
 
     def destinations(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         """Return those in the account of the credentials."""
@@ -138,7 +143,7 @@ def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     asked = _Surveyed(request, named)
     asked.destinations(None)
     _check_account_regions(asked, context.spelling)
-    if not any(map(is_pattern, named["to"])) and not any(target.unit for target in request.accounts):
+    if not asked.has_pattern and not any(target.unit for target in request.accounts):
         check_destinations(request, asked.everywhere(None), context.spelling)
     return asked
 

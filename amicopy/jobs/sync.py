@@ -75,6 +75,11 @@ class SyncResult:
         found = [*(one.error for one in self.parameter_writes), *(one.error for one in self.removals)]
         return tuple(error for error in found if error)
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that the manifest asks for is done."""
+        return self.exit_code() is ExitCode.OK and not self.report.left_behind and not self.is_waiting
+
     def exit_code(self) -> ExitCode:
         """Return the exit code of the process."""
         code = self.report.exit_code()

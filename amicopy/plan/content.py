@@ -85,15 +85,16 @@ def why_not_compared(status: CopyStatus, level: ContentLevel) -> AmicopyError | 
     source, copy = status.source, status.copy
     if status.source_is_gone or source.state is not ImageState.AVAILABLE:
         return _unreadable(source, "The source no longer exists, or is disabled.", "Compare its copies yourself.")
-    if source.is_instance_store:
-        return _unreadable(source, "It is instance store-backed: it has no snapshots.", "Use only EBS-backed AMIs.")
     for image in (source, copy) if level is not ContentLevel.SIZE else ():
-        if problem := _problem_of_snapshots(image):
+        if problem := problem_of_snapshots(image):
             return problem
     return None
 
 
-def _problem_of_snapshots(image: Image) -> AmicopyError | None:
+def problem_of_snapshots(image: Image) -> AmicopyError | None:
+    """Return why the data of an AMI cannot be read, as far as that is known before any block is read."""
+    if image.is_instance_store:
+        return _unreadable(image, "It is instance store-backed: it has no snapshots.", "Use only EBS-backed AMIs.")
     described = {snapshot.snapshot_id: snapshot for snapshot in image.snapshots}
     if image.owner_alias == "aws-marketplace":
         return _unreadable(image, "It is from AWS Marketplace, whose snapshots EBS doesn't let anyone read.", "")

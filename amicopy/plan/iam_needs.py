@@ -53,6 +53,8 @@ class Needs:
     """What a command line comes to. Regions are names, or ``*`` where they are not known."""
 
     command: str = "copy"
+    function: str = ""  # which Lambda function runs it
+    manifests_at: tuple[str, ...] = ()  # where the function reads its manifest: s3://… or ssm:…
     partition: str = "aws"
     sources: tuple[str, ...] = ANY_REGION
     destinations: tuple[str, ...] = ANY_REGION
@@ -105,6 +107,8 @@ def actions_for(needs: Needs) -> tuple[Action, ...]:
 
 
 def _reads(needs: Needs) -> set[str]:
+    if needs.command == "dispatch":  # finds sources and regions
+        return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
         found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())

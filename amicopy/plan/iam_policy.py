@@ -8,6 +8,8 @@ from amicopy.core.grants import GRANT_TAG
 from amicopy.core.models import RETIRED_TAG, SOURCE_TAG
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
+from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
+from amicopy.plan.iam_functions import function_statements
 from amicopy.plan.iam_keys import Statement, block_key_statement, key_statements, statement
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, BOOT_WRITES, Needs, Parameters, actions_for
 
@@ -71,6 +73,7 @@ SIDS: Mapping[str, str] = {
     "AmicopyS3ReadSource": "`--instance-store`: read the source's files.",
     "AmicopyS3WriteCopies": "`--instance-store`: write the copies' files to the buckets that EC2 names "
     "`amis-for-ACCOUNT-in-REGION…`.",
+    **SIDS_OF_FUNCTIONS,
 }
 """What each statement is for. One that ends in ``ByAlias`` does the same for keys that are named by an alias."""
 
@@ -116,6 +119,8 @@ def _statements(needs: Needs) -> Iterator[Statement]:
         yield from key_statements(needs)
     if needs.source_buckets and needs.copies:
         yield from _s3(needs)
+    if needs.function:
+        yield from function_statements(needs.function, needs.partition, needs.manifests_at)
 
 
 def _entering(needs: Needs) -> Iterator[Statement]:

@@ -6,7 +6,7 @@ Adding a field is compatible; renaming one, or changing its meaning, is a new ``
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.core.check import Check, CheckResult
 from amicopy.core.destination import Destination, Key
@@ -18,6 +18,9 @@ from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.attributes.base import Difference
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
+
+if TYPE_CHECKING:
+    from amicopy.jobs.units import Unit
 
 SCHEMA = "amicopy/1"
 
@@ -100,6 +103,26 @@ def report_document(
         **_with_estimate(report.plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
         "calls": dict(calls),
     }
+
+
+def units_document(units: "Sequence[Unit]") -> dict[str, Any]:
+    """Return the units of work of a manifest."""
+    listed = [
+        {
+            "id": unit.unit_id,
+            "account": unit.destination.account or None,
+            "region": unit.destination.region,
+            "entries": unit.entries,
+        }
+        for unit in units
+    ]
+    return {**envelope("sync", ExitCode.OK), "units": listed}
+
+
+def manifests_document(entries: Mapping[str, int]) -> dict[str, Any]:
+    """Return the manifests that were checked, and how many entries each has."""
+    listed = [{"path": path, "entries": count} for path, count in entries.items()]
+    return {**envelope("sync", ExitCode.OK), "manifests": listed}
 
 
 def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_the_command_line_loads_no_boto3(amicopy: Run, world: World) -> None:
 
 def test_a_client_of_a_service_without_its_handlers_is_an_error() -> None:
     with pytest.raises(LookupError, match="add it to SERVICES"):
-        Session(region="eu-west-1").client("sqs", "eu-west-1")
+        Session(region="eu-west-1").client("rds", "eu-west-1")
 
 
 def emitted(session: Any, registered: str, event: str) -> int:

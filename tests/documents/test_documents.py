@@ -47,7 +47,8 @@ def pages() -> list[Path]:
 
 def commands_shown() -> Iterator[str]:
     """Yield every command line in the README, the documents and the examples."""
-    for path in [*pages(), *sorted((ROOT / "examples").glob("*"))]:
+    examples = sorted(path for path in (ROOT / "examples").rglob("*") if path.is_file())
+    for path in [*pages(), *examples]:
         for match in SHOWN.finditer(path.read_text()):
             line = match.group(1).strip()
             if "…" not in line and "[" not in line and "AMI" not in line and "$" not in line:

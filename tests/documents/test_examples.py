@@ -1,7 +1,6 @@
 """Every example is run, or read by what reads it in earnest."""
 
 import configparser
-import importlib.util
 import json
 import os
 import re
@@ -174,23 +173,6 @@ def test_systemd_takes_the_units(here: Path) -> None:
     assert (ran.returncode, ours) == (0, [])
 
 
-def test_the_lambda_function_starts_then_completes_then_has_nothing_left(here: Path, clock: FakeClock) -> None:
-    spec = importlib.util.spec_from_file_location("lambda_function", EXAMPLES / "lambda_function.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    event = {"images": [AMI], "from": "us-east-1", "to": ["us-west-2", "eu-west-1"]}
-    first = module.handler(event, None)
-    assert (first["exit_code"], first["copies"]) == (0, [])
-    assert first["left"] == [{"source": AMI, "region": region} for region in event["to"]]
-    clock.advance(60)
-    second = module.handler(event, None)
-    assert (second["exit_code"], second["left"], second["failed"]) == (0, [], [])
-    copies = json.loads(json.dumps(second))["copies"]
-    assert [(one["source"], one["region"]) for one in copies] == [(AMI, region) for region in event["to"]]
-
-
 def test_the_policy_is_what_the_command_prints(amicopy: Run) -> None:
     named = ("--from", "us-east-1", "--to", "us-west-2,eu-west-1,ap-southeast-2")
     assert amicopy("iam-policy", "sync", *named).out == (EXAMPLES / "iam-policy.json").read_text()
@@ -225,8 +207,8 @@ def test_the_template_has_the_policies_that_the_command_prints(amicopy: Run) -> 
 
 def test_every_example_is_on_a_page() -> None:
     pages = "".join(path.read_text() for path in (EXAMPLES.parent / "docs").rglob("*.md"))
-    missing = {path.name for path in EXAMPLES.iterdir() if path.is_file()} - {"demo.sh", "simple.yaml"}
-    assert {name for name in missing if f"examples/{name}" not in pages} == set()
+    examples = {path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*") if path.is_file()}
+    assert {name for name in examples - {"demo.sh", "simple.yaml"} if f"examples/{name}" not in pages} == set()
 
 
 def test_the_release_pipeline_tests_shares_publishes_retires_and_takes_back(

@@ -38,8 +38,13 @@ def _validators() -> dict[str, Draft202012Validator]:
 
 def kind_of(document: Any) -> str:
     """Return the name that the schema has for this kind of document."""
+    if document.get("type") == "pass":
+        return "pass_document"
     if "command" not in document:
         return "event_" + str(document["type"]).replace("-", "_")
+    for kind in ("units", "manifests"):
+        if kind in document:
+            return f"{kind}_document"
     has_a_plan = {"calls", "unread", "disks"} & document.keys()
     return f"{document['command']}_document" if has_a_plan else "failure_document"
 

@@ -11,6 +11,8 @@ from botocore.utils import EVENT_ALIASES
 SERVICES = frozenset(
     {"ec2", "ebs", "kms", "ssm", "service-quotas", "sns", "events", "sts", "organizations", "sso", "sso-oidc", "signin"}
 )
+# Those that only Lambda functions call. A session's first client of one registers all of botocore's handlers.
+FUNCTION_SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 
 
 class LeanSession(botocore.session.Session):  # type: ignore[misc]

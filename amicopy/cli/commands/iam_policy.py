@@ -16,6 +16,7 @@ from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import ImageIdOrStdin, NameList, option
+from amicopy.core.functions import FUNCTIONS
 from amicopy.core.regions import split_names
 
 EXIT_CODES = """\b
@@ -33,6 +34,8 @@ _COMMANDS = {
     "retire": retire_command,
     "boot": boot_command,
 }
+# The Lambda functions run sync, with what its options and manifests say.
+_COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
@@ -44,7 +47,13 @@ _LISTED = {
 
 @click.command("iam-policy", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("words", metavar="[COMMAND] [AMI... | MANIFEST...]", nargs=-1)
-@option("--for", "for_command", type=click.Choice(list(_COMMANDS)), help="Which command, if no COMMAND is given: copy.")
+@option(
+    "--for",
+    "for_command",
+    metavar="COMMAND",
+    type=click.Choice(list(_COMMANDS)),
+    help="Which command, if no COMMAND is given: copy. Of Lambda functions: lambda, lambda-dispatcher, lambda-worker.",
+)
 @option(
     "--in",
     "regions",
@@ -77,6 +86,7 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     Put iam-policy in front of a command: its own arguments and options follow. Regions, keys and options limit the
     policy; ids of AMIs do not. With the manifests of sync, the policy is limited to their regions, keys and parameters.
+    --for lambda is for the Lambda function; s3://BUCKET/KEY or ssm:PARAMETER says where it reads its manifest.
 
     Writes are limited to images and snapshots with the tag amicopy:source. Copies that other tools made, and copies of
     sources with 50 tags, do not have it: --any-image includes them.
@@ -87,6 +97,7 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy iam-policy verify --in us-west-2 --repair --prune
       amicopy iam-policy cancel --in us-west-2,eu-west-1
       amicopy iam-policy sync --from us-east-1 --to us-west-2,eu-west-1 > policy.json
+      amicopy iam-policy --for lambda ssm:/amicopy/manifest
     """
     words = list(options["words"])
     named = words.pop(0) if words and not options["for_command"] and words[0] in _COMMANDS else "copy"
@@ -94,7 +105,8 @@ def command(environment: Environment, /, **options: Any) -> int:
     _check_options(name)
     if options["prune"] and not options["repair"]:
         raise click.UsageError("--prune requires --repair.")
-    if name != "sync":
+    takes_manifests = name in {"sync", *FUNCTIONS}
+    if not takes_manifests:
         context = click.get_current_context()
         for word in words:
             ImageIdOrStdin().convert(word, None, context)
@@ -105,10 +117,11 @@ def command(environment: Environment, /, **options: Any) -> int:
     return iam_policy(
         environment,
         IamPolicyCommand(
-            command=name,
+            command="sync" if name in FUNCTIONS else name,
+            function=name if name in FUNCTIONS else "",
             request=request,
             regions=split_names(options["regions"]),
-            manifests=tuple(words) if name == "sync" else (),
+            manifests=tuple(words) if takes_manifests else (),
             profile=options["profile"],
             dry_run=options["dry_run"],
             repair=options["repair"],

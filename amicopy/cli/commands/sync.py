@@ -1,5 +1,6 @@
 """``amicopy sync``: its options, checked before anything is imported that calls AWS."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -24,8 +25,19 @@ Exit codes:
 
 
 @click.command("sync", cls=GroupedCommand, epilog=EXIT_CODES)
-@click.argument("manifest", metavar="MANIFEST", required=False, type=click.Path())
+@click.argument("manifests", metavar="MANIFEST", nargs=-1, type=click.Path())
 @option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and exit.")
+@option("--check-only", is_flag=True, help="Check manifests, one or several, without calling AWS, and exit.")
+@option(
+    "--list-units",
+    is_flag=True,
+    help="Print the manifest's units of work (its destinations) as JSON and exit. Calls AWS only for patterns.",
+)
+@option(
+    "--unit",
+    metavar="ID",
+    help="Work on this unit only. Ids that are published together are left to a run without --unit.",
+)
 @run_options
 @connection_options
 @output_options(*RUN_FORMATS)
@@ -45,29 +57,46 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy sync amis.yaml --dry-run
       amicopy sync amis.yaml --no-wait --exit-code
       amicopy sync --schema > amicopy.schema.json
+      amicopy sync --check-only amis.yaml
+      amicopy sync amis.yaml --unit eu-west-1 --no-wait
     """
     if options["schema"]:
         from amicopy.manifest.validate import schema_text
 
         click.echo(schema_text(), nl=False)
         return 0
-    if not options["manifest"]:
-        raise click.UsageError("Missing argument 'MANIFEST'.")
+    _check_options(options)
     connection, output, run = connection_from(options), output_from(options), run_from(options)
     check_run_options(run, output, dry_run=options["dry_run"], exit_code=options["exit_code"])
-    from amicopy.cli.handlers.sync import SyncCommand, sync
+    if options["check_only"]:
+        from amicopy.cli.handlers.check_manifests import check_manifests
 
-    return sync(
-        environment,
-        SyncCommand(
-            manifest=options["manifest"],
-            connection=connection,
-            output=output,
-            run=run,
-            prices=options["prices"] or "",
-            preflight=not options["no_preflight"],
-            grants=Grants(options["grants"]),
-            dry_run=options["dry_run"],
-            exit_code=options["exit_code"],
-        ),
+        return check_manifests(options["manifests"], output)
+    from amicopy.cli.handlers.sync import SyncCommand, list_units, sync
+
+    sync_command = SyncCommand(
+        manifest=options["manifests"][0],
+        connection=connection,
+        output=output,
+        run=run,
+        prices=options["prices"] or "",
+        unit=options["unit"] or "",
+        grants=Grants(options["grants"]),
+        preflight=not options["no_preflight"],
+        dry_run=options["dry_run"],
+        exit_code=options["exit_code"],
     )
+    return (list_units if options["list_units"] else sync)(environment, sync_command)
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    """Raise a usage error if the options contradict each other."""
+    if not options["manifests"]:
+        raise click.UsageError("Missing argument 'MANIFEST'.")
+    alone = [f"--{name.replace('_', '-')}" for name in ("check_only", "list_units", "unit") if options[name]]
+    if len(alone) > 1:
+        raise click.UsageError(f"{' and '.join(alone)} cannot be used together.")
+    if len(options["manifests"]) > 1 and not options["check_only"]:
+        raise click.UsageError("Give one manifest; only --check-only takes several.")
+    if options["unit"] and options["share_when"] == "all":
+        raise click.UsageError("--unit cannot be used with --share-when all: one unit doesn't know about the others.")

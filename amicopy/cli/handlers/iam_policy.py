@@ -13,6 +13,7 @@ from amicopy.cli.terminal import say
 from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount
 from amicopy.core.content import ContentLevel
 from amicopy.core.destination import Destination
+from amicopy.core.functions import DISPATCHER
 from amicopy.core.grants import Grants
 from amicopy.core.notification import Notification
 from amicopy.core.regions import is_pattern
@@ -40,8 +41,9 @@ class IamPolicyCommand:
 
     command: str
     request: CopyRequest
+    function: str = ""  # the Lambda function that runs the command
     regions: tuple[str, ...] = ()  # --in
-    manifests: tuple[str, ...] = ()
+    manifests: tuple[str, ...] = ()  # paths; for a function also s3://… and ssm:…
     profile: str | None = None
     dry_run: bool = False
     repair: bool = False
@@ -64,7 +66,8 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         ManifestInvalid: a manifest cannot be read.
         CredentialsMissing: the region is needed, and the profile or the configuration cannot be used.
     """
-    entries = [one for path in command.manifests for one in read_manifest(path, manifest_content(path))]
+    paths = [path for path in command.manifests if not _is_elsewhere(path)]
+    entries = [one for path in paths for one in read_manifest(path, manifest_content(path))]
     requests = [request for entry in entries for request in entry.requests] or [command.request]
     sources = list(dict.fromkeys(request.source_region for request in requests))
     places = [*sources, *command.regions, *(name for request in requests for name in request.to)]
@@ -91,21 +94,24 @@ def _needs(
 ) -> Needs:
     syncs = command.command == "sync"
     unknown = syncs and not entries  # everything that a manifest can say
+    dispatches = command.function == DISPATCHER  # finds sources and regions, and leaves the rest to workers
     names = [*command.regions] or [name for request in requests for name in _destinations(request)]
     destinations = _regions(names)
     places = tuple(dict.fromkeys([*sources, *destinations]))
     published = _parameters(_published(entries, sources))
-    read = _parameters([*_published(entries, sources), *_named_sources(entries, sources)])
+    read = _parameters([*([] if dispatches else _published(entries, sources)), *_named_sources(entries, sources)])
     if unknown:
         read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
     if command.command == "retire" and command.parameters:  # those that name the images
         read = published = Parameters(by_region=dict.fromkeys(destinations, frozenset({ANYWHERE})))
     return Needs(
-        command=command.command,
+        command="dispatch" if dispatches else command.command,
+        function=command.function,
+        manifests_at=tuple(filter(_is_elsewhere, command.manifests)),
         partition=partition,
         sources=sources,
         destinations=destinations,
-        only_look=command.dry_run,
+        only_look=command.dry_run or dispatches,
         permissions=any(request.carry_permissions for request in requests),
         share=any(request.share for request in requests),
         deprecation=any(request.carry_deprecation or request.deprecate_after for request in requests),
@@ -115,9 +121,9 @@ def _needs(
         prune=command.prune,
         content=command.content,
         available=command.available,
+        keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
         checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
-        keep=unknown or any(entry.keep for entry in entries),
         reads=read,
         publishes=published,
         notifications=command.notifications,
@@ -127,9 +133,16 @@ def _needs(
         accounts=() if command.trusted else _accounts(requests),
         role=next((target.role for target in _targets(requests)), DEFAULT_ROLE),
         units=any(target.unit for target in _targets(requests)),
-        grants=command.command in {"copy", "sync", "cancel"} and all(one.grants is not Grants.NONE for one in requests),
+        grants=not dispatches
+        and command.command in {"copy", "sync", "cancel"}
+        and all(one.grants is not Grants.NONE for one in requests),
         any_image=command.any_image,
     )
+
+
+def _is_elsewhere(manifest: str) -> bool:
+    """Return whether a function reads this manifest from S3 or Systems Manager: its content is not known here."""
+    return manifest.startswith(("s3://", "ssm:"))
 
 
 def _targets(requests: Iterable[CopyRequest]) -> list[TargetAccount]:

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
-from amicopy.cli.option_values import OutputOptions
+from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.terminal import exit_code_of, reported_bug, say, tell_failure, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.jobs.context import Context
 from amicopy.jobs.scan import ScanReport, scan_files
+from amicopy.jobs.scan_snapshots import scan_snapshots
 from amicopy.render.result import write_json, write_lines
 from amicopy.render.scan import coverage_lines, finding_lines, sarif_document, scan_document, write_findings
 from amicopy.scan.ignore import Ignored, parse
@@ -23,6 +26,9 @@ _IGNORE_FILE = ".amicopyignore"
 class ScanCommand:
     """One ``amicopy scan``, as it was typed."""
 
+    connection: ConnectionOptions
+    image_ids: tuple[str, ...]
+    snapshots: tuple[str, ...]
     paths: tuple[str, ...]
     region: str
     to_regions: tuple[str, ...]
@@ -61,6 +67,25 @@ class ScanCommand:
 
 def scan(environment: Environment, command: ScanCommand) -> int:
     """Run ``amicopy scan``; return the exit code."""
+    if command.paths:
+        return _scan_files(environment, command)
+    return run_connected("scan", environment, command.connection, command.output, partial(_scan_snapshots, command))
+
+
+def _scan_snapshots(command: ScanCommand, context: Context) -> int:
+    report = scan_snapshots(
+        context,
+        command.image_ids,
+        command.snapshots,
+        command.options(context.source_region(command.region)),
+        max_blocks=command.max_blocks,
+        fail_on=command.threshold,
+    )
+    return tell_scan(report, command.output)
+
+
+def _scan_files(environment: Environment, command: ScanCommand) -> int:
+    """Scan raw disk images, for which nothing of AWS is needed or imported."""
     failure: AmicopyError
     with contextlib.ExitStack() as stack:
         if environment.handle_signals:

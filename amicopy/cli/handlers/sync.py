@@ -1,7 +1,7 @@
 """``amicopy sync``: read the manifest, show what would change or change it, and tell the result."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,15 +11,19 @@ from amicopy.cli.handlers.run_output import RunOutput
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.prices import with_prices
-from amicopy.cli.terminal import say
+from amicopy.cli.terminal import say, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
 from amicopy.core.files import read_bounded, read_stream
 from amicopy.core.grants import Grants
+from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
+from amicopy.jobs.units import entries_of_unit, parse_unit, units_of
+from amicopy.manifest.model import Entry
 from amicopy.manifest.read import read_manifest
-from amicopy.render.json_documents import plan_document, report_document
+from amicopy.render.json_documents import plan_document, report_document, units_document
+from amicopy.render.result import write_json
 from amicopy.render.summary import ending_lines, refusal_lines
 from amicopy.render.sync import after_lines, diff_cells, diff_lines, sync_members
 from amicopy.render.text import error_lines
@@ -33,6 +37,7 @@ class SyncCommand:
     connection: ConnectionOptions
     output: OutputOptions
     run: RunOptions
+    unit: str = ""  # the id of the only one to work on
     prices: str = ""  # a path
     preflight: bool = True
     grants: Grants = Grants.TEMPORARY
@@ -46,9 +51,9 @@ def sync(environment: Environment, command: SyncCommand) -> int:
 
 
 def _sync(environment: Environment, command: SyncCommand, context: Context) -> int:
-    entries = read_manifest(
-        command.manifest, manifest_content(command.manifest), regions=context.session.partitions.keys()
-    )
+    entries = _entries(command, context)
+    if command.unit:
+        entries = entries_of_unit(entries, parse_unit(command.unit))
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     options = with_prices(command.run, command.prices, context.session.partitions.keys())
@@ -67,6 +72,22 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     except AmicopyError as error:  # what became of the copies is told anyway
         stopped = stopped or error
     return _tell(result, stopped, environment, context, command, run_output)
+
+
+def list_units(environment: Environment, command: SyncCommand) -> int:
+    """Run ``amicopy sync --list-units``; return the exit code."""
+
+    def show(context: Context) -> int:
+        units = units_of(replace(context, spelling=MANIFEST), _entries(command, context))
+        return int(to_stdout(partial(write_json, units_document(units))))
+
+    return run_connected("sync", environment, command.connection, command.output, show)
+
+
+def _entries(command: SyncCommand, context: Context) -> tuple[Entry, ...]:
+    return read_manifest(
+        command.manifest, manifest_content(command.manifest), regions=context.session.partitions.keys()
+    )
 
 
 def manifest_content(path: str) -> bytes:

@@ -202,7 +202,7 @@ def _findings(amicopy: Run, path: str) -> Any:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--from", "us-east-1"], "Say what to scan: --image FILE."),
+        (["--from", "us-east-1"], "--snapshot SNAPSHOT or --image FILE."),
         (["--image", "x"], "--image requires --from REGION"),
         (["--image", "x", "--from", "virginia"], "--from: 'virginia' is not a region"),
         (["--image", "x", "--from", "us-east-1", "--to", "all"], "--to: 'all' is not a region"),

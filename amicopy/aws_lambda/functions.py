@@ -1,0 +1,131 @@
+"""The functions as Lambda calls them. None looks into a schedule's or an EventBridge event: it only says when."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from amicopy.aws_lambda.fan_out import FanOut, Task
+from amicopy.aws_lambda.log import pass_document, problems_of, write_line
+from amicopy.aws_lambda.manifests import entries_of, read_content
+from amicopy.aws_lambda.one_pass import PassFailed, failure, make_pass, seconds_to_work
+from amicopy.aws_lambda.settings import Settings, session
+from amicopy.core.errors import AmicopyError, CredentialsExpired, ExitCode
+from amicopy.jobs.context import Context
+from amicopy.jobs.sync import SyncResult
+
+# A pass ends well with one of these and without errors. Anything else is raised.
+_WELL = frozenset({ExitCode.OK, ExitCode.TIME_OUT})
+
+
+class LambdaContext(Protocol):
+    """The part of Lambda's context object that is used."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends the function."""
+
+
+def handler(_event: object, lambda_context: LambdaContext) -> dict[str, Any]:
+    """Make one pass over the manifest of ``AMICOPY_MANIFEST``; return what it came to, and log the same line.
+
+    Copies that are still in progress are not waited for: the next call completes them.
+
+    Raises:
+        PassFailed: somebody has to look: a copy failed, something is denied, the manifest is wrong.
+    """
+    one = _Pass("handler")
+
+    def work(context: Context) -> SyncResult:
+        entries = entries_of(one.settings, read_content(one.settings, context.calls))
+        return make_pass(context, entries, _seconds(lambda_context))
+
+    return one.run(work)
+
+
+def dispatcher(_event: object, _lambda_context: LambdaContext) -> dict[str, Any]:
+    """Send one message for each unit of the manifest that is not up to date to the queue ``AMICOPY_QUEUE_URL``.
+
+    Raises:
+        PassFailed: somebody has to look.
+    """
+    one = _Pass("dispatcher")
+
+    def work(context: Context) -> None:
+        one.settings.check_shared()
+        one.more["dispatched"] = FanOut(one.settings, context).dispatch(time.time())
+
+    return one.run(work)
+
+
+def worker(event: Mapping[str, Any], lambda_context: LambdaContext) -> dict[str, Any]:
+    """Make one pass for each message of an SQS event; return those that failed, which SQS delivers again.
+
+    After a failure the others of the event are handed back unread, so that a group's messages stay in order.
+    """
+    failed: list[dict[str, str]] = []
+    for record in event["Records"]:
+        if failed or not _has_worked(record["body"], lambda_context):
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
+
+
+def _has_worked(body: str, lambda_context: LambdaContext) -> bool:
+    """Do what a message asks for; return whether that went well. What did not is in the log."""
+    one = _Pass("worker")
+
+    def work(context: Context) -> SyncResult | None:
+        one.settings.check_shared()
+        task = Task.parse(body)
+        one.unit = task.unit_id
+        return FanOut(one.settings, context).work(task, time.time(), _seconds(lambda_context))
+
+    try:
+        one.run(work)
+    except PassFailed:
+        return False
+    return True
+
+
+def _seconds(lambda_context: LambdaContext) -> float:
+    return seconds_to_work(lambda_context.get_remaining_time_in_millis() / 1000)
+
+
+@dataclass(slots=True)
+class _Pass:
+    """One pass of a function, recorded in one line of the log however it ends."""
+
+    function: str
+    settings: Settings = field(default_factory=Settings.read)
+    unit: str = ""
+    more: dict[str, Any] = field(default_factory=dict)  # further members of the line
+
+    def run(self, work: Callable[[Context], SyncResult | None]) -> dict[str, Any]:
+        """Do the work; return what it came to.
+
+        Raises:
+            PassFailed: it went wrong.
+        """
+        result, error, cause = None, None, None
+        context = Context(session=session(), again="The next pass continues.")
+        started_at = context.clock.now()
+        try:
+            result = work(context)
+        except AmicopyError as known:
+            error = cause = known
+            if isinstance(known, CredentialsExpired):
+                session.cache_clear()
+        document = pass_document(
+            function=self.function,
+            manifest=self.settings.manifest,
+            unit=self.unit,
+            result=result,
+            error=error,
+            calls=context.calls,
+            started_at=started_at,
+            ended_at=context.clock.now(),
+            **self.more,
+        )
+        write_line(document)
+        if document["exit_code"] in _WELL and not document["errors"]:
+            return document
+        raise failure(problems_of(result, error), document) from cause

@@ -1,0 +1,128 @@
+"""Scanning the snapshots of AMIs, block by block, through the EBS direct APIs."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amicopy.aws.ebs import BLOCK_BYTES
+from amicopy.aws.session import BLOCKS_IN_FLIGHT
+from amicopy.core.destination import Destination
+from amicopy.core.errors import AmicopyError, BlockDamaged, Interrupted
+from amicopy.core.parallel import as_they_come
+from amicopy.jobs.context import Context
+from amicopy.jobs.scan import ScannedDisk, ScanReport
+from amicopy.plan.content import problem_of_snapshots
+from amicopy.scan.device import BlockUnreadable, Disk
+from amicopy.scan.result import ScanOptions, Severity
+from amicopy.scan.scan import scan_device
+from amicopy.survey.snapshot_blocks import SnapshotBlocks
+from amicopy.survey.sources import Details, survey_sources
+
+
+class SnapshotSource:
+    """The blocks of a snapshot, for a `Disk`."""
+
+    block_size = BLOCK_BYTES
+
+    def __init__(self, blocks: SnapshotBlocks, context: Context) -> None:
+        self._blocks, self._context = blocks, context
+        self.size = blocks.size
+        self.allocated = len(blocks.indexes)
+
+    def holds(self, index: int) -> bool:
+        """Return whether this block was ever written."""
+        return self._blocks.holds(index)
+
+    def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
+        """Yield each of these blocks as it arrives, or that it arrives damaged; at most 16 are under way.
+
+        Raises what `SnapshotBlocks.read` raises, but for damage.
+        """
+        if len(indexes) == 1:  # needs no thread
+            yield indexes[0], self._read(indexes[0])
+            return
+        tasks = ((index, partial(self._read, index)) for index in indexes)
+        most = min(BLOCKS_IN_FLIGHT, len(indexes))
+        yield from as_they_come(tasks, self._context.stop, most=most)
+
+    def _read(self, index: int) -> bytes | BlockUnreadable:
+        try:
+            return self._blocks.read(index)
+        except BlockDamaged as error:
+            return BlockUnreadable(index, error.why.rstrip("."))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Volume:
+    """A snapshot to scan, or why it can't be."""
+
+    name: str
+    snapshot_id: str
+    image_id: str = ""
+    account: str = ""
+    error: AmicopyError | None = None
+
+
+def scan_snapshots(
+    context: Context,
+    image_ids: Sequence[str],
+    snapshot_ids: Sequence[str],
+    options: ScanOptions,
+    *,
+    max_blocks: int | None,
+    fail_on: Severity | None,
+) -> ScanReport:
+    """Scan the volumes of AMIs, and snapshots, all in ``options.region``; a signal ends it, and the report says so.
+
+    What cannot be read is the error of its disk, and doesn't keep the others from being read. Blank volumes and
+    instance store volumes hold nothing.
+
+    Raises:
+        ImageNotFound: an AMI is not in the region, or not visible.
+        AmicopyError: the AMIs could not be described.
+    """
+    volumes = [*_volumes_of_images(context, image_ids, options.region), *_volumes_of_snapshots(snapshot_ids)]
+    disks = []
+    for volume in volumes:
+        if context.stop.is_set():
+            break
+        disks.append(_scanned(context, volume, options, max_blocks))
+    return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=context.stop.signal_number)
+
+
+def _volumes_of_images(context: Context, image_ids: Sequence[str], region: str) -> Iterator[_Volume]:
+    if not image_ids:
+        return
+    read = Details(launch_permissions=False, snapshot_permissions=False)
+    wanted = tuple(dict.fromkeys(image_ids))
+    for image in survey_sources(wanted, context.clients[region], context.stop, read, context.with_retries):
+        problem = problem_of_snapshots(image)
+        if problem is not None and not image.snapshot_ids:
+            yield _Volume(name=image.image_id, snapshot_id="", image_id=image.image_id, error=problem)
+        for device, snapshot_id in image.snapshot_ids_by_device.items():
+            yield _Volume(
+                name=device, snapshot_id=snapshot_id, image_id=image.image_id, account=image.owner_id, error=problem
+            )
+
+
+def _volumes_of_snapshots(snapshot_ids: Sequence[str]) -> Iterator[_Volume]:
+    yield from (_Volume(name=snapshot_id, snapshot_id=snapshot_id) for snapshot_id in dict.fromkeys(snapshot_ids))
+
+
+def _scanned(context: Context, volume: _Volume, options: ScanOptions, max_blocks: int | None) -> ScannedDisk:
+    disk = ScannedDisk(
+        name=volume.name, region=options.region, image_id=volume.image_id, snapshot_id=volume.snapshot_id
+    )
+    if volume.error:
+        return replace(disk, error=volume.error)
+    try:
+        ebs = context.clients.ebs(Destination(options.region))
+        blocks = SnapshotBlocks(ebs, volume.snapshot_id, context.clock, context.stop)
+        source = SnapshotSource(blocks, context)
+        wanted = replace(options, account=options.account or volume.account)
+        result = scan_device(Disk(source, max_blocks=max_blocks), wanted, check=context.stop.check)
+    except Interrupted:
+        raise
+    except AmicopyError as error:
+        return replace(disk, error=error)
+    return replace(disk, result=result)

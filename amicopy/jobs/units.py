@@ -1,0 +1,136 @@
+"""Units of work: the destinations of a manifest, each of which a process of its own can bring up to date.
+
+What needs more than one destination, and copies in other accounts, are left to a pass over the whole manifest:
+`needs_whole_pass`.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amicopy.core.destination import Destination
+from amicopy.core.errors import UsageError
+from amicopy.core.regions import names_region
+from amicopy.core.request import CopyRequest
+from amicopy.jobs.context import Context
+from amicopy.jobs.planning import check_requests
+from amicopy.manifest.model import Entry
+from amicopy.survey.destinations import survey_regions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One destination and how many entries of the manifest copy to it."""
+
+    destination: Destination
+    entries: int
+
+    @property
+    def unit_id(self) -> str:
+        """The id: the region, after the account if that is not the caller's own (``111122223333/eu-west-1``)."""
+        return str(self.destination)
+
+
+def units_of(context: Context, entries: Sequence[Entry]) -> tuple[Unit, ...]:
+    """Return every unit of a manifest, sorted by id. EC2 is asked for its regions only if there is a pattern.
+
+    Raises:
+        UsageError: a request contradicts itself, or has a region that does not exist.
+        AmicopyError: the regions could not be read.
+    """
+    counts: dict[Destination, int] = {}
+    asked = [check_requests(context, entry.requests) for entry in entries]
+    regions = None
+    if any(one.has_pattern for group in asked for one in group):
+        ec2 = context.clients[asked[0][0].source_region]
+        regions, _ = context.with_retries(partial(survey_regions, ec2))
+    for group in asked:
+        for destination in {found for one in group for found in one.destinations(regions)}:
+            counts[destination] = counts.get(destination, 0) + 1
+    return tuple(Unit(destination=one, entries=counts[one]) for one in sorted(counts, key=str))
+
+
+def parse_unit(unit_id: str) -> Destination:
+    """Return the destination that an id of `Unit` stands for."""
+    account, _, region = unit_id.rpartition("/")
+    return Destination(region, account)
+
+
+def entries_of_unit(entries: Sequence[Entry], unit: Destination) -> tuple[Entry, ...]:
+    """Return the entries that copy to the unit, each limited to it and to what it can decide on its own.
+
+    Raises:
+        UsageError: no entry copies there.
+    """
+    found = tuple(
+        replace(
+            entry,
+            requests=requests,
+            min_success=None,
+            publish=None if _publishes_together(entry) else entry.publish,
+            keep=entry.keep if _may_remove(entry, entries, [unit.region]) else None,
+        )
+        for entry in entries
+        if (
+            requests := tuple(
+                _limited(one, unit) for one in entry.requests if not unit.account and _names(one, unit.region)
+            )
+        )
+    )
+    if not found:
+        raise UsageError(
+            f"No entry of the manifest copies to the unit {unit}.",
+            next_step="List the units: amicopy sync MANIFEST --list-units",
+        )
+    return found
+
+
+def needs_whole_pass(entries: Sequence[Entry]) -> bool:
+    """Return whether some entry has something to do that no unit can do on its own."""
+    return any(
+        _publishes_together(entry)
+        or entry.min_success is not None
+        or any(request.accounts for request in entry.requests)
+        or (entry.keep is not None and not _may_remove(entry, entries, _own_sources(entry, entries)))
+        for entry in entries
+    )
+
+
+def _names(request: CopyRequest, region: str) -> bool:
+    return names_region(request.to, region) and not names_region(request.exclude, region)
+
+
+def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
+    """Return the request with the unit as its only destination."""
+    key = request.key_for(unit)
+    return replace(
+        request,
+        to=(unit.region,),
+        exclude=(),
+        accounts=(),
+        best_effort=(unit.region,) if unit.region in request.best_effort else (),
+        kms_keys={unit.region: key} if key else {},
+    )
+
+
+def _publishes_together(entry: Entry) -> bool:
+    """Return whether the entry's ids are published by a pass over the whole manifest.
+
+    A source's own id would be published by every unit, so it waits for that pass, too.
+    """
+    return entry.publish is not None and (entry.publish.when_all or entry.publish.include_source)
+
+
+def _may_remove(entry: Entry, entries: Sequence[Entry], regions: Collection[str]) -> bool:
+    """Return whether old copies in the regions may be removed without looking at other entries and destinations.
+
+    Not while a parameter that is published later still names them, and not where another entry's source may be one.
+    """
+    sources = {other.source.region for other in entries}
+    return not _publishes_together(entry) and "" not in sources and not sources & set(regions)
+
+
+def _own_sources(entry: Entry, entries: Sequence[Entry]) -> list[str]:
+    """Return the source regions of all entries that this one copies to."""
+    regions = {other.source.region for other in entries if other.source.region}
+    return [region for region in regions if any(_names(request, region) for request in entry.requests)]

@@ -1,0 +1,141 @@
+"""``amicopy scan AMI…`` and ``--snapshot``: the same as of a raw file, with few blocks, and what cannot be read."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amicopy.sandbox.content import DiskImage
+from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.disks import make_ext, tool, write_tree
+from tests.support.planted import PINNED
+from tests.support.scenes import HOME, a_source, asked, order
+
+pytestmark = pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
+
+GIB = 1 << 30
+Pinned = Callable[..., tuple[Path, Image]]
+
+
+@pytest.fixture
+def pinned(tmp_path: Path, world: World) -> Pinned:
+    """Return a function that registers an AMI whose volume has these files; it returns the file of the disk, too."""
+
+    def make(files: dict[str, str | bytes] | None = None, **volume: Any) -> tuple[Path, Image]:
+        given = PINNED if files is None else files
+        tree = write_tree(tmp_path / "tree", {"etc/hostname": "web\n", "var/x": "", "usr/x": "", **given})
+        path = make_ext(tmp_path / "disk.img", tree, ("-t", "ext4"), size="16M")
+        with path.open("r+b") as file:
+            file.truncate(GIB)  # as large as the volume
+        content = DiskImage.open(path)
+        return path, a_source(world, volumes=[Volume(device="/dev/xvda", gib=1, content=content, **volume)])
+
+    return make
+
+
+def found(document: Any) -> Any:
+    """Return a scan's document without what names the disk."""
+    for disk in document["disks"]:
+        for name in ("name", "image_id", "snapshot_id"):
+            del disk[name]
+    return document
+
+
+def test_snapshot_and_file_of_the_same_disk_give_the_same_result(amicopy: Run, pinned: Pinned) -> None:
+    path, image = pinned()
+    of_file = amicopy("scan", "--image", str(path), "--from", HOME, "--output", "json")
+    of_image = amicopy("scan", image.image_id, "--output", "json")
+    of_snapshot = amicopy("scan", "--snapshot", image.snapshot_ids[0], "--output", "json")
+    assert (of_file.code, of_image.code, of_snapshot.code) == (4, 4, 4)
+    [disk] = of_image.json["disks"]
+    assert (disk["name"], disk["image_id"], disk["snapshot_id"]) == (
+        "/dev/xvda",
+        image.image_id,
+        image.snapshot_ids[0],
+    )
+    assert len(disk["findings"]) == 3
+    assert found(of_file.json) == found(of_image.json) == found(of_snapshot.json)
+
+
+def test_no_block_is_read_twice_and_none_that_was_never_written(amicopy: Run, pinned: Pinned, world: World) -> None:
+    _, image = pinned()
+    amicopy("scan", image.image_id)
+    read = [request.params["BlockIndex"] for request in asked(world, "GetSnapshotBlock")]
+    assert len(read) == len(set(read)) <= 20
+    assert set(read) <= set(world.snapshot(HOME, image.snapshot_ids[0]).data.blocks)
+    assert len(asked(world, "ListSnapshotBlocks")) == 1
+
+
+def test_what_passes_is_waited_for(amicopy: Run, pinned: Pinned, world: World) -> None:
+    _, image = pinned()
+    order(world, "GetSnapshotBlock=throttle*3", "GetSnapshotBlock=corrupt*2", "GetSnapshotBlock=500")
+    assert amicopy("scan", image.image_id).code == 4
+
+
+def test_block_that_stays_damaged_is_a_gap_and_never_0(amicopy: Run, pinned: Pinned, world: World) -> None:
+    _, image = pinned({})
+    order(world, "GetSnapshotBlock=corrupt*always")
+    ran = amicopy("scan", image.image_id)
+    assert ran.code in {1, 3}
+    assert "NOT EVERYTHING COULD BE READ" in ran.err
+    assert "SHA-256" in ran.err
+
+
+def test_missing_permission_is_named(amicopy: Run, pinned: Pinned, world: World) -> None:
+    _, image = pinned()
+    denied = "error:403 AccessDeniedException: User is not authorized to perform: ebs:GetSnapshotBlock*always"
+    order(world, f"GetSnapshotBlock={denied}")
+    ran = amicopy("scan", image.image_id)
+    assert ran.code == 6
+    assert "Allow ebs:GetSnapshotBlock" in ran.err
+
+
+def test_every_volume_is_scanned_and_blank_ones_are_not(amicopy: Run, pinned: Pinned, world: World) -> None:
+    path, _ = pinned()
+    disks = [Volume(device=device, gib=1, content=DiskImage.open(path)) for device in ("/dev/xvda", "/dev/sdf")]
+    image = a_source(world, volumes=[*disks, Volume(device="/dev/sdg", blank=True)], ephemeral=["/dev/sdb"])
+    ran = amicopy("scan", image.image_id, "--output", "json")
+    assert [disk["name"] for disk in ran.json["disks"]] == ["/dev/xvda", "/dev/sdf"]
+    assert ran.json["counts"]["critical"] == 2
+
+
+@pytest.mark.parametrize(
+    ("members", "words"),
+    [
+        ({"storage_tier": "archive"}, "restore-snapshot-tier"),
+        ({"state": "pending"}, "Run the command again once it is completed"),
+    ],
+)
+def test_snapshot_that_cannot_be_read_is_named(
+    amicopy: Run, pinned: Pinned, world: World, members: dict[str, str], words: str
+) -> None:
+    _, image = pinned()
+    for name, value in members.items():
+        setattr(world.snapshot(HOME, image.snapshot_ids[0]), name, value)
+    ran = amicopy("scan", image.image_id)
+    assert ran.code == 1
+    assert words in ran.err.replace("\n         ", " ")
+
+
+def test_instance_store_image_has_nothing_to_read(amicopy: Run, world: World) -> None:
+    image = world.register(HOME, name="old", root_device_type="instance-store")
+    ran = amicopy("scan", image.image_id)
+    assert ran.code == 1
+    assert "has no snapshots" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "Say what to scan"),
+        (["--snapshot", "vol-1"], "is not a valid snapshot id"),
+        (["ami-12345678", "--image", "disk.img"], "cannot be scanned in the same run"),
+    ],
+)
+def test_what_cannot_be_scanned_is_a_usage_error(amicopy: Run, argv: list[str], words: str) -> None:
+    ran = amicopy("scan", *argv)
+    assert ran.code == 2
+    assert words in ran.err

@@ -1,0 +1,134 @@
+"""``amicopy sync --list-units`` and ``--unit``: one manifest, brought up to date by several processes."""
+
+from pathlib import Path
+
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.clock import FakeClock
+from tests.support.manifests import a_manifest, parameter, put_parameter, released
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, the_copy, writes
+
+ID = "/images/web"
+
+
+def entries(*lines: str) -> str:
+    """Return a manifest with one image for each line of options."""
+    names = ("web*", "db*")
+    return "name: fleet\nimages:\n" + "".join(
+        f"  - {{source: {{name: '{name}'}}, from: {HOME}, {line}}}\n" for name, line in zip(names, lines, strict=False)
+    )
+
+
+def test_units_are_the_destinations_of_all_entries(amicopy: Run, world: World, tmp_path: Path) -> None:
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},{EAST}'", f"to: {WEST}"))
+    ran = amicopy("sync", manifest, "--list-units")
+    assert (ran.code, ran.err) == (0, "")
+    assert [(unit["id"], unit["account"], unit["entries"]) for unit in ran.json["units"]] == [
+        (EAST, None, 1),
+        (WEST, None, 2),
+    ]
+    assert world.requests == []
+
+
+def test_a_pattern_is_resolved_by_one_call(amicopy: Run, world: World, tmp_path: Path) -> None:
+    manifest = a_manifest(tmp_path, entries("to: 'us-*', exclude: us-east-2", f"to: '{EAST}'"))
+    ran = amicopy("sync", manifest, "--list-units")
+    assert [unit["id"] for unit in ran.json["units"]] == [EAST, "us-west-1", WEST]
+    assert [one.operation for one in world.requests] == ["DescribeRegions"]
+
+
+def test_a_unit_is_brought_up_to_date_and_nothing_else_is_asked(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    a_source(world)
+    manifest = a_manifest(tmp_path, entries("to: 'us-*,eu-*', exclude: us-east-2"))
+    units = [unit["id"] for unit in amicopy("sync", manifest, "--list-units").json["units"]]
+    world.requests.clear()
+    ran = amicopy("sync", manifest, "--unit", WEST)
+    assert ran.code == 0, ran.err
+    assert {one.region for one in world.requests} == {HOME, WEST}
+    for unit in units:
+        assert amicopy("sync", manifest, "--unit", unit).code == 0
+    world.requests.clear()
+    assert amicopy("sync", manifest).code == 0
+    assert writes(world) == []
+    assert all(len(world.images(unit)) == 1 for unit in units)
+
+
+def test_a_key_and_best_effort_hold_for_the_unit_that_they_name(amicopy: Run, world: World, tmp_path: Path) -> None:
+    a_source(world)
+    order(world, f"copy@{EAST}=fail", f"copy@{WEST}=fail")
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},{EAST}', best_effort: {EAST}"))
+    assert amicopy("sync", manifest, "--unit", EAST).code == 0
+    assert amicopy("sync", manifest, "--unit", WEST).code == 1
+
+
+def test_what_needs_all_destinations_is_left_to_a_run_without_unit(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    a_source(world)
+    together = f"to: '{WEST},{EAST}', publish: {{ssm: {ID}, when: all}}, keep: {{newest: 1}}"
+    manifest = a_manifest(tmp_path, entries(together))
+    for unit in (WEST, EAST):
+        assert amicopy("sync", manifest, "--unit", unit).code == 0
+        assert parameter(unit, ID) == ""
+    assert amicopy("sync", manifest).code == 0
+    assert [parameter(unit, ID) for unit in (WEST, EAST)] == [the_copy(world, unit).image_id for unit in (WEST, EAST)]
+
+
+def test_an_old_copy_is_not_removed_by_a_unit_while_a_parameter_that_is_published_later_names_it(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    together = f"to: '{WEST},{EAST}', publish: {{ssm: {ID}, when: all}}, keep: {{newest: 1}}"
+    manifest = a_manifest(tmp_path, entries(together))
+    released(world, clock, amicopy, manifest, "web-1")
+    old = parameter(WEST, ID)
+    a_source(world, name="web-2")
+    assert amicopy("sync", manifest, "--unit", WEST).code == 0
+    assert parameter(WEST, ID) == old
+    assert old in {image.image_id for image in world.images(WEST)}
+    assert amicopy("sync", manifest).code == 0
+    assert parameter(WEST, ID) != old
+    assert old not in {image.image_id for image in world.images(WEST)}
+
+
+def test_a_unit_publishes_and_removes_what_is_its_own(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},{EAST}', publish: {{ssm: {ID}}}, keep: {{newest: 1}}"))
+    released(world, clock, amicopy, manifest, "web-1")
+    put_parameter(WEST, "/other", "x")
+    a_source(world, name="web-2")
+    assert amicopy("sync", manifest, "--unit", WEST).code == 0
+    assert parameter(WEST, ID) == the_copy(world, WEST).image_id
+    assert parameter(EAST, ID) == the_copy(world, EAST).image_id
+    assert the_copy(world, EAST).name == "web-1"
+
+
+def test_a_unit_that_is_a_source_region_removes_nothing(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    """An old copy there may be what another entry copies on, and a unit reads only its own entries."""
+    chain = f"  - {{source: {{name: 'web*'}}, from: {WEST}, to: {EAST}}}\n"
+    manifest = a_manifest(tmp_path, entries(f"to: {WEST}, keep: {{newest: 1}}"))
+    released(world, clock, amicopy, manifest, "web-1")
+    a_source(world, name="web-2")
+    chained = a_manifest(tmp_path, entries(f"to: {WEST}, keep: {{newest: 1}}") + chain, "chained.yaml")
+    assert amicopy("sync", chained, "--unit", WEST).code == 0
+    assert len(world.images(WEST)) == 2
+    assert asked(world, "DeregisterImage") == []
+
+
+def test_wrong_uses_are_refused_before_aws_is_called(amicopy: Run, world: World, tmp_path: Path) -> None:
+    manifest = a_manifest(tmp_path, entries(f"to: {WEST}"))
+    for words, said in (
+        (["--unit", EAST], "No entry of the manifest copies to the unit eu-west-1."),
+        (["--unit", f"111122223333/{WEST}"], "No entry of the manifest copies to the unit 111122223333/us-west-2."),
+        (["--unit", WEST, "--share-when", "all"], "--unit cannot be used with --share-when all"),
+        (["--unit", WEST, "--list-units"], "--list-units and --unit cannot be used together"),
+        (["--list-units", manifest], "Give one manifest; only --check-only takes several."),
+    ):
+        ran = amicopy("sync", manifest, *words)
+        assert ran.code == 2
+        assert said in ran.err
+    assert world.requests == []

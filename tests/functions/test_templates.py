@@ -1,0 +1,106 @@
+"""The CloudFormation templates: their roles are what `iam-policy` prints, and their patterns match recorded events.
+
+``make deploy-lint`` runs cfn-lint on them. Nothing here deploys them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+
+from amicopy.aws_lambda import dispatcher, handler, worker
+from amicopy.sandbox.http.server import Sandbox
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.functions.conftest import EVENTS
+from tests.support.scenes import HOME
+
+TEMPLATES = Path(__file__).parents[2] / "examples" / "lambda"
+FUNCTIONS = {f"amicopy.aws_lambda.{one.__name__}": one for one in (handler, dispatcher, worker)}
+
+
+class Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """Reads CloudFormation's short functions as what they are for: an attribute or a name."""
+
+
+def _short(loader: Any, suffix: str, node: Any) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return f"!{suffix} {loader.construct_scalar(node)}"
+    if isinstance(node, yaml.SequenceNode):
+        return {f"!{suffix}": loader.construct_sequence(node, deep=True)}
+    return {f"!{suffix}": loader.construct_mapping(node, deep=True)}
+
+
+Loader.add_multi_constructor("!", _short)
+
+
+def resources(name: str) -> dict[str, Any]:
+    """Return the resources of a template."""
+    found: dict[str, Any] = yaml.load((TEMPLATES / f"{name}.yaml").read_text(), Loader)["Resources"]
+    return found
+
+
+def of_type(name: str, kind: str) -> list[Any]:
+    """Return the properties of every resource of a type."""
+    return [one["Properties"] for one in resources(name).values() if one["Type"] == kind]
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "function"),
+    [
+        ("function", "Role", "lambda"),
+        ("fan-out", "DispatcherRole", "lambda-dispatcher"),
+        ("fan-out", "WorkerRole", "lambda-worker"),
+    ],
+)
+def test_a_role_has_exactly_the_printed_policy(amicopy: Run, name: str, role: str, function: str) -> None:
+    properties = resources(name)[role]["Properties"]
+    [policy] = properties["Policies"]
+    printed = amicopy("iam-policy", "--for", function, "--from", HOME, "ssm:/amicopy/manifest").json
+    assert policy["PolicyDocument"] == printed
+    assert f"amicopy iam-policy --for {function} --from us-east-1" in (TEMPLATES / f"{name}.yaml").read_text()
+    assert "ManagedPolicyArns" not in properties
+
+
+@pytest.mark.parametrize("name", ["function", "fan-out"])
+def test_functions_are_there_and_have_enough_time(name: str) -> None:
+    text = (TEMPLATES / f"{name}.yaml").read_text()
+    shared = yaml.load(text, Loader).get("Globals", {}).get("Function", {})
+    for properties in of_type(name, "AWS::Serverless::Function"):
+        assert properties["Handler"] in FUNCTIONS
+        whole = shared | properties
+        assert (whole["MemorySize"], whole["Timeout"]) == (512, 120)
+        assert whole["Environment"]["Variables"]["AMICOPY_MANIFEST"] == "ssm:/amicopy/manifest"
+
+
+def test_a_message_is_invisible_for_six_times_as_long_as_a_worker_may_run() -> None:
+    """AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": anything less lets two workers have one message."""
+    units = resources("fan-out")["Units"]["Properties"]
+    assert units["VisibilityTimeout"] == 6 * 120
+    assert units["FifoQueue"] is True
+
+
+@pytest.mark.parametrize("name", ["function", "state-changes"])
+def test_event_patterns_let_through_what_a_pass_can_do_something_about(
+    name: str, sandbox: Sandbox, world: World
+) -> None:
+    """moto's rules select recorded events and put them into a queue, as EventBridge does."""
+    pytest.importorskip("jsonpath_ng", reason="moto's EventBridge needs jsonpath-ng, a development dependency")
+    [rule] = of_type(name, "AWS::Events::Rule")
+    events: Any = boto3.client("events", HOME)
+    sqs: Any = boto3.client("sqs", HOME)
+    queue = sqs.create_queue(QueueName="matched")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="rule", EventPattern=json.dumps(rule["EventPattern"]))
+    events.put_targets(Rule="rule", Targets=[{"Id": "queue", "Arn": arn}])
+    for path in sorted(EVENTS.glob("ami-*.json")):
+        event = json.loads(path.read_text())
+        entry = {"Source": event["source"], "DetailType": event["detail-type"], "Detail": json.dumps(event["detail"])}
+        assert events.put_events(Entries=[entry])["FailedEntryCount"] == 0
+    found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    assert sorted(json.loads(one["Body"])["detail"]["State"] for one in found) == ["available", "failed"]
+    events.close()
+    sqs.close()

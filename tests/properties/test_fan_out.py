@@ -1,0 +1,181 @@
+"""The fan-out with a queue that loses, doubles and reorders messages, two dispatchers, and workers that are killed.
+
+Each sequence is drawn from a seed: ten workers in processes of their own, killed with SIGKILL at any moment. In the
+end, when nothing interferes, each destination has one copy, its id was published once, and nothing is left over.
+
+``make test`` plays a few; AMICOPY_TORTURE=N plays N, AMICOPY_TORTURE_SEED=S others.
+"""
+
+import json
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amicopy.sandbox.behavior import Timing
+from amicopy.sandbox.http.server import Sandbox
+from amicopy.sandbox.world import World
+from tests.support.clock import FakeClock
+from tests.support.fan_out import TABLE, Deployed, deployed, event_of
+from tests.support.manifests import parameter
+from tests.support.scenes import HOME, a_source, order, orphans
+from tests.support.workers import Invocation, Workers, workers
+
+LONG = int(os.environ.get("AMICOPY_TORTURE", "0"))
+SEED = int(os.environ.get("AMICOPY_TORTURE_SEED", "1"))
+REGIONS = ("us-west-2", "eu-west-1", "ap-southeast-2", "ca-central-1")
+WORKERS = 10
+ROUNDS, SETTLING = 6, 30
+
+
+@pytest.fixture(scope="module")
+def processes() -> Iterator[Workers]:
+    """The processes of all sequences."""
+    with workers({"AWS_MAX_ATTEMPTS": "1"}) as running:
+        yield running
+
+
+@dataclass(slots=True)
+class Play:
+    """One sequence: what is copied, and everything that happens."""
+
+    draw: random.Random
+    processes: Workers
+    queue: Deployed
+    world: World
+    clock: FakeClock
+    environment: Mapping[str, str]
+    interferes: bool = True
+
+    def chance(self, probability: float) -> bool:
+        """Return whether something bad happens now."""
+        return self.interferes and self.draw.random() < probability
+
+    def call(self, function: str, event: Any) -> Invocation:
+        """Start a function; perhaps kill it."""
+        invocation = self.processes.call(function, event, self.environment)
+        if self.chance(0.25):
+            time.sleep(self.draw.uniform(0.0, 0.2))
+            invocation.kill()
+        return invocation
+
+    def dispatch(self) -> int:
+        """Run one dispatcher, or two at once; return how many messages were sent for certain."""
+        running = [self.call("dispatcher", {}) for _ in range(2 if self.chance(0.4) else 1)]
+        answers = [one.ended() for one in running]
+        self.free_the_round()
+        return sum(answer["result"]["dispatched"] for answer in answers if "result" in answer)
+
+    def work(self) -> None:
+        """Let up to ten workers at a time handle messages until none can be received."""
+        for _ in range(SETTLING):
+            messages = self.queue.received(WORKERS)
+            if not messages:
+                return
+            self.draw.shuffle(messages)
+            handled: list[tuple[Mapping[str, Any], list[Invocation]]] = []
+            for message in messages:
+                if self.chance(0.1):  # lost
+                    self.queue.deleted(message)
+                    continue
+                times = 2 if self.chance(0.2) else 1
+                handled.append((message, [self.call("worker", event_of(message)) for _ in range(times)]))
+            for message, invocations in handled:
+                answers = [one.ended() for one in invocations]
+                well = all("result" in one and not one["result"]["batchItemFailures"] for one in answers)
+                if well and not self.chance(0.1):
+                    self.queue.deleted(message)
+                elif self.draw.random() < 0.5:
+                    self.queue.given_back(message)
+                else:  # too many failures: the dead-letter queue
+                    self.queue.deleted(message)
+            self.free_the_round()
+
+    def free_the_round(self) -> None:
+        """Let the time pass that a killed worker has taken a round for; nobody else works now."""
+        for item in self.queue.rounds():
+            if "taken_until" in item:
+                self.queue.dynamodb.update_item(
+                    TableName=TABLE,
+                    Key={"round": item["round"]},
+                    UpdateExpression="SET taken_until = :past",
+                    ExpressionAttributeValues={":past": {"N": "0"}},
+                )
+
+    def play(self) -> None:
+        """Play until everything is up to date, at first with everything that can happen."""
+        for _ in range(ROUNDS):
+            self.dispatch()
+            self.work()
+            self.clock.advance(self.draw.uniform(30, 600))
+        self.interferes = False
+        for _ in range(SETTLING):
+            sent = self.dispatch()
+            self.work()
+            self.clock.advance(600)
+            if not sent and all("finished_at" in item for item in self.queue.rounds()):
+                return
+        raise AssertionError("it never ends")
+
+
+def broken(world: World, sources: Sequence[str], regions: Sequence[str]) -> list[str]:
+    """Return what is not as promised."""
+    found = []
+    for region in regions:
+        copies = Counter(image.source_image_id for image in world.images(region))
+        found += [f"{copies[source]} copies of {source} in {region}" for source in sources if copies[source] != 1]
+        found += [
+            f"{image.image_id} in {region} is {image.state}"
+            for image in world.images(region)
+            if image.state != "available"
+        ]
+        found += [f"{snapshot} in {region} belongs to no image" for snapshot in orphans(world, region)]
+        ids = {image.source_image_id: image.image_id for image in world.images(region)}
+        found += [
+            f"{region} publishes another id than that of the copy of {source}"
+            for number, source in enumerate(sources)
+            if parameter(region, f"/images/{number}") != ids.get(source)
+        ]
+    written = Counter(
+        (one.region, json.dumps(one.params, sort_keys=True))
+        for one in world.requests
+        if one.operation == "PutParameter" and not one.error
+    )
+    puts = sum(written.values())
+    if puts != len(regions) * len(sources):
+        found.append(f"{puts} parameters were written, not {len(regions) * len(sources)}: {dict(written)}")
+    return found
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + (LONG or 3)))
+def test_every_unit_has_one_copy_which_is_published_once(
+    seed: int,
+    sandbox: Sandbox,
+    clock: FakeClock,
+    processes: Workers,
+    tmp_path: Path,
+) -> None:
+    draw = random.Random(seed)
+    world = sandbox.reset(clock=clock, timing=Timing(visible_after=0.0))
+    regions = draw.sample(REGIONS, draw.randint(2, len(REGIONS)))
+    sources = [a_source(world, name=f"image-{number}").image_id for number in range(draw.randint(1, 2))]
+    order(world, *(f"copy@{region}=fail" for region in regions if draw.random() < 0.2))
+    to = ",".join(regions)
+    lines = [
+        f"  - {{source: {source}, from: {HOME}, to: '{to}', publish: {{ssm: /images/{number}, when: all}}}}"
+        for number, source in enumerate(sources)
+    ]
+    (tmp_path / "amis.yaml").write_text("\n".join(["images:", *lines]) + "\n")
+    with deployed(HOME) as queue:
+        environment = {**sandbox.environment, **queue.environment, "LAMBDA_TASK_ROOT": str(tmp_path)}
+        sequence = Play(draw, processes, queue, world, clock, environment)
+        sequence.play()
+        assert broken(world, sources, regions) == []
+        world.requests.clear()
+        assert sequence.dispatch() == 0
