@@ -6,8 +6,8 @@ import click
 
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
-from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.option_groups import GroupedCommand
+from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     Duration,
     ImageId,
