@@ -25,7 +25,7 @@ GROUPS = {
     ),
     "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
     "Checks": ("--require-scan", "--check", "--check-timeout", "--max-checks"),
-    "Cost": ("--prices",),
+    "Routes and cost": ("--route", "--direct", "--prices"),
     "Run": (
         *("--dry-run", "--exit-code", "--yes", "--no-wait", "--timeout", "--share-when", "--no-preflight"),
         *("--max-in-flight", "--on-failure", "--on-interrupt"),

@@ -20,19 +20,14 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
 }
 _WINDOWS_TYPES = ("t3.medium", "t3a.medium", "m5.large")
 _XEN_TYPES = ("t2.micro", "t2.small")
-# USD per hour, Linux, on demand, us-east-1 (AWS price list, 2026-11). Windows costs more, other regions a little.
+# USD per hour, Linux, on demand, us-east-1, as several public price lists agree on. Windows costs more,
+# other regions a little. A type that is missing here has an unknown price.
 HOURLY_USD: Mapping[str, float] = {
     "t2.micro": 0.0116,
-    "t2.small": 0.023,
     "t3.micro": 0.0104,
-    "t3.small": 0.0208,
     "t3.medium": 0.0416,
     "t3a.micro": 0.0094,
-    "t3a.medium": 0.0376,
-    "t4g.micro": 0.0084,
-    "t4g.small": 0.0168,
     "m5.large": 0.096,
-    "m6g.medium": 0.0385,
 }
 
 

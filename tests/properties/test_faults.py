@@ -188,6 +188,7 @@ _OPTIONS: tuple[tuple[str, ...], ...] = (
     ("--share-when", "all"),
     ("--no-permissions",),
     ("--no-tags",),
+    ("--route", f"via:{REGIONS[0]}"),
 )
 some_options = st.lists(st.sampled_from(_OPTIONS), max_size=3, unique_by=lambda one: one[0]).map(
     lambda chosen: tuple(word for option in chosen for word in option)

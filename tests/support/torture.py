@@ -198,7 +198,7 @@ def _lineage(image: Image | None) -> tuple[str, str]:
 
 def _hub(world: World, image: Image) -> Image | None:
     region, image_id = _lineage(image)
-    return world.state.images[region].get(image_id) if region else None
+    return {**world.state.deregistered[region], **world.state.images[region]}.get(image_id) if region else None
 
 
 def lacks(

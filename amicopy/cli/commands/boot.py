@@ -6,6 +6,7 @@ import click
 
 from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
+from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     Duration,
@@ -27,7 +28,7 @@ Exit codes:
 """
 
 
-@click.command("boot", epilog=EXIT_CODES)
+@click.command("boot", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images)
 @option(
     "--in",
