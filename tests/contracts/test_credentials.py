@@ -19,6 +19,7 @@ import botocore.credentials
 import botocore.session
 import botocore.tokens
 import pytest
+from botocore.utils import EVENT_ALIASES
 
 from amicopy.aws.session import Session
 from amicopy.aws.startup.handlers import SERVICES, LeanSession
@@ -189,7 +190,7 @@ def handlers(session: botocore.session.Session, event: str) -> list[Any]:
 )
 def test_only_handlers_of_other_services_are_left_out(service: str, phase: str) -> None:
     stock, lean = botocore.session.Session(), LeanSession()
-    event = f"{phase}.{service}.AssumeRoleWithWebIdentity"
+    event = f"{phase}.{EVENT_ALIASES.get(service, service)}.AssumeRoleWithWebIdentity"
     assert stock.get_component("event_emitter")._alias_event_name(event) == event
     assert handlers(lean, event) == handlers(stock, event)
     assert not handlers(lean, "before-sign.s3")

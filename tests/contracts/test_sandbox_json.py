@@ -99,6 +99,9 @@ def test_grants(services: Services) -> None:
     assert bodies["ListGrants"]["Grants"] == bodies["ListRetirableGrants"]["Grants"] != []
 
 
+_NEW = {".Accounts[].State is unknown"}  # moto sends it, and the lowest supported botocore does not know it
+
+
 def test_empty_page_of_the_organization(services: Services, sandbox: Sandbox) -> None:
     organizations = services.client("organizations")
     for operation, params in (
@@ -110,9 +113,9 @@ def test_empty_page_of_the_organization(services: Services, sandbox: Sandbox) ->
         sandbox.world.inject(parse_fault(f"{operation}=empty"))
         shape = organizations.meta.service_model.operation_model(operation).output_shape
         answers = [organizations._make_api_call(operation, params)]
-        assert departures(services.body, shape) == []
+        assert set(departures(services.body, shape)) <= _NEW
         answers.append(organizations._make_api_call(operation, params | {"NextToken": answers[0]["NextToken"]}))
-        assert departures(services.body, shape) == []
+        assert set(departures(services.body, shape)) <= _NEW
         assert "NextToken" not in answers[1]
 
 
