@@ -284,7 +284,7 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     retiring: (ALL,),
     restoring: (ALL,),
     booting: (ALL,),
-    checking_boot: ("AmicopyBoot", "AmicopyTagInstances"),
+    checking_boot: ("AmicopyRead", "AmicopyBoot", "AmicopyTagInstances"),
     showing: (ALL,),
 }
 
