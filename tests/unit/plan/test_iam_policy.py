@@ -34,7 +34,7 @@ def called() -> Iterator[str]:
     modules = (reader, ec2, ebs, instances, notifications, parameters, quotas)
     sources = [Path(str(module.__file__)).read_text() for module in modules]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
-        if isinstance(node, ast.Call) and _name(node.func) in CALLING:
+        if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLING:
             match node.args[0]:
                 case ast.Constant(value=str(operation)):
                     yield operation
