@@ -26,7 +26,7 @@ COMMANDS = {
     "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }
 
-EPILOG = "Every option can be set by an environment variable: --to by AMICOPY_TO. Exit codes: amicopy COMMAND --help."
+EPILOG = "Most options can be set by an environment variable: --to by AMICOPY_TO. Exit codes: amicopy COMMAND --help."
 
 
 class LazyGroup(click.Group):

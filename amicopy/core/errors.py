@@ -28,16 +28,16 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODES = {
-    ExitCode.OK: "every destination is up to date",
+    ExitCode.OK: "every destination is up to date; with `--no-wait`: what can be done now is done",
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
-    ExitCode.USAGE: "bad option or manifest; AWS was not called",
+    ExitCode.USAGE: "bad option or manifest, AWS was not called; or a question and no terminal, nothing was changed",
     ExitCode.PARTIAL: "some destinations done, some not",
     ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); EC2 keeps copying",
-    ExitCode.TERMINATED: "terminated (SIGTERM or SIGHUP); EC2 keeps copying",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); EC2 keeps copying, unless `--on-interrupt cancel` is given",
+    ExitCode.TERMINATED: "terminated (SIGTERM or SIGHUP); the same",
 }
 """What each code means, for the README's table."""
 

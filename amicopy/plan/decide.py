@@ -186,7 +186,8 @@ def _decide_available(chosen: Compared, destination: Destination) -> _Decision:
         return _refusal(problem, copy)
     if lasting:
         problem = NotFaithful(
-            f"The copy {copy.image_id} in {destination} differs from its source, and only a new copy can match it.",
+            f"The copy {copy.image_id} in {destination} does not match this request, and EC2 cannot change that on an "
+            "existing image.",
             why="; ".join(map(str, lasting)),
             next_step="If nobody uses this copy, remove it, then run the same command again: "
             f"{_removal(copy, destination)}",

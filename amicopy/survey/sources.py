@@ -153,7 +153,7 @@ class SourceReads:
             )
         if hidden and not _is_public_offer(image):
             raise StorageNotShared(
-                f"{image.image_id} in {image.region} is shared with this account, its storage is not.",
+                f"{image.image_id} in {image.region} is shared with this account, but its storage is not.",
                 why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
                 f"{', '.join(hidden)}. EC2 copies only what can be read.",
                 next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
