@@ -24,7 +24,7 @@ def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
         hourly = "unknown" if None in prices else f"about {sum(price or 0 for price in prices):.3f} USD"
         minutes = round(options.timeout.total_seconds() / 60)
         yield (
-            f"costs: {counted(len(due), 'instance')} for at most {minutes} minutes, with their volumes; "
+            f"costs: {counted(len(due), 'instance')} for at most {counted(minutes, 'minute')}, volumes included; "
             f"{hourly} an hour (Linux, us-east-1)"
         )
         yield "needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot"

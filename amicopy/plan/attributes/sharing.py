@@ -49,10 +49,10 @@ class MissingSharing(Difference):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtraSharing(Extra):
-    """Principals that the source is not shared with: more people can use the copy than the source."""
+    """Principals that the copy is not to be shared with: more people can use it than requested."""
 
     principals: tuple[Principal, ...]
     is_wider = True
 
     def __str__(self) -> str:
-        return f"{self.subject} is shared with {', '.join(map(str, self.principals))}, its source is not"
+        return f"{self.subject} is shared with {', '.join(map(str, self.principals))}, more than requested"

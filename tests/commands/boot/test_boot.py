@@ -193,7 +193,7 @@ def test_bad_options_are_refused_without_a_call(amicopy: Run, world: World) -> N
 def test_the_dry_run_shows_cost_and_permissions_and_launches_nothing(amicopy: Run, world: World, source: Image) -> None:
     ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", "--dry-run")
     assert (ran.code, launches(world)) == (0, [])
-    assert "costs: 2 instances for at most 15 minutes, with their volumes; about 0.021 USD an hour" in ran.err
+    assert "costs: 2 instances for at most 15 minutes, volumes included; about 0.021 USD an hour" in ran.err
     assert "amicopy iam-policy boot" in ran.err
 
 

@@ -258,7 +258,7 @@ def test_what_people_changed_on_a_copy_that_its_token_hands_back_is_seen(amicopy
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert (ran.code, the_copy(world, WEST).image_id) == (0, copy.image_id), ran.err
     assert all(TAG in tags for tags in (copy.tags, *(snapshot.tags for snapshot in snapshots)))
-    assert f"{copy.image_id} is shared with 777788889999, its source is not; if that is not intended" in ran.err
+    assert f"{copy.image_id} is shared with 777788889999, more than requested; if that is not intended" in ran.err
 
 
 def test_a_second_run_that_cannot_see_the_copy_yet_is_handed_it_again(amicopy: Run, world: World) -> None:

@@ -361,7 +361,7 @@ BEYOND = [
     Change(
         lambda world, copy: snapshots_of(world, copy)["/dev/sdb"].shared_with.add("all"),
         "extra-sharing",
-        "(/dev/sdb) is shared with public, its source is not",
+        "(/dev/sdb) is shared with public, more than requested",
     ),
 ]
 TAGGED = [

@@ -157,7 +157,7 @@ def test_a_pending_copy_of_another_tool_is_joined_only_to_adopt_it() -> None:
 
 def test_a_copy_that_more_people_can_use_says_so_and_how_to_change_it() -> None:
     row = planned(a_copy(launch_permissions=frozenset({SOMEBODY})), share=frozenset({PUBLIC}))
-    assert [str(one) for one in row.wider] == ["ami-2 is shared with 111122223333, its source is not"]
+    assert [str(one) for one in row.wider] == ["ami-2 is shared with 111122223333, more than requested"]
     assert row.prune_command == ("amicopy verify ami-1 --from us-east-1 --in us-west-2 --repair --prune --share public")
 
 
