@@ -33,7 +33,8 @@ mapfile -t environment < <(sed -n 's/^export //p' "$work/environment" | tr -d "'
 bare=(env -i "PATH=/usr/bin:/bin" "XDG_CACHE_HOME=/tmp/amicopy-cache" "SHIV_ROOT=/tmp/amicopy-shiv" "${environment[@]}")
 # shellcheck disable=SC2016
 inside='mount --rbind / / && mount -o remount,ro,bind / && mount -t tmpfs tmpfs /tmp && cd / && exec "$@"'
-if unshare --mount sh -c "$inside" sh true 2>/dev/null; then
+# A checkout below /tmp would be hidden.
+if [ "${root#/tmp/}" = "$root" ] && unshare --mount sh -c "$inside" sh true 2>/dev/null; then
   bare=(unshare --mount sh -c "$inside" sh "${bare[@]}")
 fi
 copy=(copy ami-0a11ce5a3b1e00001 --to "us-west-2,eu-west-1" --no-wait --quiet)
