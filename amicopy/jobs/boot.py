@@ -6,6 +6,7 @@ from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem
+from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AmicopyError,
     BootFailed,
@@ -17,12 +18,12 @@ from amicopy.core.errors import (
 from amicopy.core.lineage import is_ours, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.regions import NamedRegions
 from amicopy.core.retries import driven
 from amicopy.execute.boot import boot, check_subnet, chosen_type
 from amicopy.jobs.context import Context
 from amicopy.plan.boot import is_abandoned, launch
-from amicopy.survey.destinations import closed_note, is_closed, look_up, survey_regions
+from amicopy.survey.closed_regions import look_everywhere
+from amicopy.survey.destinations import look_up, survey_regions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +98,7 @@ class BootJob:
             raise UsageError(f"The boot test cannot be made: {problem}.")
         self._image_ids = tuple(dict.fromkeys(image_ids))
         self.source_region = context.source_region(source_region)
-        fields = {"regions": regions, "exclude": exclude}
-        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
         ask = partial(survey_regions, context.clients[self.source_region])
         self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
@@ -112,14 +112,13 @@ class BootJob:
         Raises:
             ImageNotFound: an AMI is in none of the regions, and no copy of it is.
         """
-        found = all_at_once(((region, partial(self._look, region)) for region in self.regions), self._context.stop)
-        read = {region: one for region, one in found.items() if isinstance(one, BootReport)}
-        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
-        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
-        targets = tuple(target for one in read.values() for target in one.targets)
+        clients = self._context.clients
+        looks = ((Destination(region), partial(self._look, clients[region])) for region in self.regions)
+        looked = look_everywhere(looks, self._context.stop, self._spelled_out)
+        targets = tuple(target for one in looked.found.values() for target in one.targets)
         known = {image_id for one in targets for image_id in (one.image.image_id, one.source.partition("/")[2])}
         missing = tuple(image_id for image_id in self._image_ids if image_id not in known)
-        if missing and len(closed) == len(unread):
+        if missing and not looked.unread:
             raise ImageNotFound(
                 f"{', '.join(missing)} is not in {', '.join(self.regions)}, nor is a copy of it that can be launched.",
                 image_ids=missing,
@@ -128,27 +127,23 @@ class BootJob:
             )
         return BootReport(
             targets=targets,
-            leftovers=tuple(left for one in read.values() for left in one.leftovers),
-            unread=tuple(error for region, error in unread.items() if region not in closed),
-            notes=(closed_note(closed),) if closed else (),
+            leftovers=tuple(left for one in looked.found.values() for left in one.leftovers),
+            unread=looked.unread,
+            notes=looked.notes,
         )
 
-    def _look(self, region: str) -> BootReport | AmicopyError:
-        """Return what is to be tested in one region, or why it could not be read."""
-        context, ec2 = self._context, self._context.clients[region]
-        now = context.clock.now
-        try:
-            copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
-            named = context.with_retries(partial(ec2.describe_images, self._image_ids))
-            every = context.with_retries(partial(ec2.instances.find, BOOT_TAG))
-            left = tuple((region, one.instance_id) for one in every if is_abandoned(one, now()))
-            targets = [BootTarget(image=image, source=image.reference) for image in named.values()]
-            for image_id in self._image_ids:
-                source = Image(image_id=image_id, region=self.source_region)
-                targets += _chosen(source, [one for one in copies.values() if source_of(one) == source.reference])
-            return BootReport(targets=tuple(self._checked(target, ec2) for target in targets), leftovers=left)
-        except AmicopyError as error:
-            return error
+    def _look(self, ec2: Ec2) -> BootReport:
+        """Return what is to be tested in one region."""
+        context, now = self._context, self._context.clock.now
+        copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
+        named = context.with_retries(partial(ec2.describe_images, self._image_ids))
+        every = context.with_retries(partial(ec2.instances.find, BOOT_TAG))
+        left = tuple((ec2.region, one.instance_id) for one in every if is_abandoned(one, now()))
+        targets = [BootTarget(image=image, source=image.reference) for image in named.values()]
+        for image_id in self._image_ids:
+            source = Image(image_id=image_id, region=self.source_region)
+            targets += _chosen(source, [one for one in copies.values() if source_of(one) == source.reference])
+        return BootReport(targets=tuple(self._checked(target, ec2) for target in targets), leftovers=left)
 
     def _checked(self, target: BootTarget, ec2: Ec2) -> BootTarget:
         """Return the target with the type of its instance, or why it cannot be launched."""

@@ -11,7 +11,6 @@ from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.grants import Grants, OpenGrant, open_grants
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.regions import NamedRegions
 from amicopy.core.retries import driven
 from amicopy.execute.access import Access
 from amicopy.execute.cancel import (
@@ -26,7 +25,8 @@ from amicopy.execute.cancel import (
 from amicopy.execute.region_lane import left_open
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
-from amicopy.survey.destinations import closed_note, is_closed, survey_regions
+from amicopy.survey.closed_regions import look_everywhere
+from amicopy.survey.destinations import survey_regions
 from amicopy.survey.relays import Relays, being_copied_to
 
 
@@ -95,8 +95,7 @@ class CancelJob:
         self._context = context
         self._image_ids = tuple(image_ids)
         source_region = context.source_region(source_region)
-        fields = {"regions": regions, "exclude": exclude}
-        named = NamedRegions(context.session.partitions, source_region, fields, context.spelling)
+        named = context.named_regions(source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
         self._source_region, self._known = source_region, named.known
         self._accounts = tuple(
@@ -115,21 +114,15 @@ class CancelJob:
     def find(self) -> CancelResult:
         """Return what would go, and what would not and why; reads only."""
         looks = ((where, self._looking(where)) for where in self.destinations)
-        found = all_at_once(looks, self._context.stop)
-        read = {where: one for where, one in found.items() if not isinstance(one, AmicopyError)}
-        unread = {where: one for where, one in found.items() if isinstance(one, AmicopyError)}
-        closed = [
-            where for where, error in unread.items() if read and is_closed(where.region, error, self._spelled_out)
-        ]
-        self.destinations = tuple(read)
-        targets = [
-            replace(target, other_account=where.account) for where, one in read.items() for target in one.targets
-        ]
+        looked = look_everywhere(looks, self._context.stop, self._spelled_out)
+        self.destinations = tuple(looked.found)
+        found = looked.found.items()
+        targets = [replace(target, other_account=where.account) for where, one in found for target in one.targets]
         return CancelResult(
             targets=self._without_hubs(self._without_sources(targets)),
-            unread=tuple(error for where, error in unread.items() if where not in closed),
-            notes=(closed_note(dict.fromkeys(where.region for where in closed)),) if closed else (),
-            grants=self._grants([grant for where, one in read.items() if not where.account for grant in one.grants]),
+            unread=looked.unread,
+            notes=looked.notes,
+            grants=self._grants([grant for where, one in found if not where.account for grant in one.grants]),
         )
 
     def _regions_of(self, account: str) -> Mapping[str, Region] | None:
@@ -227,24 +220,16 @@ class CancelJob:
             return left_open(Image(image_id=grant.image_id, region=grant.region), grant.account, error)
         return None
 
-    def _looking(self, destination: Destination) -> Callable[[], Found | AmicopyError]:
+    def _looking(self, destination: Destination) -> Callable[[], Found]:
         """Return the look at one destination; its client is made now, or in another account while it is needed."""
         clients = self._context.clients
         if not destination.account:
-            return partial(self._looked, clients[destination], checked=self._checked)
+            return partial(self._look, clients[destination], checked=self._checked)
 
-        def look() -> Found | AmicopyError:
-            found = self._looked(clients[destination])
-            clients.release(destination)
-            return found
+        def look() -> Found:
+            try:
+                return self._look(clients[destination], checked=dict)
+            finally:
+                clients.release(destination)
 
         return look
-
-    def _looked(
-        self, ec2: Ec2, checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict
-    ) -> Found | AmicopyError:
-        """Return what is in one region, or why that could not be read."""
-        try:
-            return self._look(ec2, checked=checked)
-        except AmicopyError as error:
-            return error

@@ -11,6 +11,7 @@ from amicopy.core.clock import Clock, SystemClock
 from amicopy.core.errors import UsageError
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
+from amicopy.core.regions import NamedRegions
 from amicopy.core.request import PYTHON
 from amicopy.core.retries import with_read_retries
 from amicopy.core.steps import Runs
@@ -62,3 +63,11 @@ class Context:
                 next_step=f"Give one, for example: {self.spelling.get('source_region', 'source_region')} us-east-1",
             )
         return region
+
+    def named_regions(self, source_region: str, **fields: Sequence[str]) -> NamedRegions:
+        """Return the regions that a user wrote in each field, such as ``regions`` and ``exclude``.
+
+        Raises:
+            UsageError: a region doesn't exist, or is in another partition than ``source_region``.
+        """
+        return NamedRegions(self.session.partitions, source_region, fields, self.spelling)

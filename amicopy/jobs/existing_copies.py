@@ -12,7 +12,6 @@ from amicopy.core.grants import without_temporary
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
-from amicopy.core.regions import NamedRegions
 from amicopy.core.request import CopyRequest, check_request
 from amicopy.core.retries import Retry
 from amicopy.jobs.accounts import enter_accounts
@@ -20,7 +19,8 @@ from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
 from amicopy.plan.findings import Survey
 from amicopy.survey.accounts import Regions, with_accounts
-from amicopy.survey.destinations import survey_destinations, survey_regions, without_closed_regions
+from amicopy.survey.closed_regions import without_closed_regions
+from amicopy.survey.destinations import survey_destinations, survey_regions
 from amicopy.survey.sources import Details, survey_sources
 
 
@@ -40,8 +40,7 @@ class ExistingCopies:
         check_request(request, context.spelling)
         self.context = context
         self.source_region = context.source_region(request.source_region)
-        fields = {"regions": regions, "exclude": request.exclude}
-        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        named = context.named_regions(self.source_region, regions=regions, exclude=request.exclude)
         accounts = enter_accounts(context, [request.accounts], self.source_region)[0]
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))

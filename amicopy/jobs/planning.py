@@ -22,7 +22,8 @@ from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
 from amicopy.plan.routes import Rate, unknown_rate
 from amicopy.survey.accounts import with_accounts
-from amicopy.survey.destinations import look_up, survey_destinations, survey_regions, without_closed_regions
+from amicopy.survey.closed_regions import without_closed_regions
+from amicopy.survey.destinations import look_up, survey_destinations, survey_regions
 from amicopy.survey.iam_preflight import check_grants, check_permissions
 from amicopy.survey.managed_key import with_managed_keys
 from amicopy.survey.sources import Details, SourceReads, located
@@ -119,17 +120,13 @@ def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_S
 def _checked(context: Context, request: CopyRequest) -> _Surveyed:
     check_request(request, context.spelling)
     source_region = context.source_region(request.source_region)
-    named = NamedRegions(
-        context.session.partitions,
+    named = context.named_regions(
         source_region,
-        {
-            "to": request.to,
-            "exclude": request.exclude,
-            "best_effort": request.best_effort,
-            "hub": [request.hub] if request.hub else [],
-            "direct": request.direct,
-        },
-        context.spelling,
+        to=request.to,
+        exclude=request.exclude,
+        best_effort=request.best_effort,
+        hub=[request.hub] if request.hub else [],
+        direct=request.direct,
     )
     request = replace(
         request,

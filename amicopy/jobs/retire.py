@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
+from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_service_copy
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.regions import NamedRegions
 from amicopy.core.retirement import Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
 from amicopy.jobs.context import Context
 from amicopy.plan.retire import takings
-from amicopy.survey.destinations import closed_note, is_closed, survey_regions
+from amicopy.survey.closed_regions import look_everywhere
+from amicopy.survey.destinations import survey_regions
 from amicopy.survey.release import Release, ReleaseImage, find_release
 
 
@@ -71,8 +72,7 @@ class RetireJob:
         self._context = context
         self._image_ids = tuple(dict.fromkeys(image_ids))
         self.source_region = context.source_region(source_region)
-        fields = {"regions": regions, "exclude": exclude}
-        named = NamedRegions(context.session.partitions, self.source_region, fields, context.spelling)
+        named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
         ask = partial(survey_regions, context.clients[self.source_region])
         self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
@@ -86,38 +86,31 @@ class RetireJob:
         Raises:
             ImageNotFound: an image is not there, and no copy of it is.
         """
-        looks = ((region, partial(self._look, region)) for region in self.regions)
-        found = all_at_once(looks, self._context.stop)
-        read = {region: one for region, one in found.items() if isinstance(one, Release)}
-        unread = {region: one for region, one in found.items() if isinstance(one, AmicopyError)}
-        closed = [region for region, error in unread.items() if read and is_closed(region, error, self._spelled_out)]
-        targets = [self._target(one) for release in read.values() for one in release.images]
-        self._check_found(targets, is_complete=len(closed) == len(unread))
-        notes = [note for release in read.values() for note in release.notes]
-        notes += self._notes(targets)
+        looks = ((Destination(region), partial(self._look, region)) for region in self.regions)
+        looked = look_everywhere(looks, self._context.stop, self._spelled_out)
+        targets = [self._target(one) for release in looked.found.values() for one in release.images]
+        self._check_found(targets, is_complete=not looked.unread)
+        notes = [note for release in looked.found.values() for note in release.notes]
         return RetireResult(
             targets=tuple(sorted(targets, key=lambda one: not one.is_source)),
-            unread=tuple(error for region, error in unread.items() if region not in closed),
-            notes=(*notes, *([closed_note(closed)] if closed else [])),
+            unread=looked.unread,
+            notes=(*notes, *self._notes(targets), *looked.notes),
         )
 
-    def _look(self, region: str) -> Release | AmicopyError:
-        """Return what is in one region, or why that could not be read."""
+    def _look(self, region: str) -> Release:
+        """Return what is in one region."""
         context = self._context
         looks_up = self._parameters and not self._undo
-        try:
-            return find_release(
-                self.source_region,
-                self._image_ids,
-                context.clients[region],
-                context.clients.parameters(region) if looks_up else None,
-                context.stop,
-                context.with_retries,
-                paths=self._paths,
-                uses=not self._undo,
-            )
-        except AmicopyError as error:
-            return error
+        return find_release(
+            self.source_region,
+            self._image_ids,
+            context.clients[region],
+            context.clients.parameters(region) if looks_up else None,
+            context.stop,
+            context.with_retries,
+            paths=self._paths,
+            uses=not self._undo,
+        )
 
     def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
         known = {target.source for target in targets}

@@ -13,7 +13,8 @@ from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import with_read_retries
 from amicopy.plan.findings import Survey
-from amicopy.survey.destinations import survey_destinations, survey_regions, without_closed_regions
+from amicopy.survey.closed_regions import without_closed_regions
+from amicopy.survey.destinations import survey_destinations, survey_regions
 
 Regions = Mapping[str, Region] | None
 

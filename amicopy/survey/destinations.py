@@ -3,8 +3,7 @@
 What IAM does not allow to read becomes a note, unless the run cannot do without it.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -136,30 +135,6 @@ def survey_destinations(
                 yield destination, partial(look, destination, clients[destination], *others)
 
     return Survey(at=clock.now(), sources=sources, destinations=all_at_once(looks(), stop), notes=notes)
-
-
-def without_closed_regions(survey: Survey, named: Collection[str]) -> Survey:
-    """Return the survey without the regions that a service control policy closes, and with a note about them.
-
-    Control Tower's Region deny control is one. EC2 lists such a region as enabled, so that a pattern matches it. Those
-    in ``named`` stay, and so does everything if nothing would be left.
-    """
-    findings = survey.destinations.values()
-    closed = dict.fromkeys(one.region for one in findings if is_closed(one.region, one.problem, named))
-    left = {where: found for where, found in survey.destinations.items() if where.region not in closed}
-    if not closed or not left:
-        return survey
-    return replace(survey, destinations=left, notes=(*survey.notes, closed_note(closed)))
-
-
-def is_closed(region: str, problem: AmicopyError | None, named: Collection[str]) -> bool:
-    """Return whether a service control policy closes a region that is not one of those in ``named``."""
-    return region not in named and isinstance(problem, AccessDenied) and problem.by_organization
-
-
-def closed_note(regions: Iterable[str]) -> str:
-    """Return the note about regions that a pattern matches and a service control policy closes."""
-    return f"left out, because a service control policy closes them: {', '.join(regions)}"
 
 
 def _same(findings: DestinationFindings) -> DestinationFindings:
