@@ -241,6 +241,24 @@ image_ids = click.argument(
     "image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images
 )
 
+optional_image_ids = click.argument(
+    "image_ids", metavar="[AMI]...", nargs=-1, type=ImageId(), shell_complete=complete_images
+)
+
+
+def regions_option(words: str, **settings: Any) -> Callable[[Command], Command]:
+    """Return ``--in``, with what its help says; ``settings`` has its default, or that it is required."""
+    return option(
+        "--in",
+        "regions",
+        multiple=True,
+        type=NameList(),
+        help=words,
+        shell_complete=complete_regions,
+        **settings,
+    )
+
+
 exclude_option = option(
     "--exclude",
     multiple=True,

@@ -5,17 +5,17 @@ from typing import Any
 import click
 
 from amicopy.cli.account_options import account_options, accounts_from
-from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
     ImageId,
-    NameList,
     connection_options,
     exclude_option,
     option,
+    optional_image_ids,
     output_options,
+    regions_option,
     source_options,
 )
 
@@ -28,16 +28,8 @@ Exit codes:
 
 
 @click.command("cancel", cls=GroupedCommand, epilog=EXIT_CODES)
-@click.argument("image_ids", metavar="[AMI]...", nargs=-1, type=ImageId(), shell_complete=complete_images)
-@option(
-    "--in",
-    "regions",
-    multiple=True,
-    required=True,
-    type=NameList(),
-    help="Regions, patterns, or 'all'.",
-    shell_complete=complete_regions,
-)
+@optional_image_ids
+@regions_option("Regions, patterns, or 'all'.", required=True)
 @exclude_option
 @source_options
 @account_options

@@ -11,11 +11,14 @@ from amicopy.cli.commands.retire import command as retire_command
 from amicopy.cli.commands.status import command as status_command
 from amicopy.cli.commands.sync import command as sync_command
 from amicopy.cli.commands.verify import command as verify_command
-from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
-from amicopy.cli.options import ImageIdOrStdin, NameList, option
+from amicopy.cli.options import (
+    ImageIdOrStdin,
+    option,
+    regions_option,
+)
 from amicopy.core.functions import FUNCTIONS
 from amicopy.core.regions import split_names
 
@@ -54,14 +57,7 @@ _LISTED = {
     type=click.Choice(list(_COMMANDS)),
     help="Which command, if no COMMAND is given: copy. Of Lambda functions: lambda, lambda-dispatcher, lambda-worker.",
 )
-@option(
-    "--in",
-    "regions",
-    multiple=True,
-    type=NameList(),
-    help="Regions of status, verify, cancel, retire and boot.",
-    shell_complete=complete_regions,
-)
+@regions_option("Regions of status, verify, cancel, retire and boot.")
 @option(
     "--any-image",
     is_flag=True,

@@ -4,17 +4,16 @@ from typing import Any
 
 import click
 
-from amicopy.cli.completion import complete_images, complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
-    ImageId,
-    NameList,
     connection_options,
     exclude_option,
+    image_ids,
     option,
     output_options,
+    regions_option,
     source_options,
 )
 
@@ -28,16 +27,8 @@ Exit codes:
 
 
 @click.command("retire", cls=GroupedCommand, epilog=EXIT_CODES)
-@click.argument("image_ids", metavar="AMI...", nargs=-1, required=True, type=ImageId(), shell_complete=complete_images)
-@option(
-    "--in",
-    "regions",
-    multiple=True,
-    default=("all",),
-    type=NameList(),
-    help="Regions, patterns, or 'all'. Default: all.",
-    shell_complete=complete_regions,
-)
+@image_ids
+@regions_option("Regions, patterns, or 'all'. Default: all.", default=["all"])
 @exclude_option
 @source_options
 @option(

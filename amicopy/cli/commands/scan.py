@@ -5,11 +5,17 @@ from typing import Any
 
 import click
 
-from amicopy.cli.completion import complete_images, complete_region, complete_regions
+from amicopy.cli.completion import complete_region, complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
-from amicopy.cli.options import ImageId, NameList, connection_options, option, output_options
+from amicopy.cli.options import (
+    NameList,
+    connection_options,
+    option,
+    optional_image_ids,
+    output_options,
+)
 from amicopy.core.regions import split_names
 from amicopy.scan.regions import is_region
 from amicopy.scan.rules import DEFAULT_GROUPS, GROUPS
@@ -25,7 +31,7 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
 
 
 @click.command("scan", cls=GroupedCommand, epilog=EXIT_CODES)
-@click.argument("image_ids", metavar="[AMI]...", nargs=-1, type=ImageId(), shell_complete=complete_images)
+@optional_image_ids
 @option(
     "--snapshot",
     "snapshots",

@@ -5,17 +5,16 @@ from typing import Any
 import click
 
 from amicopy.cli.account_options import account_options, accounts_from
-from amicopy.cli.completion import complete_regions
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
-    NameList,
     connection_options,
     exclude_option,
     image_ids,
     option,
     output_options,
+    regions_option,
     source_options,
 )
 from amicopy.core.request import CopyRequest
@@ -29,15 +28,7 @@ Exit codes:
 
 @click.command("status", cls=GroupedCommand, epilog=EXIT_CODES)
 @image_ids
-@option(
-    "--in",
-    "regions",
-    multiple=True,
-    type=NameList(),
-    default=["all"],
-    help="Where to look. Default: every enabled region.",
-    shell_complete=complete_regions,
-)
+@regions_option("Where to look. Default: every enabled region.", default=["all"])
 @exclude_option
 @source_options
 @account_options

@@ -5,18 +5,17 @@ from typing import Any
 import click
 
 from amicopy.cli.account_options import account_options
-from amicopy.cli.completion import complete_regions
 from amicopy.cli.copy_options import copy_request, wanted_options
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
-    NameList,
     connection_options,
     exclude_option,
     image_ids,
     option,
     output_options,
+    regions_option,
     source_options,
 )
 
@@ -30,15 +29,7 @@ Exit codes:
 
 @click.command("verify", cls=GroupedCommand, epilog=EXIT_CODES)
 @image_ids
-@option(
-    "--in",
-    "regions",
-    multiple=True,
-    type=NameList(),
-    default=["all"],
-    help="Where to look. Default: every enabled region.",
-    shell_complete=complete_regions,
-)
+@regions_option("Where to look. Default: every enabled region.", default=["all"])
 @exclude_option
 @source_options
 @account_options
