@@ -5,6 +5,7 @@ import sys
 import click
 
 from amicopy.cli.signals import interruptible
+from amicopy.cli.terminal import say
 from amicopy.core.errors import Interrupted, UsageError
 
 
@@ -30,3 +31,17 @@ def confirmed(
             return click.confirm(question, err=True)
     except click.Abort as error:
         raise Interrupted(f"Interrupted; {otherwise}.") from error
+
+
+def agreed(question: str, *, yes: bool, doing: str = "") -> bool:
+    """Return whether to go on: with ``yes``, having said what is done, or else as the person at the terminal says.
+
+    Raises what `confirmed` raises.
+    """
+    if yes:
+        say([doing] if doing else [])
+        return True
+    if confirmed(question):
+        return True
+    say(["nothing was changed"])
+    return False

@@ -3,8 +3,9 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from amicopy.core.errors import AmicopyError, Bug, ExitCode, Interrupted
 from amicopy.core.parallel import Stop
@@ -66,6 +67,11 @@ def to_stdout(write: Callable[[], None]) -> ExitCode:
         say([f"error: The result could not be written to stdout: {error.strerror}. [output]"])
         return ExitCode.FAILED
     return ExitCode.OK
+
+
+def show(form: str, document: Callable[[], Mapping[str, Any]], for_people: Callable[[], None]) -> ExitCode:
+    """Write a result to stdout, as JSON or as people read it; return what `to_stdout` does."""
+    return to_stdout(partial(write_json, document()) if form == "json" else for_people)
 
 
 def _give_up_stdout() -> None:

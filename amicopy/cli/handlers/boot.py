@@ -6,13 +6,12 @@ from functools import partial
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
-from amicopy.cli.terminal import say, to_stdout
+from amicopy.cli.terminal import say, show
 from amicopy.core.boot import BootOptions
 from amicopy.core.errors import Interrupted
 from amicopy.jobs.boot import BootJob, BootReport
 from amicopy.jobs.context import Context
 from amicopy.render.boot import boot_document, target_lines, write_targets
-from amicopy.render.result import write_json
 from amicopy.render.text import error_lines
 
 
@@ -57,10 +56,7 @@ def _boot(command: BootCommand, context: Context) -> int:
 
 
 def _tell(found: BootReport, output: OutputOptions) -> int:
-    if output.format == "json":
-        written = to_stdout(partial(write_json, boot_document(found)))
-    else:
-        written = to_stdout(partial(write_targets, found.targets, output.format))
+    written = show(output.format, partial(boot_document, found), partial(write_targets, found.targets, output.format))
     for error in found.unread:
         say(error_lines(error))
     for target in found.targets:

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from amicopy.cli.confirm import confirmed
+from amicopy.cli.confirm import agreed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
-from amicopy.cli.terminal import say, to_stdout
+from amicopy.cli.terminal import say, show
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.errors import ExitCode
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.render.cancel import cancel_document, target_lines, write_targets
-from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines
 
 
@@ -60,10 +59,8 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         what = "of " + ", ".join(named) if named else "with our tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(map(str, job.destinations))}"])
     if (found.going or found.grants) and not command.dry_run:
-        if command.yes and not command.output.quiet:
-            say([" and ".join(_intentions(found, "removing", "ending"))])
-        if not command.yes and not confirmed(f"{' and '.join(_intentions(found, 'Remove', 'end'))}?"):
-            say(["nothing was changed"])
+        doing = "" if command.output.quiet else " and ".join(_intentions(found, "removing", "ending"))
+        if not agreed(f"{' and '.join(_intentions(found, 'Remove', 'end'))}?", yes=command.yes, doing=doing):
             return ExitCode.FAILED
         found = job.remove(found)
     return _tell(found, command.output)
@@ -80,11 +77,8 @@ def _intentions(found: CancelResult, removing: str, ending: str) -> Iterator[str
 
 
 def _tell(found: CancelResult, output: OutputOptions) -> int:
-    if output.format == "json":
-        document = cancel_document(found.targets, found.unread, found.exit_code, found.notes, found.grants)
-        written = to_stdout(partial(write_json, document))
-    else:
-        written = to_stdout(partial(write_targets, found.targets, output.format))
+    document = partial(cancel_document, found.targets, found.unread, found.exit_code, found.notes, found.grants)
+    written = show(output.format, document, partial(write_targets, found.targets, output.format))
     for error in (*found.unread, *found.left_open):
         say(error_lines(error))
     for target in found.targets:

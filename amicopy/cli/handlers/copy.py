@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from amicopy.cli.confirm import confirmed
+from amicopy.cli.confirm import agreed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
@@ -63,8 +63,7 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
         return _show(plan, context, command, run_output)
     if not command.output.quiet:
         say(plan_lines(plan, in_brief=True))
-    if _makes_public(plan, command.request) and not command.yes and not confirmed("Make the copies public?"):
-        say(["nothing was changed"])
+    if _makes_public(plan, command.request) and not agreed("Make the copies public?", yes=command.yes):
         return ExitCode.FAILED
     bug = run_output.follow(job.report, job.events())
     return _tell(job, bug, environment, command, run_output)

@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from functools import partial
 
-from amicopy.cli.confirm import confirmed
+from amicopy.cli.confirm import agreed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
-from amicopy.cli.terminal import say, to_stdout
+from amicopy.cli.terminal import say, show
 from amicopy.core.errors import ExitCode, Interrupted
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire import RetireJob, RetireResult
-from amicopy.render.result import write_json
 from amicopy.render.retire import retire_document, target_lines, write_targets
 from amicopy.render.text import counted, error_lines
 
@@ -58,10 +57,8 @@ def _retire(command: RetireCommand, context: Context) -> int:
         count = counted(len(found.due), "image")
         place = f"account {', '.join(found.accounts)}"
         what = "Restore" if command.undo else "Retire"
-        if command.yes and not command.output.quiet:
-            say([f"{what.lower()[:-1]}ing {count} in {place}"])
-        if not command.yes and not confirmed(f"{what} {count} in {place}?"):
-            say(["nothing was changed"])
+        doing = "" if command.output.quiet else f"{what.lower()[:-1]}ing {count} in {place}"
+        if not agreed(f"{what} {count} in {place}?", yes=command.yes, doing=doing):
             return ExitCode.FAILED
         found = job.carry_out(found)
     code = _tell(found, command.output)
@@ -73,10 +70,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
 
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:
-    if output.format == "json":
-        written = to_stdout(partial(write_json, retire_document(found)))
-    else:
-        written = to_stdout(partial(write_targets, found.targets, output.format))
+    written = show(output.format, partial(retire_document, found), partial(write_targets, found.targets, output.format))
     for error in found.unread:
         say(error_lines(error))
     for target in found.targets:

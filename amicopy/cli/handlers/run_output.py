@@ -11,7 +11,7 @@ from typing import Any
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.output_files import plan_files, requested_files, write_files
-from amicopy.cli.terminal import reported_bug, say, to_stdout
+from amicopy.cli.terminal import reported_bug, say, show, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.regions import is_pattern, split_names
@@ -23,7 +23,7 @@ from amicopy.plan.plan import Plan
 from amicopy.render.exports import EXPORTS
 from amicopy.render.json_documents import event_document
 from amicopy.render.progress_lines import LinesView, QuietView, View
-from amicopy.render.result import json_of, table_of, text_of, write_folded, write_json, write_json_line, write_text
+from amicopy.render.result import json_of, table_of, text_of, write_folded, write_json_line, write_text
 from amicopy.render.text import counted, error_lines, terminal_width
 
 LIVE_PROGRESS = timedelta(seconds=5)
@@ -79,12 +79,9 @@ class RunOutput:
 
     def show(self, document: Document, kind: str, for_people: Callable[[], None]) -> ExitCode:
         """Write a document to stdout as JSON if that is the format, or else what people read."""
-        match self._output.format:
-            case "json":
-                return to_stdout(partial(write_json, document()))
-            case "jsonl":
-                return to_stdout(partial(write_json_line, {**document(), "type": kind}))
-        return to_stdout(for_people)
+        if self._output.format == "jsonl":
+            return to_stdout(partial(write_json_line, {**document(), "type": kind}))
+        return show(self._output.format, document, for_people)
 
     def show_plan(
         self, plan: Plan, document: Document, lines: Iterable[str], cells: Iterable[Sequence[str]], code: ExitCode

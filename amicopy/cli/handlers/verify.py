@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from amicopy.cli.confirm import confirmed
+from amicopy.cli.confirm import agreed, confirmed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files, write_files
-from amicopy.cli.terminal import say, to_stdout
+from amicopy.cli.terminal import say, show
 from amicopy.core.content import ContentLevel
 from amicopy.core.errors import ExitCode
 from amicopy.core.events import AttributeWritten, Event
@@ -19,7 +19,6 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.verify import VerifyJob, VerifyResult
 from amicopy.plan.content import ASK_ABOVE_USD, ReadingCost
 from amicopy.render.progress_lines import event_words
-from amicopy.render.result import write_json
 from amicopy.render.text import counted, error_lines, safe
 from amicopy.render.verify import (
     content_errors,
@@ -73,10 +72,9 @@ def _verify(command: VerifyCommand, environment: Environment, context: Context) 
     if command.repair:
         say(_intentions(verdict, command))
     if command.repair and not command.dry_run:
-        asks = command.prune and verdict.prunable and not command.yes
         accounts = ", ".join(sorted({one.copy.owner_id for one, _ in verdict.prunable}))
-        if asks and not confirmed(f"Remove {counted(len(verdict.prunable), 'extra')} in account {accounts}?"):
-            say(["nothing was changed"])
+        question = f"Remove {counted(len(verdict.prunable), 'extra')} in account {accounts}?"
+        if command.prune and verdict.prunable and not agreed(question, yes=command.yes):
             return ExitCode.FAILED
         verdict = job.repaired(verdict, prunes=command.prune, told=told, pruned=changes.append)
         for error in verdict.not_repaired:
@@ -136,11 +134,8 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
 
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:
     found = verdict.copies
-    if output.format == "json":
-        document = verdict_document(found, verdict.survey, verdict.exit_code, changes, verdict.without_copy)
-        written = to_stdout(partial(write_json, document))
-    else:
-        written = to_stdout(partial(write_verdicts, found, output.format))
+    document = partial(verdict_document, found, verdict.survey, verdict.exit_code, changes, verdict.without_copy)
+    written = show(output.format, document, partial(write_verdicts, found, output.format))
     if not output.quiet:
         say(without_copy_words(verdict.without_copy))
     if output.format == "text":
