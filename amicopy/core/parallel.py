@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
-from amicopy.core.errors import AmicopyError, Interrupted
+from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 
 _Key = TypeVar("_Key")
 _Result = TypeVar("_Result")
@@ -48,6 +48,11 @@ class Stop(threading.Event):
             yield
         finally:
             self._to_wake.remove(wake)
+
+    @property
+    def exit_code(self) -> ExitCode | None:
+        """The exit code of a process that it has stopped; None if it is not set."""
+        return ExitCode.of_signal(self.signal_number) if self.is_set() else None
 
     def check(self) -> None:
         """Raise Interrupted if it is set."""

@@ -55,6 +55,7 @@ class BootReport:
     leftovers: tuple[tuple[str, str], ...] = ()  # region and instance: what killed runs have left
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
+    stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
 
     @property
     def refused(self) -> tuple[AmicopyError, ...]:
@@ -64,6 +65,8 @@ class BootReport:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the process."""
+        if self.stopped is not None:
+            return self.stopped
         errors = [*(target.error for target in self.targets if target.error), *self.unread]
         failed = [target for target in self.targets if not target.passed and not target.is_due]
         if not failed and not errors:
@@ -165,7 +168,8 @@ class BootJob:
         for region, instance_id in found.leftovers:
             clients[region].instances.terminate([instance_id])
         do = {(one.image.region, one.image.image_id): partial(self._test, one) for one in found.targets}
-        return replace(found, targets=tuple(all_at_once(do, Stop()).values()))
+        targets = tuple(all_at_once(do, Stop()).values())
+        return replace(found, targets=targets, stopped=self._context.stop.exit_code)
 
     def _test(self, target: BootTarget) -> BootTarget:
         context, image = self._context, target.image

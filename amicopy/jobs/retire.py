@@ -26,6 +26,7 @@ class RetireResult:
     targets: tuple[RetireTarget, ...]
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
+    stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
 
     @property
     def due(self) -> tuple[RetireTarget, ...]:
@@ -40,6 +41,8 @@ class RetireResult:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the process."""
+        if self.stopped is not None:
+            return self.stopped
         failed = [target for target in self.targets if target.error or target.is_left]
         if not failed and not self.unread:
             return ExitCode.OK
@@ -198,7 +201,7 @@ class RetireJob:
             for target in found.targets
         }
         # Not interrupted: an image that was begun is finished, and what was done has to be reported.
-        return replace(found, targets=tuple(all_at_once(do, Stop()).values()))
+        return replace(found, targets=tuple(all_at_once(do, Stop()).values()), stopped=context.stop.exit_code)
 
 
 def _origin(image: Image) -> str:

@@ -49,10 +49,7 @@ def _boot(command: BootCommand, context: Context) -> int:
         say(f"note: {note}" for note in found.notes)
     if not command.dry_run and not found.refused:
         found = job.run(found)
-    code = _tell(found, command.output)
-    if context.stop.is_set():
-        raise Interrupted("Interrupted; the instances are terminated.", next_step="Run the same command again.")
-    return code
+    return _tell(found, command.output)
 
 
 def _tell(found: BootReport, output: OutputOptions) -> int:
@@ -64,4 +61,7 @@ def _tell(found: BootReport, output: OutputOptions) -> int:
             say(error_lines(target.error))
         if target.result and target.result.is_left:
             say([f"error: {target.result.instance_id} in {target.image.region} could not be terminated: terminate it"])
+    if found.stopped:
+        words = Interrupted("Interrupted; the instances are terminated.", next_step="Run the same command again.")
+        say(error_lines(words))
     return int(found.exit_code or written)

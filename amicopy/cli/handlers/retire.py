@@ -61,12 +61,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
         if not agreed(f"{what} {count} in {place}?", yes=command.yes, doing=doing):
             return ExitCode.FAILED
         found = job.carry_out(found)
-    code = _tell(found, command.output)
-    if context.stop.is_set():
-        raise Interrupted(
-            "Interrupted; the images that were begun are finished.", next_step="Run the same command again to continue."
-        )
-    return code
+    return _tell(found, command.output)
 
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:
@@ -80,4 +75,7 @@ def _tell(found: RetireResult, output: OutputOptions) -> int:
             say(f"note: {note}" for note in target.notes if target.state == "restored")
         if target.is_left:
             say([f"error: {target.image_id} in {target.region} is not changed: {target.reason}"])
+    if found.stopped:
+        what = "Interrupted; the images that were begun are finished."
+        say(error_lines(Interrupted(what, next_step="Run the same command again to continue.")))
     return int(found.exit_code or written)

@@ -1,5 +1,6 @@
 """``amicopy boot``: each copy is launched, watched and terminated, whatever happens."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -248,7 +249,9 @@ def test_what_cannot_be_terminated_is_named(amicopy: Run, world: World, source: 
     assert f"error: {instance_id} in {WEST} could not be terminated: terminate it" in ran.err
 
 
-def test_an_interrupted_test_terminates_its_instance(world: World, source: Image, clock: FakeClock) -> None:
+def test_an_interrupted_test_terminates_its_instance(
+    world: World, source: Image, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
     stop = Stop()
 
     class Impatient(FakeClock):
@@ -260,8 +263,12 @@ def test_an_interrupted_test_terminates_its_instance(world: World, source: Image
         def now(self) -> Any:
             return clock.now()
 
-    code = main(["boot", source.image_id, "--in", WEST], Environment(clock=Impatient(), stop=stop))
+    argv = ["boot", source.image_id, "--in", WEST, "--output", "json"]
+    code = main(argv, Environment(clock=Impatient(), stop=stop))
+    said = capsys.readouterr()
     assert (code, len(launches(world)), running()) == (130, 1, [])
+    assert json.loads(said.out)["exit_code"] == 130  # one document
+    assert "Interrupted; the instances are terminated." in said.err
 
 
 def test_two_runs_at_once_share_one_instance(amicopy: Run, world: World, source: Image, clock: FakeClock) -> None:
