@@ -43,7 +43,7 @@ from amicopy.cli.main import main
 from amicopy.core.clock import Clock
 from amicopy.core.models import SOURCE_TAG, VIA_TAG
 from amicopy.core.parallel import Stop
-from amicopy.sandbox.behavior import Timing, Unconfirmed
+from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
 from amicopy.sandbox.ec2.operations import OPERATIONS
 from amicopy.sandbox.faults import ConnectionCut
 from amicopy.sandbox.http import moto_adapter as adapter
@@ -166,8 +166,11 @@ class TortureWorld(World):
 class TortureSandbox(Sandbox):
     """A sandbox with such a world behind it."""
 
-    def _new_world(self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
+    def _new_world(
+        self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, rates: Rates, *, samples: bool
+    ) -> World:
         assert not samples
+        assert rates == "none"
         world = TortureWorld(clock, timing=timing, unconfirmed=unconfirmed)
         adapter.connect(world)
         return world

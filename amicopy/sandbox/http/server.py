@@ -55,9 +55,9 @@ class Sandbox:
         self._regions, self._accounts = regions, accounts
         self._clock, self._timing, self._unconfirmed, self._rates = clock, timing, unconfirmed, rates
         self._samples, self._enforce_iam = samples, enforce_iam
-        world = self._new_world(clock, timing, unconfirmed, samples=samples)
-        world.rates = rates
+        world = self._new_world(clock, timing, unconfirmed, rates, samples=samples)
         self._dispatcher = Dispatcher(world, enforce_iam=enforce_iam)
+        self._add_sample_accounts()
         with socket.create_server((HOST, port)) as listener:
             self._server = _Server(listener, self._dispatcher)
         self._thread = threading.Thread(
@@ -108,16 +108,21 @@ class Sandbox:
                 next_step="Choose another port, or none to use any free one.",
             ) from error
 
-    def _new_world(self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, *, samples: bool) -> World:
+    def _new_world(
+        self, clock: Clock, timing: Timing, unconfirmed: Unconfirmed, rates: Rates, *, samples: bool
+    ) -> World:
         world = World(clock, timing=timing, unconfirmed=unconfirmed)
+        world.rates = rates
         if self._regions is not None:
             world.limit_regions(self._regions)
         moto_adapter.connect(world)
         if samples:
             populate(world)
-        for sample in sample_accounts(self._accounts):
-            _add_account(world, sample.account_id, name=sample.name, unit=sample.unit, suspended=sample.suspended)
         return world
+
+    def _add_sample_accounts(self) -> None:
+        for sample in sample_accounts(self._accounts):
+            self.add_account(sample.account_id, name=sample.name, unit=sample.unit, suspended=sample.suspended)
 
     @property
     def world(self) -> World:
@@ -172,18 +177,32 @@ class Sandbox:
             ValueError: the id isn't that of an account, or the sandbox has the account already.
         """
         with MOTO_LOCK:
-            return _add_account(
-                self.world,
-                account_id,
-                name=name or account_id,
-                unit=unit,
-                role=role,
-                trusted=trusted,
-                external_id=external_id,
-                max_session_seconds=max_session_seconds,
-                regions=regions,
-                suspended=suspended,
+            state, now = self.world.state, self.world.clock.now()
+            if not re.fullmatch("[0-9]{12}", account_id):
+                raise ValueError(f"{account_id!r} is not an account id: write 12 digits.")
+            if account_id == DEFAULT_ACCOUNT or account_id in state.accounts:
+                raise ValueError(f"The sandbox has the account {account_id} already.")
+            name, role_arn, parent_id = name or account_id, "", ""
+            if role:
+                trust = moto_accounts.trust_policy(trusted, external_id)
+                role_arn = moto_accounts.create_role(account_id, role, trust, max_session_seconds)
+            if unit is not None:
+                parent_id = moto_accounts.add_to_organization(
+                    account_id,
+                    management=DEFAULT_ACCOUNT,
+                    name=name,
+                    unit=unit,
+                    suspended=suspended,
+                    # moto sorts by it, and has times without a zone
+                    joined_at=now.replace(tzinfo=None) + timedelta(microseconds=len(state.accounts)),
+                )
+            if regions:
+                self.world.opt_in(*regions, account=account_id)
+            account = Account(
+                account_id=account_id, name=name, role_arn=role_arn, parent_id=parent_id, suspended=suspended
             )
+            state.accounts[account_id] = account
+            return account
 
     def reset(
         self,
@@ -202,11 +221,12 @@ class Sandbox:
                 clock or self._clock,
                 timing or self._timing,
                 unconfirmed or self._unconfirmed,
+                rates or self._rates,
                 samples=self._samples if samples is None else samples,
             )
-            world.rates = rates or self._rates
             enforced = self._enforce_iam if enforce_iam is None else enforce_iam
             self._dispatcher.replace_world(world, enforce_iam=enforced)
+            self._add_sample_accounts()
         return world
 
     def stop(self) -> None:
@@ -223,46 +243,6 @@ class Sandbox:
     ) -> None:
         """Stop the sandbox."""
         self.stop()
-
-
-def _add_account(
-    world: World,
-    account_id: str,
-    *,
-    name: str,
-    unit: str | None,
-    role: str = ROLE,
-    trusted: Collection[str] = (DEFAULT_ACCOUNT,),
-    external_id: str = "",
-    max_session_seconds: int = 3600,
-    regions: Collection[str] = (),
-    suspended: bool = False,
-) -> Account:
-    if not re.fullmatch("[0-9]{12}", account_id):
-        raise ValueError(f"{account_id!r} is not an account id: write 12 digits.")
-    if account_id == DEFAULT_ACCOUNT or account_id in world.state.accounts:
-        raise ValueError(f"The sandbox has the account {account_id} already.")
-    # moto sorts by it, and has times without a zone
-    joined_at = world.clock.now().replace(tzinfo=None) + timedelta(microseconds=len(world.state.accounts))
-    account = Account(
-        account_id=account_id,
-        name=name,
-        role_arn=moto_accounts.create_role(
-            account_id, role, moto_accounts.trust_policy(trusted, external_id), max_session_seconds
-        )
-        if role
-        else "",
-        parent_id=""
-        if unit is None
-        else moto_accounts.add_to_organization(
-            account_id, management=DEFAULT_ACCOUNT, name=name, unit=unit, suspended=suspended, joined_at=joined_at
-        ),
-        suspended=suspended,
-    )
-    if regions:
-        world.opt_in(*regions, account=account_id)
-    world.state.accounts[account_id] = account
-    return account
 
 
 def _without_proxy(hosts: str) -> str:
