@@ -10,8 +10,8 @@ from enum import IntFlag
 from amicopy.scan.device import Device, Unreadable
 from amicopy.scan.file_system import (
     KIND_OF_MODE,
-    LARGEST_DIRECTORY,
     LARGEST_LINK,
+    NOT_REPLAYED,
     Entry,
     Extent,
     FileKind,
@@ -19,7 +19,12 @@ from amicopy.scan.file_system import (
     Steps,
     blocks_at,
     bytes_at,
+    check_directory,
+    check_directory_size,
+    check_features,
+    check_link,
     checked_size,
+    entry_of,
 )
 
 _SUPERBLOCK = 1024
@@ -50,7 +55,7 @@ class Incompatible(IntFlag):
     CASEFOLD = 0x20000
 
 
-_REFUSED = {
+_REFUSED: dict[int, str] = {
     Incompatible.COMPRESSION: "compression",
     Incompatible.JOURNAL_DEVICE: "journal_dev",
     Incompatible.DIRDATA: "dirdata",
@@ -64,8 +69,6 @@ _BIGALLOC = 0x200
 _INODE_ENCRYPTED = 0x800
 _INODE_EXTENTS = 0x80000
 _INODE_INLINE = 0x10000000
-
-_KINDS = {1: FileKind.FILE, 2: FileKind.DIRECTORY, 7: FileKind.LINK}
 
 
 def is_ext(head: bytes) -> bool:
@@ -89,7 +92,7 @@ class Ext:
         blocks_per_group, _, self._inodes_per_group = struct.unpack_from("<III", data, 0x20)
         revision = struct.unpack_from("<I", data, 0x4C)[0]
         compatible, incompatible, read_only = struct.unpack_from("<III", data, 0x5C) if revision else (0, 0, 0)
-        _check_features(incompatible)
+        check_features(incompatible, _KNOWN & ~sum(_REFUSED), _REFUSED)
         self._features = Incompatible(incompatible)
         self._inode_size = struct.unpack_from("<H", data, 0x58)[0] if revision else 128
         if log_block > 6 or not blocks_per_group or not self._inodes_per_group:
@@ -163,11 +166,9 @@ class Ext:
 
     def entries(self, inode: Inode) -> Iterator[Entry]:
         """Yield the names in a directory. The nodes of a hashed one look like unused entries, so that it is a list."""
-        if inode.kind is not FileKind.DIRECTORY:
-            raise Unreadable("it is not a directory")
+        check_directory(inode)
         _check_encryption(inode)
-        if inode.size > LARGEST_DIRECTORY:
-            raise Unreadable(f"it is a directory of {inode.size} bytes")
+        check_directory_size(inode)
         if _flags(inode) & _INODE_INLINE:
             here, more = _inline(inode)
             yield from self._names(here[4:])  # the parent's number, then entries
@@ -186,8 +187,7 @@ class Ext:
 
     def link(self, inode: Inode) -> bytes:
         """Return the target of a symbolic link."""
-        if inode.kind is not FileKind.LINK or inode.size > LARGEST_LINK:
-            raise Unreadable("it is not a symbolic link")
+        check_link(inode)
         if self._is_short_link(inode):
             _check_encryption(inode)
             return inode.body[0x28 : 0x28 + inode.size]
@@ -274,9 +274,7 @@ class Ext:
                 raise Unreadable("its directory is damaged")
             name = data[position + 8 : position + 8 + name_length]
             if number and name not in {b".", b".."}:
-                if not name or b"/" in name or b"\0" in name:
-                    raise Unreadable("its directory is damaged: a name is impossible")
-                yield Entry(name, number, _KINDS.get(kind, FileKind.OTHER) if typed and kind else None)
+                yield entry_of(name, number, kind if typed else 0)
             position += length
 
 
@@ -330,9 +328,7 @@ class _InodeTables:
         return block + (1 if self._has_superblock(group) else 0) + shifted
 
     def _has_superblock(self, group: int) -> bool:
-        if self._backups is not None:
-            return group in self._backups
-        return True
+        return self._backups is None or group in self._backups
 
 
 def _backups(data: bytes, compatible: int, read_only: int) -> frozenset[int] | None:
@@ -344,14 +340,6 @@ def _backups(data: bytes, compatible: int, read_only: int) -> frozenset[int] | N
     return frozenset({0, 1, *(base**power for base in (3, 5, 7) for power in range(1, 21))})
 
 
-def _check_features(incompatible: int) -> None:
-    refused = [name for feature, name in _REFUSED.items() if incompatible & feature]
-    unknown = incompatible & ~_KNOWN
-    refused += [f"incompatible feature {1 << bit:#x}" for bit in range(32) if unknown >> bit & 1]
-    if refused:
-        raise Unreadable(f"it uses features that amicopy cannot read: {', '.join(refused)}")
-
-
 def _version(compatible: int, features: Incompatible, read_only: int) -> str:
     newer = Incompatible.EXTENTS | Incompatible.BITS_64 | Incompatible.FLEX_BG | Incompatible.INLINE_DATA
     if features & newer or read_only & ~0x7:  # ext3 has sparse_super, large_file and btree_dir at most
@@ -361,7 +349,7 @@ def _version(compatible: int, features: Incompatible, read_only: int) -> str:
 
 def _notes(data: bytes, features: Incompatible) -> Iterator[str]:
     if Incompatible.RECOVER in features:
-        yield "journal not replayed: the image was made from a running system, and its last changes may be missing"
+        yield NOT_REPLAYED
     if struct.unpack_from("<H", data, 0x3A)[0] & 2:
         yield "the file system recorded errors: run fsck"
 

@@ -1,6 +1,6 @@
 """What every reader of a file system offers, and the limits that keep a broken or hostile one in bounds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -11,6 +11,8 @@ LARGEST_DIRECTORY = 256 * 1024 * 1024
 """The size of a directory's data, in bytes, beyond which it is taken for damage."""
 LARGEST_LINK = 4096
 """Linux's limit for the target of a symbolic link, in bytes."""
+NOT_REPLAYED = "journal not replayed: the image was made from a running system, and its last changes may be missing"
+"""The note about a journal or log with changes that are not in the file system yet."""
 _LARGEST_SIZE = 1 << 62
 _MOST_EXTENTS = 1_000_000
 
@@ -26,6 +28,9 @@ class FileKind(StrEnum):
 
 KIND_OF_MODE = {0x8000: FileKind.FILE, 0x4000: FileKind.DIRECTORY, 0xA000: FileKind.LINK}
 """The kind, by the upper four bits of an inode's mode."""
+
+
+_KIND_OF_TYPE = {1: FileKind.FILE, 2: FileKind.DIRECTORY, 7: FileKind.LINK}
 
 
 class Extent(NamedTuple):
@@ -52,6 +57,42 @@ class Inode:
     kind: FileKind
     size: int
     body: bytes
+
+
+def entry_of(name: bytes, number: int, kind: int) -> Entry:
+    """Return a directory's entry; ``kind`` is numbered as ext and XFS do, 0 if it is not said.
+
+    Raises Unreadable if no file can have such a name.
+    """
+    if not name or b"/" in name or b"\0" in name:
+        raise Unreadable("its directory is damaged: a name is impossible")
+    return Entry(name, number, _KIND_OF_TYPE.get(kind, FileKind.OTHER) if kind else None)
+
+
+def check_directory(inode: Inode) -> None:
+    """Raise Unreadable unless an inode is that of a directory."""
+    if inode.kind is not FileKind.DIRECTORY:
+        raise Unreadable("it is not a directory")
+
+
+def check_directory_size(inode: Inode) -> None:
+    """Raise Unreadable if a directory that is not in its inode is too large to be one."""
+    if inode.size > LARGEST_DIRECTORY:
+        raise Unreadable(f"it is a directory of {inode.size} bytes")
+
+
+def check_link(inode: Inode) -> None:
+    """Raise Unreadable unless an inode is that of a symbolic link."""
+    if inode.kind is not FileKind.LINK or inode.size > LARGEST_LINK:
+        raise Unreadable("it is not a symbolic link")
+
+
+def check_features(bits: int, readable: int, names: Mapping[int, str]) -> None:
+    """Raise Unreadable if a file system has an incompatible feature that is not ``readable``, by name."""
+    unreadable = [1 << bit for bit in range(32) if bits & ~readable & 1 << bit]
+    if unreadable:
+        words = ", ".join(names.get(bit, f"incompatible feature {bit:#x}") for bit in unreadable)
+        raise Unreadable(f"it uses features that amicopy cannot read: {words}")
 
 
 class FileSystem(Protocol):

@@ -10,8 +10,8 @@ from enum import IntFlag
 from amicopy.scan.device import Device, Unreadable
 from amicopy.scan.file_system import (
     KIND_OF_MODE,
-    LARGEST_DIRECTORY,
     LARGEST_LINK,
+    NOT_REPLAYED,
     Entry,
     Extent,
     FileKind,
@@ -19,7 +19,12 @@ from amicopy.scan.file_system import (
     Steps,
     blocks_at,
     bytes_at,
+    check_directory,
+    check_directory_size,
+    check_features,
+    check_link,
     checked_size,
+    entry_of,
 )
 from amicopy.scan.xfs_log import is_dirty
 
@@ -34,8 +39,6 @@ _FEATURES2_FTYPE = 0x200
 
 _FLAG_REALTIME = 0x1
 _FLAG2_MANY_EXTENTS = 0x10
-
-_KINDS = {1: FileKind.FILE, 2: FileKind.DIRECTORY, 7: FileKind.LINK}
 
 
 class Incompatible(IntFlag):
@@ -104,11 +107,7 @@ class Xfs:
             self._has_kinds = bool(features2 & _FEATURES2_FTYPE)
             return 0
         incompatible: int = struct.unpack_from(">I", data, 216)[0]
-        unknown = incompatible & ~_KNOWN
-        if unknown:
-            bits = [1 << bit for bit in range(32) if unknown >> bit & 1]
-            names = [_REFUSED.get(bit, f"incompatible feature {bit:#x}") for bit in bits]
-            raise Unreadable(f"it uses features that amicopy cannot read: {', '.join(names)}")
+        check_features(incompatible, _KNOWN, _REFUSED)
         self._has_kinds = bool(incompatible & Incompatible.FTYPE)
         return incompatible
 
@@ -122,7 +121,7 @@ class Xfs:
             yield f"the log cannot be read ({error}): whether the last changes are missing is not known"
             dirty = False
         if dirty:
-            yield "journal not replayed: the image was made from a running system, and its last changes may be missing"
+            yield NOT_REPLAYED
 
     def inode_range(self, number: int) -> tuple[int, int]:
         """Return where an inode is: offset and length."""
@@ -162,13 +161,11 @@ class Xfs:
 
     def entries(self, inode: Inode) -> Iterator[Entry]:
         """Yield the names in a directory."""
-        if inode.kind is not FileKind.DIRECTORY:
-            raise Unreadable("it is not a directory")
+        check_directory(inode)
         if inode.body[5] == _IN_INODE:
             yield from self._short_names(_fork(inode)[: inode.size])
             return
-        if inode.size > LARGEST_DIRECTORY:
-            raise Unreadable(f"it is a directory of {inode.size} bytes")
+        check_directory_size(inode)
         data = [extent for extent in self.extents(inode) if extent.start < _LEAF_OFFSET]
         for block in blocks_at(self._device, data, inode.size, self._directory_block):
             yield from self._names(block)
@@ -179,8 +176,7 @@ class Xfs:
 
     def link(self, inode: Inode) -> bytes:
         """Return the target of a symbolic link."""
-        if inode.kind is not FileKind.LINK or inode.size > LARGEST_LINK:
-            raise Unreadable("it is not a symbolic link")
+        check_link(inode)
         if inode.body[5] == _IN_INODE:
             return _fork(inode)[: inode.size]
         if not self._is_v5:
@@ -257,7 +253,7 @@ class Xfs:
             position += width
             if len(number) < width:
                 raise Unreadable("its directory is damaged")
-            yield self._entry(name, int.from_bytes(number, "big"), kind)
+            yield entry_of(name, int.from_bytes(number, "big"), kind)
 
     def _names(self, block: bytes) -> Iterator[Entry]:
         """Yield the entries of one block of a directory; blocks of its index have none."""
@@ -282,13 +278,8 @@ class Xfs:
             name = block[position + 9 : after]
             kind = block[after] if self._has_kinds else 0
             if name not in {b".", b".."}:
-                yield self._entry(name, number, kind)
+                yield entry_of(name, number, kind)
             position += (9 + name_length + self._has_kinds + 2 + 7) // 8 * 8
-
-    def _entry(self, name: bytes, number: int, kind: int) -> Entry:
-        if not name or b"/" in name or b"\0" in name:
-            raise Unreadable("its directory is damaged: a name is impossible")
-        return Entry(name, number, _KINDS.get(kind, FileKind.OTHER) if kind else None)
 
 
 def _fork(inode: Inode) -> bytes:
