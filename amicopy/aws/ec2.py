@@ -3,13 +3,11 @@
 import threading
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.aws.client import CallCounter
-from amicopy.aws.ebs import EbsClient
 from amicopy.aws.ec2_reads import Ec2Reads
 from amicopy.aws.error_mapping import LOOK_BETWEEN
-from amicopy.aws.instances import Instances
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
 from amicopy.aws.session import Session
@@ -20,13 +18,19 @@ from amicopy.core.errors import AccessDenied, AmicopyError, Unreachable
 from amicopy.core.models import Image
 from amicopy.core.write import Write, tag_list
 
+if TYPE_CHECKING:  # few commands use them
+    from amicopy.aws.ebs import EbsClient
+    from amicopy.aws.instances import Instances
+
 
 class Ec2(Ec2Reads):
     """EC2 in one region, for one set of credentials; methods can raise what those of `Ec2Reads` can."""
 
     @cached_property
-    def instances(self) -> Instances:
+    def instances(self) -> "Instances":
         """The region's instances."""
+        from amicopy.aws.instances import Instances
+
         return Instances(self.region, self._call)
 
     def copy_image(
@@ -180,8 +184,10 @@ class Clients:
                 self._ebs.pop(destination, None)
             self._sessions[destination.account].forget_clients(destination.region)
 
-    def ebs(self, destination: Destination) -> EbsClient:
+    def ebs(self, destination: Destination) -> "EbsClient":
         """Return the blocks of the snapshots in that destination; the same client for all of them."""
+        from amicopy.aws.ebs import EbsClient
+
         with self._lock:
             if destination not in self._ebs:
                 self._ebs[destination] = EbsClient(self._sessions[destination.account], destination.region, self._calls)

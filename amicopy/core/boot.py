@@ -1,6 +1,5 @@
 """A boot test: what is asked for, and how it ends."""
 
-import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,20 +60,21 @@ def boot_problem(options: BootOptions) -> str:
     return "the time limit has to be at least a minute" if options.timeout < timedelta(minutes=1) else ""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises ValueError instead of ending the process."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ValueError(message)
-
-
 def boot_options(words: Sequence[str]) -> BootOptions:
     """Return the options of a check that is written ``boot [--instance-type T] [--subnet S] [--expect P]``.
 
     Raises:
         ValueError: it is written in another way; the message says what is wrong.
     """
-    parser = _Parser(prog="boot", add_help=False, allow_abbrev=False)
+    import argparse  # here, because every command loads this module
+
+    class Parser(argparse.ArgumentParser):
+        """Raises ValueError instead of ending the process."""
+
+        def error(self, message: str) -> NoReturn:
+            raise ValueError(message)
+
+    parser = Parser(prog="boot", add_help=False, allow_abbrev=False)
     parser.add_argument("--instance-type", default="")
     parser.add_argument("--subnet", action="append", default=[])
     parser.add_argument("--expect", default="")

@@ -20,7 +20,6 @@ from amicopy.core.models import CHECKED_TAG, Image
 from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Sleep, Work
 from amicopy.core.write import Write, WriteOperation, tag_list
-from amicopy.execute.boot import as_check, boot
 from amicopy.execute.check_command import GRACE_SECONDS, CheckCommand
 from amicopy.plan.plan import Row
 
@@ -50,6 +49,8 @@ It removes what it has made in a ``finally``, since a signal or the run's time-o
 
 def _boot(subject: Subject) -> Work[CheckResult]:
     """Launch an instance of the copy."""
+    from amicopy.execute.boot import as_check, boot
+
     options = replace(boot_options(subject.check.words), timeout=subject.check.timeout)
     result = yield from boot(subject.copy, options, subject.ec2.instances, subject.clock, subject.deadline)
     return as_check(result)
