@@ -10,11 +10,7 @@ from itertools import groupby
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.models import Image
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.html import command, document
-from amicopy.render.html import day as _day
-from amicopy.render.html import listed as _list
-from amicopy.render.html import soft as _soft
-from amicopy.render.html import text as _text
+from amicopy.render.html import command, day, document, listed, soft, text
 from amicopy.render.result import took
 from amicopy.render.states import STATES, state_words
 from amicopy.render.summary import summary
@@ -51,8 +47,8 @@ def page(
         exit_code=exit_code,
         settings={
             "command": command(command_line),
-            "started": _day(report.started_at),
-            "ended": f"{_day(now)} {_soft(f'({duration(now - report.started_at)})')}",
+            "started": day(report.started_at),
+            "ended": f"{day(now)} {soft(f'({duration(now - report.started_at)})')}",
         },
         main=[
             *_failures(report),
@@ -81,7 +77,7 @@ def _failures(report: Report) -> Iterator[str]:
         if outcome.error and outcome.has_failed:
             source = f" ({outcome.source_id})" if several else ""
             best_effort = " (best effort)" if outcome.row.best_effort else ""
-            where = f'<a href="#{_anchor(outcome)}">{_text(outcome.place)}</a>{_text(source + best_effort)}'
+            where = f'<a href="#{_anchor(outcome)}">{text(outcome.place)}</a>{text(source + best_effort)}'
             regions.setdefault(_parts(outcome.error), []).append(where)
     whole = report.error or (report.plan.refusal() if report.refused else None)
     if not regions and not whole:
@@ -99,7 +95,7 @@ def _parts(error: AmicopyError) -> _Parts:
 
 def _anchor(outcome: Outcome) -> str:
     """Return the id of a copy's row in the page."""
-    return _text(f"{outcome.place}-{outcome.source_id}".replace("/", "-"))
+    return text(f"{outcome.place}-{outcome.source_id}".replace("/", "-"))
 
 
 def _failure(parts: _Parts, places: Iterable[str]) -> str:
@@ -107,11 +103,11 @@ def _failure(parts: _Parts, places: Iterable[str]) -> str:
     slug, what, details, why, next_step = parts
     named = ", ".join(dict.fromkeys(places))
     lines = [
-        f"<p>{_text(what)} {_soft(f'[{_text(slug)}]')}</p>",
-        _list(details) if details else "",
-        f"<p>{_text(why)}</p>" if why else "",
-        f"<p>{_soft('Next:')} {_text(next_step)}</p>" if next_step else "",
-        f"<p>{_soft(f'In {named}.')}</p>" if named else "",
+        f"<p>{text(what)} {soft(f'[{text(slug)}]')}</p>",
+        listed(details) if details else "",
+        f"<p>{text(why)}</p>" if why else "",
+        f"<p>{soft('Next:')} {text(next_step)}</p>" if next_step else "",
+        f"<p>{soft(f'In {named}.')}</p>" if named else "",
     ]
     return f'<div class="failure">{"".join(lines)}</div>'
 
@@ -122,7 +118,7 @@ def _unfinished(report: Report, command_line: str) -> Iterator[str]:
     if not left or report.refused:
         return
     yield '<section aria-labelledby="unfinished">\n<h2 id="unfinished">What is unfinished</h2>'
-    again = f": <code>{_text(command_line)}</code>" if command_line else "."
+    again = f": <code>{text(command_line)}</code>" if command_line else "."
     yield f"<p>{counted(len(left), 'copy', 'copies')}. EC2 keeps copying; to complete the copies, run the same"
     yield f"command again{again}</p>"
     yield "</section>"
@@ -131,7 +127,7 @@ def _unfinished(report: Report, command_line: str) -> Iterator[str]:
 def _notes(report: Report) -> Iterator[str]:
     if report.plan.notes:
         yield '<section aria-labelledby="notes">\n<h2 id="notes">Notes</h2>'
-        yield f"{_list(report.plan.notes)}\n</section>"
+        yield f"{listed(report.plan.notes)}\n</section>"
 
 
 def _cost(report: Report) -> Iterator[str]:
@@ -139,7 +135,7 @@ def _cost(report: Report) -> Iterator[str]:
 
     if lines := tuple(cost_lines(report.plan)):
         yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
-        yield f"{_list(lines)}\n</section>"
+        yield f"{listed(lines)}\n</section>"
 
 
 def _timeline(report: Report, whole: Scale) -> Iterator[str]:
@@ -160,10 +156,10 @@ def _timeline(report: Report, whole: Scale) -> Iterator[str]:
 
 def _source(source: Image, outcomes: Sequence[Outcome]) -> str:
     well = sum(outcome.is_well for outcome in outcomes)
-    settings = f"in {_text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} up to date"
+    settings = f"in {text(source.region)}, {source.volume_gib} GiB, {well} of {len(outcomes)} up to date"
     return (
-        f"<h3><bdi>{_text(source.name) or 'without a name'}</bdi></h3> "
-        f'<span class="id">{_text(source.image_id)}</span> {_soft(settings)}'
+        f"<h3><bdi>{text(source.name) or 'without a name'}</bdi></h3> "
+        f'<span class="id">{text(source.image_id)}</span> {soft(settings)}'
     )
 
 
@@ -174,7 +170,7 @@ def _table(source: Image, outcomes: Sequence[Outcome], whole: Scale) -> Iterator
         for at, words in whole.ticks()
     )
     yield (
-        f'<table role="table" aria-label="Copies of {_text(source.image_id)}"><thead role="rowgroup"><tr role="row">'
+        f'<table role="table" aria-label="Copies of {text(source.image_id)}"><thead role="rowgroup"><tr role="row">'
         '<th role="columnheader" class="c1">region</th><th role="columnheader" class="c2">copy</th>'
         '<th role="columnheader" class="bars"><span class="heard">timeline</span>'
         f'<div class="axis" aria-hidden="true">{axis}</div></th>'
@@ -189,9 +185,9 @@ def _row(outcome: Outcome, whole: Scale) -> str:
     percent = f", {outcome.percent} %" if outcome.state is State.COPYING and outcome.percent is not None else ""
     return (
         f'<tr role="row" id="{_anchor(outcome)}">'
-        f'<th role="rowheader" class="c1" scope="row">{_text(outcome.place)}</th>'
+        f'<th role="rowheader" class="c1" scope="row">{text(outcome.place)}</th>'
         f'<td role="cell" class="c2"><span class="state {shown.tone}">{shown.sign} {words}{percent}</span>'
-        f'<br><span class="id">{_text(outcome.image_id)}</span></td>'
+        f'<br><span class="id">{text(outcome.image_id)}</span></td>'
         f'<td role="cell" class="bars">{_bar(outcome, whole)}{_when(outcome, whole)}{_details(outcome)}</td></tr>'
     )
 
@@ -221,9 +217,9 @@ def _details(outcome: Outcome) -> str:
     """Return why it failed in a line, what was carried or removed, and the notes."""
     parts = []
     if outcome.error and outcome.has_failed:
-        parts.append(f'<div class="bad">{_text(outcome.error.what)}</div>')
+        parts.append(f'<div class="bad">{text(outcome.error.what)}</div>')
     if outcome.changes:
-        parts.append(f"<details><summary>changes: {len(outcome.changes)}</summary>{_list(outcome.changes)}</details>")
+        parts.append(f"<details><summary>changes: {len(outcome.changes)}</summary>{listed(outcome.changes)}</details>")
     if outcome.notes:
-        parts.append(_list([f"note: {note}" for note in outcome.notes]))
+        parts.append(listed([f"note: {note}" for note in outcome.notes]))
     return "".join(parts)
