@@ -23,7 +23,7 @@ GROUPS = {
         ),
         *("--deprecate-after", "--deprecate-at", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
     ),
-    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
+    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants", "--kms-grant"),
     "Checks": ("--require-scan", "--check", "--check-timeout", "--max-checks"),
     "Routes and cost": ("--route", "--direct", "--prices"),
     "Run": (
