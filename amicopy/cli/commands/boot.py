@@ -74,7 +74,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     \b
     Examples:
       amicopy boot ami-0abcdef1234567890 --in us-east-1
-      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --timeout 5m
+      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:'
     """
     if options["timeout"] is None:
         options["timeout"] = BOOT_TIMEOUT
