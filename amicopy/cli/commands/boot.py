@@ -76,7 +76,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     \b
     Examples:
       amicopy boot ami-0abcdef1234567890 --in us-east-1
-      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --timeout 5m --yes
+      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --yes
     """
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes cannot be used together: a dry run launches nothing.")

@@ -23,7 +23,7 @@ EXIT_CODES = """\b
 Exit codes:
   0 everything is retired, or restored
   1 nothing could be changed          2 usage
-  3 some could not be: still pending, refused, or a region that does not answer
+  3 some could not be: still pending, refused, or a region does not answer
   6 credentials, permissions
 """
 
