@@ -16,12 +16,13 @@ from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.retirement import ParameterChoices
 from amicopy.core.run_options import RunOptions
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
-from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.copy import CopyJob, check_boot_regions
 from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.jobs.sync import SyncJob, SyncResult
@@ -176,7 +177,7 @@ def copy(
         preflight=preflight,
     )
     job = CopyJob(_context(context, session, profile, region), [request], run_options)
-    job.plan()
+    check_boot_regions(job.plan(), request, job.context.spelling)
     _forward(job.events(), on_event)
     return job.report
 
@@ -306,6 +307,8 @@ def retire(
     exclude: str | Sequence[str] = (),
     parameters: bool = True,
     parameter_names: str | Iterable[str] = (),
+    replacements: Mapping[str, str | Iterable[str]] | None = None,
+    leave_parameters: str | Iterable[str] = (),
     undo: bool = False,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
@@ -315,9 +318,11 @@ def retire(
     """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
 
     Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
-    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. What is taken is recorded in
-    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
-    `RetireJob`.
+    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. ``replacements`` has, by the
+    name of a parameter, the AMIs that it gets instead, each in the region that has it; ``leave_parameters`` are names
+    and patterns of those that keep the retired image. If a parameter has neither, nothing is changed, and
+    ``result.refused`` says why. What is taken is recorded in tags; ``undo`` restores exactly that. Safe to repeat: a
+    second call finishes an interrupted one. To look first, use `RetireJob`.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
@@ -330,7 +335,11 @@ def retire(
         source_region=source_region,
         exclude=_listed(exclude),
         parameters=parameters,
-        paths=_listed(parameter_names),
+        choices=ParameterChoices(
+            names=_listed(parameter_names),
+            replacements=tuple((name, one) for name, ids in (replacements or {}).items() for one in _listed(ids)),
+            left=_listed(leave_parameters),
+        ),
         undo=undo,
     )
     return job.carry_out(job.find())

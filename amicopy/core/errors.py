@@ -160,6 +160,18 @@ class NoRecord(AmicopyError):
     slug = "no-record"
 
 
+class ParameterNotFound(AmicopyError):
+    """None of the regions has the Systems Manager parameter that was named."""
+
+    slug = "parameter-not-found"
+
+
+class NoReplacement(AmicopyError):
+    """A parameter has the id of an image that is to be retired, and no other good image that it could have instead."""
+
+    slug = "no-replacement"
+
+
 class BootRefused(AmicopyError):
     """A copy cannot be launched for a boot test: no instance type, no subnet; known before anything is launched."""
 

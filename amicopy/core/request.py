@@ -151,6 +151,7 @@ OPTIONS: Mapping[str, str] = {
     "exclude": "--exclude",
     "best_effort": "--best-effort",
     "regions": "--in",
+    "subnets": "--subnet",
     "name": "--name",
     "description": "--description",
     "tags": "--tag",

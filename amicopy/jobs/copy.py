@@ -1,9 +1,10 @@
 """Copying: plan, execute, and a report that can be written at any time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from amicopy.core.boot import boot_options, check_subnet_regions
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import AccessTaken, DestinationFailed, DestinationLeft, Event, LeftBecause
@@ -27,6 +28,20 @@ from amicopy.jobs.planning import Planning
 from amicopy.plan.account_rows import accounts_at_once
 from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
 from amicopy.survey.copy_details import with_details
+
+
+def check_boot_regions(plan: Plan, request: CopyRequest, spelling: Mapping[str, str]) -> None:
+    """Check that a boot test as the request's check names subnets of the plan's regions only.
+
+    For a single request: in a manifest, entries with other destinations share their default check.
+
+    Raises:
+        UsageError: it names one of another region.
+    """
+    if request.check is not None and request.check.is_built_in:
+        regions = list(dict.fromkeys(row.region for row in plan.rows))
+        option = f"{spelling.get('check', 'check')}: --subnet"
+        check_subnet_regions(boot_options(request.check.words), regions, option)
 
 
 class CopyJob:

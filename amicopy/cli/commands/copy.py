@@ -29,7 +29,7 @@ from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 every destination is up to date   1 nothing succeeded, or the plan was refused
+  0 every destination is up to date   1 nothing succeeded, or plan refused
   2 usage                             3 some destinations done, some not
   4 changes needed (--exit-code)      5 still copying; rerun to resume
   6 credentials, permissions, region not enabled
@@ -123,9 +123,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     \b
     Examples:
       amicopy copy ami-0abcdef1234567890 --to us-west-2,eu-west-1
-      amicopy copy ami-0abcdef1234567890 --to 'eu-*' --exclude eu-south-1 --dry-run
-      amicopy copy ami-0abcdef1234567890 --to all --share 111122223333 --output json
-      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --write tfvars=amis.auto.tfvars
+      amicopy copy ami-0abcdef1234567890 --to 'eu-*' --dry-run
+      amicopy copy ami-0abcdef1234567890 --to all --output json
+      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --write tfvars=a.tfvars
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
     if options["packer_manifest"] and options["image_ids"]:

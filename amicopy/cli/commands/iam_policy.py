@@ -92,10 +92,10 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     \b
     Examples:
-      amicopy iam-policy copy --from us-east-1 --to us-west-2,eu-west-1 --no-permissions
+      amicopy iam-policy copy --from us-east-1 --to eu-west-1 --no-permissions
       amicopy iam-policy verify --in us-west-2 --repair --prune
       amicopy iam-policy cancel --in us-west-2,eu-west-1
-      amicopy iam-policy sync --from us-east-1 --to us-west-2,eu-west-1 > policy.json
+      amicopy iam-policy sync --from us-east-1 --to eu-west-1 > policy.json
       amicopy iam-policy --for lambda ssm:/amicopy/manifest
     """
     words = list(options["words"])

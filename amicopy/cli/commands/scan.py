@@ -114,8 +114,8 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy scan ami-0abcdef1234567890 --from us-east-1 --to eu-west-1
       amicopy scan --snapshot snap-0abcdef1234567890
       amicopy scan --image disk.img --from us-east-1
-      amicopy scan --image disk.img --from us-east-1 --to eu-west-1 --output sarif > scan.sarif
-      amicopy scan --image disk.img --from us-east-1 --rules region,secrets,left --fail-on critical
+      amicopy scan --image disk.img --from us-east-1 --output sarif > scan.sarif
+      amicopy scan --image disk.img --from us-east-1 --rules secrets,left
     """
     regions, groups = split_names(options["to"]), split_names(options["groups"])
     of_aws = [*options["image_ids"], *options["snapshots"]]

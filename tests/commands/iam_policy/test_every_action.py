@@ -246,7 +246,7 @@ def booting(stage: Stage) -> Act:
     """Launch the copy; what a killed run has left is terminated, too."""
     source = stage.source("web", supported_instance_types=[])
     stage.amicopy("copy", source.image_id, *TO)
-    stage.arguments = ["boot", source.image_id, "--from", HOME, "--in", "us-west-*"]
+    stage.arguments = ["boot", source.image_id, "--from", HOME, "--in", "us-west-*", "--yes"]
     return stage.runs(tuple(stage.arguments))
 
 
