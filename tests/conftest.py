@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
@@ -25,6 +26,11 @@ from tests.support.schema import check_output
 EVENTUALLY_CONSISTENT = Timing(visible_after=0.5)
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 KEPT = "AMICOPY_STOCK_BOTOCORE"  # whoever runs the tests decides whether amicopy's start-up is switched off in them
+
+
+# How fast this machine is says nothing about amicopy.
+settings.register_profile("no-real-time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no-real-time")
 
 
 def _loopback_only(event: str, arguments: tuple[Any, ...]) -> None:

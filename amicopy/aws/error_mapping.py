@@ -279,7 +279,7 @@ def _denied(operation: str, service: str, region: str, message: str) -> AccessDe
     action = named.group(1) if named else f"{service}:{operation}"
     denied = AccessDenied(f"These credentials may not call {action} in {region}.", action=action, why=message)
     return denied.with_next_step(
-        f"Have the organization allow {action} in {region}, or leave that region out: --exclude {region}."
+        f"Have the organization allow {action} in {region}, or exclude that region (--exclude; in a manifest, exclude)."
         if denied.by_organization
         else f"Allow {action} in their IAM policy (or in the service control policy that forbids it)."
     )

@@ -11,6 +11,7 @@ from amicopy.core.durations import completion_from, date_from, deprecation_from,
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
+from amicopy.core.retirement import parameter_choice
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 from amicopy.render.formats import RUN_FORMATS
@@ -116,6 +117,22 @@ class TagOption(click.ParamType[tuple[str, str]]):
         if problem := tag_problem(key, text):
             self.fail(f"{problem}.", param, ctx)
         return key, text
+
+
+class ParameterOption(click.ParamType[tuple[str, str]]):
+    """A Systems Manager parameter, or NAME=AMI for what it gets."""
+
+    name = "name[=ami]"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return name and AMI (empty: not given), or fail with what is wrong."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parameter_choice(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
 
 
 class PrincipalOption(click.ParamType[Principal]):

@@ -75,6 +75,23 @@ class CopyStatus:
         return self.may_be_written and any(difference.repairable for difference in self.missing)
 
     @property
+    def shared_by_repair(self) -> tuple[Difference, ...]:
+        """The sharing that a repair adds only because the source has it: the request names nobody.
+
+        The copy may have been made for fewer than its source is shared with, which nothing on it tells.
+        """
+        desired = self.desired
+        if desired is None or not self.may_be_written:
+            return ()
+        return tuple(
+            one
+            for one in self.missing
+            if one.is_sharing
+            and one.repairable
+            and (desired.volumes_from_source if one.device else desired.launch_from_source)
+        )
+
+    @property
     def may_be_written(self) -> bool:
         """Whether `verify --repair` may change it: ours only, and only by comparison with its source."""
         return self.is_ours and not self.source_is_gone

@@ -49,9 +49,20 @@ def plan_copies(request: CopyRequest, survey: Survey, rate: Rate = unknown_rate)
 def _check_notes(rows: Sequence[Row]) -> Iterator[str]:
     """Yield which command is run before a copy is shared."""
     for command in dict.fromkeys(row.check.command for row in rows if row.check):
-        count = sum(row.check is not None for row in rows)
-        what = "the copy is" if count == 1 else f"each of {count} copies is"
-        yield f"before it is shared, {what} checked with: {command}"
+        checked = [row for row in rows if row.check]
+        what = "the copy is" if len(checked) == 1 else f"each of {len(checked)} copies is"
+        shared = sum(_is_shared_already(row) for row in checked)
+        if not shared:
+            yield f"before it is shared, {what} checked with: {command}"
+        elif shared == len(checked):
+            yield f"{what} checked with: {command}; it is shared already, and stays so if it fails"
+        else:
+            yield f"before it is shared, {what} checked with: {command}; {shared} of them are shared already"
+
+
+def _is_shared_already(row: Row) -> bool:
+    """Return whether others can use the copy before it is checked."""
+    return row.copy is not None and not row.action.starts_a_copy and bool(row.copy.launch_permissions)
 
 
 def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: DestinationFindings, copies: Copies) -> Row:

@@ -14,6 +14,7 @@ from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
 if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.image_scan import ImageScan
     from amicopy.core.prices import Prices
 
 
@@ -146,6 +147,7 @@ class Plan:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs any more
+    scans: "tuple[ImageScan, ...]" = ()  # what was found in the sources, if the request wants to know
     prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property
@@ -178,14 +180,16 @@ class Plan:
 
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""
-        count = len(self.refused)
+        count, total = len(self.refused), len(self.rows)
         codes = {problem.exit_code for row in self.refused for problem in row.problems}
         return PlanRefused(
-            f"{count} of {len(self.rows)} {'copy' if len(self.rows) == 1 else 'copies'} "
-            f"{'is' if count == 1 else 'are'} refused, so nothing was started.",
+            "The copy is refused, so nothing was started."
+            if total == 1
+            else f"{count} of {total} copies {'is' if count == 1 else 'are'} refused, so nothing was started.",
             exit_code=codes.pop() if len(codes) == 1 else ExitCode.FAILED,
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
-            next_step="Fix the problems above, leave the region out with --exclude, or add it to --best-effort.",
+            next_step="Fix the problems above, exclude the region, or let it fail as best effort (--exclude and "
+            "--best-effort; in a manifest, exclude and best_effort).",
         )
 
 

@@ -192,5 +192,6 @@ def _not_enabled(destination: Destination, why: str = "") -> RegionNotEnabled:
     return RegionNotEnabled(
         f"The region {region} is not enabled for {account}.",
         why=why or "EC2 lists it as not opted in; its endpoint would answer every call with AuthFailure.",
-        next_step=f"Enable it (aws account enable-region --region-name {region}), or leave it out: --exclude {region}.",
+        next_step=f"Enable it (aws account enable-region --region-name {region}), or exclude it (--exclude; in a "
+        "manifest, exclude).",
     )

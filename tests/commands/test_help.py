@@ -37,3 +37,10 @@ def test_every_option_that_a_group_names_exists() -> None:
     }
     named = {name for names in GROUPS.values() for name in names}
     assert named - known == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_fits_a_terminal_of_80_columns(name: str) -> None:
+    shown = command(name)
+    context = click.Context(shown, info_name=name, terminal_width=80)
+    assert [line for line in shown.get_help(context).splitlines() if len(line) > 80] == []

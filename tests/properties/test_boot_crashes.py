@@ -51,7 +51,7 @@ def test_no_instance_outlives_the_run_after_one_that_is_killed(stage: Any) -> No
         clock.begin_anew()
         sandbox.reset(clock=clock, timing=TIMING)
         world = sandbox.torture
-        return world, ["boot", a_source(world).image_id, "--in", HOME, "--quiet"]
+        return world, ["boot", "--yes", a_source(world).image_id, "--in", HOME, "--quiet"]
 
     world, argv = begin()
     made = nursery.run(world, argv).made

@@ -21,8 +21,8 @@ from amicopy.cli.options import (
 
 EXIT_CODES = """\b
 Exit codes:
-  0 everything was removed            1 nothing could be removed
-  2 usage                             3 something was kept: protected, in use, or refused
+  0 everything was removed   1 nothing could be removed
+  2 usage                    3 something was kept: protected, in use, refused
   6 credentials, permissions
 """
 

@@ -24,11 +24,12 @@ from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
 from amicopy.core.check import CHECK_TIMEOUT
 from amicopy.core.durations import length_text
+from amicopy.core.image_scan import ScanMode
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 every destination is up to date   1 nothing succeeded, or the plan was refused
+  0 every destination is up to date   1 nothing succeeded, or plan refused
   2 usage                             3 some destinations done, some not
   4 changes needed (--exit-code)      5 still copying; rerun to resume
   6 credentials, permissions, region not enabled
@@ -71,6 +72,21 @@ Exit codes:
     "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
 )
 @option(
+    "--scan",
+    type=click.Choice([one.value for one in ScanMode]),
+    is_flag=False,
+    flag_value=ScanMode.WARN.value,
+    help="Read what is in each AMI before the first copy starts, as 'amicopy scan' does: 'warn' shows what points to "
+    "its region, 'refuse' copies no AMI with findings of high or above, or that cannot be read.",
+)
+@option("--allow-secrets", is_flag=True, help="With --scan: share copies with others although they hold secrets.")
+@option(
+    "--ignore-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="With --scan: known findings, a line each: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
+)
+@option(
     "--check",
     metavar="COMMAND",
     help="Check each copy with this command before it is shared; the copy has passed if it exits with 0. It runs "
@@ -107,9 +123,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     \b
     Examples:
       amicopy copy ami-0abcdef1234567890 --to us-west-2,eu-west-1
-      amicopy copy ami-0abcdef1234567890 --to 'eu-*' --exclude eu-south-1 --dry-run
-      amicopy copy ami-0abcdef1234567890 --to all --share 111122223333 --output json
-      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --write tfvars=amis.auto.tfvars
+      amicopy copy ami-0abcdef1234567890 --to 'eu-*' --dry-run
+      amicopy copy ami-0abcdef1234567890 --to all --output json
+      amicopy copy ami-0abcdef1234567890 --to eu-west-1 --write tfvars=a.tfvars
       amicopy copy ami-0abcdef1234567890 --to eu-west-1 --sandbox
     """
     if options["packer_manifest"] and options["image_ids"]:

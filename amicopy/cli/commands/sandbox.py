@@ -87,19 +87,24 @@ def command(
     Terraform.
 
     \b
-    Effects of --fault: throttle, 500, 503, lost (the reply), dead (the region), hang:SECONDS,
-    html, truncated, empty (a page of accounts), error:CODE: MESSAGE; of a GetSnapshotBlock: corrupt,
-    expired; and of a CopyImage: fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N, differ:BLOCKS,
-    lose:BLOCKS. " after CALLS" at the end lets that many calls pass first.
+    Effects of --fault:
+      any call          throttle, 500, 503, hang:SECONDS, html, truncated,
+                        error:CODE: MESSAGE, lost (the reply), dead (the region)
+      CopyImage         fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N,
+                        differ:BLOCKS, lose:BLOCKS
+      RunInstances      unhealthy, unchecked, dies:SECONDS
+      GetSnapshotBlock  corrupt, expired
+      ListAccounts      empty (a page)
+    " after CALLS" at the end lets that many calls pass first.
 
     \b
     Examples:
       amicopy sandbox
       amicopy sandbox --rates ec2
       amicopy sandbox --accounts 2
-      amicopy sandbox --regions us-east-1,eu-west-1,af-south-1 --copy-seconds 60
+      amicopy sandbox --regions eu-west-1,af-south-1 --copy-seconds 60
       amicopy sandbox --image disk.img
-      amicopy sandbox --port 5005 --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
+      amicopy sandbox --fault 'copy@eu-west-1=fail:Client.InternalError: no luck'
     """
     from amicopy.cli.handlers.sandbox import serve
 

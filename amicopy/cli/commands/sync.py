@@ -16,7 +16,7 @@ from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
 Exit codes:
-  0 everything is up to date          1 nothing succeeded, or the plan was refused
+  0 everything is up to date          1 nothing succeeded, or plan refused
   2 usage, or an invalid manifest     3 some entries done, some not
   4 changes needed (--exit-code)      5 still copying; rerun to resume
   6 credentials, permissions, region not enabled

@@ -45,7 +45,7 @@ Exit codes:
 @option(
     "--seed", type=click.IntRange(0), metavar="NUMBER", help="With --content sample: repeat the sample of this seed."
 )
-@option("--yes", is_flag=True, help="With --prune or --content: do not ask for confirmation.")
+@option("--yes", is_flag=True, help="With --repair or --content: do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="With --repair: show what would be written and removed, without doing it.")
 @option("--html", metavar="FILE", help="Also write the verdicts as an HTML page, with the evidence of --content.")
 @connection_options
@@ -57,7 +57,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     Compares every copy in every enabled region, no matter which tool made it, with its source: devices, settings, tags,
     snapshots' tags, launch permissions, snapshot permissions, deprecation date, encryption, license. Use the options
     that the copies were made with. The exit code is 4 if a copy differs or has a permission that its
-    source lacks; other extras are only listed. Without --repair nothing is changed.
+    source lacks; other extras are only listed. Without --repair nothing is changed. Before it shares a copy
+    with those that only the source names, --repair asks, or needs --yes: the copy may have been made with --share or
+    --no-permissions.
 
     --content compares the data. If 1 % of a volume's blocks differ, a sample finds one of them in 99 % of cases. What
     reading costs is shown first; above 1 USD it asks, or needs --yes.
@@ -65,12 +67,12 @@ def command(environment: Environment, /, **options: Any) -> int:
     \b
     Examples:
       amicopy verify ami-0abcdef1234567890
-      amicopy verify ami-0abcdef1234567890 --in us-west-2,eu-west-1 --share 111122223333
+      amicopy verify ami-0abcdef1234567890 --in eu-west-1 --share 111122223333
       amicopy verify ami-0abcdef1234567890 --repair
       amicopy verify ami-0abcdef1234567890 --content sample --output json
     """
-    if options["yes"] and not (options["prune"] or options["content"]):
-        raise click.UsageError("--yes requires --prune or --content.")
+    if options["yes"] and not (options["repair"] or options["content"]):
+        raise click.UsageError("--yes requires --repair or --content.")
     if options["dry_run"] and not options["repair"]:
         raise click.UsageError("--dry-run requires --repair.")
     if options["seed"] is not None and options["content"] != "sample":

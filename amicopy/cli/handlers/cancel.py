@@ -69,8 +69,10 @@ def _cancel(command: CancelCommand, context: Context) -> int:
 def _intentions(found: CancelResult, removing: str, ending: str) -> Iterator[str]:
     """Yield what is done to copies, and to temporary permissions."""
     if found.going:
-        count = counted(len(found.going), "of them", "of them")
-        yield f"{removing} {count} from account {', '.join(found.accounts)}"
+        images = sum(not target.is_snapshot for target in found.going)
+        snapshots = len(found.going) - images
+        counts = [counted(images, "copy", "copies")] * bool(images) + [counted(snapshots, "snapshot")] * bool(snapshots)
+        yield f"{removing} {' and '.join(counts)} from account {', '.join(found.accounts)}"
     if found.grants:
         permissions = counted(len(found.grants), "temporary permission")
         yield f"{ending if found.going else ending.capitalize()} {permissions}"

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import shlex
+import textwrap
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from amicopy.sandbox.behavior import Rates
     from amicopy.sandbox.faults import Fault
     from amicopy.sandbox.records import Image
+    from amicopy.sandbox.samples import Sample
     from amicopy.sandbox.world import World
 
 _SHOWN_ACCOUNTS = 8
+_WIDTH = 80
 
 
 def serve(
@@ -65,7 +68,7 @@ def serve(
         lines = ["unset AWS_PROFILE AWS_SESSION_TOKEN"]
         lines += [f"export {name}={shlex.quote(value)}" for name, value in sandbox.environment.items()]
         lines += ["#", "# Sample AMIs in us-east-1:"]
-        lines += [f"#   {sample.image_id}  {sample.name:22} {sample.shows}" for sample in SAMPLES]
+        lines += [line for sample in SAMPLES for line in _sample_lines(sample)]
         if disk_images:
             lines += ["#", "# AMIs of your disk images in us-east-1:"]
             lines += [f"#   {image.image_id}  {image.name}" for image in disk_images]
@@ -83,6 +86,12 @@ def serve(
         while not environment.stop.is_set():
             environment.stop.wait(3600)
     return ExitCode.OK
+
+
+def _sample_lines(sample: "Sample") -> list[str]:
+    """Return what is shown of a sample AMI, folded to a terminal of 80 columns."""
+    start = f"#   {sample.image_id}  {sample.name:22} "
+    return textwrap.wrap(sample.shows, _WIDTH, initial_indent=start, subsequent_indent=f"#{' ' * (len(start) - 1)}")
 
 
 def _account_lines(accounts: "Sequence[Account]") -> list[str]:
@@ -122,12 +131,16 @@ def _check_target(fault: "Fault", regions: Collection[str]) -> None:
     from amicopy.sandbox.http.moto_adapter import operation_names
 
     known = operation_names()
-    if fault.operation not in known | {"*"}:
-        near = difflib.get_close_matches(fault.operation, known, 1)
-        raise ValueError(f"unknown operation {fault.operation!r}." + (f" Did you mean {near[0]}?" if near else ""))
-    if fault.region is not None and fault.region not in regions:
-        near = difflib.get_close_matches(fault.region, regions, 1)
-        raise ValueError(f"unknown region {fault.region!r}." + (f" Did you mean {near[0]}?" if near else ""))
+    _check_known("operation", fault.operation, known | {"*"})
+    if fault.region is not None:
+        _check_known("region", fault.region, regions)
+
+
+def _check_known(kind: str, name: str, known: Collection[str]) -> None:
+    """Refuse a name that is not among the known ones, with the nearest of them."""
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
+        raise ValueError(f"unknown {kind} {name!r}." + (f" Did you mean {near[0]}?" if near else ""))
 
 
 def _regions(text: str | None) -> frozenset[str] | None:

@@ -72,9 +72,8 @@ def _verify(command: VerifyCommand, environment: Environment, context: Context) 
     if command.repair:
         say(_intentions(verdict, command))
     if command.repair and not command.dry_run:
-        accounts = ", ".join(sorted({one.copy.owner_id for one, _ in verdict.prunable}))
-        question = f"Remove {counted(len(verdict.prunable), 'extra')} in account {accounts}?"
-        if command.prune and verdict.prunable and not agreed(question, yes=command.yes):
+        question = _question(verdict, prunes=command.prune)
+        if question and not agreed(question, yes=command.yes):
             return ExitCode.FAILED
         verdict = job.repaired(verdict, prunes=command.prune, told=told, pruned=changes.append)
         for error in verdict.not_repaired:
@@ -127,9 +126,26 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
             if one.can_be_repaired:
                 words = (str(difference) for difference in one.missing if difference.repairable)
                 yield from (f"would fix  {one.place} {safe(text)}" for text in words)
+    else:
+        for one in verdict.copies:
+            yield from (f"will fix  {one.place} {safe(str(difference))}" for difference in one.shared_by_repair)
     if command.prune:
         verb = "would remove" if command.dry_run else "will remove"
         yield from (f"{verb}  {one.place} {safe(str(extra))}" for one, extra in verdict.prunable)
+
+
+def _question(verdict: VerifyResult, *, prunes: bool) -> str:
+    """Return what has to be agreed to before the repair: sharing that nobody named, and removals; empty if neither."""
+    shared = [one for one in verdict.copies if one.shared_by_repair]
+    pruned = verdict.prunable if prunes else ()
+    parts = []
+    if shared:
+        parts.append(f"share {counted(len(shared), 'copy', 'copies')} like the source")
+    if pruned:
+        parts.append(f"remove {counted(len(pruned), 'extra')}")
+    accounts = ", ".join(sorted({one.copy.owner_id for one in (*shared, *(one for one, _ in pruned))}))
+    text = f"{' and '.join(parts)} in account {accounts}?"
+    return text[0].upper() + text[1:] if parts else ""
 
 
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:

@@ -450,9 +450,9 @@ def test_every_pending_copy_of_ours_is_found_without_naming_its_source(
 def test_the_account_is_shown_before_anything_is_removed(amicopy: Run, clock: FakeClock, source: str) -> None:
     pending_copy(amicopy, clock, source)
     refused = amicopy("cancel", source, "--in", "us-west-2")
-    assert f"Remove 1 of them from account {DEFAULT_ACCOUNT}?" in refused.err
+    assert f"Remove 1 copy from account {DEFAULT_ACCOUNT}?" in refused.err
     ran = amicopy("cancel", source, "--in", "us-west-2", "--yes", "--output", "json")
-    assert f"removing 1 of them from account {DEFAULT_ACCOUNT}\n" in ran.err
+    assert f"removing 1 copy from account {DEFAULT_ACCOUNT}\n" in ran.err
     assert [target["account"] for target in ran.json["targets"]] == [DEFAULT_ACCOUNT]
 
 

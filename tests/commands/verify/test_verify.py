@@ -255,7 +255,7 @@ def test_what_can_be_written_is_repaired_and_nothing_else_is(amicopy: Run, world
     before = _remembered(world, the_copy(world, WEST))
     change.make(world, the_copy(world, WEST))
     assert _remembered(world, the_copy(world, WEST)) != before
-    ran = verify(amicopy, source, "--repair")
+    ran = verify(amicopy, source, "--repair", "--yes")
     assert ran.code == 0, ran.err
     assert _remembered(world, the_copy(world, WEST)) == before
     assert len(writes(world)) == 1
@@ -388,6 +388,29 @@ def test_a_copy_that_is_open_to_more_is_a_difference_and_pruned_when_asked(
     assert (repaired.code, writes(world)) == (4, [])
     pruned = verify(amicopy, source, "--repair", "--prune", "--yes")
     assert (pruned.code, _remembered(world, copy), len(writes(world))) == (0, before, 1), pruned.err
+
+
+@pytest.mark.parametrize("made_with", [("--no-permissions",), ("--share", "444455556666")])
+def test_a_copy_made_for_fewer_is_not_shared_like_its_source_without_asking(
+    amicopy: Run, world: World, made_with: tuple[str, ...]
+) -> None:
+    source = a_rich_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, *made_with).code == 0
+    before = _remembered(world, the_copy(world, WEST))
+    world.requests.clear()
+    ran = verify(amicopy, source, "--repair")
+    assert (ran.code, writes(world)) == (2, [])
+    assert "The question is: Share 1 copy like the source in account" in ran.err
+    assert "will fix  us-west-2" in ran.err
+    same = verify(amicopy, source, "--repair", *made_with)  # the options that it was made with
+    assert (same.code, _remembered(world, the_copy(world, WEST))) == (0, before), same.err
+
+
+def test_what_the_request_itself_names_is_shared_without_asking(amicopy: Run, world: World) -> None:
+    source = a_rich_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--no-permissions").code == 0
+    ran = verify(amicopy, source, "--repair", "--share", "444455556666")
+    assert (ran.code, the_copy(world, WEST).launch_permissions) == (0, {"444455556666"}), ran.err
 
 
 def test_pruning_asks_and_without_a_terminal_needs_yes(amicopy: Run, world: World) -> None:
@@ -613,7 +636,7 @@ def test_a_copy_by_another_tool_is_found_and_what_it_lacks_is_repaired(
     left = verify(amicopy, source, "--repair")
     assert (left.code, "not made by amicopy" in left.out) == (4, True)
     assert the_copy(world, WEST).launch_permissions == set()
-    repaired = verify(amicopy, source, "--repair", "--adopt")
+    repaired = verify(amicopy, source, "--repair", "--adopt", "--yes")
     assert repaired.code == 0, repaired.err
     assert the_copy(world, WEST).launch_permissions == source.launch_permissions
 

@@ -196,7 +196,7 @@ def test_a_refused_plan_says_that_nothing_was_started() -> None:
     problem = AccessDenied("No.", action="ec2:CopyImage")
     plan = with_refusals(Plan(rows=(a_row("us-west-2"),)), {Destination("us-west-2"): problem})
     text = Page(written(Report(plan=plan, started_at=NOW, refused=True))).text
-    assert "1 of 1 copy is refused, so nothing was started." in text
+    assert "The copy is refused, so nothing was started." in text
     assert "unfinished" not in text
 
 
