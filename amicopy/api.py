@@ -12,6 +12,8 @@ from amicopy.core.check import Check
 from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
+from amicopy.core.ignored_findings import Ignored
+from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
@@ -42,6 +44,7 @@ __all__ = [
     "CopyRequest",
     "Event",
     "ExitCode",
+    "Ignored",
     "ImageNotFound",
     "ManifestInvalid",
     "Plan",
@@ -51,6 +54,8 @@ __all__ = [
     "RetireJob",
     "RetireResult",
     "RunOptions",
+    "ScanMode",
+    "ScanRequest",
     "ScanRequirement",
     "Session",
     "StatusJob",
@@ -97,6 +102,7 @@ def copy(
     direct: str | Sequence[str] = (),
     protect: Protection | None = None,
     require_scan: ScanRequirement | None = None,
+    scan: ScanRequest | None = None,
     check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
@@ -132,6 +138,8 @@ def copy(
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
     - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
       ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
+    - ``scan``: read what is in the sources first: ``ScanRequest(mode=ScanMode.REFUSE)`` copies none with findings of
+      ``high`` or above. Copies of a source with secrets are shared with others only with ``allow_secrets=True``.
     - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
@@ -170,6 +178,7 @@ def copy(
         deprecate_at=deprecate_at,
         protect=protect,
         require_scan=require_scan,
+        scan=scan,
         check=check,
         preflight=preflight,
     )

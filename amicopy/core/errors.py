@@ -268,6 +268,24 @@ class ScanRequired(AmicopyError):
     slug = "scan"
 
 
+class PinnedToRegion(AmicopyError):
+    """``--scan=refuse``: files in the source name its region, and would not work in another one."""
+
+    slug = "pinned-to-region"
+
+
+class ScanIncomplete(AmicopyError):
+    """``--scan=refuse``: some of the source could not be read, so it may point to its region."""
+
+    slug = "scan-incomplete"
+
+
+class SecretsFound(AmicopyError):
+    """``--scan``: the source holds secrets, and others would get its copy. ``--allow-secrets`` shares it anyway."""
+
+    slug = "secrets-found"
+
+
 class CopyFailed(AmicopyError):
     """EC2 gave up on a copy, for a reason that it states."""
 

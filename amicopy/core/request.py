@@ -12,6 +12,7 @@ from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, d
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.grants import Grants
+from amicopy.core.image_scan import ScanRequest
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SNAPSHOT_KINDS, Principal
 from amicopy.core.regions import is_pattern
@@ -61,6 +62,7 @@ class CopyRequest:
     direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
+    scan: ScanRequest | None = None  # whether the content of the sources is read first
     check: Check | None = None  # what each copy has to pass before it is shared
     label: str = ""  # by which outputs name the source, whatever its id
     preflight: bool = True  # refuse what is known to fail later
@@ -79,6 +81,7 @@ class CopyRequest:
             "protect": Protection,
             "check": Check,
             "require_scan": ScanRequirement,
+            "scan": ScanRequest,
         }
         for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
@@ -170,6 +173,7 @@ OPTIONS: Mapping[str, str] = {
     "direct": "--direct",
     "check": "--check",
     "require_scan": "--require-scan",
+    "scan": "--scan",
 }
 
 

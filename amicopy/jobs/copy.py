@@ -111,6 +111,7 @@ class CopyJob:
     def _executed(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, if a signal has ended them and it is requested, how that is rolled back."""
         context, report = self.context, self.report
+        self._remember_scans()
         yield from self._grants_taken()
         if self.options.share_when_all:
             yield from self._released()
@@ -124,6 +125,16 @@ class CopyJob:
         for outcome in report.outcomes:
             if not outcome.ended:
                 yield self._left(outcome, LeftBecause.INTERRUPTED)
+
+    def _remember_scans(self) -> None:
+        """Record on the sources what was found in them; a grant for each account has to find room beside it."""
+        plan = self.report.plan
+        if plan.scans:
+            from amicopy.jobs.image_scans import remember_scans
+
+            rows = [(row.source.reference, row.destination.account) for row in plan.rows if row.destination.account]
+            accounts = {source: len({account for name, account in rows if name == source}) for source, _ in rows}
+            remember_scans(self.context, plan.scans, reserved=accounts)
 
     def _grants_taken(self) -> Iterator[Event]:
         """Take away the temporary permissions that no copy needs any more; yield that for the rows they were for."""

@@ -49,7 +49,7 @@ def block_key_statement(needs: Needs) -> Statement:
     EBS encrypts each data key with the encryption context ``aws:ebs:id`` (EBS User Guide, "How Amazon EBS encryption
     works"), without which KMS doesn't decrypt it: so this limits the permission to EBS, whichever service calls.
     """
-    places = dict.fromkeys([*needs.sources, *needs.destinations])
+    places = needs.places_of_blocks
     regions = [ANYWHERE] if ANYWHERE in places else list(places)
     context = {"ForAnyValue:StringEquals": {"kms:EncryptionContextKeys": ["aws:ebs:id"]}}
     keys = [_key_arn(needs.partition, region, "*") for region in regions]

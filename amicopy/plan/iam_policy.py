@@ -5,7 +5,7 @@ from typing import Any
 
 from amicopy.core.boot import BOOT_TAG
 from amicopy.core.grants import GRANT_TAG
-from amicopy.core.models import RETIRED_TAG, SOURCE_TAG
+from amicopy.core.models import RETIRED_TAG, SCANNED_TAG, SOURCE_TAG
 from amicopy.core.write import WriteOperation
 from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
@@ -27,6 +27,7 @@ _GETS_RETIRED = {
 }
 _ARE_RECORDS = {"ForAllValues:StringLike": {"aws:TagKeys": [f"{GRANT_TAG}*"]}, "Null": {"aws:TagKeys": "false"}}
 _IS_BOOTED = {"Null": {f"aws:ResourceTag/{BOOT_TAG}": "false"}}
+_RECORDS_SCAN = {"ForAllValues:StringEquals": {"aws:TagKeys": [SCANNED_TAG]}, "Null": {"aws:TagKeys": "false"}}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
 SIDS: Mapping[str, str] = {
@@ -34,9 +35,9 @@ SIDS: Mapping[str, str] = {
     "in several regions.",
     "AmicopyReadQuotas": "How many AMIs may be public, if a copy is to be public and more than five are.",
     "AmicopyReadParameters": "Read the parameters that name sources, and those that ids are published to.",
-    "AmicopyReadBlocks": "`verify --content`: list the blocks of snapshots, and read them. This gives access to the "
-    "data of every snapshot in these regions.",
-    "AmicopyKmsReadBlocks": "`verify --content`: decrypt the blocks of encrypted snapshots, and nothing that isn't a "
+    "AmicopyReadBlocks": "`verify --content`, `scan` and `copy --scan`: list the blocks of snapshots, and read them. "
+    "This gives access to the data of every snapshot in these regions.",
+    "AmicopyKmsReadBlocks": "The same for encrypted snapshots: decrypt their blocks, and nothing that isn't a "
     "snapshot's or a volume's (`kms:EncryptionContextKeys`).",
     "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
@@ -44,6 +45,7 @@ SIDS: Mapping[str, str] = {
     "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
     "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
     "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
+    "AmicopyRecordScan": "`copy --scan`: record in the tag `amicopy:scanned` of a source what was found. No other tag.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
     "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
@@ -88,22 +90,26 @@ def policy(needs: Needs) -> dict[str, Any]:
 def _statements(needs: Needs) -> Iterator[Statement]:
     actions = actions_for(needs)
     ec2 = [action for action in actions if action.service == "ec2"]
-    yield statement("AmicopyRead", [action.name for action in ec2 if not action.writes], ["*"])
+    if reads := [action.name for action in ec2 if not action.writes]:
+        yield statement("AmicopyRead", reads, ["*"])
     if quotas := [action.name for action in actions if action.service == "servicequotas"]:
         yield statement("AmicopyReadQuotas", quotas, ["*"])
     if blocks := [action.name for action in actions if action.service == "ebs"]:
-        places = dict.fromkeys([*needs.sources, *needs.destinations])
-        yield statement("AmicopyReadBlocks", blocks, _arns(needs.partition, places, ["snapshot"]))
+        arns = _arns(needs.partition, needs.places_of_blocks, ["snapshot"])
+        yield statement("AmicopyReadBlocks", blocks, arns)
         yield block_key_statement(needs)
     if needs.keep or (needs.command == "retire" and not needs.undo):
         yield statement("AmicopyFindReferences", REFERENCE_ACTIONS, ["*"], _VIA_EC2)
     if needs.reads:
-        reads = [action.name for action in actions if action.service == "ssm" and not action.writes]
-        yield statement("AmicopyReadParameters", reads, _parameters(needs.partition, needs.reads))
+        names = [action.name for action in actions if action.service == "ssm" and not action.writes]
+        yield statement("AmicopyReadParameters", names, _parameters(needs.partition, needs.reads))
     if needs.accounts:
         yield from _entering(needs)
     if needs.copies:
         yield from _copying(needs)
+    if needs.copies and needs.scan:
+        images = _arns(needs.partition, needs.sources, ["image"])
+        yield statement("AmicopyRecordScan", [_CREATE_TAGS], images, _RECORDS_SCAN)
     writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
     if needs.boots and writes:
         yield from _booting(needs)

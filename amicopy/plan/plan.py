@@ -14,6 +14,7 @@ from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
 if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.image_scan import ImageScan
     from amicopy.core.prices import Prices
 
 
@@ -145,6 +146,7 @@ class Plan:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs any more
+    scans: "tuple[ImageScan, ...]" = ()  # what was found in the sources, if the request wants to know
     prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property

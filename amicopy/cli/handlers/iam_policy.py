@@ -49,6 +49,7 @@ class IamPolicyCommand:
     repair: bool = False
     prune: bool = False
     available: bool = False
+    only_snapshots: bool = False  # of scan
     undo: bool = False
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
@@ -120,6 +121,8 @@ def _needs(
         repair=command.repair,
         prune=command.prune,
         content=command.content,
+        only_snapshots=command.only_snapshots,
+        scan=any(request.scan for request in requests),
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
