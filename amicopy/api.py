@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.boot import BOOT_TIMEOUT, BootOptions
 from amicopy.core.check import Check
 from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
@@ -20,6 +21,7 @@ from amicopy.core.retirement import ParameterChoices
 from amicopy.core.run_options import RunOptions
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
+from amicopy.jobs.boot import BootJob, BootReport
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob, check_boot_regions
@@ -31,6 +33,9 @@ from amicopy.plan.plan import Plan
 
 __all__ = [
     "AmicopyError",
+    "BootJob",
+    "BootOptions",
+    "BootReport",
     "CancelJob",
     "CancelResult",
     "Check",
@@ -60,6 +65,7 @@ __all__ = [
     "UsageError",
     "VerifyJob",
     "VerifyResult",
+    "boot",
     "cancel",
     "copy",
     "retire",
@@ -343,6 +349,54 @@ def retire(
         undo=undo,
     )
     return job.carry_out(job.find())
+
+
+def boot(
+    image_ids: str | Iterable[str],
+    *,
+    regions: str | Sequence[str],
+    source_region: str | None = None,
+    exclude: str | Sequence[str] = (),
+    instance_type: str = "",
+    subnets: Mapping[str, str] | None = None,
+    expect: str = "",
+    timeout: timedelta = BOOT_TIMEOUT,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    context: Context | None = None,
+) -> BootReport:
+    """Launch an instance of each AMI, or of its copy, in each region; wait for its start; terminate it.
+
+    Nobody is asked, and an instance costs money until it is terminated. To look first, use `BootJob`. If one of the
+    images can't be launched, nothing is (``report.refused``). How each test ended is in ``report.targets``.
+
+    - ``instance_type``: by default a small one of the image's architecture that the image allows.
+    - ``subnets``: subnets by region; the one under ``""`` is for all others. By default the default VPC.
+    - ``expect``: a regular expression for the console output; by default both status checks have to pass.
+    - ``timeout``: how long an instance may take, at least a minute.
+
+    Raises:
+        UsageError: an argument is not valid, or a region or subnet is of no region that is tested.
+        ImageNotFound: an AMI is in none of the regions, and no copy of it is.
+        AmicopyError: nothing could be read.
+    """
+    options = BootOptions(
+        instance_type=instance_type,
+        subnets=tuple(_mapping("subnets", subnets).items()),
+        expect=expect,
+        timeout=timeout,
+    )
+    job = BootJob(
+        _context(context, session, profile, region),
+        _listed(image_ids),
+        _listed(regions),
+        options,
+        source_region=source_region,
+        exclude=_listed(exclude),
+    )
+    found = job.find()
+    return found if found.refused else job.run(found)
 
 
 def _context(

@@ -119,7 +119,7 @@ def _reads(needs: Needs) -> set[str]:
     if needs.command == "dispatch":  # finds sources and regions
         return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
-        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
+        found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command == "scan":
         images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
@@ -172,7 +172,7 @@ def _reads_of_retire(needs: Needs) -> set[str]:
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
-            return set(_REMOVAL)
+            return {*_REMOVAL, "TerminateInstances"}
         case "status" | "scan":
             return set()
         case "boot":
