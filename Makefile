@@ -15,7 +15,7 @@ STOCK := $(addprefix tests/commands/,accounts/test_copy.py boot cancel copy/test
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
 
-.PHONY: demo dist lambda ship single-file test stock contracts contract torture bench docs man check fix clean
+.PHONY: demo sample-disk dist lambda ship single-file test stock contracts contract torture bench docs man check fix clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -63,6 +63,9 @@ $(SHIP_VENV)/ready: packaging/tools.txt
 	$(PYTHON) -m venv $(SHIP_VENV)
 	$(SHIP_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement packaging/tools.txt
 	@touch $@
+
+sample-disk: $(VENV)/ready  ## the disk of the sandbox's image app-server, with mke2fs
+	@$(BIN)/python -m tests.support.sample_disk
 
 dist: $(SHIP_VENV)/ready  ## wheel and sdist, into dist: the same bytes wherever they are built
 	@rm -rf dist

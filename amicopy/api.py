@@ -7,19 +7,24 @@ from pathlib import Path
 from typing import Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.boot import BOOT_TIMEOUT, BootOptions
 from amicopy.core.check import Check
 from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
+from amicopy.core.ignored_findings import Ignored
+from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.models import Principal
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
+from amicopy.core.retirement import ParameterChoices
 from amicopy.core.run_options import RunOptions
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report
+from amicopy.jobs.boot import BootJob, BootReport
 from amicopy.jobs.cancel import CancelJob, CancelResult
 from amicopy.jobs.context import Context
-from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.copy import CopyJob, check_boot_regions
 from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.jobs.sync import SyncJob, SyncResult
@@ -28,6 +33,9 @@ from amicopy.plan.plan import Plan
 
 __all__ = [
     "AmicopyError",
+    "BootJob",
+    "BootOptions",
+    "BootReport",
     "CancelJob",
     "CancelResult",
     "Check",
@@ -36,6 +44,7 @@ __all__ = [
     "CopyRequest",
     "Event",
     "ExitCode",
+    "Ignored",
     "ImageNotFound",
     "ManifestInvalid",
     "Plan",
@@ -45,6 +54,8 @@ __all__ = [
     "RetireJob",
     "RetireResult",
     "RunOptions",
+    "ScanMode",
+    "ScanRequest",
     "ScanRequirement",
     "Session",
     "StatusJob",
@@ -54,6 +65,7 @@ __all__ = [
     "UsageError",
     "VerifyJob",
     "VerifyResult",
+    "boot",
     "cancel",
     "copy",
     "retire",
@@ -90,6 +102,7 @@ def copy(
     direct: str | Sequence[str] = (),
     protect: Protection | None = None,
     require_scan: ScanRequirement | None = None,
+    scan: ScanRequest | None = None,
     check: Check | None = None,
     preflight: bool = True,
     run_options: RunOptions | None = None,
@@ -125,6 +138,8 @@ def copy(
     - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
     - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
       ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
+    - ``scan``: read what is in the sources first: ``ScanRequest(mode=ScanMode.REFUSE)`` copies none with findings of
+      ``high`` or above. Copies of a source with secrets are shared with others only with ``allow_secrets=True``.
     - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
@@ -163,11 +178,12 @@ def copy(
         deprecate_at=deprecate_at,
         protect=protect,
         require_scan=require_scan,
+        scan=scan,
         check=check,
         preflight=preflight,
     )
     job = CopyJob(_context(context, session, profile, region), [request], run_options)
-    job.plan()
+    check_boot_regions(job.plan(), request, job.context.spelling)
     _forward(job.events(), on_event)
     return job.report
 
@@ -297,6 +313,8 @@ def retire(
     exclude: str | Sequence[str] = (),
     parameters: bool = True,
     parameter_names: str | Iterable[str] = (),
+    replacements: Mapping[str, str | Iterable[str]] | None = None,
+    leave_parameters: str | Iterable[str] = (),
     undo: bool = False,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
@@ -306,9 +324,11 @@ def retire(
     """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
 
     Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
-    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. What is taken is recorded in
-    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
-    `RetireJob`.
+    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. ``replacements`` has, by the
+    name of a parameter, the AMIs that it gets instead, each in the region that has it; ``leave_parameters`` are names
+    and patterns of those that keep the retired image. If a parameter has neither, nothing is changed, and
+    ``result.refused`` says why. What is taken is recorded in tags; ``undo`` restores exactly that. Safe to repeat: a
+    second call finishes an interrupted one. To look first, use `RetireJob`.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
@@ -321,10 +341,62 @@ def retire(
         source_region=source_region,
         exclude=_listed(exclude),
         parameters=parameters,
-        paths=_listed(parameter_names),
+        choices=ParameterChoices(
+            names=_listed(parameter_names),
+            replacements=tuple((name, one) for name, ids in (replacements or {}).items() for one in _listed(ids)),
+            left=_listed(leave_parameters),
+        ),
         undo=undo,
     )
     return job.carry_out(job.find())
+
+
+def boot(
+    image_ids: str | Iterable[str],
+    *,
+    regions: str | Sequence[str],
+    source_region: str | None = None,
+    exclude: str | Sequence[str] = (),
+    instance_type: str = "",
+    subnets: Mapping[str, str] | None = None,
+    expect: str = "",
+    timeout: timedelta = BOOT_TIMEOUT,
+    session: AwsSession | Session | None = None,
+    profile: str | None = None,
+    region: str | None = None,
+    context: Context | None = None,
+) -> BootReport:
+    """Launch an instance of each AMI, or of its copy, in each region; wait for its start; terminate it.
+
+    Nobody is asked, and an instance costs money until it is terminated. To look first, use `BootJob`. If one of the
+    images can't be launched, nothing is (``report.refused``). How each test ended is in ``report.targets``.
+
+    - ``instance_type``: by default a small one of the image's architecture that the image allows.
+    - ``subnets``: subnets by region; the one under ``""`` is for all others. By default the default VPC.
+    - ``expect``: a regular expression for the console output; by default both status checks have to pass.
+    - ``timeout``: how long an instance may take, at least a minute.
+
+    Raises:
+        UsageError: an argument is not valid, or a region or subnet is of no region that is tested.
+        ImageNotFound: an AMI is in none of the regions, and no copy of it is.
+        AmicopyError: nothing could be read.
+    """
+    options = BootOptions(
+        instance_type=instance_type,
+        subnets=tuple(_mapping("subnets", subnets).items()),
+        expect=expect,
+        timeout=timeout,
+    )
+    job = BootJob(
+        _context(context, session, profile, region),
+        _listed(image_ids),
+        _listed(regions),
+        options,
+        source_region=source_region,
+        exclude=_listed(exclude),
+    )
+    found = job.find()
+    return found if found.refused else job.run(found)
 
 
 def _context(

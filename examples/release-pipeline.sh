@@ -6,6 +6,7 @@ set -eu
 
 amicopy sync release-pipeline.yaml --dry-run --write markdown=plan.md
 amicopy sync release-pipeline.yaml --share-when all --write tfvars=amis.auto.tfvars --write json=release.json --notify "tee notified.json"
-[ -z "${1:-}" ] || amicopy retire "$1" --from us-east-1 --yes
+[ -z "${1:-}" ] || amicopy retire "$1" --from us-east-1 --leave-parameter "/images/web/web-server-*" --yes
 
-# If the release turns out to be bad: amicopy retire AMI --from us-east-1 --yes
+# If the release turns out to be bad:
+#   amicopy retire AMI --from us-east-1 --leave-parameter "/images/web/web-server-*" --yes

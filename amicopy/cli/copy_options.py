@@ -23,6 +23,7 @@ from amicopy.cli.options import (
 )
 from amicopy.core.check import Check
 from amicopy.core.grants import Grants
+from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.regions import split_names
 from amicopy.core.request import DIRECT, OPTIONS, CopyRequest, Protection, request_problems
 
@@ -137,6 +138,7 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         best_effort=split_names(options.get("best_effort", ())),
         accounts=accounts_from(options),
         grants=Grants(options.get("grants") or Grants.TEMPORARY),
+        kms_grant=bool(options.get("kms_grant")),
         name=options["name"] or "",
         description=options["description"],
         tags=_each_once("--tag", options["tags"]),
@@ -157,6 +159,7 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         route=options.get("route") or DIRECT,
         direct=split_names(options.get("direct", ())),
         require_scan=options.get("require_scan"),
+        scan=_scan(options),
         check=_check(options),
         preflight=not options.get("no_preflight"),
     )
@@ -164,6 +167,22 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
     if problems:
         raise click.UsageError("; ".join(problems) + ".")
     return request
+
+
+def _scan(options: Mapping[str, Any]) -> ScanRequest | None:
+    mode = options.get("scan")
+    if mode is None:
+        for name, option in (("allow_secrets", "--allow-secrets"), ("ignore_file", "--ignore-file")):
+            if options.get(name):
+                raise click.UsageError(f"{option} requires --scan.")
+        return None
+    from amicopy.cli.ignore_file import ignored_findings
+
+    return ScanRequest(
+        mode=ScanMode(mode),
+        allow_secrets=options["allow_secrets"],
+        ignored=ignored_findings(options["ignore_file"]),
+    )
 
 
 def _check(options: Mapping[str, Any]) -> Check | None:

@@ -23,8 +23,11 @@ GROUPS = {
         ),
         *("--deprecate-after", "--deprecate-at", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
     ),
-    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
-    "Checks": ("--require-scan", "--check", "--check-timeout", "--max-checks"),
+    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants", "--kms-grant"),
+    "Checks": (
+        *("--require-scan", "--scan", "--allow-secrets", "--ignore-file"),
+        *("--check", "--check-timeout", "--max-checks"),
+    ),
     "Routes and cost": ("--route", "--direct", "--prices"),
     "Run": (
         *("--dry-run", "--exit-code", "--yes", "--no-wait", "--timeout", "--share-when", "--no-preflight"),

@@ -1,5 +1,6 @@
 """Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -7,10 +8,12 @@ from typing import Any, TypeVar
 import click
 
 from amicopy.cli.completion import complete_images, complete_region, complete_regions
+from amicopy.core.check import CHECK_VARIABLES, CHECKING
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
+from amicopy.core.retirement import parameter_choice
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 from amicopy.render.formats import RUN_FORMATS
@@ -118,6 +121,22 @@ class TagOption(click.ParamType[tuple[str, str]]):
         return key, text
 
 
+class ParameterOption(click.ParamType[tuple[str, str]]):
+    """A Systems Manager parameter, or NAME=AMI for what it gets."""
+
+    name = "name[=ami]"
+    envvar_list_splitter = ","
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Return name and AMI (empty: not given), or fail with what is wrong."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return parameter_choice(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 class PrincipalOption(click.ParamType[Principal]):
     """An account, an organization, an organizational unit, or ``public``."""
 
@@ -214,7 +233,16 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     """
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "AMICOPY_" + long.removeprefix("--").replace("-", "_").upper()
+    if variable in CHECK_VARIABLES:
+        settings["cls"] = _NotInAChecksEnvironment
     return click.option(*names, envvar=None if long == "--yes" else variable, **settings)
+
+
+class _NotInAChecksEnvironment(click.Option):
+    """An option whose variable says something else in the environment of a check: about the copy that is checked."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        return None if os.environ.get(CHECKING) else super().resolve_envvar_value(ctx)
 
 
 class _OutputOption(click.Option):

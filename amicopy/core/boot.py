@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
 
+from amicopy.core.errors import UsageError
+from amicopy.core.regions import is_pattern
+
 BOOT_TIMEOUT = timedelta(minutes=15)
 BOOT_TAG = "amicopy:boot"  # on an instance: the AMI that it tests
 BOOT_TOKEN_TAG = "amicopy:boot-token"  # noqa: S105 - of a launch with the same options: it is joined, not repeated
@@ -49,7 +52,9 @@ def boot_problem(options: BootOptions) -> str:
     """Return why such a test cannot be made; empty if it can."""
     if options.instance_type and not _INSTANCE_TYPE.fullmatch(options.instance_type):
         return f"{options.instance_type!r} is not an instance type (expected for example t3.micro)"
-    for _, subnet in options.subnets:
+    for region, subnet in options.subnets:
+        if is_pattern(region):
+            return f"{region!r} is not the name of a region: a subnet is in one region"
         if not _SUBNET.fullmatch(subnet):
             return f"{subnet!r} is not a subnet id (expected subnet- and 8 or 17 hex digits)"
     if options.expect:
@@ -58,6 +63,21 @@ def boot_problem(options: BootOptions) -> str:
         except re.error as error:
             return f"{options.expect!r} is not a regular expression: {error}"
     return "the time limit has to be at least a minute" if options.timeout < timedelta(minutes=1) else ""
+
+
+def check_subnet_regions(options: BootOptions, regions: Sequence[str], option: str) -> None:
+    """Check that each region with a subnet of its own is one that is tested; ``option`` is how the user writes it.
+
+    Raises:
+        UsageError: one is not, so that its subnet would not be used.
+    """
+    for region, subnet in options.subnets:
+        if region and region not in regions:
+            raise UsageError(
+                f"{option} {region}={subnet}: {region} is not tested.",
+                why=f"The regions are: {', '.join(regions)}.",
+                next_step="Correct the region, add it to the others, or leave that subnet out.",
+            )
 
 
 def boot_options(words: Sequence[str]) -> BootOptions:

@@ -160,6 +160,18 @@ class NoRecord(AmicopyError):
     slug = "no-record"
 
 
+class ParameterNotFound(AmicopyError):
+    """None of the regions has the Systems Manager parameter that was named."""
+
+    slug = "parameter-not-found"
+
+
+class NoReplacement(AmicopyError):
+    """A parameter has the id of an image that is to be retired, and no other good image that it could have instead."""
+
+    slug = "no-replacement"
+
+
 class BootRefused(AmicopyError):
     """A copy cannot be launched for a boot test: no instance type, no subnet; known before anything is launched."""
 
@@ -209,7 +221,7 @@ class KeyNotFound(AmicopyError):
 
 
 class KeyUnusable(AmicopyError):
-    """The KMS key is there, and EC2 cannot encrypt a copy with it."""
+    """The KMS key is there, and EC2 cannot encrypt a copy with it, or read what it encrypts for another account."""
 
     slug = "key-unusable"
 
@@ -254,6 +266,24 @@ class ScanRequired(AmicopyError):
     """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
 
     slug = "scan"
+
+
+class PinnedToRegion(AmicopyError):
+    """``--scan=refuse``: files in the source name its region, and would not work in another one."""
+
+    slug = "pinned-to-region"
+
+
+class ScanIncomplete(AmicopyError):
+    """``--scan=refuse``: some of the source could not be read, so it may point to its region."""
+
+    slug = "scan-incomplete"
+
+
+class SecretsFound(AmicopyError):
+    """``--scan``: the source holds secrets, and others would get its copy. ``--allow-secrets`` shares it anyway."""
+
+    slug = "secrets-found"
 
 
 class CopyFailed(AmicopyError):

@@ -12,6 +12,7 @@ from amicopy.core.durations import MAX_PUBLIC_DEPRECATION, completion_problem, d
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tags_problem
 from amicopy.core.errors import UsageError
 from amicopy.core.grants import Grants
+from amicopy.core.image_scan import ScanRequest
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, OWN_TAGS, SNAPSHOT_KINDS, Principal
 from amicopy.core.regions import is_pattern
@@ -50,6 +51,7 @@ class CopyRequest:
     share_snapshots: frozenset[Principal] | None = None  # who may use the snapshots; None: as the source, within share
     encrypt: bool = False
     grants: Grants = Grants.TEMPORARY  # what the other accounts need on what is copied
+    kms_grant: bool = False  # and on the keys that encrypt it, as grants for the time of copying
     kms_keys: Mapping[str, str] = field(default_factory=dict)
     """By region, account, or ``ACCOUNT/REGION``; under an empty string the one for all other destinations."""
     complete_within: timedelta | None = None
@@ -61,6 +63,7 @@ class CopyRequest:
     direct: tuple[str, ...] = ()  # destinations that are copied from the source, whatever the route
     adopt: bool = False  # complete copies that amicopy did not make, instead of leaving them alone
     require_scan: ScanRequirement | None = None  # what has to be known of the source's vulnerabilities
+    scan: ScanRequest | None = None  # whether the content of the sources is read first
     check: Check | None = None  # what each copy has to pass before it is shared
     label: str = ""  # by which outputs name the source, whatever its id
     preflight: bool = True  # refuse what is known to fail later
@@ -79,6 +82,7 @@ class CopyRequest:
             "protect": Protection,
             "check": Check,
             "require_scan": ScanRequirement,
+            "scan": ScanRequest,
         }
         for name, kind in kinds.items():
             check_type(name, getattr(self, name), kind, optional=True)
@@ -148,6 +152,7 @@ OPTIONS: Mapping[str, str] = {
     "exclude": "--exclude",
     "best_effort": "--best-effort",
     "regions": "--in",
+    "subnets": "--subnet",
     "name": "--name",
     "description": "--description",
     "tags": "--tag",
@@ -160,6 +165,8 @@ OPTIONS: Mapping[str, str] = {
     "kms_keys": "--kms-key",
     "complete_within": "--complete-within",
     "accounts": "--account",
+    "grants": "--grants",
+    "kms_grant": "--kms-grant",
     "deprecate_after": "--deprecate-after",
     "deprecate_at": "--deprecate-at",
     "carry_deprecation": "--no-deprecation",
@@ -169,6 +176,7 @@ OPTIONS: Mapping[str, str] = {
     "direct": "--direct",
     "check": "--check",
     "require_scan": "--require-scan",
+    "scan": "--scan",
 }
 
 
@@ -237,6 +245,11 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
             ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
         )
     yield from _route_problems(request)
+    if request.kms_grant and request.grants is not Grants.TEMPORARY:
+        text = f"a grant on a key is for the time of copying, so that it needs {Grants.TEMPORARY} permissions"
+        yield RequestProblem(("kms_grant", "grants"), text)
+    if request.kms_grant and not request.accounts:
+        yield RequestProblem(("kms_grant",), "it is for copies in other accounts")
     for key in request.kms_keys.values():
         yield from _unless_raised(check_key, key, "kms_keys")
     if request.complete_within is not None and (problem := completion_problem(request.complete_within)):

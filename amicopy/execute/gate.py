@@ -11,7 +11,7 @@ from typing import Any
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.boot import boot_options
-from amicopy.core.check import Check, CheckResult
+from amicopy.core.check import CHECK_VARIABLES, CHECKING, Check, CheckResult
 from amicopy.core.clock import Clock
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AmicopyError, CheckFailed
@@ -171,13 +171,10 @@ def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:
 
 def _variables(subject: Subject) -> dict[str, str]:
     copy = subject.copy
-    return {
-        "AMICOPY_IMAGE_ID": copy.image_id,
-        "AMICOPY_REGION": copy.region,
-        "AMICOPY_ACCOUNT": subject.row.destination.account or copy.owner_id,
-        "AMICOPY_SOURCE": subject.row.source.reference,
-        "AMICOPY_ARCHITECTURE": copy.attributes.get("Architecture", ""),
-    }
+    account = subject.row.destination.account or copy.owner_id
+    architecture = copy.attributes.get("Architecture", "")
+    values = (copy.image_id, copy.region, account, subject.row.source.reference, architecture)
+    return {CHECKING: "1", **dict(zip(CHECK_VARIABLES, values, strict=True))}
 
 
 def _document(subject: Subject) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem
+from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem, check_subnet_regions
 from amicopy.core.destination import Destination
 from amicopy.core.errors import (
     AmicopyError,
@@ -58,6 +58,11 @@ class BootReport:
     stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
 
     @property
+    def due(self) -> tuple[BootTarget, ...]:
+        """What is still to be tested."""
+        return tuple(target for target in self.targets if target.is_due)
+
+    @property
     def refused(self) -> tuple[AmicopyError, ...]:
         """Why nothing should be launched; all of it, before anything is."""
         return tuple(target.error for target in self.targets if target.error)
@@ -101,13 +106,12 @@ class BootJob:
             raise UsageError(f"The boot test cannot be made: {problem}.")
         self._image_ids = tuple(dict.fromkeys(image_ids))
         self.source_region = context.source_region(source_region)
-        named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
+        subnets = [region for region, _ in self._options.subnets if region]
+        named = context.named_regions(self.source_region, regions=regions, exclude=exclude, subnets=subnets)
         self._spelled_out = named.spelled_out("regions")
         ask = partial(survey_regions, context.clients[self.source_region])
         self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
-        for region, _ in self._options.subnets:
-            if region and region not in named.known:
-                raise UsageError(f"The subnet's region {region!r} does not exist.")
+        check_subnet_regions(self._options, self.regions, context.spelling.get("subnets", "subnets"))
 
     def find(self) -> BootReport:
         """Return what would be tested, with everything that EC2 says before a launch; reads only.

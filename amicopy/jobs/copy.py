@@ -1,9 +1,10 @@
 """Copying: plan, execute, and a report that can be written at any time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from amicopy.core.boot import boot_options, check_subnet_regions
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import AccessTaken, DestinationFailed, DestinationLeft, Event, LeftBecause
@@ -29,6 +30,20 @@ from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
 from amicopy.survey.copy_details import with_details
 
 
+def check_boot_regions(plan: Plan, request: CopyRequest, spelling: Mapping[str, str]) -> None:
+    """Check that a boot test as the request's check names subnets of the plan's regions only.
+
+    For a single request: in a manifest, entries with other destinations share their default check.
+
+    Raises:
+        UsageError: it names one of another region.
+    """
+    if request.check is not None and request.check.is_built_in:
+        regions = list(dict.fromkeys(row.region for row in plan.rows))
+        option = f"{spelling.get('check', 'check')}: --subnet"
+        check_subnet_regions(boot_options(request.check.words), regions, option)
+
+
 class CopyJob:
     """Copies as ordered. `plan` first, then `events` to the end; ``report`` is what has come of it so far.
 
@@ -49,7 +64,8 @@ class CopyJob:
         self._deadline = self.started_at + self.options.timeout
         self._planning = Planning(context, requests, self.options.prices)
         grants = next((request.grants for request in requests if request.accounts), Grants.TEMPORARY)
-        self._access = Access(context.clients, context.clock, grants)
+        self._kms_grant = any(request.kms_grant for request in requests)
+        self._access = Access(context.clients, context.clock, grants, kms_grant=self._kms_grant)
         self._gate = Gate(context.session.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:
@@ -96,6 +112,7 @@ class CopyJob:
     def _executed(self) -> Iterator[Event | None]:
         """Yield what the lanes do and, if a signal has ended them and it is requested, how that is rolled back."""
         context, report = self.context, self.report
+        self._remember_scans()
         yield from self._grants_taken()
         if self.options.share_when_all:
             yield from self._released()
@@ -109,6 +126,16 @@ class CopyJob:
         for outcome in report.outcomes:
             if not outcome.ended:
                 yield self._left(outcome, LeftBecause.INTERRUPTED)
+
+    def _remember_scans(self) -> None:
+        """Record on the sources what was found in them; a grant for each account has to find room beside it."""
+        plan = self.report.plan
+        if plan.scans:
+            from amicopy.jobs.image_scans import remember_scans
+
+            rows = [(row.source.reference, row.destination.account) for row in plan.rows if row.destination.account]
+            accounts = {source: len({account for name, account in rows if name == source}) for source, _ in rows}
+            remember_scans(self.context, plan.scans, reserved=accounts)
 
     def _grants_taken(self) -> Iterator[Event]:
         """Take away the temporary permissions that no copy needs any more; yield that for the rows they were for."""
@@ -210,7 +237,7 @@ class CopyJob:
 
         own = {where.region: lane_for(rows, where) for where, rows in found.items() if not where.account}
         lanes: list[Lane | RegionLane] = [lane for region, lane in own.items() if region not in others]
-        at_once = accounts_at_once(plan.rows)
+        at_once = accounts_at_once(plan.rows, of_keys=self._kms_grant)
         return lanes + [
             RegionLane(
                 own.get(region),

@@ -205,10 +205,15 @@ class Planning:
             self._take_images(sources, regions)
         self._read_details(sources, regions, notes)
         plans = [self._planned(asked, regions, notes) for asked in self._asked]
+        if any(asked.request.scan for asked in self._asked):
+            from amicopy.jobs.image_scans import scanned
+
+            plans = scanned(self._context, [asked.request for asked in self._asked], plans)
         plan = Plan(
             rows=tuple(chain.from_iterable(one.rows for one in plans)),
             grants_to_take=_still_free(plans),
             notes=tuple(dict.fromkeys(chain.from_iterable(one.notes for one in plans))),
+            scans=tuple({(one.reference, one.digest): one for plan in plans for one in plan.scans}.values()),
             prices=self._prices,
         )
         if not all(asked.request.preflight for asked in self._asked):
@@ -234,7 +239,13 @@ class Planning:
         survey = without_closed_regions(self._survey(asked, regions, notes), named)
         if asked.request.accounts:
             survey = self._in_accounts(asked, survey, named)
-        return plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+        plan = plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+        if not asked.request.accounts or not asked.request.preflight:
+            return plan
+        from amicopy.survey.access_to_origins import with_access_checked
+
+        context = self._context
+        return with_access_checked(asked.request, plan, context.clients, context.stop, context.with_retries)
 
     def _rate(self, request: CopyRequest) -> Rate:
         """Return what decides on a route; without one, no price is read."""

@@ -6,11 +6,11 @@ from datetime import datetime
 from functools import partial
 
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, NoReplacement, ParameterNotFound
 from amicopy.core.lineage import is_service_copy
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retirement import Retirement, moment_of, record_in
+from amicopy.core.retirement import ParameterChoices, Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
 from amicopy.jobs.context import Context
 from amicopy.plan.retire import takings
@@ -26,6 +26,7 @@ class RetireResult:
     targets: tuple[RetireTarget, ...]
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
+    refused: tuple[AmicopyError, ...] = ()  # why nothing is changed
     stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
 
     @property
@@ -43,6 +44,8 @@ class RetireResult:
         """The exit code of the process."""
         if self.stopped is not None:
             return self.stopped
+        if self.refused:
+            return self.refused[0].exit_code
         failed = [target for target in self.targets if target.error or target.is_left]
         if not failed and not self.unread:
             return ExitCode.OK
@@ -64,10 +67,10 @@ class RetireJob:
         source_region: str | None = None,
         exclude: Sequence[str] = (),
         parameters: bool = True,
-        paths: Sequence[str] = (),
+        choices: ParameterChoices | None = None,
         undo: bool = False,
     ) -> None:
-        """Resolve the regions. ``paths`` are parameters to look at beside those that EC2 names; undo needs none.
+        """Resolve the regions. ``choices`` are about parameters; undo needs none.
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
@@ -80,7 +83,7 @@ class RetireJob:
         ask = partial(survey_regions, context.clients[self.source_region])
         self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
         self._parameters = parameters
-        self._paths = tuple(paths)
+        self._choices = choices or ParameterChoices()
         self._undo = undo
 
     def find(self) -> RetireResult:
@@ -98,6 +101,7 @@ class RetireJob:
             targets=tuple(sorted(targets, key=lambda one: not one.is_source)),
             unread=looked.unread,
             notes=(*notes, *self._notes(targets), *looked.notes),
+            refused=self._refused(tuple(looked.found.values()), targets, is_complete=not looked.unread),
         )
 
     def _look(self, region: str) -> Release:
@@ -111,9 +115,45 @@ class RetireJob:
             context.clients.parameters(region) if looks_up else None,
             context.stop,
             context.with_retries,
-            paths=self._paths,
+            choices=self._choices,
             uses=not self._undo,
         )
+
+    def _refused(
+        self, found: Sequence[Release], targets: Sequence[RetireTarget], *, is_complete: bool
+    ) -> tuple[AmicopyError, ...]:
+        """Return why nothing may be changed: what was said about parameters is wrong, or is still to be said."""
+        if self._undo or not self._parameters:
+            return ()
+        errors: list[AmicopyError] = []
+        there = {name for release in found for name in release.names}
+        good = {image_id for release in found for image_id in release.replacements}
+        where = ", ".join(self.regions)
+        if is_complete and (absent := [name for name in self._choices.looked_at if name not in there]):
+            errors.append(
+                ParameterNotFound(
+                    f"There is no parameter {', '.join(absent)} of type String in {where}.",
+                    next_step="Check the name and the regions: --parameter NAME, --in REGION.",
+                )
+            )
+        if is_complete and (unusable := [one for _, one in self._choices.replacements if one not in good]):
+            errors.append(
+                NoReplacement(
+                    f"No parameter can get {', '.join(dict.fromkeys(unusable))}.",
+                    why=f"It is not an available AMI in {where}, or it is retired, or about to be.",
+                    next_step="Name another AMI: --parameter NAME=AMI",
+                )
+            )
+        stuck = [
+            f"{move.path} in {target.region} has {move.before}"
+            for target in targets
+            if target.is_due
+            for move in target.moves
+            if not move.after and not move.is_left
+        ]
+        if stuck:
+            errors.append(_without_replacement(stuck))
+        return tuple(errors)
 
     def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
         known = {target.source for target in targets}
@@ -187,7 +227,9 @@ class RetireJob:
         return replace(target, state=RetireState.RETIRE, reason=_to_take(image, now))
 
     def carry_out(self, found: RetireResult) -> RetireResult:
-        """Retire or restore what is due; return what became of each."""
+        """Retire or restore what is due; return what became of each. What is refused is not changed."""
+        if found.refused:
+            return found
         context = self._context
         do = {
             (target.region, target.image_id): partial(
@@ -202,6 +244,22 @@ class RetireJob:
         }
         # Not interrupted: an image that was begun is finished, and what was done has to be reported.
         return replace(found, targets=tuple(all_at_once(do, Stop()).values()), stopped=context.stop.exit_code)
+
+
+def _without_replacement(stuck: Sequence[str]) -> NoReplacement:
+    many = len(stuck) > 1
+    error = NoReplacement(
+        f"{len(stuck)} parameters have an image that is to be retired, and no other image to go back to."
+        if many
+        else f"{stuck[0]}, which is to be retired, and no other image to go back to.",
+        why="None of the values that it had before is an AMI that is still available: whatever reads it could launch "
+        "nothing.",
+        next_step="Name the AMI that it gets: --parameter NAME=AMI. Or let it keep the retired image: "
+        "--leave-parameter NAME",
+    )
+    for line in stuck if many else ():
+        error = error.with_detail(line)
+    return error
 
 
 def _origin(image: Image) -> str:
@@ -234,7 +292,7 @@ def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget
 
 def _notes_on(target: RetireTarget) -> list[str]:
     notes = [
-        f"{move.path} in {target.region} keeps {move.before}: it had no other AMI before that is still there and in use"
+        f"{move.path} in {target.region} keeps {move.before}, from which nothing can be launched then"
         for move in target.moves
         if not move.after
     ]

@@ -8,6 +8,7 @@ from amicopy.aws.ebs import BLOCK_BYTES
 from amicopy.aws.session import BLOCKS_IN_FLIGHT
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, BlockDamaged, Interrupted
+from amicopy.core.models import Image
 from amicopy.core.parallel import as_they_come
 from amicopy.jobs.context import Context
 from amicopy.jobs.scan import ScannedDisk, ScanReport
@@ -86,8 +87,19 @@ def scan_snapshots(
     for volume in volumes:
         if context.stop.is_set():
             break
-        disks.append(_scanned(context, volume, options, max_blocks))
+        disks.append(_scanned(context, volume, options, max_blocks=max_blocks))
     return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=context.stop.signal_number)
+
+
+def scan_image(context: Context, image: Image, options: ScanOptions) -> ScanReport:
+    """Scan the volumes of an AMI that has been described with its snapshots; never fails for what is in it.
+
+    Raises:
+        Interrupted: a signal has arrived.
+    """
+    disks = tuple(_scanned(context, volume, options, max_blocks=None) for volume in _volumes_of(image))
+    context.stop.check()
+    return ScanReport(disks=disks)
 
 
 def _volumes_of_images(context: Context, image_ids: Sequence[str], region: str) -> Iterator[_Volume]:
@@ -96,20 +108,24 @@ def _volumes_of_images(context: Context, image_ids: Sequence[str], region: str) 
     read = Details(launch_permissions=False, snapshot_permissions=False)
     wanted = tuple(dict.fromkeys(image_ids))
     for image in survey_sources(wanted, context.clients[region], context.stop, read, context.with_retries):
-        problem = problem_of_snapshots(image)
-        if problem is not None and not image.snapshot_ids:
-            yield _Volume(name=image.image_id, snapshot_id="", image_id=image.image_id, error=problem)
-        for device, snapshot_id in image.snapshot_ids_by_device.items():
-            yield _Volume(
-                name=device, snapshot_id=snapshot_id, image_id=image.image_id, account=image.owner_id, error=problem
-            )
+        yield from _volumes_of(image)
+
+
+def _volumes_of(image: Image) -> Iterator[_Volume]:
+    problem = problem_of_snapshots(image)
+    if problem is not None and not image.snapshot_ids:
+        yield _Volume(name=image.image_id, snapshot_id="", image_id=image.image_id, error=problem)
+    for device, snapshot_id in image.snapshot_ids_by_device.items():
+        yield _Volume(
+            name=device, snapshot_id=snapshot_id, image_id=image.image_id, account=image.owner_id, error=problem
+        )
 
 
 def _volumes_of_snapshots(snapshot_ids: Sequence[str]) -> Iterator[_Volume]:
     yield from (_Volume(name=snapshot_id, snapshot_id=snapshot_id) for snapshot_id in dict.fromkeys(snapshot_ids))
 
 
-def _scanned(context: Context, volume: _Volume, options: ScanOptions, max_blocks: int | None) -> ScannedDisk:
+def _scanned(context: Context, volume: _Volume, options: ScanOptions, *, max_blocks: int | None) -> ScannedDisk:
     disk = ScannedDisk(
         name=volume.name, region=options.region, image_id=volume.image_id, snapshot_id=volume.snapshot_id
     )

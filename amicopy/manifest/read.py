@@ -15,6 +15,8 @@ from amicopy.core.durations import completion_from, date_from, deprecation_from,
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
 from amicopy.core.files import read_bounded
+from amicopy.core.ignored_findings import parse
+from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
 from amicopy.core.regions import check_regions, expand, is_pattern, split_names
@@ -334,6 +336,7 @@ class _Entries:
             deprecate_after=after,
             deprecate_at=on,
             require_scan=self._scan(said.get("require"), at.get("require", ())),
+            scan=self._content_scan(said.get("scan"), at.get("scan", ())),
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
@@ -354,6 +357,19 @@ class _Entries:
             return None
         within = self._checked((*path, "scanned_within"), length_from, said.get("scanned_within"))
         return ScanRequirement(severity=said["severity"], scanned_within=within)
+
+    def _content_scan(self, said: Any, path: TreePath) -> ScanRequest | None:
+        if not said:
+            return None
+        mapping: Mapping[str, Any] = {"mode": said} if isinstance(said, str) else said
+        ignored, problems = parse("\n".join(mapping.get("ignore", ())))
+        for problem in problems:
+            self._tree.blame((*path, "ignore"), problem)
+        return ScanRequest(
+            mode=ScanMode(mapping.get("mode", ScanMode.WARN)),
+            allow_secrets=mapping.get("allow_secrets", False),
+            ignored=ignored,
+        )
 
     def _check(self, said: Any, path: TreePath) -> Check | None:
         """Return the check; its program is looked for from the manifest's directory."""

@@ -67,6 +67,8 @@ class Needs:
     repair: bool = False  # of verify
     prune: bool = False
     content: ContentLevel | None = None  # of verify: how much of the data is compared
+    scan: bool = False  # the content of the sources is read
+    only_snapshots: bool = False  # of scan: no AMI is looked at
     available: bool = False  # of cancel
     undo: bool = False  # of retire
     checks_boot: bool = False  # --check boot
@@ -82,6 +84,7 @@ class Needs:
     role: str = DEFAULT_ROLE
     units: bool = False  # they are found by their organizational unit
     grants: bool = False  # temporary permissions are given and taken away
+    kms_grant: bool = False  # and on the keys of what is copied
     any_image: bool = False  # also images and snapshots without our tag
 
     @property
@@ -93,6 +96,12 @@ class Needs:
     def copies(self) -> bool:
         """Whether copies are made."""
         return self.command in {"copy", "sync"} and not self.only_look
+
+    @property
+    def places_of_blocks(self) -> tuple[str, ...]:
+        """The regions in which the data of snapshots is read."""
+        both = (*self.sources, *self.destinations) if self.content else self.sources
+        return tuple(dict.fromkeys(both))
 
     @property
     def named_keys(self) -> bool:
@@ -110,8 +119,11 @@ def _reads(needs: Needs) -> set[str]:
     if needs.command == "dispatch":  # finds sources and regions
         return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
-        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
+        found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
+    if needs.command == "scan":
+        images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
+        return images | _blocks(ContentLevel.FULL)
     if needs.command in {"status", "verify"}:
         return _COMPARED | _blocks(needs.content)
     if needs.command == "boot":
@@ -135,6 +147,8 @@ def _reads(needs: Needs) -> set[str]:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
     if needs.boots:
         operations |= _BOOT_READS
+    if needs.scan:
+        operations |= _blocks(ContentLevel.FULL)
     if needs.reads:
         operations.add("GetParameter")
     return operations
@@ -158,8 +172,8 @@ def _reads_of_retire(needs: Needs) -> set[str]:
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
-            return set(_REMOVAL)
-        case "status":
+            return {*_REMOVAL, "TerminateInstances"}
+        case "status" | "scan":
             return set()
         case "boot":
             return {"CreateTags", *BOOT_WRITES}

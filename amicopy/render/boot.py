@@ -13,21 +13,27 @@ from amicopy.render.text import columns, counted, safe
 
 def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
     """Yield one line for each image: what will be launched; then what it costs, and what it needs."""
-    yield from columns(
-        [["boot", one.image.region, one.image.image_id, one.instance_type] for one in report.targets if one.is_due]
-    )
+    yield from columns([["boot", one.image.region, one.image.image_id, one.instance_type] for one in report.due])
     for region, instance_id in report.leftovers:
         yield f"terminate {instance_id} in {region}, left by a run that was killed"
-    due = [one for one in report.targets if one.is_due]
-    if due:
-        prices = [HOURLY_USD.get(one.instance_type) for one in due]
-        hourly = "unknown" if None in prices else f"about {sum(price or 0 for price in prices):.3f} USD"
+    if report.due:
         minutes = round(options.timeout.total_seconds() / 60)
-        yield (
-            f"costs: {counted(len(due), 'instance')} for at most {counted(minutes, 'minute')}, volumes included; "
-            f"{hourly} an hour (Linux, us-east-1)"
-        )
+        count, limit = counted(len(report.due), "instance"), counted(minutes, "minute")
+        yield f"costs: {count} for at most {limit}, volumes included; {_hourly(report)}"
         yield "needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot"
+
+
+def launch_question(report: BootReport) -> str:
+    """Return the question before anything is launched, with what that costs."""
+    regions = ", ".join(dict.fromkeys(one.image.region for one in report.due))
+    return f"Launch {counted(len(report.due), 'instance')} in {regions}, {_hourly(report)}?"
+
+
+def _hourly(report: BootReport) -> str:
+    prices = [HOURLY_USD.get(one.instance_type) for one in report.due]
+    if None in prices:
+        return "at a price that amicopy does not know"
+    return f"about {sum(price or 0 for price in prices):.3f} USD an hour (Linux, us-east-1)"
 
 
 def write_targets(targets: Sequence[BootTarget], output: str) -> None:

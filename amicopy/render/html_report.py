@@ -19,6 +19,7 @@ from amicopy.render.timeline import Scale, bar, scale
 
 # With more sources than this, those without problems are collapsed, so that a long page can be skimmed.
 _MOST_OPEN = 3
+_MOST_FINDINGS = 20  # of a source
 _LAST_TICK = 0.85  # what is said of a tick farther to the right stands on its left
 _LEGEND = {
     "requested": '<rect class="asked" width="40" y="9" height="2"/>',
@@ -54,6 +55,7 @@ def page(
             *_failures(report),
             *_unfinished(report, command_line),
             *_notes(report),
+            *_scans(report),
             *_cost(report),
             *_timeline(report, scale(report.started_at, now)),
         ],
@@ -128,6 +130,20 @@ def _notes(report: Report) -> Iterator[str]:
     if report.plan.notes:
         yield '<section aria-labelledby="notes">\n<h2 id="notes">Notes</h2>'
         yield f"{listed(report.plan.notes)}\n</section>"
+
+
+def _scans(report: Report) -> Iterator[str]:
+    """Yield what points to its region, and the secrets, in each source that was scanned and not only remembered."""
+    found = [scan for scan in report.plan.scans if scan.lines or scan.secret_lines]
+    if not found:
+        return
+    yield '<section aria-labelledby="scans">\n<h2 id="scans">What the sources point to</h2>'
+    for scan in found:
+        lines = [*scan.secret_lines, *scan.lines]
+        shown = [f"{one.severity}: {one.place}: {one.message}: {one.excerpt}" for one in lines[:_MOST_FINDINGS]]
+        more = [f"and {len(lines) - _MOST_FINDINGS} more"] if len(lines) > _MOST_FINDINGS else []
+        yield f"<p>{text(scan.image_id)} in {text(scan.region)}</p>{listed([*shown, *more])}"
+    yield "</section>"
 
 
 def _cost(report: Report) -> Iterator[str]:

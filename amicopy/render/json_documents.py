@@ -20,6 +20,7 @@ from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
 
 if TYPE_CHECKING:
+    from amicopy.core.image_scan import ImageScan
     from amicopy.jobs.units import Unit
 
 SCHEMA = "amicopy/1"
@@ -51,6 +52,7 @@ def grants_member(grants: Sequence[OpenGrant]) -> dict[str, Any]:
     """Return the member about temporary permissions, if there are any."""
     some = [
         {"region": one.region, "image_id": one.image_id, "account": one.account, "since": moment(one.at)}
+        | ({"kms_keys": list(one.key_ids)} if one.key_ids else {})
         for one in grants
     ]
     return {"grants": some} if some else {}
@@ -87,6 +89,7 @@ def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> 
     return {
         **envelope("copy", exit_code, error=refusal, notes=plan.notes, status=planned),
         **_with_estimate(plan, [(row.key, _row_document(row)) for row in plan.rows]),
+        **_scans_member(plan),
         "calls": dict(calls),
     }
 
@@ -101,6 +104,7 @@ def report_document(
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
         **_with_estimate(report.plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
+        **_scans_member(report.plan),
         "calls": dict(calls),
     }
 
@@ -134,6 +138,30 @@ def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> 
     return {
         "copies": [copy | {"estimate": cost_document(costs.get(key))} for key, copy in copies],
         "estimate": estimate_document(costs),
+    }
+
+
+def _scans_member(plan: Plan) -> dict[str, Any]:
+    """Return the member about what is in the sources, if the request wanted to know."""
+    return {"scans": [_scan_document(scan) for scan in plan.scans]} if plan.scans else {}
+
+
+def _scan_document(scan: "ImageScan") -> dict[str, Any]:
+    return {
+        "source_region": scan.region,
+        "source_id": scan.image_id,
+        "complete": scan.is_complete,
+        "recorded": scan.is_recorded,
+        "counts": {word: scan.counts.get(word, 0) for word in ("critical", "high", "medium", "low")},
+        "secrets": scan.secrets,
+        "findings": [
+            {name: getattr(line, name) for name in ("place", "rule", "severity", "message", "excerpt")}
+            for line in (*scan.lines, *scan.secret_lines)
+        ],
+        "not_read": list(scan.not_read),
+        "files_read": None if scan.is_recorded else scan.files,
+        "blocks_read": scan.blocks,
+        "error": error_document(scan.error),
     }
 
 

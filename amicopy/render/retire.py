@@ -51,8 +51,10 @@ def _state(target: RetireTarget) -> str:
 
 def retire_document(result: RetireResult) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
+    first = next(iter((*result.refused, *result.unread)), None)
     return {
-        **envelope("retire", result.exit_code, error=next(iter(result.unread), None), notes=result.notes),
+        **envelope("retire", result.exit_code, error=first, notes=result.notes),
+        "refused": [error_document(error) for error in result.refused],
         "unread": [error_document(error) for error in result.unread],
         "images": [
             {
@@ -93,4 +95,4 @@ def _names(principals: frozenset[Principal]) -> list[str]:
 
 
 def _parameter(move: Move) -> dict[str, Any]:
-    return {"name": move.path, "before": move.before, "after": move.after or None}
+    return {"name": move.path, "before": move.before, "after": move.after or None, "is_left": move.is_left}

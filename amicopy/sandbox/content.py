@@ -3,8 +3,10 @@
 No content is kept in memory: each block is made or read when a client asks for it.
 """
 
+import functools
 import hashlib
 import os
+import struct
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from typing import Protocol
 BLOCK_BYTES = 512 * 1024
 BLOCKS_PER_GIB = 2**30 // BLOCK_BYTES
 _ZEROS = bytes(BLOCK_BYTES)
+_INDEX = struct.Struct("<I")
 
 
 class Content(Protocol):
@@ -104,6 +107,38 @@ def _candidates(file: FileIO, size: int) -> Iterator[int]:
         first = max(following, begin // BLOCK_BYTES)
         following = max(first, -(-at // BLOCK_BYTES))
         yield from range(first, following)
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The written blocks of a disk in one compressed file, as `pack` makes it; unpacked when the first one is read."""
+
+    path: Path
+
+    @functools.cached_property
+    def _data(self) -> dict[int, bytes]:
+        import lzma
+
+        data = lzma.decompress(self.path.read_bytes())
+        step = _INDEX.size + BLOCK_BYTES
+        starts = range(0, len(data), step)
+        return {_INDEX.unpack_from(data, start)[0]: data[start + _INDEX.size : start + step] for start in starts}
+
+    @property
+    def blocks(self) -> Sequence[int]:
+        """Those that were packed."""
+        return tuple(self._data)
+
+    def read(self, index: int) -> bytes:
+        """Return a block as it was packed."""
+        return self._data[index]
+
+
+def pack(content: Content) -> bytes:
+    """Return the written blocks of a content, each after its index, compressed."""
+    import lzma
+
+    return lzma.compress(b"".join(_INDEX.pack(index) + content.read(index) for index in content.blocks), preset=9)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Volume:
     delete_on_termination: bool = True
     iops: int | None = None
     throughput: int | None = None
-    snapshot_id: str = ""
+    snapshot_id: str = ""  # empty: a new one
+    volume_id: str = ""  # of which the snapshot was made; empty: a new one
     blank: bool = False  # no snapshot: launching creates an empty volume
     content: Content | None = None  # None: made up
 

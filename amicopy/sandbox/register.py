@@ -93,7 +93,7 @@ def _snapshot(state: State, image: Image, volume: Volume) -> Snapshot:
         started_at=now,
         listed_at=now,
         completed_at=now,
-        volume_id=state.new_id("vol"),
+        volume_id=volume.volume_id or state.new_id("vol"),
         description=f"Created by CreateImage for {image.image_id}",
         encrypted=volume.encrypted,
         kms_key_id=key.arn if key else key_id,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from amicopy.sandbox.content import DiskImage
+from amicopy.sandbox.content import DiskImage, Packed
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
 
 if TYPE_CHECKING:
@@ -56,7 +56,14 @@ SHARED_WITHOUT_STORAGE = Sample(
     name="partner-appliance",
     shows="shared by another account without its snapshots: can't be copied",
 )
-SAMPLES = [WEB_SERVER, BATCH_WORKER, WINDOWS, ENCRYPTED, INSTANCE_STORE, SHARED, SHARED_WITHOUT_STORAGE]
+APP_SERVER = Sample(
+    image_id="ami-0a11ce5a3b1e00008",
+    name="app-server",
+    shows="a file system with files that name us-east-1, and a secret: for scan",
+)
+APP_SERVER_DISK = Path(__file__).with_name("app-server.disk.xz")  # tests/support/sample_disk.py makes it
+APP_SERVER_GIB = 8
+SAMPLES = [WEB_SERVER, BATCH_WORKER, WINDOWS, ENCRYPTED, INSTANCE_STORE, SHARED, SHARED_WITHOUT_STORAGE, APP_SERVER]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +140,22 @@ def populate(world: "World") -> None:
             launch_permissions={DEFAULT_ACCOUNT},
             volumes=[Volume(gib=10, shared_with=snapshots_shared_with)],
         )
+
+    disk = Volume(  # with ids of its own, so that those of the copies in our pages stay as they are
+        device="/dev/xvda",
+        gib=APP_SERVER_GIB,
+        content=Packed(APP_SERVER_DISK),
+        snapshot_id="snap-0a11ce5a3b1e00008",
+        volume_id="vol-0a11ce5a3b1e00008",
+    )
+    world.register(
+        REGION,
+        name=APP_SERVER.name,
+        image_id=APP_SERVER.image_id,
+        description="Application server",
+        tags={"Name": "app-server", "Team": "web"},
+        volumes=[disk],
+    )
 
 
 def register_disk(world: "World", path: Path) -> Image:

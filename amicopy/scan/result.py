@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from amicopy.scan.ignore import Ignored
+from amicopy.core.ignored_findings import Ignored
 
 
 class Severity(IntEnum):

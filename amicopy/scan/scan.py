@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from amicopy.core.errors import Interrupted
+from amicopy.core.ignored_findings import is_ignored
 from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
 from amicopy.scan.ext import Ext
 from amicopy.scan.file_system import FileSystem
-from amicopy.scan.ignore import is_ignored
 from amicopy.scan.left import left_behind
 from amicopy.scan.lines import MOST_PER_FILE, Match, Matcher
 from amicopy.scan.mounts import with_boot_findings

@@ -11,12 +11,14 @@ from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import is_ours, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.retirement import ParameterChoices
 from amicopy.core.retries import Retry
 from amicopy.survey.copy_details import with_all_details
 from amicopy.survey.destinations import look_up
 
 _PARAMETER = ":parameter/"
 _FINISHED = {ImageState.AVAILABLE, ImageState.DISABLED}
+_NO_CHOICES = ParameterChoices()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +27,9 @@ class Move:
 
     path: str
     before: str
-    after: str  # empty: it never had another image that is still there and in use
+    after: str  # empty: it keeps the image, or never had another one that is still there and in use
     data_type: str
+    is_left: bool = False  # the operator says that it keeps the image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class Release:
 
     images: tuple[ReleaseImage, ...]
     notes: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()  # of the parameters that were asked for: those that are there
+    replacements: frozenset[str] = frozenset()  # of the AMIs that were chosen: those that are there and good
 
 
 def find_release(
@@ -61,13 +66,13 @@ def find_release(
     stop: Stop,
     retry: Retry,
     *,
-    paths: Sequence[str] = (),
+    choices: ParameterChoices = _NO_CHOICES,
     uses: bool = True,
 ) -> Release:
     """Return the sources, if they are the account's own and in this region, and their copies; reads only.
 
     With ``uses``, also what else names them. With ``parameters``, the parameters that have the id of one of them: those
-    that EC2 names, and ``paths``.
+    that EC2 names, and those of ``choices``.
 
     AWS: EC2 DescribeImages, DescribeSnapshots, DescribeImageAttribute, DescribeSnapshotAttribute,
     DescribeImageReferences; Systems Manager GetParameterHistory.
@@ -89,21 +94,22 @@ def find_release(
     ]
     ours = [one.image.image_id for one in release if one.is_ours and one.image.state in _FINISHED]
     used_by, notes = _references(ours, ec2, retry) if uses else ({}, ())
+    moved = _Moved()
     if parameters is not None:
         known = [path for arns in used_by.values() for arn in arns for path in _paths(arn)]
-        moves = _moves([*known, *paths], frozenset(ours), ec2, parameters, stop, retry)
-    else:
-        moves = {}
+        moved = _moved(known, choices, frozenset(ours), ec2, parameters, stop, retry)
     return Release(
         images=tuple(
             replace(
                 one,
-                moves=tuple(moves.get(one.image.image_id, ())),
+                moves=tuple(move for move in moved.moves if move.before == one.image.image_id),
                 used_by=tuple(arn for arn in used_by.get(one.image.image_id, ()) if _PARAMETER not in arn),
             )
             for one in release
         ),
         notes=notes,
+        names=moved.names,
+        replacements=moved.replacements,
     )
 
 
@@ -138,26 +144,46 @@ def _paths(arn: str) -> Iterator[str]:
             yield name
 
 
-def _moves(
-    paths: Iterable[str], retiring: frozenset[str], ec2: Ec2, store: ParameterStore, stop: Stop, retry: Retry
-) -> Mapping[str, Sequence[Move]]:
-    """Return, by image id, the parameters that have it now, each with the newest other image that is good."""
-    reads = {path: partial(retry, partial(store.history, path)) for path in dict.fromkeys(paths)}
-    histories = {path: some for path, some in all_at_once(reads, stop).items() if some and some[0].value in retiring}
-    earlier = {path: _earlier(some, retiring) for path, some in histories.items()}
-    wanted = sorted({image_id for ids in earlier.values() for image_id in ids})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Moved:
+    """The parameters of one region that have an image of the release."""
+
+    moves: tuple[Move, ...] = ()
+    names: frozenset[str] = frozenset()
+    replacements: frozenset[str] = frozenset()
+
+
+def _moved(
+    paths: Iterable[str],
+    choices: ParameterChoices,
+    retiring: frozenset[str],
+    ec2: Ec2,
+    store: ParameterStore,
+    stop: Stop,
+    retry: Retry,
+) -> _Moved:
+    """Return the parameters that have an image now, each with what it gets: a chosen AMI, or the newest good one."""
+    every = dict.fromkeys([*paths, *choices.looked_at])
+    reads = {path: partial(retry, partial(store.history, path)) for path in every}
+    found = {path: versions for path, versions in all_at_once(reads, stop).items() if versions}
+    histories = {path: versions for path, versions in found.items() if versions[0].value in retiring}
+    earlier = {path: _earlier(versions, retiring) for path, versions in histories.items()}
+    chosen = {image_id for _, image_id in choices.replacements}
+    wanted = sorted({image_id for ids in earlier.values() for image_id in ids} | chosen)
     known = retry(partial(ec2.describe_images, wanted)) if wanted else {}
     good = {
-        image_id for image_id, image in known.items() if image.state is ImageState.AVAILABLE and not image.is_retired
+        image_id
+        for image_id, image in known.items()
+        if image.state is ImageState.AVAILABLE and not image.is_retired and image_id not in retiring
     }
-    moves: dict[str, list[Move]] = {}
+    moves = []
     for path, versions in histories.items():
-        before = versions[0].value
-        after = next((image_id for image_id in earlier[path] if image_id in good), "")
-        moves.setdefault(before, []).append(
-            Move(path=path, before=before, after=after, data_type=versions[0].data_type or "text")
-        )
-    return moves
+        is_left = choices.leaves(path)
+        candidates = () if is_left else (*choices.replacements_of(path), *earlier[path])
+        after = next((image_id for image_id in candidates if image_id in good), "")
+        kind = versions[0].data_type or "text"
+        moves.append(Move(path=path, before=versions[0].value, after=after, data_type=kind, is_left=is_left))
+    return _Moved(moves=tuple(moves), names=frozenset(found), replacements=frozenset(chosen & good))
 
 
 def _earlier(versions: Sequence[ParameterVersion], retiring: frozenset[str]) -> list[str]:

@@ -124,7 +124,7 @@ def test_environment_goes_past_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setenv(name, DEAD_PROXY)
         for name in ("NO_PROXY", "no_proxy"):
             monkeypatch.setenv(name, exported[name])
-        assert len(client_of(exported).describe_images(Owners=["self"])["Images"]) == 5
+        assert len(client_of(exported).describe_images(Owners=["self"])["Images"]) == 6
 
 
 def test_profile_and_token_of_the_shell_are_unset() -> None:

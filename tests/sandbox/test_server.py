@@ -294,7 +294,7 @@ def test_reset_forgets_the_world_and_moto(aws: Aws) -> None:
     aws.source()
     aws.sandbox.reset(samples=True)
     assert aws.client("kms").list_keys()["Keys"] == []
-    assert len(aws.client(region=HOME).describe_images(Owners=["self"])["Images"]) == 5
+    assert len(aws.client(region=HOME).describe_images(Owners=["self"])["Images"]) == 6
     aws.sandbox.reset()
     assert aws.client(region=HOME).describe_images(Owners=["self"])["Images"] == []
 

@@ -59,6 +59,7 @@ Exit codes:
     metavar="DURATION",
     help="How long an instance may take, such as 10m.",
 )
+@option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Check everything that can be checked before a launch, and launch nothing.")
 @connection_options
 @output_options("text", "table", "json")
@@ -68,14 +69,17 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     AMI is an image in one of the regions of --in, or the source of copies there (in the region of --from, or the
     configured one). The instance has no key and no public address, requires IMDSv2, and everything of it is deleted
-    with it. It is terminated whatever happens. If a run is killed, the next one finds its instance by a tag, and uses
-    or terminates it; two runs at once share one instance. The end of the console output is in the result.
+    with it. What it costs is shown before, with a question. It is terminated whatever happens. If a run is killed, the
+    next one finds its instance by a tag, and uses or terminates it; two runs at once share one instance. The end of the
+    console output is in the result.
 
     \b
     Examples:
       amicopy boot ami-0abcdef1234567890 --in us-east-1
-      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:'
+      amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --yes
     """
+    if options["dry_run"] and options["yes"]:
+        raise click.UsageError("--dry-run and --yes cannot be used together: a dry run launches nothing.")
     if options["timeout"] is None:
         options["timeout"] = BOOT_TIMEOUT
     boot_options = BootOptions(
@@ -99,6 +103,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             options=boot_options,
             connection=connection,
             output=output,
+            yes=options["yes"],
             dry_run=options["dry_run"],
         ),
     )

@@ -24,6 +24,7 @@ from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
 from amicopy.core.check import CHECK_TIMEOUT
 from amicopy.core.durations import length_text
+from amicopy.core.image_scan import ScanMode
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -69,6 +70,21 @@ Exit codes:
     type=ScanOption(),
     help="Refuse an AMI in which Amazon Inspector has findings above this severity (none, informational, low, medium, "
     "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
+)
+@option(
+    "--scan",
+    type=click.Choice([one.value for one in ScanMode]),
+    is_flag=False,
+    flag_value=ScanMode.WARN.value,
+    help="Read what is in each AMI before the first copy starts, as 'amicopy scan' does: 'warn' shows what points to "
+    "its region, 'refuse' copies no AMI with findings of high or above, or that cannot be read.",
+)
+@option("--allow-secrets", is_flag=True, help="With --scan: share copies with others although they hold secrets.")
+@option(
+    "--ignore-file",
+    metavar="FILE",
+    type=click.Path(),
+    help="With --scan: known findings, a line each: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
 )
 @option(
     "--check",

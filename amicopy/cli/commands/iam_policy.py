@@ -8,6 +8,7 @@ from amicopy.cli.commands.boot import command as boot_command
 from amicopy.cli.commands.cancel import command as cancel_command
 from amicopy.cli.commands.copy import command as copy_command
 from amicopy.cli.commands.retire import command as retire_command
+from amicopy.cli.commands.scan import command as scan_command
 from amicopy.cli.commands.status import command as status_command
 from amicopy.cli.commands.sync import command as sync_command
 from amicopy.cli.commands.verify import command as verify_command
@@ -36,14 +37,16 @@ _COMMANDS = {
     "cancel": cancel_command,
     "retire": retire_command,
     "boot": boot_command,
+    "scan": scan_command,
 }
 # The Lambda functions run sync, with what its options and manifests say.
 _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("accounts", "units", "role_name", "external_id", "grants"),
+    *("accounts", "units", "role_name", "external_id", "grants", "kms_grant"),
     *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    "scan",
     "notifications",
 }
 
@@ -106,6 +109,8 @@ def command(environment: Environment, /, **options: Any) -> int:
         context = click.get_current_context()
         for word in words:
             ImageIdOrStdin().convert(word, None, context)
+    if options["paths"] and name == "scan":
+        raise click.UsageError("scan --image calls no AWS, so it needs no policy.")
     request = copy_request(options | {"image_ids": ()})
     from amicopy.cli.handlers.iam_policy import IamPolicyCommand, iam_policy
     from amicopy.core.content import ContentLevel
@@ -123,6 +128,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             repair=options["repair"],
             prune=options["prune"],
             available=options["available"],
+            only_snapshots=bool(options["snapshots"]) and not words,
             undo=options["undo"],
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],

@@ -8,6 +8,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
+    ParameterOption,
     connection_options,
     exclude_option,
     image_ids,
@@ -16,6 +17,7 @@ from amicopy.cli.options import (
     regions_option,
     source_options,
 )
+from amicopy.core.retirement import ParameterChoices
 
 EXIT_CODES = """\b
 Exit codes:
@@ -35,8 +37,17 @@ Exit codes:
     "--parameter",
     "parameters",
     multiple=True,
+    type=ParameterOption(),
+    metavar="NAME[=AMI]",
+    help="A Systems Manager parameter to look at, beside those that EC2 names, or the AMI that it gets in that AMI's "
+    "region. Default: the last good one that it had. Repeatable.",
+)
+@option(
+    "--leave-parameter",
+    "left",
+    multiple=True,
     metavar="NAME",
-    help="A Systems Manager parameter to look at in each region, beside those that EC2 names; repeatable.",
+    help="A parameter, or a pattern, that keeps the retired image: one for a version, for example. Repeatable.",
 )
 @option("--no-parameters", is_flag=True, help="Leave Systems Manager parameters as they are.")
 @option("--undo", is_flag=True, help="Restore exactly what retire has taken.")
@@ -50,9 +61,10 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     AMI is a source in the region of --from, or the configured one. The source and every copy that amicopy made of it
     are unshared, with their snapshots, deprecated and disabled: nothing can be launched from them, and they stay for
-    inspection. Systems Manager parameters that have one of their ids get the last good AMI that they had before. What
-    is taken is recorded in tags first, so that --undo restores exactly that, and a second run finishes an interrupted
-    one. Copies that other tools made are left alone.
+    inspection. Systems Manager parameters that have one of their ids get the last good AMI that they had before; if one
+    never had another, nothing is changed until you say what it gets. What is taken is recorded in tags first, so that
+    --undo restores exactly that, and a second run finishes an interrupted one. Copies that other tools made are left
+    alone.
 
     \b
     Examples:
@@ -62,9 +74,11 @@ def command(environment: Environment, /, **options: Any) -> int:
     """
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes cannot be used together: a dry run changes nothing.")
-    if options["no_parameters"] and options["parameters"]:
-        raise click.UsageError("--parameter and --no-parameters cannot be used together.")
-    if options["undo"] and (options["no_parameters"] or options["parameters"]):
+    named, left = options["parameters"], options["left"]
+    if options["no_parameters"] and (named or left):
+        given = "--parameter" if named else "--leave-parameter"
+        raise click.UsageError(f"{given} and --no-parameters cannot be used together.")
+    if options["undo"] and (options["no_parameters"] or named or left):
         raise click.UsageError("--undo restores the parameters that retire has changed: it takes no option for them.")
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.retire import RetireCommand, retire
@@ -77,7 +91,11 @@ def command(environment: Environment, /, **options: Any) -> int:
             regions=options["regions"],
             exclude=options["exclude"],
             parameters=not options["no_parameters"],
-            paths=options["parameters"],
+            choices=ParameterChoices(
+                names=tuple(name for name, image_id in named if not image_id),
+                replacements=tuple((name, image_id) for name, image_id in named if image_id),
+                left=left,
+            ),
             undo=options["undo"],
             connection=connection,
             output=output,

@@ -56,7 +56,6 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
 )
 @option(
     "--to",
-    "to_regions",
     multiple=True,
     type=NameList(),
     help="Where the image goes. For one region, findings say what to use there, if that can be derived.",
@@ -118,7 +117,7 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy scan --image disk.img --from us-east-1 --output sarif > scan.sarif
       amicopy scan --image disk.img --from us-east-1 --rules secrets,left
     """
-    regions, groups = split_names(options["to_regions"]), split_names(options["groups"])
+    regions, groups = split_names(options["to"]), split_names(options["groups"])
     of_aws = [*options["image_ids"], *options["snapshots"]]
     if not options["paths"] and not of_aws:
         raise click.UsageError("Say what to scan: an AMI, --snapshot SNAPSHOT or --image FILE.")

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from functools import partial
 
+from amicopy.cli.confirm import agreed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
 from amicopy.core.boot import BootOptions
-from amicopy.core.errors import Interrupted
+from amicopy.core.errors import ExitCode, Interrupted
 from amicopy.jobs.boot import BootJob, BootReport
 from amicopy.jobs.context import Context
-from amicopy.render.boot import boot_document, target_lines, write_targets
+from amicopy.render.boot import boot_document, launch_question, target_lines, write_targets
 from amicopy.render.text import error_lines
 
 
@@ -26,6 +27,7 @@ class BootCommand:
     options: BootOptions
     connection: ConnectionOptions
     output: OutputOptions
+    yes: bool = False
     dry_run: bool = False
 
 
@@ -47,7 +49,9 @@ def _boot(command: BootCommand, context: Context) -> int:
     if not command.output.quiet:
         say(target_lines(found, command.options))
         say(f"note: {note}" for note in found.notes)
-    if not command.dry_run and not found.refused:
+    if not command.dry_run and not found.refused and (found.due or found.leftovers):
+        if found.due and not agreed(launch_question(found), yes=command.yes):
+            return ExitCode.FAILED
         found = job.run(found)
     return _tell(found, command.output)
 

@@ -20,7 +20,7 @@ from amicopy.core.files import read_bounded
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
-from amicopy.jobs.copy import CopyJob
+from amicopy.jobs.copy import CopyJob, check_boot_regions
 from amicopy.plan.plan import Plan
 from amicopy.render.json_documents import plan_document, report_document
 from amicopy.render.plan import plan_cells, plan_lines
@@ -59,6 +59,7 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
     job = CopyJob(context, [request], run_output.with_progress(options))
     with run_output.looking([request]):
         plan = job.plan(may_write=not command.dry_run)
+    check_boot_regions(plan, request, context.spelling)
     if command.dry_run:
         return _show(plan, context, command, run_output)
     if not command.output.quiet:

@@ -49,6 +49,7 @@ class IamPolicyCommand:
     repair: bool = False
     prune: bool = False
     available: bool = False
+    only_snapshots: bool = False  # of scan
     undo: bool = False
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
@@ -132,6 +133,8 @@ def _needs(
         repair=command.repair,
         prune=command.prune,
         content=command.content,
+        only_snapshots=command.only_snapshots,
+        scan=any(request.scan for request in requests),
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
@@ -148,6 +151,7 @@ def _needs(
         grants=not dispatches
         and command.command in {"copy", "sync", "cancel"}
         and all(one.grants is not Grants.NONE for one in requests),
+        kms_grant=any(one.kms_grant for one in requests),
         any_image=command.any_image,
     )
 

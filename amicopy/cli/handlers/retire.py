@@ -9,6 +9,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
 from amicopy.core.errors import ExitCode, Interrupted
+from amicopy.core.retirement import ParameterChoices
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.render.retire import retire_document, target_lines, write_targets
@@ -24,7 +25,7 @@ class RetireCommand:
     regions: tuple[str, ...]
     exclude: tuple[str, ...]
     parameters: bool
-    paths: tuple[str, ...]
+    choices: ParameterChoices
     undo: bool
     connection: ConnectionOptions
     output: OutputOptions
@@ -45,7 +46,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
         source_region=command.source_region,
         exclude=command.exclude,
         parameters=command.parameters,
-        paths=command.paths,
+        choices=command.choices,
         undo=command.undo,
     )
     found = job.find()
@@ -53,7 +54,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
         say(target_lines(found.targets))
         say(f"note: {note}" for note in found.notes)
         say(f"note: {note}" for target in found.targets for note in target.notes)
-    if found.due and not command.dry_run:
+    if found.due and not command.dry_run and not found.refused:
         count = counted(len(found.due), "image")
         place = f"account {', '.join(found.accounts)}"
         what = "Restore" if command.undo else "Retire"
@@ -66,7 +67,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:
     written = show(output.format, partial(retire_document, found), partial(write_targets, found.targets, output.format))
-    for error in found.unread:
+    for error in (*found.unread, *found.refused):
         say(error_lines(error))
     for target in found.targets:
         if target.error:

@@ -3,23 +3,20 @@
 import contextlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
+from amicopy.cli.ignore_file import ignored_findings
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.signals import stopping_on_signals
 from amicopy.cli.terminal import exit_code_of, reported_bug, say, tell_failure, to_stdout
-from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.jobs.context import Context
 from amicopy.jobs.scan import ScanReport, scan_files
 from amicopy.jobs.scan_snapshots import scan_snapshots
 from amicopy.render.result import write_json, write_lines
 from amicopy.render.scan import coverage_lines, finding_lines, sarif_document, scan_document, write_findings
-from amicopy.scan.ignore import Ignored, parse
 from amicopy.scan.result import ScanOptions, Severity
-
-_IGNORE_FILE = ".amicopyignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,26 +116,3 @@ def tell_scan(report: ScanReport, output: OutputOptions) -> int:
     if output.format != "json" and not output.quiet:
         say(coverage_lines(report))
     return int(report.exit_code or written)
-
-
-def ignored_findings(path: str | None) -> tuple[Ignored, ...]:
-    """Return the entries of the ignore file; nothing if none was named and there is none.
-
-    Raises:
-        UsageError: it cannot be read, or a line of it is wrong.
-    """
-    file = Path(path or _IGNORE_FILE)
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if path is None and isinstance(error, FileNotFoundError):
-            return ()
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"--ignore-file: {str(file)!r} cannot be read: {reason}.") from error
-    entries, problems = parse(text)
-    if problems:
-        wrong = UsageError(f"{str(file)!r} is not a valid ignore file.", next_step="Fix these lines.")
-        for problem in problems:
-            wrong = wrong.with_detail(problem)
-        raise wrong
-    return entries

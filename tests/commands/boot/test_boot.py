@@ -54,7 +54,7 @@ def test_every_copy_is_launched_and_passes_and_nothing_runs_afterwards(
     amicopy: Run, world: World, clock: FakeClock, source: Image
 ) -> None:
     begun = clock.now()
-    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
     assert ran.code == 0, ran.err
     [west], [east] = world.images(WEST), world.images(EAST)
     assert ran.out == f"{WEST} {west.image_id} passed\n{EAST} {east.image_id} passed\n"
@@ -65,7 +65,7 @@ def test_every_copy_is_launched_and_passes_and_nothing_runs_afterwards(
 def test_what_is_launched_has_no_key_and_no_address_and_goes_with_everything(
     amicopy: Run, world: World, source: Image
 ) -> None:
-    assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+    assert amicopy("boot", "--yes", source.image_id, "--in", WEST).code == 0
     [sent] = launches(world)
     [copy] = world.images(WEST)
     assert sent["ImageId"] == copy.image_id
@@ -99,13 +99,13 @@ def test_what_is_launched_has_no_key_and_no_address_and_goes_with_everything(
 )
 def test_the_instance_type_suits_the_image(amicopy: Run, world: World, members: dict[str, Any], expected: str) -> None:
     image = a_source(world, **members)
-    ran = amicopy("boot", image.image_id, "--in", HOME)
+    ran = amicopy("boot", "--yes", image.image_id, "--in", HOME)
     assert ran.code == 0, ran.err
     assert [one["InstanceType"] for one in launches(world)] == [expected]
 
 
 def test_the_console_is_waited_for_and_shown(amicopy: Run, world: World, source: Image) -> None:
-    ran = amicopy("boot", source.image_id, "--in", WEST, "--expect", r"login:\s*$", "--output", "json")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST, "--expect", r"login:\s*$", "--output", "json")
     [image] = ran.json["images"]
     assert (ran.code, image["state"], image["ending"]) == (0, "passed", r"showed 'login:\\s*$' on its console")
     assert image["console"][-1] == "sandbox login: "
@@ -116,7 +116,7 @@ def test_an_instance_that_fails_its_check_is_explained_by_its_console(
     amicopy: Run, world: World, source: Image
 ) -> None:
     order(world, f"launch@{WEST}=unhealthy")
-    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
     assert (ran.code, running()) == (3, [])
     assert "did not pass the instance status check" in ran.err
     assert "Kernel panic - not syncing" in ran.err
@@ -124,17 +124,17 @@ def test_an_instance_that_fails_its_check_is_explained_by_its_console(
 
 def test_an_instance_that_never_passes_ends_with_the_time_limit(amicopy: Run, world: World, source: Image) -> None:
     order(world, "launch=unchecked")
-    ran = amicopy("boot", source.image_id, "--in", WEST, "--timeout", "4m")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST, "--timeout", "4m")
     assert (ran.code, running()) == (1, [])
     assert "did not pass both status checks within 4m (system: initializing, instance: initializing)" in ran.err
     order(world, "launch=unchecked")
-    ran = amicopy("boot", source.image_id, "--in", WEST, "--timeout", "4m", "--expect", "login")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST, "--timeout", "4m", "--expect", "login")
     assert "did not show 'login' on its console within 4m" in ran.err
 
 
 def test_an_instance_that_ends_by_itself_is_said_so(amicopy: Run, world: World, source: Image) -> None:
     order(world, "launch=dies:40")
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert (ran.code, running()) == (1, [])
     assert "ended by itself" in ran.err
     assert "Instance initiated shutdown" in ran.err
@@ -152,7 +152,7 @@ def test_a_refused_launch_says_why_and_what_to_do(
     amicopy: Run, world: World, source: Image, code: str, advice: str
 ) -> None:
     order(world, f"{LAUNCH}@{WEST}=error:{code}: no*always after 1")  # the first is the rehearsal
-    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
     assert (ran.code, running()) == (3, [])
     assert (code in ran.err, advice in ran.err) == (True, True)
 
@@ -162,10 +162,10 @@ def test_what_can_be_known_is_refused_before_the_first_launch(amicopy: Run, worl
         (("--instance-type", "t9.tiny"), f"{WEST} has no instance type t9.tiny."),
         (("--subnet", f"{WEST}=subnet-0123456789abcdef0"), f"{WEST} has no subnet subnet-0123456789abcdef0."),
     ):
-        ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", *options)
+        ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}", *options)
         assert (ran.code, words in ran.err) == (1, True), ran.err
     order(world, f"{LAUNCH}@{WEST}=error:403 UnauthorizedOperation: no")
-    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
     assert (ran.code, "Allow ec2:RunInstances" in ran.err) == (6, True)
     assert launches(world) == []
 
@@ -175,7 +175,7 @@ def test_without_a_default_vpc_nothing_is_launched(amicopy: Run, world: World, s
     for subnet in ec2.describe_subnets()["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])
     ec2.close()
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert (ran.code, f"{WEST} has no default VPC." in ran.err, launches(world)) == (1, True, [])
 
 
@@ -186,7 +186,7 @@ def test_bad_options_are_refused_without_a_call(amicopy: Run, world: World) -> N
         ("--subnet", "subnet-x"),
         ("--timeout", "5s"),
     ):
-        ran = amicopy("boot", "ami-0abcdef1234567890", "--in", WEST, *options)
+        ran = amicopy("boot", "--yes", "ami-0abcdef1234567890", "--in", WEST, *options)
         assert (ran.code, "[usage]" in ran.err) == (2, True)
     assert world.requests == []
 
@@ -198,20 +198,39 @@ def test_the_dry_run_shows_cost_and_permissions_and_launches_nothing(amicopy: Ru
     assert "amicopy iam-policy boot" in ran.err
 
 
+def test_nothing_is_launched_without_a_yes(amicopy: Run, world: World, source: Image) -> None:
+    ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", "--quiet")
+    assert (ran.code, launches(world)) == (2, [])
+    assert f"Launch 2 instances in {WEST}, {EAST}, about 0.021 USD an hour (Linux, us-east-1)?" in ran.err
+    assert amicopy("boot", source.image_id, "--in", WEST, "--yes", "--dry-run").code == 2
+
+
+def test_a_subnet_of_a_region_that_is_not_tested_is_refused(amicopy: Run, world: World, source: Image) -> None:
+    subnet = f"{EAST}=subnet-0123456789abcdef0"
+    ran = amicopy("boot", source.image_id, "--in", WEST, "--subnet", subnet, "--yes")
+    assert (ran.code, world.requests) == (2, [])
+    assert f"--subnet {subnet}: {EAST} is not tested." in ran.err
+    ran = amicopy("boot", source.image_id, "--in", WEST, "--subnet", "us-wset-2=subnet-0123456789abcdef0", "--yes")
+    assert (ran.code, world.requests, "Did you mean us-west-2" in ran.err) == (2, [], True), ran.err
+    ran = amicopy("copy", source.image_id, "--to", "ap-south-1", "--check", f"boot --subnet {subnet}")
+    assert (ran.code, asked(world, "CopyImage")) == (2, [])
+    assert f"--check: --subnet {subnet}: {EAST} is not tested." in ran.err
+
+
 def test_an_unknown_image_is_an_error(amicopy: Run, world: World) -> None:
-    ran = amicopy("boot", "ami-0abcdef1234567890", "--in", WEST)
+    ran = amicopy("boot", "--yes", "ami-0abcdef1234567890", "--in", WEST)
     assert (ran.code, launches(world)) == (1, [])
 
 
 def test_an_image_can_be_tested_where_it_is(amicopy: Run, world: World, source: Image) -> None:
     [copy] = world.images(EAST)
-    ran = amicopy("boot", copy.image_id, "--in", EAST)
+    ran = amicopy("boot", "--yes", copy.image_id, "--in", EAST)
     assert (ran.code, ran.out) == (0, f"{EAST} {copy.image_id} passed\n")
 
 
 def test_a_second_test_launches_another_instance(amicopy: Run, world: World, clock: FakeClock, source: Image) -> None:
     for number in range(1, 4):
-        assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+        assert amicopy("boot", "--yes", source.image_id, "--in", WEST).code == 0
         assert (len(instances()), running()) == (number, [])
         clock.advance(3600)
 
@@ -220,31 +239,31 @@ def test_a_token_that_ec2_has_seen_for_a_terminated_instance_is_followed_by_the_
     amicopy: Run, world: World, source: Image
 ) -> None:
     """EC2 shows terminated instances for an hour, and remembers tokens for longer."""
-    assert amicopy("boot", source.image_id, "--in", WEST).code == 0
+    assert amicopy("boot", "--yes", source.image_id, "--in", WEST).code == 0
     assert running() == []
     backend = ec2_backends["123456789012"][WEST]
     for reservation in backend.reservations.values():
         reservation.instances = []
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert ran.code == 0, ran.err
     assert [one.error for one in asked(world, LAUNCH)][-2:] == ["IdempotentInstanceTerminated", ""]
 
 
 def test_a_lost_answer_to_the_launch_makes_no_second_instance(amicopy: Run, world: World, source: Image) -> None:
     order(world, f"{LAUNCH}@{WEST}=lost after 1", f"TerminateInstances@{WEST}=lost")
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert (ran.code, len(instances()), running()) == (0, 1, [])
 
 
 def test_a_launch_that_is_never_answered_leaves_nothing(amicopy: Run, world: World, source: Image) -> None:
     order(world, f"{LAUNCH}@{WEST}=lost after 1", f"{LAUNCH}@{WEST}=dead after 1")
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert (ran.code, len(instances()), running()) == (1, 1, []), ran.err
 
 
 def test_what_cannot_be_terminated_is_named(amicopy: Run, world: World, source: Image) -> None:
     order(world, f"TerminateInstances@{WEST}=error:UnauthorizedOperation: no*always")
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     [instance_id] = running(WEST)
     assert f"error: {instance_id} in {WEST} could not be terminated: terminate it" in ran.err
 
@@ -263,7 +282,7 @@ def test_an_interrupted_test_terminates_its_instance(
         def now(self) -> Any:
             return clock.now()
 
-    argv = ["boot", source.image_id, "--in", WEST, "--output", "json"]
+    argv = ["boot", "--yes", source.image_id, "--in", WEST, "--output", "json"]
     code = main(argv, Environment(clock=Impatient(), stop=stop))
     said = capsys.readouterr()
     assert (code, len(launches(world)), running()) == (130, 1, [])
@@ -280,12 +299,12 @@ def test_two_runs_at_once_share_one_instance(amicopy: Run, world: World, source:
             clock.sleep(seconds, until)
             if launches(world) and not inner:
                 inner.append(None)
-                inner[0] = main(["boot", source.image_id, "--in", WEST, "--quiet"], Environment(clock=clock))
+                inner[0] = main(["boot", "--yes", source.image_id, "--in", WEST, "--quiet"], Environment(clock=clock))
 
         def now(self) -> Any:
             return clock.now()
 
-    outer = main(["boot", source.image_id, "--in", WEST], Environment(clock=Crowded()))
+    outer = main(["boot", "--yes", source.image_id, "--in", WEST], Environment(clock=Crowded()))
     assert (outer, inner, len(instances()), running()) == (0, [0], 1, [])
 
 
@@ -293,13 +312,68 @@ def test_what_a_killed_run_with_other_options_has_left_is_terminated(
     amicopy: Run, world: World, source: Image, clock: FakeClock
 ) -> None:
     order(world, f"TerminateInstances@{WEST}=dead*always")
-    assert amicopy("boot", source.image_id, "--in", WEST, "--timeout", "20m").code == 0
+    assert amicopy("boot", "--yes", source.image_id, "--in", WEST, "--timeout", "20m").code == 0
     assert len(running(WEST)) == 1
     world.clear_faults()
     clock.advance(7200)
-    ran = amicopy("boot", source.image_id, "--in", WEST)
+    ran = amicopy("boot", "--yes", source.image_id, "--in", WEST)
     assert (ran.code, running()) == (0, []), ran.err
     assert "left by a run that was killed" in ran.err
+
+
+def left_by_a_killed_run(amicopy: Run, world: World, clock: FakeClock, source: Image) -> str:
+    """Return an instance that a boot test could not terminate."""
+    order(world, f"TerminateInstances@{WEST}=dead*always", f"CreateTags@{WEST}=dead*always")
+    assert amicopy("boot", source.image_id, "--in", WEST, "--yes").code == 0
+    world.clear_faults()
+    world.requests.clear()
+    [instance_id] = running(WEST)
+    return instance_id
+
+
+@pytest.mark.parametrize("by", ["source", "copy", "all-pending"])
+def test_cancel_terminates_what_a_killed_run_has_left(
+    amicopy: Run, world: World, clock: FakeClock, source: Image, by: str
+) -> None:
+    instance_id = left_by_a_killed_run(amicopy, world, clock, source)
+    copy = world.images(WEST)[0].image_id
+    named = {"source": (source.image_id,), "copy": ("--copy", copy), "all-pending": ("--all-pending",)}[by]
+    ran = amicopy("cancel", *named, "--in", f"{WEST},{EAST}", "--yes")
+    assert (ran.code, running()) == (0, []), ran.err
+    assert f"{WEST} {instance_id} cancelled" in ran.out
+    assert f"for a boot test of {copy}, which a run may still be waiting for" in ran.err
+    assert "terminating 1 instance" in ran.err
+    assert world.images(WEST)[0].state == "available"
+    again = amicopy("cancel", *named, "--in", f"{WEST},{EAST}", "--yes")
+    assert (again.code, asked(world, "TerminateInstances")[1:]) == (0, [])
+
+
+def test_cancel_leaves_the_instances_of_other_images_alone(
+    amicopy: Run, world: World, clock: FakeClock, source: Image
+) -> None:
+    left = left_by_a_killed_run(amicopy, world, clock, source)
+    other = a_source(world, name="other")
+    assert amicopy("copy", other.image_id, "--to", WEST, "--no-wait").code == 0
+    assert amicopy("cancel", other.image_id, "--in", WEST, "--yes").code == 0
+    assert running() == [left]
+    dry = amicopy("cancel", source.image_id, "--in", WEST, "--dry-run")
+    assert (dry.code, running(), left in dry.err) == (0, [left], True)
+
+
+def test_cancel_works_without_the_permission_to_look_for_instances(
+    amicopy: Run, world: World, clock: FakeClock, source: Image
+) -> None:
+    left_by_a_killed_run(amicopy, world, clock, source)
+    order(world, f"DescribeInstances@{WEST}=error:UnauthorizedOperation: no*always")
+    ran = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--yes")
+    assert (ran.code, world.images(WEST)) == (0, []), ran.err
+    assert (
+        f"{WEST}: it is not known whether a boot test has left an instance: ec2:DescribeInstances is not allowed"
+        in (ran.err)
+    )
+    world.clear_faults()
+    order(world, f"TerminateInstances@{EAST}=error:UnauthorizedOperation: no*always")
+    assert amicopy("cancel", source.image_id, "--in", EAST, "--yes").code == 0
 
 
 def test_copying_can_end_with_a_boot_test_before_anything_is_shared(amicopy: Run, world: World) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from amicopy.sandbox.content import MadeUp
+from amicopy.sandbox.content import DiskImage, MadeUp
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.support.clock import FakeClock
+from tests.support.disks import make_ext, write_tree
 from tests.support.iam import EVERYTHING, Caller, denied, each_action, printed, without
 from tests.support.scenes import HOME, SOMEBODY, WEST
 
@@ -60,10 +61,30 @@ class Stage:
         }
         return self.world.register(HOME, **given | members)
 
+    def encrypted(self) -> Image:
+        """Return an encrypted image, with a file system on it."""
+        tree = write_tree(self.folder / "tree", {"etc/hostname": "web\n"})
+        content = DiskImage.open(make_ext(self.folder / "disk.img", tree, (), size="8M"))
+        volume = Volume(gib=1, encrypted=True, kms_key_id=self.key(HOME), content=content)
+        return self.world.register(HOME, name="secret", volumes=[volume])
+
     def watermark(self, image: Image) -> None:
         """Attach a watermark to an image that was copied before."""
         parameters = {"ImageId": image.image_id, "WatermarkName": "approved"}
         self.world.call("AttachImageWatermark", parameters, region=image.region)
+
+    def left_by_a_boot_test(self, image: Image) -> None:
+        """Launch an instance as a killed boot test has left it."""
+        ec2 = self.caller.root("ec2", image.region)
+        tags = [{"Key": "amicopy:boot", "Value": image.image_id}]
+        ec2.run_instances(
+            ImageId=image.image_id,
+            MinCount=1,
+            MaxCount=1,
+            InstanceType="t3.micro",
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+        ec2.close()
 
     def runs(self, *lines: tuple[str, ...]) -> Act:
         """Return what runs these command lines one after the other."""
@@ -200,6 +221,7 @@ def cancelling(stage: Stage) -> Act:
     [first] = stage.world.images(WEST)
     stage.world.call("DeregisterImage", {"ImageId": first.image_id}, region=WEST)
     stage.amicopy("copy", source.image_id, *TO)
+    stage.left_by_a_boot_test(stage.world.images(WEST)[0])
     stage.arguments = ["cancel", source.image_id, "--from", HOME, "--in", "us-*", "--available", "--yes"]
     return stage.runs(tuple(stage.arguments))
 
@@ -238,7 +260,7 @@ def booting(stage: Stage) -> Act:
     """Launch the copy; what a killed run has left is terminated, too."""
     source = stage.source("web", supported_instance_types=[])
     stage.amicopy("copy", source.image_id, *TO)
-    stage.arguments = ["boot", source.image_id, "--from", HOME, "--in", "us-west-*"]
+    stage.arguments = ["boot", source.image_id, "--from", HOME, "--in", "us-west-*", "--yes"]
     return stage.runs(tuple(stage.arguments))
 
 
@@ -267,6 +289,19 @@ def comparing_content(stage: Stage) -> Act:
     return stage.runs(tuple(stage.arguments))
 
 
+def scanning(stage: Stage) -> Act:
+    """The content of an encrypted AMI."""
+    stage.arguments = ["scan", stage.encrypted().image_id, "--from", HOME, "--fail-on", "never"]
+    return stage.runs(tuple(stage.arguments))
+
+
+def scanning_before_copying(stage: Stage) -> Act:
+    """The same, and it is recorded on the source."""
+    source = stage.encrypted()
+    stage.arguments = ["copy", *TO, "--scan=refuse"]
+    return stage.runs(("copy", source.image_id, *stage.arguments[1:]))
+
+
 ALL = ""
 # For each scene the statements whose actions it proves to be needed, by the beginning of their Sids. A scene of copy or
 # sync need not prove what another one does: the actions are the same. Together they prove everything.
@@ -280,6 +315,8 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     repairing: (ALL,),
     checking_keys: ("AmicopyKms",),
     comparing_content: ("AmicopyReadBlocks", "AmicopyKmsReadBlocks"),
+    scanning: (ALL,),
+    scanning_before_copying: ("AmicopyReadBlocks", "AmicopyKmsReadBlocks", "AmicopyRecordScan"),
     cancelling: (ALL,),
     retiring: (ALL,),
     restoring: (ALL,),
@@ -359,7 +396,7 @@ def test_nothing_in_the_policies_of_copies_can_be_spared(new_stage: Callable[[],
 
 
 @pytest.mark.parametrize(
-    "scene", [repairing, cancelling, retiring, restoring, booting, showing], ids=lambda scene: scene.__name__
+    "scene", [repairing, scanning, cancelling, retiring, restoring, booting, showing], ids=lambda scene: scene.__name__
 )
 def test_nothing_in_a_policy_can_be_spared(new_stage: Callable[[], Stage], scene: Scene) -> None:
     assert allowed(new_stage, scene) - set(needed(new_stage, scene)) == set()

@@ -98,7 +98,7 @@ def test_adopting_may_only_add_the_tag(amicopy: Run, guarded: World, caller: Cal
 
 def test_any_image_has_no_conditions(amicopy: Run, guarded: World, caller: Caller) -> None:
     document = printed(amicopy, "cancel", "--in", WEST, "--any-image", "ami-0abcdef1234567890")
-    assert sids(document) == {"AmicopyRead", "AmicopyManageAnyImage"}
+    assert sids(document) == {"AmicopyRead", "AmicopyManageAnyImage", "AmicopyTerminateInstances"}
     caller.may(document)
     other = guarded.register(WEST, name="made by another tool").image_id
     assert not refused(lambda: caller.own("ec2", WEST).deregister_image(ImageId=other, DryRun=True))

@@ -335,10 +335,58 @@ def test_a_retired_image_is_not_what_a_parameter_goes_back_to(
 ) -> None:
     _, [first, second] = published
     amicopy("retire", first.image_id, "--yes")
+    world.requests.clear()
     ran = amicopy("retire", second.image_id, "--yes")
+    assert (ran.code, writes(world)) == (1, [])
+    assert "2 parameters have an image that is to be retired, and no other image to go back to. [no-replacement]" in (
+        ran.err
+    )
+    assert f"/images/web in {WEST} has {by_source(world, second).image_id}" in ran.err
+    rehearsed = amicopy("retire", second.image_id, "--dry-run", "--output", "json")
+    assert (rehearsed.code, [one["slug"] for one in rehearsed.json["refused"]]) == (1, ["no-replacement"])
+
+
+def test_a_parameter_keeps_a_retired_image_only_if_the_operator_says_so(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [first, second] = published
+    amicopy("retire", first.image_id, "--yes")
+    ran = amicopy("retire", second.image_id, "--leave-parameter", "/images/*", "--yes")
     assert ran.code == 0, ran.err
+    west = by_source(world, second).image_id
+    assert parameter(WEST, "/images/web") == west
+    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched then" in ran.err
+
+
+def test_the_operator_chooses_what_a_parameter_gets(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [first, second] = published
+    other, good = a_source(world, WEST, name="other"), a_source(world, name="good")
+    choices = ("--parameter", f"/images/web={other.image_id}", "--parameter", f"/images/web={good.image_id}")
+    ran = amicopy("retire", second.image_id, *choices, "--yes")
+    assert ran.code == 0, ran.err
+    assert (parameter(WEST, "/images/web"), parameter(HOME, "/images/web")) == (other.image_id, good.image_id)
+    assert amicopy("retire", second.image_id, *choices, "--yes").code == 0  # a rerun of the same line
+    assert amicopy("retire", second.image_id, "--undo", "--yes").code == 0
     assert parameter(WEST, "/images/web") == by_source(world, second).image_id
-    assert f"/images/web in {WEST} keeps {by_source(world, second).image_id}" in ran.err
+    assert first.state == "available"
+
+
+def test_what_is_said_about_parameters_has_to_fit(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [_, second] = published
+    world.requests.clear()
+    for options, words in (
+        (("--parameter", "/images/wbe"), "There is no parameter /images/wbe of type String in "),
+        (("--parameter", "/images/web=ami-0abcdef1234567890"), "No parameter can get ami-0abcdef1234567890."),
+        (("--parameter", f"/images/web={second.image_id}"), f"No parameter can get {second.image_id}."),
+    ):
+        ran = amicopy("retire", second.image_id, *options, "--yes")
+        assert (ran.code, writes(world), words in ran.err) == (1, [], True), ran.err
+    for options in (("--parameter", "=ami-0abcdef1234567890"), ("--parameter", "/images/web=latest")):
+        assert amicopy("retire", second.image_id, *options, "--yes").code == 2
 
 
 def test_parameters_stay_if_asked(amicopy: Run, world: World, published: tuple[str, list[Image]]) -> None:
@@ -467,6 +515,8 @@ def test_what_contradicts_itself_is_refused(amicopy: Run, world: World) -> None:
         ("--yes", "--dry-run"),
         ("--undo", "--no-parameters"),
         ("--parameter", "/a", "--no-parameters"),
+        ("--leave-parameter", "/a", "--no-parameters"),
+        ("--leave-parameter", "/a", "--undo"),
     ):
         assert amicopy("retire", "ami-0abcdef1234567890", *options).code == 2
     assert amicopy("retire").code == 2

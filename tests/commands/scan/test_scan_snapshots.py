@@ -1,39 +1,18 @@
 """``amicopy scan AMI…`` and ``--snapshot``: the same as of a raw file, with few blocks, and what cannot be read."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from amicopy.sandbox.content import DiskImage
-from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
-from tests.support.disks import make_ext, tool, write_tree
-from tests.support.planted import PINNED
+from tests.support.disks import tool
+from tests.support.pinned import Pinned
 from tests.support.scenes import HOME, a_source, asked, order
 
 pytestmark = pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
-
-GIB = 1 << 30
-Pinned = Callable[..., tuple[Path, Image]]
-
-
-@pytest.fixture
-def pinned(tmp_path: Path, world: World) -> Pinned:
-    """Return a function that registers an AMI whose volume has these files; it returns the file of the disk, too."""
-
-    def make(files: dict[str, str | bytes] | None = None, **volume: Any) -> tuple[Path, Image]:
-        given = PINNED if files is None else files
-        tree = write_tree(tmp_path / "tree", {"etc/hostname": "web\n", "var/x": "", "usr/x": "", **given})
-        path = make_ext(tmp_path / "disk.img", tree, ("-t", "ext4"), size="16M")
-        with path.open("r+b") as file:
-            file.truncate(GIB)  # as large as the volume
-        content = DiskImage.open(path)
-        return path, a_source(world, volumes=[Volume(device="/dev/xvda", gib=1, content=content, **volume)])
-
-    return make
 
 
 def found(document: Any) -> Any:

@@ -1,0 +1,14 @@
+"""Fixtures of several commands."""
+
+from pathlib import Path
+
+import pytest
+
+from amicopy.sandbox.world import World
+from tests.support.pinned import Pinned, maker
+
+
+@pytest.fixture
+def pinned(tmp_path: Path, world: World) -> Pinned:
+    """Return a function that registers an AMI whose volume has these files; it returns the file of the disk, too."""
+    return maker(tmp_path, world)
