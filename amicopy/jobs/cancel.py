@@ -211,10 +211,13 @@ class CancelJob:
             )
             for target in found.targets
         }
+        # The records of grants on keys are lost with the snapshots that are removed.
+        of_keys = [grant for grant in found.grants if grant.key_ids]
+        left = [error for grant in of_keys if (error := self._taken(grant))]
         # An interruption only ends the search for late snapshots: what was removed has to be reported.
         targets = tuple(all_at_once(do, Stop()).values())
-        left = tuple(error for grant in found.grants if (error := self._taken(grant)))
-        return replace(found, targets=targets, left_open=left, signal=context.stop.signal_number)
+        left += [error for grant in found.grants if grant not in of_keys and (error := self._taken(grant))]
+        return replace(found, targets=targets, left_open=tuple(left), signal=context.stop.signal_number)
 
     def _taken(self, grant: OpenGrant) -> AmicopyError | None:
         """Take one temporary permission away; return why that failed, or None."""

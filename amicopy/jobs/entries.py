@@ -96,7 +96,9 @@ def with_sources(context: Context, entries: Sequence[KnownEntry], *, waits: bool
     return tuple(result for result in results if isinstance(result, KnownEntry))
 
 
-def requests_of(entries: Sequence[KnownEntry], *, preflight: bool, grants: Grants) -> list[CopyRequest]:
+def requests_of(
+    entries: Sequence[KnownEntry], *, preflight: bool, grants: Grants, kms_grant: bool = False
+) -> list[CopyRequest]:
     """Return the requests of all entries, with their sources."""
     return [
         replace(
@@ -105,6 +107,7 @@ def requests_of(entries: Sequence[KnownEntry], *, preflight: bool, grants: Grant
             image_ids=(known.image_id,),
             preflight=preflight,
             grants=grants,
+            kms_grant=kms_grant and bool(request.accounts),
         )
         for known in entries
         for request in known.entry.requests

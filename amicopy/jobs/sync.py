@@ -100,6 +100,7 @@ class SyncJob:
         *,
         preflight: bool = True,
         grants: Grants = Grants.TEMPORARY,
+        kms_grant: bool = False,
     ) -> None:
         """Check what can be checked without AWS.
 
@@ -110,6 +111,7 @@ class SyncJob:
         self._options = options or RunOptions()
         self._preflight = preflight
         self._grants = grants
+        self._kms_grant = kms_grant
         self._entries: tuple[KnownEntry, ...] = check_entries(self.context, entries)
 
     def plan(self, *, may_write: bool = True) -> SyncResult:
@@ -121,7 +123,7 @@ class SyncJob:
         """
         entries = with_sources(self.context, self._entries, waits=may_write and self._options.wait)
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
-        requests = requests_of(entries, preflight=self._preflight, grants=self._grants)
+        requests = requests_of(entries, preflight=self._preflight, grants=self._grants, kms_grant=self._kms_grant)
         self.copying = CopyJob(self.context, requests, self._options)
         plan = self.copying.plan(may_write=may_write)
         self._entries = entries = with_rows(entries, plan)

@@ -85,6 +85,7 @@ class Needs:
     role: str = DEFAULT_ROLE
     units: bool = False  # they are found by their organizational unit
     grants: bool = False  # temporary permissions are given and taken away
+    kms_grant: bool = False  # and on the keys of what is copied
     any_image: bool = False  # also images and snapshots without our tag
 
     @property

@@ -45,6 +45,11 @@ SIDS: Mapping[str, str] = {
     "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
     "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
     "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
+    "AmicopyKmsReadPolicies": "`--account`: find out before anything is written whether the other accounts can use "
+    "the keys; find grants of `--kms-grant`.",
+    "AmicopyKmsGrantAccounts": "`--kms-grant`: grants on these keys for the roles in the other accounts, with nothing "
+    "but what EC2 needs for copying.",
+    "AmicopyKmsRevokeGrants": "Revoke these grants.",
     "AmicopyRecordScan": "`copy --scan`: record in the tag `amicopy:scanned` of a source what was found. No other tag.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",

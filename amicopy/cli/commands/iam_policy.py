@@ -44,7 +44,7 @@ _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("accounts", "units", "role_name", "external_id", "grants"),
+    *("accounts", "units", "role_name", "external_id", "grants", "kms_grant"),
     *("adopt", "available", "repair", "prune", "content", "undo", "restored", "no_parameters", "dry_run", "profile"),
     "scan",
     "notifications",

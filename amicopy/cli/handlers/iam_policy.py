@@ -141,6 +141,7 @@ def _needs(
         grants=not dispatches
         and command.command in {"copy", "sync", "cancel"}
         and all(one.grants is not Grants.NONE for one in requests),
+        kms_grant=any(one.kms_grant for one in requests),
         any_image=command.any_image,
     )
 
