@@ -71,6 +71,7 @@ class Needs:
     only_snapshots: bool = False  # of scan: no AMI is looked at
     available: bool = False  # of cancel
     undo: bool = False  # of retire
+    restores: bool = False  # of retire: another release at the same time
     checks_boot: bool = False  # --check boot
     keep: bool = False  # old copies are removed
     relays: bool = False  # copies are made from other copies
@@ -179,6 +180,7 @@ def _writes(needs: Needs) -> set[str]:
             return {"CreateTags", *BOOT_WRITES}
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
+            operations |= _RESTORATION if needs.restores else set()
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()

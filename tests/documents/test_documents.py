@@ -84,6 +84,11 @@ def test_every_command_shown_runs(
             volumes=[Volume(device="/dev/sda1", gib=8)],
             scanned_at=world.clock.now(),
         )
+    if "--parameter" in line:
+        ssm: Any = boto3.client("ssm", home)
+        for image_id in (world.register(home, name="web-server-0").image_id, SOURCE):
+            ssm.put_parameter(Name="/images/web", Value=image_id, Type="String", Overwrite=True)
+        ssm.close()
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.
@@ -250,3 +255,11 @@ def test_the_python_shown_runs(amicopy: Run, world: World, capsys: pytest.Captur
     )
     exec(program[0], {})
     assert re.fullmatch(r"(?:(us-west-2|eu-west-1) ami-[0-9a-f]{17} unchanged\n){2}", capsys.readouterr().out)
+
+
+def test_every_included_file_is_linked_above_it() -> None:
+    """The repository's own pages show nothing of an included file; the site shows both."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        for before, path in re.findall(r"((?:.*\n){3}) *```\{literalinclude\} (\S+)", page.read_text()):
+            assert f"]({path})" in before, f"{page} includes {path} without a link"
+            assert (page.parent / path).is_file()

@@ -51,6 +51,7 @@ class IamPolicyCommand:
     available: bool = False
     only_snapshots: bool = False  # of scan
     undo: bool = False
+    restores: bool = False
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
@@ -138,6 +139,7 @@ def _needs(
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
+        restores=command.restores,
         checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         reads=read,
         publishes=published,

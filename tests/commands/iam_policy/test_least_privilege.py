@@ -400,6 +400,13 @@ def test_a_manifest_that_cannot_be_read_is_told(amicopy: Run, tmp_path: Path) ->
     assert amicopy("iam-policy", "sync", str(tmp_path / "none.yaml")).code == 2
 
 
+def test_retire_that_restores_another_release_may_do_both(amicopy: Run) -> None:
+    places = ("--from", "us-east-1", "--in", "us-east-1")
+    lines = ((), ("--undo",), ("--restore", "ami-0123456789abcdef0"))
+    taking, restoring, both = (actions_of(printed(amicopy, "retire", *places, *more)) for more in lines)
+    assert both == taking | restoring
+
+
 AMI = "ami-0abcdef1234567890"
 LINES = (
     ("copy", AMI, "--to", "us-west-2", "--timeout", "1h", "--output", "json", "--write", "env=x", "--github", "--yes"),
