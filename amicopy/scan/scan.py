@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from amicopy.core.errors import Interrupted
 from amicopy.core.ignored_findings import is_ignored
+from amicopy.scan import rpm
 from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
 from amicopy.scan.ext import Ext
 from amicopy.scan.file_system import FileSystem
@@ -21,6 +22,7 @@ from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
 
 _READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs}
+_NEVER_PACKAGED = ("/home/", "/opt/", "/root/", "/srv/", "/usr/local/")  # their findings are no reason to read one
 _LARGEST_STATUS = 32 * 1024 * 1024
 _TOO_MANY = f"it has more than {MOST_PER_FILE} findings: the others are not listed"
 _UNREADABLE = {
@@ -126,10 +128,31 @@ class _Scan:
                     found.append(replace(left, volume=volume.name))
                 if found:
                     by_file.append((path, digests(content), found))
-            if by_file and (status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS)):
-                packages.learn(DPKG_STATUS, status)
+            if by_file:
+                self._learn(packages, {path for path, _, _ in by_file}, walk, volume)
         finally:
             self._keep_changed(by_file, packages, walk)
+
+    def _learn(self, packages: Packages, paths: set[str], walk: Walk, volume: Volume) -> None:
+        """Read what the package managers record of these files; what cannot be read is said."""
+        if status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS):
+            packages.learn(DPKG_STATUS, status)
+        paths = {path for path in paths if not path.startswith(_NEVER_PACKAGED)}
+        if not paths:
+            return
+        reason = ""
+        for place in rpm.PATHS:
+            try:
+                database = walk.content_of(place, rpm.LARGEST + 1)
+                for digest in rpm.file_digests(database, paths) if database else ():
+                    packages.add(*digest)
+            except rpm.NotAnRpmDatabase as error:
+                reason = f"rpm database, so that unchanged files of packages count: {error}"
+        older = next((kind for place, kind in rpm.OLDER.items() if walk.size_of(place)), "")
+        if older:
+            reason = f"rpm database, so that unchanged files of packages count: {older} is not read"
+        if reason:
+            self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=False))
 
     def _keep_changed(
         self, by_file: list[tuple[str, tuple[str, str], list[Finding]]], packages: Packages, walk: Walk
