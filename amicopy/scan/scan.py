@@ -17,7 +17,7 @@ from amicopy.scan.regions import named_in
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
 from amicopy.scan.rules import rules_for
 from amicopy.scan.select import Selection
-from amicopy.scan.volumes import NOT_NEEDED, Volume, volumes
+from amicopy.scan.volumes import NOT_NEEDED, PhysicalVolumes, Volume, volumes
 from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
 
@@ -33,15 +33,22 @@ _UNREADABLE = {
 }
 
 
-def scan_device(device: Disk, options: ScanOptions, *, check: Callable[[], None] = lambda: None) -> ScanResult:
+def scan_device(
+    device: Disk,
+    options: ScanOptions,
+    *,
+    check: Callable[[], None] = lambda: None,
+    others: PhysicalVolumes | None = None,
+) -> ScanResult:
     """Return what points to the region on a disk, and what was read of it.
 
+    ``others`` are the physical volumes of all disks that belong together: logical volumes can be on several of them.
     The content of a disk is not trusted: what is damaged is a gap in the coverage, never an error. ``check`` is called
     often and raises Interrupted if the scan is to end: that is a gap as well.
     """
     scan = _Scan(options, check)
     try:
-        for volume in volumes(device):
+        for volume in volumes(device, others):
             scan.read(volume)
     except (BlockLimitReached, Interrupted) as error:
         reason = "it was interrupted" if isinstance(error, Interrupted) else str(error)
