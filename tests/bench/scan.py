@@ -23,7 +23,7 @@ from tests.support.disks import make_ext, make_xfs, tool, write_tree
 IN_FLIGHT = 16
 CALL_SECONDS = (0.02, 0.06)
 FILES = 70_000
-_FILES_OF_PACKAGE = 160  # as on a Debian server
+_LARGEST_COPIED = 400_000  # bytes of a file
 PRICE_PER_BLOCK = 0.003 / 1000  # USD, GetSnapshotBlock in us-east-1
 
 
@@ -44,7 +44,7 @@ def scans(folder: Path, files: int = FILES) -> dict[str, Any]:
             make_xfs(image, tree, (), size=8 << 30)
         rows += (_row(name, image, way) for way in ("default", "--deep", "all blocks"))
         tell(f"scan: making an aged {name} image")
-        if _is_aged(image, name, tree):
+        if _is_aged(image, name, files):
             rows.append(_row(f"{name}, aged", image, "default"))
     return {"files": files, "rows": rows}
 
@@ -55,8 +55,8 @@ def _row(name: str, image: Path, way: str) -> dict[str, Any]:
     return {"image": name, "way": way, **json.loads(ran.stdout)}
 
 
-def _is_aged(image: Path, name: str, tree: Path) -> bool:
-    """Write the tree as a server's disk fills: by the kernel, package by package, with logs that grow and updates.
+def _is_aged(image: Path, name: str, files: int) -> bool:
+    """Write files of this machine as a disk fills: by the kernel, package by package, with updates and growing logs.
 
     Return whether that was possible: it needs root and loop devices.
     """
@@ -70,36 +70,49 @@ def _is_aged(image: Path, name: str, tree: Path) -> bool:
         tell(f"scan: an aged {name} image needs root and loop devices")
         return False
     try:
-        _fill(mount, tree)
+        _fill(mount, files)
     finally:
         subprocess.run(["umount", str(mount)], check=True, capture_output=True)
     return True
 
 
-def _fill(mount: Path, tree: Path) -> None:
+def _fill(mount: Path, files: int) -> None:
     draw = random.Random(7)
-    packages: dict[int, list[Path]] = {}
-    for path in sorted(tree.rglob("*")):
-        if path.is_file():
-            number = int(path.stem) if path.stem.isdigit() else 0
-            packages.setdefault(-1 if "opt" in path.parts else number // _FILES_OF_PACKAGE, []).append(path)
+    packages = _packages()
     order = sorted(packages)
     draw.shuffle(order)
-    written: list[tuple[Path, Path]] = []
+    left, written = files, list[tuple[Path, Path]]()
     for place, package in enumerate(order):
-        for source in packages[package]:
-            target = mount / source.relative_to(tree)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(source.read_bytes())
+        for source in packages[package][:left]:
+            _copy(source, target := mount / source.relative_to("/"))
             written.append((source, target))
             if draw.random() < 0.15:  # an update
                 source, target = draw.choice(written)
                 target.unlink()
-                target.write_bytes(source.read_bytes())
+                _copy(source, target)
+        left = files - len(written)
         with (mount / f"log{place % 20}").open("ab") as log:
             log.write(b"x" * draw.randrange(200, 90_000))
         if place % 10 == 0:
             os.sync()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+
+
+def _packages() -> dict[str, list[Path]]:
+    """Return files of this machine by the package that they belong to, as far as dpkg says, or by their folder."""
+    owners = {}
+    for listed in Path("/var/lib/dpkg/info").glob("*.list"):
+        owners.update(dict.fromkeys(listed.read_text(errors="replace").splitlines(), listed.name))
+    found: dict[str, list[Path]] = {}
+    for root in map(Path, ("/etc", "/usr/bin", "/usr/include", "/usr/lib", "/usr/share")):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST_COPIED:
+                found.setdefault(owners.get(str(path), "/".join(path.parts[:6])), []).append(path)
+    return found
 
 
 def _server(files: int) -> dict[str, str | bytes]:
