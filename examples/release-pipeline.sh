@@ -1,12 +1,14 @@
 #!/bin/sh
-# One release: sh release-pipeline.sh [PREVIOUS_AMI]
-# The newest web-server-* AMI goes to three regions, is checked there while it is private, and is shared and published
-# everywhere or nowhere. Then the release before it is taken back.
+# One release: sh release-pipeline.sh INSTANCE VERSION
+# Builds web-server-VERSION from an instance, copies it to three regions, launches each copy there while it is private,
+# and shares and publishes all of them or none. Then releases that are older than a week are retired, but for the newest.
 set -eu
 
+image=$(aws ec2 create-image --region us-east-1 --instance-id "$1" --name "web-server-$2" --query ImageId --output text)
+aws ec2 wait image-available --region us-east-1 --image-ids "$image"
 amicopy sync release-pipeline.yaml --dry-run --write markdown=plan.md
 amicopy sync release-pipeline.yaml --share-when all --write tfvars=amis.auto.tfvars --write json=release.json --notify "tee notified.json"
-[ -z "${1:-}" ] || amicopy retire "$1" --from us-east-1 --leave-parameter "/images/web/web-server-*" --yes
+amicopy retire --manifest release-pipeline.yaml --older-than 7d --yes
 
-# If the release turns out to be bad:
-#   amicopy retire AMI --from us-east-1 --leave-parameter "/images/web/web-server-*" --yes
+# If this release turns out to be bad, one command takes it back and restores the one before, even if that was retired:
+#   sh take-back.sh AMI PREVIOUS_AMI

@@ -12,7 +12,14 @@ from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.session import Session
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.clock import Clock
-from amicopy.core.errors import AccessDenied, AmicopyError, CredentialsExpired, RequestRefused, RoleNotAssumed
+from amicopy.core.errors import (
+    AccessDenied,
+    AmicopyError,
+    CredentialsExpired,
+    RequestRefused,
+    RoleNotAssumed,
+    UsageError,
+)
 
 # Where the run's own credentials are a role's, STS allows no more, whatever MaxSessionDuration says (IAM User Guide,
 # "Role chaining"): "exceeds the 1 hour session limit for roles assumed by role chaining".
@@ -36,6 +43,10 @@ class Sts:
         """
         return str(self._call("GetCallerIdentity").get("Account", ""))
 
+    def role_arn(self, target: TargetAccount) -> str:
+        """Return the ARN of the role in an account."""
+        return target.role_arn(self._partition)
+
     def session_in(self, target: TargetAccount) -> Session:
         """Return a session in another account, having assumed the role there.
 
@@ -53,7 +64,7 @@ class Sts:
 
     def _assume(self, target: TargetAccount) -> Mapping[str, Any]:
         """Return credentials as botocore takes them; it asks for new ones some minutes before these expire."""
-        arn = target.role_arn(self._partition)
+        arn = self.role_arn(target)
         external_id = {"ExternalId": target.external_id} if target.external_id else {}
         try:
             answer = self._call(
@@ -90,16 +101,20 @@ def _not_assumed(target: TargetAccount, arn: str, error: AmicopyError) -> RoleNo
 
 
 def problems_in_one(errors: Mapping[str, AmicopyError]) -> AmicopyError:
-    """Return one error for all accounts that cannot be worked in; a single one as it is."""
+    """Return one error for all accounts and units that cannot be worked in, with a line for each.
+
+    A single one is returned as it is. ``errors`` has them by the account's or the unit's id.
+    """
     found = list(errors.values())
     expired = next((error for error in found if isinstance(error, CredentialsExpired)), None)
     if expired or len(found) == 1:
         return expired or found[0]
-    more = RoleNotAssumed(
-        f"{len(found)} accounts cannot be worked in, so nothing was started.",
-        why=next((error.why for error in found if isinstance(error, RoleNotAssumed)), found[0].why),
-        next_step=next((error.next_step for error in found if error.next_step), ""),
+    kind = UsageError if all(isinstance(error, UsageError) for error in found) else RoleNotAssumed
+    which = "accounts" if all(name.isdigit() for name in errors) else "accounts or organizational units"
+    more: AmicopyError = kind(
+        f"{len(found)} {which} cannot be worked in, so nothing was started.",
+        next_step=" ".join(dict.fromkeys(error.next_step for error in found if error.next_step)),
     )
-    for error in found:
-        more = more.with_detail(error.what)
+    for name, error in errors.items():
+        more = more.with_detail(f"{name}: {error.what} {error.why}".rstrip())
     return more

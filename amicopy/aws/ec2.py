@@ -156,14 +156,20 @@ class Clients:
     def __init__(self, session: Session, calls: CallCounter, clock: Clock | None = None) -> None:
         self._clock = clock
         self._sessions = {"": session}  # by account; "": the run's own credentials
+        self._roles: dict[str, str] = {}  # by account: the ARN of the role that its session is of
         self._calls = calls
         self._lock = threading.Lock()
         self._created: dict[Destination, Ec2] = {}
         self._ebs: dict[Destination, EbsClient] = {}
 
-    def add_account(self, account: str, session: Session) -> None:
+    def add_account(self, account: str, session: Session, role_arn: str = "") -> None:
         """Let destinations in another account be asked for."""
         self._sessions[account] = session
+        self._roles[account] = role_arn
+
+    def role_arn(self, account: str) -> str:
+        """Return the ARN of the role that is assumed in another account."""
+        return self._roles[account]
 
     def __contains__(self, account: str) -> bool:
         return account in self._sessions
@@ -175,6 +181,10 @@ class Clients:
                 session = self._sessions[destination.account]
                 self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
             return self._created[destination]
+
+    def environment(self, destination: Destination) -> dict[str, str | None]:
+        """Return the variables that make a program act in a destination's account: `Session.environment_now`."""
+        return self._sessions[destination.account].environment_now()
 
     def release(self, destination: Destination) -> None:
         """Drop what was created for a destination in another account: there can be thousands."""

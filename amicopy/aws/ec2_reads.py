@@ -150,7 +150,8 @@ class Ec2Reads:
         if architecture:
             also.append({"Name": "architecture", "Values": [architecture]})
         also += [{"Name": f"tag:{key}", "Values": [value]} for key, value in tags.items()]
-        answers = self._described("DescribeImages", "Images", "name", [pattern], also, Owners=[owner])
+        more = {"IncludeDisabled": True} if ImageState.DISABLED in states else {}
+        answers = self._described("DescribeImages", "Images", "name", [pattern], also, Owners=[owner], **more)
         return self._images_from(answers)
 
     def find_own_images_tagged(self, key: str, value: str) -> dict[str, Image]:

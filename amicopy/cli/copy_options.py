@@ -138,6 +138,7 @@ def copy_request(options: Mapping[str, Any]) -> CopyRequest:
         best_effort=split_names(options.get("best_effort", ())),
         accounts=accounts_from(options),
         grants=Grants(options.get("grants") or Grants.TEMPORARY),
+        kms_grant=bool(options.get("kms_grant")),
         name=options["name"] or "",
         description=options["description"],
         tags=_each_once("--tag", options["tags"]),

@@ -23,7 +23,7 @@ GROUPS = {
         ),
         *("--deprecate-after", "--deprecate-at", "--no-deprecation", "--protect", "--complete-within", "--adopt"),
     ),
-    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants"),
+    "Accounts": ("--account", "--ou", "--role-name", "--external-id", "--grants", "--kms-grant"),
     "Checks": (
         *("--require-scan", "--scan", "--allow-secrets", "--ignore-file"),
         *("--check", "--check-timeout", "--max-checks"),

@@ -1,5 +1,6 @@
 """Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from amicopy.cli.completion import complete_images, complete_region, complete_regions
+from amicopy.core.check import CHECK_VARIABLES, CHECKING
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
@@ -231,7 +233,16 @@ def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
     """
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "AMICOPY_" + long.removeprefix("--").replace("-", "_").upper()
+    if variable in CHECK_VARIABLES:
+        settings["cls"] = _NotInAChecksEnvironment
     return click.option(*names, envvar=None if long == "--yes" else variable, **settings)
+
+
+class _NotInAChecksEnvironment(click.Option):
+    """An option whose variable says something else in the environment of a check: about the copy that is checked."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        return None if os.environ.get(CHECKING) else super().resolve_envvar_value(ctx)
 
 
 class _OutputOption(click.Option):

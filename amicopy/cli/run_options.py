@@ -41,6 +41,11 @@ run_options = stacked(
         "or give none.",
     ),
     option(
+        "--kms-grant",
+        is_flag=True,
+        help="Let other accounts use the KMS keys of what they copy for the time of copying, by grants on these keys.",
+    ),
+    option(
         "--max-in-flight",
         type=click.IntRange(1, 300),
         default=300,

@@ -18,6 +18,12 @@ BUILT_IN_CHECKS: frozenset[str] = frozenset({"boot"})
 """First words of commands that are checks of amicopy's own: each is a function in `amicopy.execute.gate.BUILT_IN`."""
 
 
+CHECKING = "AMICOPY_CHECKING"
+"""A variable that is set in the environment of a check."""
+CHECK_VARIABLES = ("AMICOPY_IMAGE_ID", "AMICOPY_REGION", "AMICOPY_ACCOUNT", "AMICOPY_SOURCE", "AMICOPY_ARCHITECTURE")
+"""What is said there about the copy. An amicopy that a check runs does not read its options from them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """The operator's command, or a built-in check with its arguments."""

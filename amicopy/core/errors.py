@@ -221,7 +221,7 @@ class KeyNotFound(AmicopyError):
 
 
 class KeyUnusable(AmicopyError):
-    """The KMS key is there, and EC2 cannot encrypt a copy with it."""
+    """The KMS key is there, and EC2 cannot encrypt a copy with it, or read what it encrypts for another account."""
 
     slug = "key-unusable"
 

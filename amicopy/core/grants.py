@@ -15,6 +15,11 @@ from amicopy.core.models import Image, Principal, PrincipalKind
 GRANT_TAG = "amicopy:grant:"
 """The beginning of a record's key; the account follows. Its value is the time, in UTC, and what was given then."""
 
+KEY_GRANT_TAG = f"{GRANT_TAG}kms:"
+"""The same for a grant on the KMS keys of the image's snapshots; on each of those."""
+KEY_GRANT_OPERATIONS = ("CreateGrant", "Decrypt", "DescribeKey", "ReEncryptFrom")
+"""What such a grant allows: what EC2 does with the key of an encrypted snapshot in the name of who copies it."""
+
 STALE_AFTER = timedelta(hours=24)  # by then no run is still working with what it has recorded
 _SURVEY = timedelta(minutes=2)  # a survey that reads tags and permissions one after the other takes less
 _SPARE_TAGS = 2
@@ -67,6 +72,7 @@ class OpenGrant:
     account: str
     since: str  # the record's value
     snapshot_ids: tuple[str, ...] = ()  # of the image, whether or not each has a record
+    key_ids: tuple[str, ...] = ()  # the KMS keys that a grant for the account is recorded for
 
     @property
     def at(self) -> datetime | None:
@@ -79,17 +85,35 @@ class OpenGrant:
 
 
 def grants_in(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the records among some tags: the value by account."""
-    return {key.removeprefix(GRANT_TAG): value for key, value in tags.items() if key.startswith(GRANT_TAG)}
+    """Return the records of permissions among some tags: the value by account."""
+    found = {key.removeprefix(GRANT_TAG): value for key, value in tags.items() if key.startswith(GRANT_TAG)}
+    return {account: value for account, value in found.items() if ":" not in account}
+
+
+def key_grants_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the records of grants on KMS keys among some tags: the value by account."""
+    return {key.removeprefix(KEY_GRANT_TAG): value for key, value in tags.items() if key.startswith(KEY_GRANT_TAG)}
+
+
+def key_grant_name(image_id: str, account: str) -> str:
+    """Return the name by which a grant on a KMS key is found again: for copying this image into that account."""
+    return f"amicopy:{image_id}:{account}"
 
 
 def open_grants(image: Image) -> tuple[OpenGrant, ...]:
     """Return the temporary permissions on an image and on those of its snapshots that were described."""
     found: dict[str, str] = {}
+    keys: dict[str, set[str]] = {}
+    for snapshot in image.snapshots:
+        for account, since in key_grants_in(snapshot.tags).items():
+            found[account] = since
+            keys.setdefault(account, set()).add(snapshot.kms_key_id)
     for tags in (image.tags, *(snapshot.tags for snapshot in image.snapshots)):
         found |= grants_in(tags)
     return tuple(
-        OpenGrant(image.region, image.image_id, account, since, image.snapshot_ids)
+        OpenGrant(
+            image.region, image.image_id, account, since, image.snapshot_ids, tuple(sorted(keys.get(account, ())))
+        )
         for account, since in sorted(found.items())
     )
 
@@ -124,7 +148,12 @@ def _without(principals: frozenset[Principal] | None, accounts: set[str]) -> fro
     return principals - {Principal(PrincipalKind.ACCOUNT, account) for account in accounts}
 
 
-def room_for_records(image: Image) -> int:
-    """Return for how many accounts there is room on an image and its snapshots, with some tags to spare for others."""
-    used = (len(tags) - len(grants_in(tags)) for tags in (image.tags, *(one.tags for one in image.snapshots)))
-    return MAX_TAGS - _SPARE_TAGS - max(used)
+def room_for_records(image: Image, *, of_keys: bool = False) -> int:
+    """Return for how many accounts there is room on an image and its snapshots, with some tags to spare for others.
+
+    ``of_keys``: grants on KMS keys are recorded, too.
+    """
+    tagged = (image.tags, *(snapshot.tags for snapshot in image.snapshots))
+    used = max(sum(not key.startswith(GRANT_TAG) for key in tags) for tags in tagged)
+    room = MAX_TAGS - _SPARE_TAGS - used
+    return room // 2 if of_keys else room

@@ -48,6 +48,28 @@ class KmsKey:
         return ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyGrant:
+    """One grant on a KMS key, as ListGrants shows it."""
+
+    grant_id: str
+    grantee: str  # an ARN
+    operations: frozenset[str]
+    name: str = ""
+
+
+def is_arn(text: str) -> bool:
+    """Return whether ``text`` is the ARN of one key."""
+    found = _ARN.fullmatch(text)
+    return found is not None and found["what"].startswith("key/")
+
+
+def account_of_key(arn: str) -> str:
+    """Return the account that a key belongs to, by its ARN; empty if that is not one."""
+    found = _ARN.fullmatch(arn)
+    return found["account"] if found else ""
+
+
 def check_key(text: str) -> None:
     """Raise ValueError unless ``text`` is a key id, an alias, or the ARN of either, as CopyImage takes them."""
     if not (_BARE.fullmatch(text) or _ARN.fullmatch(text)):

@@ -23,11 +23,17 @@ class Charge(StrEnum):
     TRANSFER = "transfer"  # a GB from `region` to another region, or to the one named in `to`
     STORAGE = "storage"  # a GB of snapshots in `region` for a month
     TIME_BASED = "time-based"  # a GB of a copy to `region` that completes within `within`; no region: every one
+    BLOCK_READ = "block-read"  # a block of a snapshot in `region` (EBS direct APIs); no region: every one
+    BLOCK_LIST = "block-list"  # a call that lists blocks, likewise
+    INTERNET = "internet"  # a GB from `region` to a machine outside AWS, likewise
+
+
+_EVERYWHERE = frozenset({Charge.TIME_BASED, Charge.BLOCK_READ, Charge.BLOCK_LIST, Charge.INTERNET})
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """USD per GB, as of a date; without one, nobody has said when."""
+    """USD per GB, block or call, as of a date; without one, nobody has said when."""
 
     usd: Decimal
     date: str = ""
@@ -67,6 +73,10 @@ class Prices:
                 if found := next((price for longest, price in steps if minutes <= longest), None):
                     return found
         return None
+
+    def anywhere(self, charge: Charge) -> Price | None:
+        """Return a price that is the same in every region, as far as the table knows; None if it is unknown."""
+        return next((found for table in self._tables() if (found := table.get((charge, "", "", 0)))), None)
 
     def _tables(self) -> Iterator[Mapping[_Key, Price]]:
         if self.own:
@@ -158,7 +168,7 @@ def _row(
 
 
 def _cell_problems(charge: Charge, said: Mapping[str, str]) -> Iterator[str]:
-    if not said["region"] and charge is not Charge.TIME_BASED:
+    if not said["region"] and charge not in _EVERYWHERE:
         yield f"region is empty; a {charge} price is that of a region"
     if said["to"] and charge is not Charge.TRANSFER:
         yield f"to can only be used with {Charge.TRANSFER}"

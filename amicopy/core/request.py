@@ -51,6 +51,7 @@ class CopyRequest:
     share_snapshots: frozenset[Principal] | None = None  # who may use the snapshots; None: as the source, within share
     encrypt: bool = False
     grants: Grants = Grants.TEMPORARY  # what the other accounts need on what is copied
+    kms_grant: bool = False  # and on the keys that encrypt it, as grants for the time of copying
     kms_keys: Mapping[str, str] = field(default_factory=dict)
     """By region, account, or ``ACCOUNT/REGION``; under an empty string the one for all other destinations."""
     complete_within: timedelta | None = None
@@ -164,6 +165,8 @@ OPTIONS: Mapping[str, str] = {
     "kms_keys": "--kms-key",
     "complete_within": "--complete-within",
     "accounts": "--account",
+    "grants": "--grants",
+    "kms_grant": "--kms-grant",
     "deprecate_after": "--deprecate-after",
     "deprecate_at": "--deprecate-at",
     "carry_deprecation": "--no-deprecation",
@@ -242,6 +245,11 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
             ("share", "kms_keys" if request.kms_keys else "encrypt"), "an encrypted AMI cannot be public"
         )
     yield from _route_problems(request)
+    if request.kms_grant and request.grants is not Grants.TEMPORARY:
+        text = f"a grant on a key is for the time of copying, so that it needs {Grants.TEMPORARY} permissions"
+        yield RequestProblem(("kms_grant", "grants"), text)
+    if request.kms_grant and not request.accounts:
+        yield RequestProblem(("kms_grant",), "it is for copies in other accounts")
     for key in request.kms_keys.values():
         yield from _unless_raised(check_key, key, "kms_keys")
     if request.complete_within is not None and (problem := completion_problem(request.complete_within)):

@@ -28,6 +28,7 @@ class ParameterChoices:
     names: tuple[str, ...] = ()  # to look at, beside those that EC2 names
     replacements: tuple[tuple[str, str], ...] = ()  # a name and the AMI that it gets, in the region that has the AMI
     left: tuple[str, ...] = ()  # names and patterns of those that keep the image's id
+    restored: frozenset[str] = frozenset()  # retired AMIs that are good again by then
 
     def leaves(self, path: str) -> bool:
         """Return whether a parameter keeps the image's id."""

@@ -20,6 +20,7 @@ from tenacity import (
 
 from amicopy.core.clock import Clock
 from amicopy.core.errors import (
+    AccessDenied,
     AmicopyError,
     ImageNotFound,
     ImageUnavailable,
@@ -99,6 +100,12 @@ def not_shared_yet(clock: Clock) -> Retrying:
     """Ask for a copy again while EC2 does not see what was shared a moment ago, or a parallel run took it away."""
     errors = retry_if_exception_type((StorageNotShared, ImageNotFound, NotOwner))
     return _policy(clock, errors, wait_random_exponential(1, 15), READ_BACK_WITHIN)
+
+
+def not_granted_yet(clock: Clock) -> Retrying:
+    """Look at a key again while a grant on it is not seen: up to five minutes (KMS, "Eventual consistency")."""
+    errors = retry_if_exception_type((AccessDenied, Throttled, Unreachable))
+    return _policy(clock, errors, wait_random_exponential(1, 15), VISIBLE_WITHIN)
 
 
 def overloaded(clock: Clock) -> Retrying:

@@ -1,4 +1,7 @@
-"""Cancelling copies: which images can be deregistered, doing it, and the result for each image and snapshot."""
+"""Cancelling copies: which images can be deregistered, doing it, and the result for each image and snapshot.
+
+`execute.boot_leftovers` has the same for instances.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
@@ -35,7 +38,7 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """One image, or one snapshot that no image owns, in one region."""
+    """One image, one snapshot that no image owns, or one instance of a boot test, in one region."""
 
     region: str
     resource_id: str
@@ -72,6 +75,16 @@ class Target:
         return self.resource_id.startswith("snap-")
 
     @property
+    def is_image(self) -> bool:
+        """It is an image."""
+        return self.resource_id.startswith("ami-")
+
+    @property
+    def is_instance(self) -> bool:
+        """It is an instance of a boot test."""
+        return self.resource_id.startswith("i-")
+
+    @property
     def remaining_snapshots(self) -> tuple[str, ...]:
         """Its snapshots that are still there."""
         return tuple(snapshot_id for snapshot_id, verdict in self.snapshots.items() if verdict != DELETED)
@@ -79,10 +92,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What is in one region: images and orphaned snapshots, and temporary permissions on sources and copies."""
+    """What is in one region: images, orphaned snapshots, instances, and temporary permissions on sources and copies."""
 
     targets: tuple[Target, ...]
     grants: tuple[OpenGrant, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def find_targets(

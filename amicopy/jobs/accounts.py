@@ -58,7 +58,7 @@ def enter_accounts(context: Context, named: Sequence[Targets], region: str) -> l
     tasks = {target.account: partial(_entered, context, sts, target) for target in new}
     for account, session in all_at_once(tasks, context.stop, most=AT_ONCE).items():
         if isinstance(session, Session):
-            context.clients.add_account(account, session)
+            context.clients.add_account(account, session, sts.role_arn(everyone[account]))
         else:
             problems[account] = session
     if problems:

@@ -13,6 +13,7 @@ from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import driven
 from amicopy.execute.access import Access
+from amicopy.execute.boot_leftovers import terminate_target, with_instances
 from amicopy.execute.cancel import (
     Found,
     Target,
@@ -94,6 +95,7 @@ class CancelJob:
         """
         self._context = context
         self._image_ids = tuple(image_ids)
+        self._named_ids = frozenset((*image_ids, *copy_ids))
         source_region = context.source_region(source_region)
         named = context.named_regions(source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
@@ -121,7 +123,7 @@ class CancelJob:
         return CancelResult(
             targets=self._without_hubs(self._without_sources(targets)),
             unread=looked.unread,
-            notes=looked.notes,
+            notes=(*looked.notes, *(note for _, one in found for note in one.notes)),
             grants=self._grants([grant for where, one in found if not where.account for grant in one.grants]),
         )
 
@@ -201,14 +203,21 @@ class CancelJob:
         context = self._context
         do = {
             (target.destination, target.resource_id): partial(
-                cancel_target, target, context.clients[target.destination], context.clock, context.stop
+                terminate_target if target.is_instance else cancel_target,
+                target,
+                context.clients[target.destination],
+                context.clock,
+                context.stop,
             )
             for target in found.targets
         }
+        # The records of grants on keys are lost with the snapshots that are removed.
+        of_keys = [grant for grant in found.grants if grant.key_ids]
+        left = [error for grant in of_keys if (error := self._taken(grant))]
         # An interruption only ends the search for late snapshots: what was removed has to be reported.
         targets = tuple(all_at_once(do, Stop()).values())
-        left = tuple(error for grant in found.grants if (error := self._taken(grant)))
-        return replace(found, targets=targets, left_open=left, signal=context.stop.signal_number)
+        left += [error for grant in found.grants if grant not in of_keys and (error := self._taken(grant))]
+        return replace(found, targets=targets, left_open=tuple(left), signal=context.stop.signal_number)
 
     def _taken(self, grant: OpenGrant) -> AmicopyError | None:
         """Take one temporary permission away; return why that failed, or None."""
@@ -224,7 +233,10 @@ class CancelJob:
         """Return the look at one destination; its client is made now, or in another account while it is needed."""
         clients = self._context.clients
         if not destination.account:
-            return partial(self._look, clients[destination], checked=self._checked)
+            ec2 = clients[destination]
+            return lambda: with_instances(
+                self._look(ec2, checked=self._checked), self._named_ids, ec2, self._context.clock
+            )
 
         def look() -> Found:
             try:

@@ -64,8 +64,9 @@ class CopyJob:
         self._deadline = self.started_at + self.options.timeout
         self._planning = Planning(context, requests, self.options.prices)
         grants = next((request.grants for request in requests if request.accounts), Grants.TEMPORARY)
-        self._access = Access(context.clients, context.clock, grants)
-        self._gate = Gate(context.session.environment, self.options.most_checks)
+        self._kms_grant = any(request.kms_grant for request in requests)
+        self._access = Access(context.clients, context.clock, grants, kms_grant=self._kms_grant)
+        self._gate = Gate(context.clients.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.
@@ -236,7 +237,7 @@ class CopyJob:
 
         own = {where.region: lane_for(rows, where) for where, rows in found.items() if not where.account}
         lanes: list[Lane | RegionLane] = [lane for region, lane in own.items() if region not in others]
-        at_once = accounts_at_once(plan.rows)
+        at_once = accounts_at_once(plan.rows, of_keys=self._kms_grant)
         return lanes + [
             RegionLane(
                 own.get(region),

@@ -96,7 +96,9 @@ def with_sources(context: Context, entries: Sequence[KnownEntry], *, waits: bool
     return tuple(result for result in results if isinstance(result, KnownEntry))
 
 
-def requests_of(entries: Sequence[KnownEntry], *, preflight: bool, grants: Grants) -> list[CopyRequest]:
+def requests_of(
+    entries: Sequence[KnownEntry], *, preflight: bool, grants: Grants, kms_grant: bool = False
+) -> list[CopyRequest]:
     """Return the requests of all entries, with their sources."""
     return [
         replace(
@@ -105,10 +107,19 @@ def requests_of(entries: Sequence[KnownEntry], *, preflight: bool, grants: Grant
             image_ids=(known.image_id,),
             preflight=preflight,
             grants=grants,
+            kms_grant=kms_grant and bool(request.accounts),
         )
         for known in entries
         for request in known.entry.requests
     ]
+
+
+def account_notes(entries: Sequence[KnownEntry]) -> Iterator[str]:
+    """Yield what is done in the account of the credentials only, if entries have others."""
+    wide = [known.entry for known in entries if any(request.accounts for request in known.entry.requests)]
+    keys = {"publish": any(entry.publish for entry in wide), "keep": any(entry.keep for entry in wide)}
+    if named := [key for key, is_set in keys.items() if is_set]:
+        yield f"{' and '.join(named)}: only for copies in the account of the credentials, not in other accounts"
 
 
 def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ...]:

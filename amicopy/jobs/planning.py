@@ -239,7 +239,13 @@ class Planning:
         survey = without_closed_regions(self._survey(asked, regions, notes), named)
         if asked.request.accounts:
             survey = self._in_accounts(asked, survey, named)
-        return plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+        plan = plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+        if not asked.request.accounts or not asked.request.preflight:
+            return plan
+        from amicopy.survey.access_to_origins import with_access_checked
+
+        context = self._context
+        return with_access_checked(asked.request, plan, context.clients, context.stop, context.with_retries)
 
     def _rate(self, request: CopyRequest) -> Rate:
         """Return what decides on a route; without one, no price is read."""

@@ -6,13 +6,14 @@ from datetime import datetime
 from functools import partial
 
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, NoReplacement, ParameterNotFound
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_service_copy
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retirement import ParameterChoices, Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
 from amicopy.jobs.context import Context
+from amicopy.jobs.retire_parameters import refusals
 from amicopy.plan.retire import takings
 from amicopy.survey.closed_regions import look_everywhere
 from amicopy.survey.destinations import survey_regions
@@ -28,6 +29,16 @@ class RetireResult:
     notes: tuple[str, ...] = ()
     refused: tuple[AmicopyError, ...] = ()  # why nothing is changed
     stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
+
+    def with_more(self, other: "RetireResult") -> "RetireResult":
+        """Return both in one."""
+        return RetireResult(
+            targets=(*self.targets, *other.targets),
+            unread=tuple({str(error): error for error in (*self.unread, *other.unread)}.values()),
+            notes=tuple(dict.fromkeys((*self.notes, *other.notes))),
+            refused=(*self.refused, *other.refused),
+            stopped=self.stopped or other.stopped,
+        )
 
     @property
     def due(self) -> tuple[RetireTarget, ...]:
@@ -101,7 +112,17 @@ class RetireJob:
             targets=tuple(sorted(targets, key=lambda one: not one.is_source)),
             unread=looked.unread,
             notes=(*notes, *self._notes(targets), *looked.notes),
-            refused=self._refused(tuple(looked.found.values()), targets, is_complete=not looked.unread),
+            refused=tuple(
+                refusals(
+                    self._choices,
+                    self.regions,
+                    tuple(looked.found.values()),
+                    targets,
+                    is_complete=not looked.unread,
+                )
+            )
+            if self._parameters and not self._undo
+            else (),
         )
 
     def _look(self, region: str) -> Release:
@@ -118,42 +139,6 @@ class RetireJob:
             choices=self._choices,
             uses=not self._undo,
         )
-
-    def _refused(
-        self, found: Sequence[Release], targets: Sequence[RetireTarget], *, is_complete: bool
-    ) -> tuple[AmicopyError, ...]:
-        """Return why nothing may be changed: what was said about parameters is wrong, or is still to be said."""
-        if self._undo or not self._parameters:
-            return ()
-        errors: list[AmicopyError] = []
-        there = {name for release in found for name in release.names}
-        good = {image_id for release in found for image_id in release.replacements}
-        where = ", ".join(self.regions)
-        if is_complete and (absent := [name for name in self._choices.looked_at if name not in there]):
-            errors.append(
-                ParameterNotFound(
-                    f"There is no parameter {', '.join(absent)} of type String in {where}.",
-                    next_step="Check the name and the regions: --parameter NAME, --in REGION.",
-                )
-            )
-        if is_complete and (unusable := [one for _, one in self._choices.replacements if one not in good]):
-            errors.append(
-                NoReplacement(
-                    f"No parameter can get {', '.join(dict.fromkeys(unusable))}.",
-                    why=f"It is not an available AMI in {where}, or it is retired, or about to be.",
-                    next_step="Name another AMI: --parameter NAME=AMI",
-                )
-            )
-        stuck = [
-            f"{move.path} in {target.region} has {move.before}"
-            for target in targets
-            if target.is_due
-            for move in target.moves
-            if not move.after and not move.is_left
-        ]
-        if stuck:
-            errors.append(_without_replacement(stuck))
-        return tuple(errors)
 
     def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
         known = {target.source for target in targets}
@@ -227,9 +212,19 @@ class RetireJob:
         return replace(target, state=RetireState.RETIRE, reason=_to_take(image, now))
 
     def carry_out(self, found: RetireResult) -> RetireResult:
-        """Retire or restore what is due; return what became of each. What is refused is not changed."""
+        """Restore what is due, then retire; return what became of each.
+
+        What is refused is not changed. If something cannot be restored, nothing is retired: a parameter could get it.
+        """
         if found.refused:
             return found
+        restored = self._carried_out(found, RetireState.RESTORE)
+        if any(target.error for target in restored.targets) or restored.stopped is not None:
+            return restored
+        return self._carried_out(restored, RetireState.RETIRE)
+
+    def _carried_out(self, found: RetireResult, state: RetireState) -> RetireResult:
+        """Do what is due in one state."""
         context = self._context
         do = {
             (target.region, target.image_id): partial(
@@ -241,25 +236,12 @@ class RetireJob:
                 context.stop,
             )
             for target in found.targets
+            if target.state is state
         }
         # Not interrupted: an image that was begun is finished, and what was done has to be reported.
-        return replace(found, targets=tuple(all_at_once(do, Stop()).values()), stopped=context.stop.exit_code)
-
-
-def _without_replacement(stuck: Sequence[str]) -> NoReplacement:
-    many = len(stuck) > 1
-    error = NoReplacement(
-        f"{len(stuck)} parameters have an image that is to be retired, and no other image to go back to."
-        if many
-        else f"{stuck[0]}, which is to be retired, and no other image to go back to.",
-        why="None of the values that it had before is an AMI that is still available: whatever reads it could launch "
-        "nothing.",
-        next_step="Name the AMI that it gets: --parameter NAME=AMI. Or let it keep the retired image: "
-        "--leave-parameter NAME",
-    )
-    for line in stuck if many else ():
-        error = error.with_detail(line)
-    return error
+        done = all_at_once(do, Stop())
+        targets = tuple(done.get((target.region, target.image_id), target) for target in found.targets)
+        return replace(found, targets=targets, stopped=context.stop.exit_code)
 
 
 def _origin(image: Image) -> str:

@@ -12,6 +12,7 @@ from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, NoRoomForRecords, NotCopyable, NotShareable
 from amicopy.core.grants import Grants, room_for_records
+from amicopy.core.kms_key import is_arn
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy
@@ -45,9 +46,13 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
         is_ready = relay.action in {Action.UNCHANGED, Action.UPDATE} and relay.check is None
         origin = relay.copy if is_ready else None
         row = replace(row, copied_from=origin, waits_for=None if origin else here)
+    row = replace(row, origin_keys=_origin_keys(origin, relay, survey))
     problems = list(_problems(request, row, origin)) if request.preflight else []
-    notes = _key_notes(row, origin)
-    return _refused(row, problems) if problems else replace(row, notes=(*row.notes, *notes))
+    if problems:
+        return _refused(row, problems)
+    if row.origin_keys and not request.preflight and not request.kms_grant:  # otherwise that is looked into
+        return replace(row, notes=(*row.notes, key_note(row)))
+    return row
 
 
 def _refused(row: Row, problems: Sequence[AmicopyError]) -> Row:
@@ -107,7 +112,7 @@ def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[
             why=f"Account {account} needs one to copy it.",
             next_step=f"Ask its owner to share it and its snapshots with {account}, then use --grants none.",
         )
-    elif request.grants is Grants.TEMPORARY and room_of(row, origin) < 1:
+    elif request.grants is Grants.TEMPORARY and room_of(row, origin, of_keys=request.kms_grant) < 1:
         subject = origin.image_id if origin else f"the copy in {row.region}"
         yield NoRoomForRecords(
             f"There is no room for a tag on {subject}, so that a temporary permission could not be recorded.",
@@ -117,32 +122,48 @@ def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[
         )
 
 
-def accounts_at_once(rows: Iterable[Row]) -> int:
+def accounts_at_once(rows: Iterable[Row], *, of_keys: bool = False) -> int:
     """Return how many accounts can be worked on at a time in each region: each takes a tag on what is copied."""
     rooms = (
-        room_of(row, None if row.waits_for else row.origin)
+        room_of(row, None if row.waits_for else row.origin, of_keys=of_keys)
         for row in rows
         if row.destination.account and row.action.starts_a_copy
     )
     return max(1, min((AT_ONCE, *rooms)))
 
 
-def room_of(row: Row, origin: Image | None) -> int:
-    """Return for how many accounts there is room for records on what the row is copied from."""
+def room_of(row: Row, origin: Image | None, *, of_keys: bool = False) -> int:
+    """Return for how many accounts there is room for records on what the row is copied from.
+
+    ``of_keys``: grants on KMS keys are recorded, too.
+    """
     if origin is not None:
-        return room_for_records(origin)
+        return room_for_records(origin, of_keys=of_keys)
     tags = (row.desired.tags, *row.desired.snapshot_tags.values())
     as_made = Image(image_id="", region=row.region, tags=max(tags, key=len))
-    return room_for_records(as_made)
+    return room_for_records(as_made, of_keys=of_keys)
 
 
-def _key_notes(row: Row, origin: Image | None) -> Iterator[str]:
-    """Yield what is said of keys that the other account has to be allowed to use."""
-    keys = sorted({snapshot.kms_key_id for snapshot in (origin.snapshots if origin else ()) if snapshot.kms_key_id})
-    if not keys and origin is None and row.desired.source.snapshots:
-        keys = ["its key"] if any(one.encrypted for one in row.source.snapshots) else []
-    if keys:
-        yield (
-            f"{origin.image_id if origin else f'the copy in {row.region}'} is encrypted: the policy of "
-            f"{', '.join(keys)} has to let account {row.destination.account} use it"
-        )
+def _origin_keys(origin: Image | None, relay: Row | None, survey: Survey) -> tuple[str, ...]:
+    """Return the KMS keys of what is copied, by their ARNs; an empty one stands for a key that is not known yet.
+
+    None: it is a copy that ``relay`` is still to make.
+    """
+    image = origin or (relay.copy if relay and relay.action is Action.JOIN else None)
+    if image is not None and any(one.encrypted for one in image.snapshots):
+        return tuple(sorted({one.kms_key_id for one in image.snapshots if one.encrypted}))
+    if origin is not None or relay is None:
+        return ()
+    settings = survey.destinations[relay.destination].settings
+    if not will_be_encrypted(relay.desired, settings):
+        return ()
+    key = encrypting_key(settings)
+    return (key.arn if key and is_arn(key.arn) else "",)
+
+
+def key_note(row: Row) -> str:
+    """Return what is said of keys that the other account has to be allowed to use, if that is not known."""
+    known = [arn for arn in row.origin_keys if arn]
+    subject = f"the copy in {row.region}" if row.waits_for else row.origin.image_id
+    keys = ", ".join(known) if known else "its key"
+    return f"{subject} is encrypted: the policy of {keys} has to let account {row.destination.account} use it"

@@ -9,12 +9,9 @@ from itertools import chain
 from amicopy.core.content import BLOCKS_OF_SAMPLE, ContentLevel, VolumeContent
 from amicopy.core.errors import AmicopyError, SnapshotUnreadable
 from amicopy.core.models import Image, ImageState
+from amicopy.core.prices import Charge, Prices
 from amicopy.plan.copy_status import CopyStatus
 
-# Prices of us-east-1 in November 2026: EBS pricing, "EBS direct APIs for Snapshots"; EC2 pricing, "Data Transfer".
-_USD_PER_BLOCK = 0.003 / 1000
-_USD_PER_LIST = 0.0006 / 1000
-_USD_PER_GB_TO_INTERNET = 0.09
 _BLOCK_BYTES = 512 * 1024
 ASK_ABOVE_USD = 1.0
 DIGEST_BYTES = 32  # of a SHA-256
@@ -35,12 +32,12 @@ class ReadingCost:
     @property
     def api_usd(self) -> float:
         """The price of the calls."""
-        return self.blocks * _USD_PER_BLOCK + self.lists * _USD_PER_LIST
+        return self.blocks * _usd_per(Charge.BLOCK_READ) + self.lists * _usd_per(Charge.BLOCK_LIST)
 
     @property
     def traffic_usd(self) -> float:
         """The price of the transfer to a machine outside AWS; within the region it is free."""
-        return self.bytes / 1e9 * _USD_PER_GB_TO_INTERNET
+        return self.bytes / 1e9 * _usd_per(Charge.INTERNET)
 
     @property
     def most_usd(self) -> float:
@@ -52,6 +49,12 @@ class ReadingCost:
             f"{self.blocks:,} blocks ({self.bytes / 2**30:,.1f} GiB), {_usd(self.api_usd)} for the EBS direct APIs; "
             f"outside AWS {_usd(self.traffic_usd)} more for the transfer (US prices of 2026)"
         )
+
+
+def _usd_per(charge: Charge) -> float:
+    price = Prices().anywhere(charge)
+    assert price is not None  # it comes with amicopy
+    return float(price.usd)
 
 
 def _usd(price: float) -> str:

@@ -165,7 +165,11 @@ ACTIONS = (
         purpose="`--notify` with an event bus",
         writes=True,
     ),
-    Action(operation="DescribeInstances", where=Where.DESTINATION, purpose="`boot`: find, watch"),
+    Action(
+        operation="DescribeInstances",
+        where=Where.DESTINATION,
+        purpose="`boot`: find, watch; `cancel`: find what is left",
+    ),
     Action(operation="DescribeInstanceStatus", where=Where.DESTINATION, purpose="`boot`: status checks"),
     Action(
         operation="DescribeInstanceTypeOfferings",
@@ -176,7 +180,7 @@ ACTIONS = (
     Action(operation="DescribeSubnets", where=Where.DESTINATION, purpose="`boot`: is there a default VPC"),
     Action(operation="GetConsoleOutput", where=Where.DESTINATION, purpose="`boot`", writes=True),
     Action(operation="RunInstances", where=Where.DESTINATION, purpose="`boot`", writes=True),
-    Action(operation="TerminateInstances", where=Where.DESTINATION, purpose="`boot`", writes=True),
+    Action(operation="TerminateInstances", where=Where.DESTINATION, purpose="`boot`, `cancel`", writes=True),
     Action(operation="DisableImage", where=Where.BOTH, purpose="`retire`", writes=True),
     Action(operation="EnableImage", where=Where.BOTH, purpose="`retire --undo`", writes=True),
     Action(operation="DisableImageDeprecation", where=Where.BOTH, purpose="`retire --undo`", writes=True),

@@ -6,6 +6,7 @@ Source: EBS User Guide, "Amazon EBS encryption requirements".
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from amicopy.core.grants import KEY_GRANT_OPERATIONS
 from amicopy.core.kms_key import key_in_region
 from amicopy.plan.iam_needs import ANYWHERE, Needs
 
@@ -39,8 +40,23 @@ def key_statements(needs: Needs) -> Iterator[Statement]:
     if by_alias:
         yield statement("AmicopyKmsEncryptCopiesByAlias", _WITH_KEYS_OF_COPIES, list(by_alias), via | aliases)
     yield statement("AmicopyKmsGrantToEC2", ["kms:CreateGrant"], read, via | grants)
+    if needs.accounts and read:
+        yield from _of_accounts(needs, read)
     if by_alias:
         yield statement("AmicopyKmsGrantToEC2ByAlias", ["kms:CreateGrant"], list(by_alias), via | grants | aliases)
+
+
+def _of_accounts(needs: Needs, keys: Sequence[str]) -> Iterator[Statement]:
+    """Yield what is done with the keys of what other accounts copy: looking at them, and grants."""
+    yield statement("AmicopyKmsReadPolicies", ["kms:GetKeyPolicy", "kms:ListGrants"], keys)
+    if needs.kms_grant:
+        roles = [f"arn:{needs.partition}:iam::{account}:role/{needs.role}" for account in needs.accounts]
+        to_roles = {
+            "StringLike": {"kms:GranteePrincipal": roles},
+            "ForAllValues:StringEquals": {"kms:GrantOperations": list(KEY_GRANT_OPERATIONS)},
+        }
+        yield statement("AmicopyKmsGrantAccounts", ["kms:CreateGrant"], keys, to_roles)
+        yield statement("AmicopyKmsRevokeGrants", ["kms:RevokeGrant"], keys)
 
 
 def block_key_statement(needs: Needs) -> Statement:

@@ -71,6 +71,7 @@ class Needs:
     only_snapshots: bool = False  # of scan: no AMI is looked at
     available: bool = False  # of cancel
     undo: bool = False  # of retire
+    restores: bool = False  # of retire: another release at the same time
     checks_boot: bool = False  # --check boot
     keep: bool = False  # old copies are removed
     relays: bool = False  # copies are made from other copies
@@ -84,6 +85,7 @@ class Needs:
     role: str = DEFAULT_ROLE
     units: bool = False  # they are found by their organizational unit
     grants: bool = False  # temporary permissions are given and taken away
+    kms_grant: bool = False  # and on the keys of what is copied
     any_image: bool = False  # also images and snapshots without our tag
 
     @property
@@ -118,7 +120,7 @@ def _reads(needs: Needs) -> set[str]:
     if needs.command == "dispatch":  # finds sources and regions
         return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
-        found = _FOUND - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
+        found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         return found | ({"ListImagesInRecycleBin"} if needs.available else set())
     if needs.command == "scan":
         images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
@@ -171,13 +173,14 @@ def _reads_of_retire(needs: Needs) -> set[str]:
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
-            return set(_REMOVAL)
+            return {*_REMOVAL, "TerminateInstances"}
         case "status" | "scan":
             return set()
         case "boot":
             return {"CreateTags", *BOOT_WRITES}
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
+            operations |= _RESTORATION if needs.restores else set()
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()

@@ -26,6 +26,7 @@ _GETS_RETIRED = {
     "ForAllValues:StringLike": {"aws:TagKeys": [f"{RETIRED_TAG}*"]},
 }
 _ARE_RECORDS = {"ForAllValues:StringLike": {"aws:TagKeys": [f"{GRANT_TAG}*"]}, "Null": {"aws:TagKeys": "false"}}
+_IS_BOOTED = {"Null": {f"aws:ResourceTag/{BOOT_TAG}": "false"}}
 _RECORDS_SCAN = {"ForAllValues:StringEquals": {"aws:TagKeys": [SCANNED_TAG]}, "Null": {"aws:TagKeys": "false"}}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
@@ -44,6 +45,11 @@ SIDS: Mapping[str, str] = {
     "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
     "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
     "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
+    "AmicopyKmsReadPolicies": "`--account`: find out before anything is written whether the other accounts can use "
+    "the keys; find grants of `--kms-grant`.",
+    "AmicopyKmsGrantAccounts": "`--kms-grant`: grants on these keys for the roles in the other accounts, with nothing "
+    "but what EC2 needs for copying.",
+    "AmicopyKmsRevokeGrants": "Revoke these grants.",
     "AmicopyRecordScan": "`copy --scan`: record in the tag `amicopy:scanned` of a source what was found. No other tag.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
@@ -61,6 +67,7 @@ SIDS: Mapping[str, str] = {
     "AmicopyBootTagged": "The same call makes instances and volumes, and only with the tag `amicopy:boot`.",
     "AmicopyTagInstances": "That tag, in the request that launches (`ec2:CreateAction`), and at no other time.",
     "AmicopyBootedInstances": "Read the console of, tag and terminate instances with the tag `amicopy:boot` only.",
+    "AmicopyTerminateInstances": "`cancel`: terminate instances with the tag `amicopy:boot` only.",
     "AmicopyKmsBoot": "Attach volumes of encrypted copies, only through EC2.",
     "AmicopyKmsBootGrant": "Let EC2 keep using these keys while the instance runs, and nobody else.",
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
@@ -111,6 +118,9 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     writes = {action.name for action in ec2 if action.writes} - {"ec2:CopyImage"}
     if needs.boots and writes:
         yield from _booting(needs)
+    if needs.command == "cancel" and writes:
+        instances = _instance_arns(needs)
+        yield statement("AmicopyTerminateInstances", ["ec2:TerminateInstances"], instances, _IS_BOOTED)
     if needs.command != "boot":
         writes -= {f"ec2:{operation}" for operation in BOOT_WRITES}
         yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
@@ -213,22 +223,30 @@ def _booting(needs: Needs) -> Iterator[Statement]:
 
     EC2 checks RunInstances against all that it uses and makes (Service Authorization Reference, "RunInstances").
     """
-    regions = [ANYWHERE] if ANYWHERE in needs.destinations else list(needs.destinations)
-    own = [f"arn:{needs.partition}:ec2:{region}:*:" for region in regions]
+    regions = _region_names(needs.destinations)
+    own = _owned(needs)
     used = [f"{prefix}{kind}/*" for prefix in own for kind in ("network-interface", "security-group", "subnet")]
     made = [f"{prefix}{kind}/*" for prefix in own for kind in ("instance", "volume")]
     yield statement("AmicopyBootFrom", ["ec2:RunInstances"], [*_arns(needs.partition, needs.destinations), *used])
     yield statement("AmicopyBootTagged", ["ec2:RunInstances"], made, {"Null": {f"aws:RequestTag/{BOOT_TAG}": "false"}})
     yield statement("AmicopyTagInstances", [_CREATE_TAGS], made, {"StringEquals": {"ec2:CreateAction": "RunInstances"}})
     actions = [_CREATE_TAGS, "ec2:GetConsoleOutput", "ec2:TerminateInstances"]
-    instances = [f"{prefix}instance/*" for prefix in own]
-    yield statement("AmicopyBootedInstances", actions, instances, {"Null": {f"aws:ResourceTag/{BOOT_TAG}": "false"}})
+    yield statement("AmicopyBootedInstances", actions, _instance_arns(needs), _IS_BOOTED)
     keys = [f"arn:{needs.partition}:kms:{region}:*:key/*" for region in regions]
     via = {"StringLike": {"kms:ViaService": [f"ec2.{region}.*" for region in regions]}}
     uses = ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncrypt*"]
     yield statement("AmicopyKmsBoot", uses, keys, via)
     grants = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     yield statement("AmicopyKmsBootGrant", ["kms:CreateGrant"], keys, {**via, **grants})
+
+
+def _owned(needs: Needs) -> list[str]:
+    """Return how the ARNs of the account's own resources in the destinations begin."""
+    return [f"arn:{needs.partition}:ec2:{region}:*:" for region in _region_names(needs.destinations)]
+
+
+def _instance_arns(needs: Needs) -> list[str]:
+    return [f"{prefix}instance/*" for prefix in _owned(needs)]
 
 
 def _s3(needs: Needs) -> Iterator[Statement]:
@@ -256,5 +274,8 @@ def _parameters(partition: str, parameters: Parameters) -> list[str]:
 
 def _arns(partition: str, regions: Iterable[str], kinds: Iterable[str] = ("image", "snapshot")) -> list[str]:
     """Return the ARNs of all images and snapshots in these regions; they carry no account id."""
-    names = [ANYWHERE] if ANYWHERE in (some := list(regions)) else some
-    return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in names for kind in kinds]
+    return [f"arn:{partition}:ec2:{region}::{kind}/*" for region in _region_names(regions) for kind in kinds]
+
+
+def _region_names(regions: Iterable[str]) -> list[str]:
+    return [ANYWHERE] if ANYWHERE in (some := list(regions)) else some

@@ -57,7 +57,8 @@ def _may_need(row: Row, source: Image, grant: OpenGrant) -> bool:
 def grant_note(grant: OpenGrant) -> str:
     """Return what is said of a permission that is still open."""
     since = f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"
+    keys = f" and may use {', '.join(grant.key_ids)}" if grant.key_ids else ""
     return (
-        f"{grant.image_id} in {grant.region} is shared with account {grant.account} for the time of copying, {since}; "
-        "the command that copies into it ends that, and so does amicopy cancel"
+        f"{grant.image_id} in {grant.region} is shared with account {grant.account}{keys} for the time of copying, "
+        f"{since}; the command that copies into it ends that, and so does amicopy cancel"
     )

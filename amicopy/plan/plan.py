@@ -47,6 +47,7 @@ class Row:
     copy: Image | None = None  # the one that is there and will be used
     copied_from: Image | None = None  # the copy of the source that EC2 is to copy; None: the source itself
     waits_for: Destination | None = None  # where that copy is still to be made
+    origin_keys: tuple[str, ...] = ()  # ARNs of what encrypts it, if another account copies it; "": not known yet
     grants: tuple[OpenGrant, ...] = ()  # temporary permissions that an earlier run has given for this copy
     differences: tuple[Difference, ...] = ()
     wider: tuple[Extra, ...] = ()  # by which more people can use the copy than desired
@@ -216,6 +217,24 @@ def with_refusals(plan: Plan, refusals: Mapping[Destination, AmicopyError]) -> P
         return replace(row, action=Action.REFUSE, reason=problem.what, problems=(problem,)) if problem else row
 
     return replace(plan, rows=tuple(map(refused, plan.rows)))
+
+
+def with_refused_rows(plan: Plan, refusals: Mapping[Key, AmicopyError]) -> Plan:
+    """Return the plan with these rows refused."""
+
+    def refused(row: Row) -> Row:
+        problem = refusals.get(row.key)
+        if problem is None:
+            return row
+        return replace(row, action=Action.REFUSE, reason=problem.what, problems=(*row.problems, problem))
+
+    return replace(plan, rows=tuple(map(refused, plan.rows)))
+
+
+def with_notes_of_rows(plan: Plan, notes: Mapping[Key, str]) -> Plan:
+    """Return the plan with one more note on these rows."""
+    rows = (replace(row, notes=(*row.notes, notes[row.key])) if row.key in notes else row for row in plan.rows)
+    return replace(plan, rows=tuple(rows))
 
 
 def rows_by_destination(plan: Plan) -> Mapping[Destination, tuple[Row, ...]]:

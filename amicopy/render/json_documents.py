@@ -52,6 +52,7 @@ def grants_member(grants: Sequence[OpenGrant]) -> dict[str, Any]:
     """Return the member about temporary permissions, if there are any."""
     some = [
         {"region": one.region, "image_id": one.image_id, "account": one.account, "since": moment(one.at)}
+        | ({"kms_keys": list(one.key_ids)} if one.key_ids else {})
         for one in grants
     ]
     return {"grants": some} if some else {}

@@ -1,5 +1,6 @@
 """Finding the AMI that a manifest names: by id, by name (the newest), or by a parameter."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +9,10 @@ from amicopy.aws.ssm import ParameterStore
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ImageNotFound, UsageError
 from amicopy.core.lineage import source_of
-from amicopy.core.models import ImageState
+from amicopy.core.models import Image, ImageState
 from amicopy.manifest.model import ById, ByName, ByParameter, Sought
+
+_USABLE = (ImageState.AVAILABLE, ImageState.PENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +42,40 @@ def found(sought: Sought, ec2: Ec2, parameters: ParameterStore | None, now: date
             return Found(_held(path, parameters))
 
 
-def _newest(sought: ByName, ec2: Ec2, now: datetime, *, waits: bool) -> Found:
+def older_releases(sought: ByName, ec2: Ec2, now: datetime, before: datetime) -> tuple[str, ...]:
+    """Return the images that have such a name and were created before the newest one, and ``before`` a moment.
+
+    Also those that were retired already: a run that was interrupted may not have reached all their copies.
+
+    Raises:
+        ImageNotFound: none has such a name.
+    """
+    newest_id = _newest(sought, ec2, now, waits=False).image_id
+    images = _matching(sought, ec2, (*_USABLE, ImageState.DISABLED))
+    newest = next(image for image in images if image.image_id == newest_id)
+    return tuple(
+        image.image_id
+        for image in images
+        if image.created_at < newest.created_at
+        and datetime.fromisoformat(image.created_at) < before
+        and (image.state is not ImageState.DISABLED or image.is_retired)
+    )
+
+
+def _matching(sought: ByName, ec2: Ec2, states: Sequence[ImageState]) -> list[Image]:
+    """Return the images that have such a name, the newest first."""
     matching = ec2.find_named_images(
-        sought.pattern,
-        sought.owner,
-        architecture=sought.architecture,
-        tags=sought.tags,
-        states=(ImageState.AVAILABLE, ImageState.PENDING),
+        sought.pattern, sought.owner, architecture=sought.architecture, tags=sought.tags, states=states
     ).values()
     references = {image.reference for image in matching}
-    images = [
-        image
-        for image in matching
-        # A copy beside its source has its name and is newer: taken for the source, it would be copied for ever.
-        if source_of(image) not in references and not (image.deprecate_at and image.deprecate_at <= now)
-    ]
-    images.sort(key=lambda image: (image.created_at, image.image_id), reverse=True)
+    # A copy beside its source has its name and is newer: taken for the source, it would be copied for ever.
+    sources = [image for image in matching if source_of(image) not in references]
+    return sorted(sources, key=lambda image: (image.created_at, image.image_id), reverse=True)
+
+
+def _newest(sought: ByName, ec2: Ec2, now: datetime, *, waits: bool) -> Found:
+    matching = _matching(sought, ec2, _USABLE)
+    images = [image for image in matching if not (image.deprecate_at and image.deprecate_at <= now)]
     usable = [image for image in images if waits or not image.state.in_progress]
     if not usable:
         more = [f"owner {sought.owner}", sought.architecture, *(f"{key}={value}" for key, value in sought.tags.items())]

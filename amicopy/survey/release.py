@@ -174,7 +174,8 @@ def _moved(
     good = {
         image_id
         for image_id, image in known.items()
-        if image.state is ImageState.AVAILABLE and not image.is_retired and image_id not in retiring
+        if image_id not in retiring
+        and (image_id in choices.restored or (image.state is ImageState.AVAILABLE and not image.is_retired))
     }
     moves = []
     for path, versions in histories.items():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from amicopy.execute.report import State
 from amicopy.jobs.publish import ParameterState
 from amicopy.sandbox.world import World
 from tests.support.clock import FakeClock, one_after_another
-from tests.support.manifests import a_manifest, parameter
+from tests.support.manifests import a_manifest, parameter, put_parameter
 from tests.support.scenes import EAST, HOME, SOMEBODY, WEST, a_source, order, slow, the_copy, writes
 
 GONE = "ami-0123456789abcdef0"
@@ -54,6 +55,39 @@ def test_copy_returns_a_report_and_tells_each_event(world: World, context: amico
         CopyAvailable,
         CopyDone,
     ]
+
+
+def test_boot_launches_watches_and_terminates(world: World, context: amicopy.Context) -> None:
+    source = a_source(world)
+    report = amicopy.boot(
+        source.image_id, regions=HOME, instance_type="t3.small", timeout=timedelta(hours=1), context=context
+    )
+    assert (report.exit_code, [one.instance_type for one in report.targets]) == (ExitCode.OK, ["t3.small"])
+    assert [one.operation for one in world.requests if one.operation in {"RunInstances", "TerminateInstances"}][
+        -2:
+    ] == [
+        "RunInstances",
+        "TerminateInstances",
+    ]
+    world.requests.clear()
+    refused = amicopy.boot(source.image_id, regions=HOME, instance_type="t9.tiny", context=context)
+    assert ([error.slug for error in refused.refused], refused.exit_code) == (["boot-refused"], ExitCode.FAILED)
+    with pytest.raises(UsageError, match="is not tested"):
+        amicopy.boot(source.image_id, regions=HOME, subnets={WEST: "subnet-01234567"}, context=context)
+    assert not [one for one in world.requests if one.operation == "RunInstances"]
+
+
+def test_retire_changes_nothing_until_parameters_are_decided(world: World, context: amicopy.Context) -> None:
+    source, good = a_source(world), a_source(world, name="good")
+    put_parameter(HOME, "/web", source.image_id)
+    about: dict[str, Any] = {"regions": HOME, "context": context}
+    refused = amicopy.retire(source.image_id, parameter_names="/web", **about)
+    assert ([error.slug for error in refused.refused], source.state) == (["no-replacement"], "available")
+    retired = amicopy.retire(source.image_id, replacements={"/web": good.image_id}, **about)
+    assert (retired.exit_code, source.state, parameter(HOME, "/web")) == (ExitCode.OK, "disabled", good.image_id)
+    assert amicopy.retire(source.image_id, undo=True, **about).exit_code is ExitCode.OK
+    left = amicopy.retire(source.image_id, parameter_names="/web", leave_parameters="/w*", **about)
+    assert (left.exit_code, parameter(HOME, "/web")) == (ExitCode.OK, source.image_id)
 
 
 def test_the_same_call_again_writes_nothing(world: World, context: amicopy.Context) -> None:

@@ -84,6 +84,11 @@ def test_every_command_shown_runs(
             volumes=[Volume(device="/dev/sda1", gib=8)],
             scanned_at=world.clock.now(),
         )
+    if "--parameter" in line:
+        ssm: Any = boto3.client("ssm", home)
+        for image_id in (world.register(home, name="web-server-0").image_id, SOURCE):
+            ssm.put_parameter(Name="/images/web", Value=image_id, Type="String", Overwrite=True)
+        ssm.close()
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.

@@ -59,6 +59,11 @@ def test_no_instance_outlives_the_run_after_one_that_is_killed(stage: Any) -> No
     assert {"RunInstances", "CreateTags", "TerminateInstances"} <= number_of.keys()
     places = range(1, len(made) + 1) if LONG else sorted(number_of.values())
     broken = {}
+    world, argv = begin()  # what `cancel` sweeps at once
+    assert nursery.run(world, argv, Strike(request=number_of["RunInstances"], after=True)).happened
+    assert len(running(ec2)) == 1
+    assert nursery.run(world, ["cancel", argv[2], "--in", HOME, "--yes"]).status == 0
+    assert running(ec2) == []
     for number in places:
         for after in (False, True):
             strike = Strike(request=number, after=after)

@@ -1,7 +1,8 @@
 """``kill -9`` at every request of a run that copies into other accounts, and of the run after it.
 
 In the end the source has the permissions and tags that it had, each account has one faithful copy in each region, and
-no record of a temporary permission is left. At no time is anything shared that is neither the user's nor recorded.
+no record of a temporary permission is left. At no time is anything shared that is neither the user's nor recorded, and
+no grant on a KMS key is there without a record.
 In ``make test`` some runs die; with AMICOPY_TORTURE=N, a run dies around every request, and N times two in a row.
 """
 
@@ -11,8 +12,9 @@ import signal
 from dataclasses import dataclass, field
 
 import pytest
+from moto.kms.models import Grant, kms_backends
 
-from amicopy.core.grants import GRANT_TAG
+from amicopy.core.grants import GRANT_TAG, key_grant_name, key_grants_in
 from amicopy.core.models import SOURCE_TAG
 from amicopy.sandbox.behavior import Timing, Unconfirmed
 from amicopy.sandbox.faults import parse_fault
@@ -42,6 +44,7 @@ class Scene:
     faults: tuple[str, ...] = ()  # during those
     options: tuple[str, ...] = ()
     hours_later: float = 0.0
+    keys: bool = False  # the source is encrypted, and others may use its key by grants only
     unconfirmed: Unconfirmed = field(default=STRICT)
 
     def __str__(self) -> str:
@@ -55,6 +58,8 @@ SCENES = [
     Scene(name="copies of others are pending", prepared=(NO_WAIT, NO_WAIT), hours_later=1),
     Scene(name="copies have failed", prepared=((),), faults=(f"copy@{HOME}=fail", f"copy@{ABROAD}=fail after 1")),
     Scene(name="nobody waits", options=NO_WAIT),
+    Scene(name="keys that others need grants on", keys=True),
+    Scene(name="keys, and copies of others are pending", keys=True, prepared=(NO_WAIT, NO_WAIT), hours_later=1),
     Scene(
         name="EC2 shows dead ids differently",
         unconfirmed=Unconfirmed(unshared_source="failed", unseen_id="empty", dead_token="error"),
@@ -70,16 +75,46 @@ class Act:
     world: TortureWorld
     source: Image
     before: list[Standing]
+    keys: tuple[str, ...] = ()  # those of the own account
 
     def run(self, *strikes: Strike, options: tuple[str, ...] = ()) -> int:
         """Run the command; return how it ended."""
-        return self.stage.nursery.run(self.world, command(self.source, *options), *strikes).status
+        return self.stage.nursery.run(self.world, self.command(*options), *strikes).status
+
+    def command(self, *options: str) -> list[str]:
+        """Return the command line that is run again and again."""
+        where = ("--to", f"{HOME},{ABROAD}", "--account", ",".join(GUESTS), "--role-name", ROLE)
+        grants = ("--kms-grant",) if self.keys else ()
+        return ["copy", self.source.image_id, *where, "--quiet", *grants, *options]
+
+    def key_grants(self) -> list[str]:
+        """Return the names of all grants on the own account's keys."""
+        return [grant.name for arn in self.keys for grant in find_grants(arn)]
 
 
-def command(source: Image, *options: str) -> list[str]:
-    """Return the command line that is run again and again."""
-    where = ("--to", f"{HOME},{ABROAD}", "--account", ",".join(GUESTS), "--role-name", ROLE)
-    return ["copy", source.image_id, *where, "--quiet", *options]
+def a_key(account: str, region: str) -> str:
+    """Make a key; return its ARN."""
+    key = kms_backends[account][region].create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "", [])
+    arn: str = key.arn
+    return arn
+
+
+def find_grants(arn: str) -> list[Grant]:
+    """Return the grants on a key."""
+    region, account = arn.split(":")[3:5]
+    return list(kms_backends[account][region].describe_key(arn).grants.values())
+
+
+def encrypted(world: TortureWorld, source: Image) -> tuple[str, ...]:
+    """Encrypt the source's first volume; return the own account's keys. Each account has a default key of its own."""
+    own = {}
+    for region in (HOME, ABROAD):
+        for account in (DEFAULT_ACCOUNT, *GUESTS):
+            world.settings(region, account).default_kms_key = a_key(account, region)
+        own[region] = world.settings(region).default_kms_key
+    snapshot = world.state.snapshots[HOME][source.snapshot_ids[0]]
+    snapshot.encrypted, snapshot.kms_key_id, source.devices[0].encrypted = True, own[HOME], True
+    return tuple(own.values())
 
 
 def begun(stage: Stage, scene: Scene) -> Act:
@@ -88,7 +123,8 @@ def begun(stage: Stage, scene: Scene) -> Act:
     for account in GUESTS:
         stage.sandbox.add_account(account, role=ROLE)
     source = a_rich_source(world)
-    act = Act(stage, world, source, of(world, source))
+    keys = encrypted(world, source) if scene.keys else ()
+    act = Act(stage, world, source, of(world, source), keys)
     for fault in scene.faults:
         world.inject(parse_fault(fault))
     for options in scene.prepared:
@@ -101,7 +137,7 @@ def begun(stage: Stage, scene: Scene) -> Act:
 def requests_of(stage: Stage, scene: Scene) -> int:
     """Return how many requests a run makes that nobody kills."""
     act = begun(stage, scene)
-    target = stage.nursery.run(act.world, command(act.source, *scene.options))
+    target = stage.nursery.run(act.world, act.command(*scene.options))
     assert target.status in (0, 5)
     return target.requests
 
@@ -125,7 +161,14 @@ def unrecorded(act: Act) -> list[str]:
             user = {who for one in act.before if one.resource_id == root.snapshot_id for who in one.shared_with}
             extra = held.shared_with - user
             found += [f"{held.snapshot_id}: {who}" for who in extra if f"{GRANT_TAG}{who}" not in held.tags]
-    return found
+    recorded = {
+        key_grant_name(image.image_id, account)
+        for image in act.world.images(None, DEFAULT_ACCOUNT)
+        for device in image.devices
+        if (held := snapshot_of(act, image, device.name))
+        for account in key_grants_in(held.tags)
+    }
+    return found + [f"the grant {name}" for name in act.key_grants() if name not in recorded]
 
 
 def unfaithful(act: Act, copy: Image, account: str) -> list[str]:
@@ -152,6 +195,7 @@ def complaints(act: Act) -> list[str]:
     if of(act.world, act.source) != act.before:
         found.append(f"the source was {act.before}, and is {of(act.world, act.source)}")
     found += [f"a record is left: {key}" for key in records(act.world)]
+    found += [f"the grant {name} is left" for name in act.key_grants()]
     act.stage.clock.advance(3600)
     for account, region in (
         (DEFAULT_ACCOUNT, ABROAD),

@@ -75,7 +75,7 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     \b
     Examples:
-      amicopy boot ami-0abcdef1234567890 --in us-east-1
+      amicopy boot ami-0abcdef1234567890 --in us-east-1 --dry-run
       amicopy boot ami-0abcdef1234567890 --in us-east-1 --expect 'login:' --yes
     """
     if options["dry_run"] and options["yes"]:

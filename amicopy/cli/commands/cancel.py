@@ -51,9 +51,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """Cancel copies: deregister them and delete their snapshots.
 
     AMI is either a source (in the region of --from, or the configured one), to cancel the pending and failed copies
-    that amicopy made of it, or a copy in another region. --copy names a copy in any region. Snapshots left behind by an
-    interrupted copy are also removed. Sources are never removed, nor images that are not copies, nor available copies
-    unless you add --available. A copy that another tool made is removed only if you name its own id.
+    that amicopy made of it, or a copy in another region. --copy names a copy in any region. Snapshots left behind
+    by an interrupted copy are also removed, and instances that a boot test has left are terminated. Sources are
+    never removed, nor images that are not copies, nor available copies unless you add --available. A copy that
+    another tool made is removed only if you name its own id.
 
     \b
     Examples:

@@ -44,8 +44,8 @@ _COMMANDS |= dict.fromkeys(FUNCTIONS, sync_command)
 # Those that change a policy: the others are accepted, so that a command line can be pasted, and not listed.
 _LISTED = {
     *("to", "exclude", "source_region", "share", "no_permissions", "encrypt", "keys", "no_deprecation", "protect"),
-    *("accounts", "units", "role_name", "external_id", "grants"),
-    *("adopt", "available", "repair", "prune", "content", "undo", "no_parameters", "dry_run", "profile"),
+    *("accounts", "units", "role_name", "external_id", "grants", "kms_grant"),
+    *("adopt", "available", "repair", "prune", "content", "undo", "restored", "no_parameters", "dry_run", "profile"),
     "scan",
     "notifications",
 }
@@ -130,6 +130,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             available=options["available"],
             only_snapshots=bool(options["snapshots"]) and not words,
             undo=options["undo"],
+            restores=bool(options["restored"]),
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],

@@ -1,5 +1,6 @@
 """``amicopy retire``: its options, checked before anything is imported that calls AWS."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -8,11 +9,13 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
+    Duration,
+    ImageId,
     ParameterOption,
     connection_options,
     exclude_option,
-    image_ids,
     option,
+    optional_image_ids,
     output_options,
     regions_option,
     source_options,
@@ -29,7 +32,7 @@ Exit codes:
 
 
 @click.command("retire", cls=GroupedCommand, epilog=EXIT_CODES)
-@image_ids
+@optional_image_ids
 @regions_option("Regions, patterns, or 'all'. Default: all.", default=["all"])
 @exclude_option
 @source_options
@@ -50,6 +53,27 @@ Exit codes:
     help="A parameter, or a pattern, that keeps the retired image: one for a version, for example. Repeatable.",
 )
 @option("--no-parameters", is_flag=True, help="Leave Systems Manager parameters as they are.")
+@option(
+    "--restore",
+    "restored",
+    multiple=True,
+    type=ImageId(),
+    metavar="AMI",
+    help="First restore this release, which was retired, so that the parameters can go back to it; repeatable.",
+)
+@option(
+    "--manifest",
+    default="",
+    metavar="MANIFEST",
+    type=click.Path(),
+    help="Retire the earlier releases of a manifest's images: those with a matching name, but for the newest.",
+)
+@option(
+    "--older-than",
+    type=Duration(),
+    metavar="AGE",
+    help="With --manifest: only releases that were created this long ago, such as 90d.",
+)
 @option("--undo", is_flag=True, help="Restore exactly what retire has taken.")
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Show what would be changed without changing anything.")
@@ -71,6 +95,8 @@ def command(environment: Environment, /, **options: Any) -> int:
       amicopy retire ami-0abcdef1234567890 --dry-run
       amicopy retire ami-0abcdef1234567890 --yes
       amicopy retire ami-0abcdef1234567890 --undo --yes
+      amicopy retire ami-0abcdef1234567890 --restore ami-0123456789abcdef0 --yes
+      amicopy retire --manifest release.yaml --older-than 90d --dry-run
     """
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes cannot be used together: a dry run changes nothing.")
@@ -80,6 +106,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         raise click.UsageError(f"{given} and --no-parameters cannot be used together.")
     if options["undo"] and (options["no_parameters"] or named or left):
         raise click.UsageError("--undo restores the parameters that retire has changed: it takes no option for them.")
+    _check_subject(options)
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.retire import RetireCommand, retire
 
@@ -97,9 +124,35 @@ def command(environment: Environment, /, **options: Any) -> int:
                 left=left,
             ),
             undo=options["undo"],
+            restored=options["restored"],
+            manifest=options["manifest"] or "",
+            older_than=options["older_than"],
             connection=connection,
             output=output,
             yes=options["yes"],
             dry_run=options["dry_run"],
         ),
     )
+
+
+def _check_subject(options: Mapping[str, Any]) -> None:
+    """Check that it is said what is retired, in one way.
+
+    Raises:
+        click.UsageError: it is not.
+    """
+    if options["manifest"]:
+        named = {"AMI ids": options["image_ids"], "--from": options["source_region"], "--undo": options["undo"]}
+        named["--restore"] = options["restored"]
+        if given := [name for name, value in named.items() if value]:
+            raise click.UsageError(f"{given[0]} cannot be used together with --manifest, which names the releases.")
+        if options["older_than"] is None:
+            raise click.UsageError("--manifest requires --older-than AGE, such as 90d.")
+    elif options["older_than"] is not None:
+        raise click.UsageError("--older-than requires --manifest MANIFEST.")
+    elif not options["image_ids"]:
+        raise click.UsageError("Missing argument 'AMI...': name the releases, or use --manifest.")
+    if options["restored"] and options["undo"]:
+        raise click.UsageError("--restore and --undo cannot be used together: --undo restores the AMIs themselves.")
+    if both := sorted({*options["restored"]} & {*options["image_ids"]}):
+        raise click.UsageError(f"{', '.join(both)} cannot be restored and retired at the same time.")

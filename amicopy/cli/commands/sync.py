@@ -82,6 +82,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         prices=options["prices"] or "",
         unit=options["unit"] or "",
         grants=Grants(options["grants"]),
+        kms_grant=options["kms_grant"],
         preflight=not options["no_preflight"],
         dry_run=options["dry_run"],
         exit_code=options["exit_code"],
@@ -98,5 +99,7 @@ def _check_options(options: Mapping[str, Any]) -> None:
         raise click.UsageError(f"{' and '.join(alone)} cannot be used together.")
     if len(options["manifests"]) > 1 and not options["check_only"]:
         raise click.UsageError("Give one manifest; only --check-only takes several.")
+    if options["kms_grant"] and options["grants"] != Grants.TEMPORARY:
+        raise click.UsageError("--kms-grant cannot be used with --grants keep or none: such a grant is temporary.")
     if options["unit"] and options["share_when"] == "all":
         raise click.UsageError("--unit cannot be used with --share-when all: one unit doesn't know about the others.")

@@ -59,23 +59,28 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         what = "of " + ", ".join(named) if named else "with our tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(map(str, job.destinations))}"])
     if (found.going or found.grants) and not command.dry_run:
-        doing = "" if command.output.quiet else " and ".join(_intentions(found, "removing", "ending"))
-        if not agreed(f"{' and '.join(_intentions(found, 'Remove', 'end'))}?", yes=command.yes, doing=doing):
+        doing = " and ".join(_intentions(found, "removing", "terminating", "ending"))
+        asked = " and ".join(_intentions(found, "remove", "terminate", "end"))
+        question = f"{asked[0].upper()}{asked[1:]}?"
+        if not agreed(question, yes=command.yes, doing="" if command.output.quiet else doing):
             return ExitCode.FAILED
         found = job.remove(found)
     return _tell(found, command.output)
 
 
-def _intentions(found: CancelResult, removing: str, ending: str) -> Iterator[str]:
-    """Yield what is done to copies, and to temporary permissions."""
+def _intentions(found: CancelResult, removing: str, terminating: str, ending: str) -> Iterator[str]:
+    """Yield what is done to copies, to instances and to temporary permissions."""
     if found.going:
-        images = sum(not target.is_snapshot for target in found.going)
-        snapshots = len(found.going) - images
+        images = sum(target.is_image for target in found.going)
+        snapshots = sum(target.is_snapshot for target in found.going)
         counts = [counted(images, "copy", "copies")] * bool(images) + [counted(snapshots, "snapshot")] * bool(snapshots)
-        yield f"{removing} {' and '.join(counts)} from account {', '.join(found.accounts)}"
+        if counts:
+            yield f"{removing} {' and '.join(counts)} from account {', '.join(found.accounts)}"
+        if instances := sum(target.is_instance for target in found.going):
+            yield f"{terminating} {counted(instances, 'instance')}"
     if found.grants:
         permissions = counted(len(found.grants), "temporary permission")
-        yield f"{ending if found.going else ending.capitalize()} {permissions}"
+        yield f"{ending} {permissions}"
 
 
 def _tell(found: CancelResult, output: OutputOptions) -> int:

@@ -16,8 +16,8 @@ from amicopy.core.destination import Destination
 from amicopy.core.functions import DISPATCHER
 from amicopy.core.grants import Grants
 from amicopy.core.notification import Notification
-from amicopy.core.regions import is_pattern
-from amicopy.core.request import DIRECT, CopyRequest
+from amicopy.core.regions import check_regions, is_pattern
+from amicopy.core.request import DIRECT, MANIFEST, OPTIONS, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
@@ -51,6 +51,7 @@ class IamPolicyCommand:
     available: bool = False
     only_snapshots: bool = False  # of scan
     undo: bool = False
+    restores: bool = False
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
@@ -70,6 +71,7 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
     paths = [path for path in command.manifests if not _is_elsewhere(path)]
     entries = [one for path in paths for one in read_manifest(path, manifest_content(path))]
     requests = [request for entry in entries for request in entry.requests] or [command.request]
+    _check_regions(command, requests)
     sources = list(dict.fromkeys(request.source_region for request in requests))
     places = [*sources, *command.regions, *(name for request in requests for name in request.to)]
     if "" in sources and (command.command in {"copy", "sync"} or not any(_is_name(place) for place in places)):
@@ -84,6 +86,17 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         document = {"TrustPolicy": trust_policy(command.trusted, command.external_id), "Policy": document}
     click.echo(json.dumps(document, indent=2))
     return 0
+
+
+def _check_regions(command: IamPolicyCommand, requests: Sequence[CopyRequest]) -> None:
+    """Refuse a region that there isn't: a policy for it would not allow anything."""
+    known = Session(profile=command.profile).partitions
+    spelling = MANIFEST if command.manifests else OPTIONS
+    check_regions(command.regions, known, OPTIONS["regions"])
+    for request in requests:
+        check_regions(filter(None, [request.source_region]), known, spelling["source_region"])
+        check_regions(request.to, known, spelling.get("to", "to"))
+        check_regions(request.exclude, known, spelling.get("exclude", "exclude"))
 
 
 def _needs(
@@ -126,6 +139,7 @@ def _needs(
         available=command.available,
         keep=not dispatches and (unknown or any(entry.keep for entry in entries)),
         undo=command.undo,
+        restores=command.restores,
         checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         reads=read,
         publishes=published,
@@ -139,6 +153,7 @@ def _needs(
         grants=not dispatches
         and command.command in {"copy", "sync", "cancel"}
         and all(one.grants is not Grants.NONE for one in requests),
+        kms_grant=any(one.kms_grant for one in requests),
         any_image=command.any_image,
     )
 

@@ -1,6 +1,8 @@
 """``amicopy retire``: find, ask, retire or restore, tell. Nothing is changed without a yes."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from amicopy.cli.confirm import agreed
@@ -10,6 +12,7 @@ from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
 from amicopy.core.errors import ExitCode, Interrupted
 from amicopy.core.retirement import ParameterChoices
+from amicopy.execute.retire import RetireState
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire import RetireJob, RetireResult
 from amicopy.render.retire import retire_document, target_lines, write_targets
@@ -27,6 +30,9 @@ class RetireCommand:
     parameters: bool
     choices: ParameterChoices
     undo: bool
+    restored: tuple[str, ...]  # AMIs of a release that takes the place of the one that is retired
+    manifest: str  # a path, or - for stdin; empty: image_ids name the releases
+    older_than: timedelta | None
     connection: ConnectionOptions
     output: OutputOptions
     yes: bool = False
@@ -39,30 +45,79 @@ def retire(environment: Environment, command: RetireCommand) -> int:
 
 
 def _retire(command: RetireCommand, context: Context) -> int:
-    job = RetireJob(
-        context,
-        command.image_ids,
-        command.regions,
-        source_region=command.source_region,
-        exclude=command.exclude,
-        parameters=command.parameters,
-        choices=command.choices,
-        undo=command.undo,
-    )
-    found = job.find()
+    find = partial(_found, command, context)
+    if command.manifest:
+        job, found = _old_releases(command, context, find)
+    elif command.restored:
+        _, restoring = find(command.restored, undo=True)
+        again = frozenset(target.image_id for target in restoring.targets if target.state is not RetireState.KEEP)
+        job, found = find(command.image_ids, choices=replace(command.choices, restored=again))
+        found = restoring.with_more(found)
+    else:
+        job, found = find(command.image_ids, undo=command.undo)
     if not command.output.quiet:
         say(target_lines(found.targets))
         say(f"note: {note}" for note in found.notes)
         say(f"note: {note}" for target in found.targets for note in target.notes)
-    if found.due and not command.dry_run and not found.refused:
-        count = counted(len(found.due), "image")
+    if job and found.due and not command.dry_run and not found.refused:
         place = f"account {', '.join(found.accounts)}"
-        what = "Restore" if command.undo else "Retire"
-        doing = "" if command.output.quiet else f"{what.lower()[:-1]}ing {count} in {place}"
-        if not agreed(f"{what} {count} in {place}?", yes=command.yes, doing=doing):
+        doing = "" if command.output.quiet else f"{_intentions(found, 'restoring', 'retiring')} in {place}"
+        question = f"{_intentions(found, 'restore', 'retire').capitalize()} in {place}?"
+        if not agreed(question, yes=command.yes, doing=doing):
             return ExitCode.FAILED
         found = job.carry_out(found)
+        if found.due and found.stopped is None:
+            say(["nothing was retired, because not everything could be restored"])
     return _tell(found, command.output)
+
+
+def _found(
+    command: RetireCommand,
+    context: Context,
+    image_ids: Sequence[str],
+    *,
+    undo: bool = False,
+    source_region: str = "",
+    choices: ParameterChoices | None = None,
+) -> tuple[RetireJob, RetireResult]:
+    job = RetireJob(
+        context,
+        image_ids,
+        command.regions,
+        source_region=source_region or command.source_region,
+        exclude=command.exclude,
+        parameters=command.parameters,
+        choices=choices or command.choices,
+        undo=undo,
+    )
+    return job, job.find()
+
+
+def _old_releases(
+    command: RetireCommand, context: Context, find: Callable[..., tuple[RetireJob, RetireResult]]
+) -> tuple[RetireJob | None, RetireResult]:
+    """Return what there is of the manifest's earlier releases; no job if there are none."""
+    from amicopy.cli.handlers.sync import manifest_content
+    from amicopy.jobs.old_releases import old_releases
+    from amicopy.manifest.read import read_manifest
+
+    regions = context.session.partitions.keys()
+    entries = read_manifest(command.manifest, manifest_content(command.manifest), regions=regions)
+    old = old_releases(context, entries, command.older_than or timedelta(0))
+    choices = replace(command.choices, left=(*command.choices.left, *old.left))
+    job, found = None, RetireResult(targets=(), notes=old.notes)
+    for region, image_ids in old.sources:
+        job, more = find(image_ids, source_region=region, choices=choices)
+        found = found.with_more(more)
+    return job, found
+
+
+def _intentions(found: RetireResult, restoring: str, retiring: str) -> str:
+    counts = {
+        restoring: sum(target.state is RetireState.RESTORE for target in found.due),
+        retiring: sum(target.state is RetireState.RETIRE for target in found.due),
+    }
+    return ", then ".join(f"{word} {counted(count, 'image')}" for word, count in counts.items() if count)
 
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:

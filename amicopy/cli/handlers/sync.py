@@ -41,6 +41,7 @@ class SyncCommand:
     prices: str = ""  # a path
     preflight: bool = True
     grants: Grants = Grants.TEMPORARY
+    kms_grant: bool = False
     dry_run: bool = False
     exit_code: bool = False  # --exit-code: work that is left changes the exit code
 
@@ -58,7 +59,12 @@ def _sync(environment: Environment, command: SyncCommand, context: Context) -> i
     run_output = RunOutput(environment, context, command.output)
     options = with_prices(command.run, command.prices, context.session.partitions.keys())
     job = SyncJob(
-        context, entries, run_output.with_progress(options), preflight=command.preflight, grants=command.grants
+        context,
+        entries,
+        run_output.with_progress(options),
+        preflight=command.preflight,
+        grants=command.grants,
+        kms_grant=command.kms_grant,
     )
     with run_output.looking(request for entry in entries for request in entry.requests):
         result = job.plan(may_write=not command.dry_run)

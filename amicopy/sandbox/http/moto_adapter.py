@@ -119,7 +119,13 @@ def named_resource(service: str, account: str, region: str, body: bytes) -> Reso
         key = find_key(account, region, request["KeyId"]) if service == "kms" else None
     except (ValueError, KeyError, TypeError):
         return None
-    return Resource(key.arn, {"kms:resourcealiases": key.aliases}) if key else None
+    if key is None:
+        return None
+    context: dict[str, str | tuple[str, ...]] = {"kms:resourcealiases": key.aliases}
+    if "GranteePrincipal" in request:
+        context["kms:granteeprincipal"] = str(request["GranteePrincipal"])
+        context["kms:grantoperations"] = tuple(map(str, request.get("Operations") or ()))
+    return Resource(key.arn, context)
 
 
 def account_of(access_key: str) -> str:

@@ -89,9 +89,27 @@ def test_all_roles_that_cannot_be_assumed_are_named_before_anything_is_written(
     assert "2 accounts cannot be worked in, so nothing was started. [role-not-assumed]" in ran.err
     assert f"The role arn:aws:iam::{B}:role/amicopy cannot be assumed." in ran.err
     assert f"The role arn:aws:iam::{C}:role/amicopy cannot be assumed." in ran.err
+    lines = [line.strip() for line in ran.err.splitlines() if "cannot be assumed" in line]
+    assert [line[:14] for line in lines] == [f"{B}: ", f"{C}: "]  # with its own reason, not another's
+    assert all("role/amicopy cannot be assumed. User: " in line and line[:12] in line[14:] for line in lines)
     assert "the external id that it requires is missing (--external-id)" in ran.err
     assert [one for one in writes(world) if one != "AssumeRole"] == []
     assert not any(one.service == "ec2" for one in world.requests)
+
+
+def test_each_reason_is_that_of_its_account(amicopy: Run, sandbox: Sandbox, world: World) -> None:
+    sandbox.add_account(B, role="")
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},{OWN}", "--ou", "ou-exam-00000000")
+    assert ran.code == 6
+    assert "3 accounts or organizational units cannot be worked in" in ran.err
+    [own] = [line for line in ran.err.splitlines() if f"  {OWN}: " in line]
+    assert own.strip() == f"{OWN}: Account {OWN} is that of the credentials, and is listed as another one. " + (
+        "Its regions are destinations anyway."
+    )
+    [unit] = [line for line in ran.err.splitlines() if "  ou-exam-00000000: " in line]
+    assert "cannot be listed" in unit
+    assert "trust policy" not in unit
 
 
 def test_a_wrong_external_id_is_said_to_be_wrong(amicopy: Run, sandbox: Sandbox, world: World) -> None:

@@ -321,6 +321,61 @@ def test_what_a_killed_run_with_other_options_has_left_is_terminated(
     assert "left by a run that was killed" in ran.err
 
 
+def left_by_a_killed_run(amicopy: Run, world: World, clock: FakeClock, source: Image) -> str:
+    """Return an instance that a boot test could not terminate."""
+    order(world, f"TerminateInstances@{WEST}=dead*always", f"CreateTags@{WEST}=dead*always")
+    assert amicopy("boot", source.image_id, "--in", WEST, "--yes").code == 0
+    world.clear_faults()
+    world.requests.clear()
+    [instance_id] = running(WEST)
+    return instance_id
+
+
+@pytest.mark.parametrize("by", ["source", "copy", "all-pending"])
+def test_cancel_terminates_what_a_killed_run_has_left(
+    amicopy: Run, world: World, clock: FakeClock, source: Image, by: str
+) -> None:
+    instance_id = left_by_a_killed_run(amicopy, world, clock, source)
+    copy = world.images(WEST)[0].image_id
+    named = {"source": (source.image_id,), "copy": ("--copy", copy), "all-pending": ("--all-pending",)}[by]
+    ran = amicopy("cancel", *named, "--in", f"{WEST},{EAST}", "--yes")
+    assert (ran.code, running()) == (0, []), ran.err
+    assert f"{WEST} {instance_id} cancelled" in ran.out
+    assert f"for a boot test of {copy}, which a run may still be waiting for" in ran.err
+    assert "terminating 1 instance" in ran.err
+    assert world.images(WEST)[0].state == "available"
+    again = amicopy("cancel", *named, "--in", f"{WEST},{EAST}", "--yes")
+    assert (again.code, asked(world, "TerminateInstances")[1:]) == (0, [])
+
+
+def test_cancel_leaves_the_instances_of_other_images_alone(
+    amicopy: Run, world: World, clock: FakeClock, source: Image
+) -> None:
+    left = left_by_a_killed_run(amicopy, world, clock, source)
+    other = a_source(world, name="other")
+    assert amicopy("copy", other.image_id, "--to", WEST, "--no-wait").code == 0
+    assert amicopy("cancel", other.image_id, "--in", WEST, "--yes").code == 0
+    assert running() == [left]
+    dry = amicopy("cancel", source.image_id, "--in", WEST, "--dry-run")
+    assert (dry.code, running(), left in dry.err) == (0, [left], True)
+
+
+def test_cancel_works_without_the_permission_to_look_for_instances(
+    amicopy: Run, world: World, clock: FakeClock, source: Image
+) -> None:
+    left_by_a_killed_run(amicopy, world, clock, source)
+    order(world, f"DescribeInstances@{WEST}=error:UnauthorizedOperation: no*always")
+    ran = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--yes")
+    assert (ran.code, world.images(WEST)) == (0, []), ran.err
+    assert (
+        f"{WEST}: it is not known whether a boot test has left an instance: ec2:DescribeInstances is not allowed"
+        in (ran.err)
+    )
+    world.clear_faults()
+    order(world, f"TerminateInstances@{EAST}=error:UnauthorizedOperation: no*always")
+    assert amicopy("cancel", source.image_id, "--in", EAST, "--yes").code == 0
+
+
 def test_copying_can_end_with_a_boot_test_before_anything_is_shared(amicopy: Run, world: World) -> None:
     image = a_source(world, launch_permissions={"111122223333"})
     order(world, f"launch@{EAST}=unhealthy")

@@ -491,3 +491,15 @@ def parameter(region: str) -> str:
         return ""
     finally:
         ssm.close()
+
+
+def test_a_check_can_run_amicopy(amicopy: Run, world: World, script: Script, tmp_path: Path) -> None:
+    """AMICOPY_ACCOUNT, the owner of the copy there, is not the option --account."""
+    source = shared_source(world)
+    # Of the account of the credentials, --account would be refused.
+    inner = f'{sys.executable} -m amicopy status "${{AMICOPY_SOURCE#*/}}" --from "${{AMICOPY_SOURCE%/*}}" --in {WEST}'
+    check = script(f"{inner} --output json >{tmp_path}/status")
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--check", check)
+    assert ran.code == 0, ran.err
+    [copy] = json.loads((tmp_path / "status").read_text())["copies"]
+    assert copy["image_id"] == the_copy(world, WEST).image_id

@@ -73,6 +73,19 @@ class Stage:
         parameters = {"ImageId": image.image_id, "WatermarkName": "approved"}
         self.world.call("AttachImageWatermark", parameters, region=image.region)
 
+    def left_by_a_boot_test(self, image: Image) -> None:
+        """Launch an instance as a killed boot test has left it."""
+        ec2 = self.caller.root("ec2", image.region)
+        tags = [{"Key": "amicopy:boot", "Value": image.image_id}]
+        ec2.run_instances(
+            ImageId=image.image_id,
+            MinCount=1,
+            MaxCount=1,
+            InstanceType="t3.micro",
+            TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+        )
+        ec2.close()
+
     def runs(self, *lines: tuple[str, ...]) -> Act:
         """Return what runs these command lines one after the other."""
         return lambda: [self.amicopy(*line) for line in lines]
@@ -208,6 +221,7 @@ def cancelling(stage: Stage) -> Act:
     [first] = stage.world.images(WEST)
     stage.world.call("DeregisterImage", {"ImageId": first.image_id}, region=WEST)
     stage.amicopy("copy", source.image_id, *TO)
+    stage.left_by_a_boot_test(stage.world.images(WEST)[0])
     stage.arguments = ["cancel", source.image_id, "--from", HOME, "--in", "us-*", "--available", "--yes"]
     return stage.runs(tuple(stage.arguments))
 

@@ -98,7 +98,7 @@ def test_adopting_may_only_add_the_tag(amicopy: Run, guarded: World, caller: Cal
 
 def test_any_image_has_no_conditions(amicopy: Run, guarded: World, caller: Caller) -> None:
     document = printed(amicopy, "cancel", "--in", WEST, "--any-image", "ami-0abcdef1234567890")
-    assert sids(document) == {"AmicopyRead", "AmicopyManageAnyImage"}
+    assert sids(document) == {"AmicopyRead", "AmicopyManageAnyImage", "AmicopyTerminateInstances"}
     caller.may(document)
     other = guarded.register(WEST, name="made by another tool").image_id
     assert not refused(lambda: caller.own("ec2", WEST).deregister_image(ImageId=other, DryRun=True))
@@ -398,6 +398,13 @@ def test_a_manifest_that_cannot_be_read_is_told(amicopy: Run, tmp_path: Path) ->
     assert (ran.code, ran.out) == (2, "")
     assert "must be a list, not '3'" in ran.err
     assert amicopy("iam-policy", "sync", str(tmp_path / "none.yaml")).code == 2
+
+
+def test_retire_that_restores_another_release_may_do_both(amicopy: Run) -> None:
+    places = ("--from", "us-east-1", "--in", "us-east-1")
+    lines = ((), ("--undo",), ("--restore", "ami-0123456789abcdef0"))
+    taking, restoring, both = (actions_of(printed(amicopy, "retire", *places, *more)) for more in lines)
+    assert both == taking | restoring
 
 
 AMI = "ami-0abcdef1234567890"

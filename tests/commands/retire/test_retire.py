@@ -373,6 +373,70 @@ def test_the_operator_chooses_what_a_parameter_gets(
     assert first.state == "available"
 
 
+def test_a_retired_release_is_restored_before_the_bad_one_is_retired(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [first, second] = published
+    assert amicopy("retire", first.image_id, "--yes").code == 0
+    world.requests.clear()
+    dry = amicopy("retire", second.image_id, "--restore", first.image_id, "--dry-run")
+    assert (dry.code, writes(world)) == (0, [])
+    ran = amicopy("retire", second.image_id, "--restore", first.image_id, "--yes")
+    assert ran.code == 0, ran.err
+    assert "restoring 2 images, then retiring 2 images in account" in ran.err
+    assert (first.state, second.state) == ("available", "disabled")
+    assert parameter(WEST, "/images/web") == by_source(world, first).image_id
+    again = amicopy("retire", second.image_id, "--restore", first.image_id, "--yes")
+    assert (again.code, again.out.count("unchanged")) == (0, 4)
+
+
+def test_nothing_is_retired_if_the_release_before_cannot_be_restored(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [first, second] = published
+    assert amicopy("retire", first.image_id, "--yes").code == 0
+    order(world, f"EnableImage@{WEST}=error:UnauthorizedOperation: no*always")
+    ran = amicopy("retire", second.image_id, "--restore", first.image_id, "--yes")
+    assert (ran.code, second.state, by_source(world, second).state) == (3, "available", "available")
+    assert "nothing was retired, because not everything could be restored" in ran.err
+    assert parameter(WEST, "/images/web") == by_source(world, second).image_id
+
+
+def test_the_earlier_releases_of_a_manifest_are_retired_but_for_the_newest(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    text = MANIFEST.replace("ssm: /images/web,", "ssm: [/images/web, {path: '/web/{name}', overwrite: false}],")
+    manifest = a_manifest(tmp_path, text.replace("newest: 1", "newest: 9"))
+    sources = released(world, clock, amicopy, manifest, "web-1", "web-2", "web-3")  # two days apart
+    other = a_source(world, name="db-1")
+    clock.advance(86400)
+    line = ("retire", "--manifest", manifest, "--older-than", "4d")
+    world.requests.clear()
+    assert (amicopy(*line, "--dry-run").code, writes(world)) == (0, [])
+    order(world, f"DisableImage@{WEST}=error:UnauthorizedOperation: no*always")
+    assert amicopy(*line, "--yes").code == 3
+    world.clear_faults()
+    ran = amicopy(*line, "--yes")  # also what the interrupted run has left: sources that are disabled by now
+    assert ran.code == 0, ran.err
+    assert [one.state for one in sources] == ["disabled", "disabled", "available"]
+    assert [by_source(world, one).state for one in sources] == ["disabled", "disabled", "available"]
+    assert other.state == "available"
+    assert parameter(WEST, "/web/web-1") == by_source(world, sources[0]).image_id
+    clock.advance(400 * 86400)
+    assert amicopy(*line, "--yes").code == 0
+    assert sources[2].state == "available"  # the newest, however old
+    nothing = amicopy("retire", "--manifest", manifest, "--older-than", "9999d", "--yes")
+    assert (nothing.code, "no earlier release is older than" in nothing.err) == (0, True)
+
+
+def test_a_manifest_whose_source_has_no_earlier_ones_is_refused(amicopy: Run, world: World, tmp_path: Path) -> None:
+    source = a_source(world)
+    text = f"images: [{{source: {source.image_id}, from: {HOME}, to: {WEST}}}]"
+    ran = amicopy("retire", "--manifest", a_manifest(tmp_path, text), "--older-than", "1d", "--yes")
+    assert (ran.code, writes(world)) == (2, [])
+    assert "its source is not found by name" in ran.err
+
+
 def test_what_is_said_about_parameters_has_to_fit(
     amicopy: Run, world: World, published: tuple[str, list[Image]]
 ) -> None:
@@ -517,6 +581,10 @@ def test_what_contradicts_itself_is_refused(amicopy: Run, world: World) -> None:
         ("--parameter", "/a", "--no-parameters"),
         ("--leave-parameter", "/a", "--no-parameters"),
         ("--leave-parameter", "/a", "--undo"),
+        ("--restore", "ami-0123456789abcdef0", "--undo"),
+        ("--restore", "ami-0abcdef1234567890"),
+        ("--manifest", "amis.yaml", "--older-than", "1d"),
+        ("--older-than", "1d"),
     ):
         assert amicopy("retire", "ami-0abcdef1234567890", *options).code == 2
     assert amicopy("retire").code == 2

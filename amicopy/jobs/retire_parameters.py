@@ -1,0 +1,58 @@
+"""Why `retire` changes nothing: what was said about parameters is wrong, or is still to be said."""
+
+from collections.abc import Iterator, Sequence
+
+from amicopy.core.errors import AmicopyError, NoReplacement, ParameterNotFound
+from amicopy.core.retirement import ParameterChoices
+from amicopy.execute.retire import RetireTarget
+from amicopy.survey.release import Release
+
+
+def refusals(
+    choices: ParameterChoices,
+    regions: Sequence[str],
+    found: Sequence[Release],
+    targets: Sequence[RetireTarget],
+    *,
+    is_complete: bool,
+) -> Iterator[AmicopyError]:
+    """Yield the errors; ``is_complete`` is False if a region could not be read, which may have what is missing."""
+    there = {name for release in found for name in release.names}
+    good = {image_id for release in found for image_id in release.replacements}
+    where = ", ".join(regions)
+    if is_complete and (absent := [name for name in choices.looked_at if name not in there]):
+        yield ParameterNotFound(
+            f"There is no parameter {', '.join(absent)} of type String in {where}.",
+            next_step="Check the name and the regions: --parameter NAME, --in REGION.",
+        )
+    if is_complete and (unusable := [one for _, one in choices.replacements if one not in good]):
+        yield NoReplacement(
+            f"No parameter can get {', '.join(dict.fromkeys(unusable))}.",
+            why=f"It is not an available AMI in {where}, or it is retired, or about to be.",
+            next_step="Name another AMI: --parameter NAME=AMI",
+        )
+    stuck = [
+        f"{move.path} in {target.region} has {move.before}"
+        for target in targets
+        if target.is_due
+        for move in target.moves
+        if not move.after and not move.is_left
+    ]
+    if stuck:
+        yield _without_replacement(stuck)
+
+
+def _without_replacement(stuck: Sequence[str]) -> NoReplacement:
+    many = len(stuck) > 1
+    error = NoReplacement(
+        f"{len(stuck)} parameters have an image that is to be retired, and no other image to go back to."
+        if many
+        else f"{stuck[0]}, which is to be retired, and no other image to go back to.",
+        why="None of the values that it had before is an AMI that is still available: whatever reads it could launch "
+        "nothing.",
+        next_step="Name the AMI that it gets: --parameter NAME=AMI. If the release before was retired, restore it at "
+        "the same time: --restore AMI. Or let it keep the retired image: --leave-parameter NAME",
+    )
+    for line in stuck if many else ():
+        error = error.with_detail(line)
+    return error
