@@ -8,6 +8,9 @@ PEER_VENV := .venv-bench
 # What builds and lints what is shipped.
 SHIP_VENV := .venv-ship
 BENCH  :=
+# How a session starts matters to each command and each service that it calls, not to each of its options.
+STOCK := $(addprefix tests/commands/,accounts/test_copy.py boot cancel copy/test_copy.py copy/test_completing.py \
+	copy/test_failing.py scan sync/test_publish.py sync/test_sync.py verify/test_verify.py test_notify.py)
 # Documents with tables and help texts that are written by the code itself.
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
@@ -23,11 +26,10 @@ demo: $(VENV)/ready  ## copy a three-volume AMI to two regions of a local EC2, t
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo.sh
 
 test: $(VENV)/ready  ## the tests: loopback only, no credentials, no real waiting
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-# IAM policies do not depend on how a session starts, and their tests make hundreds of clients.
-stock: $(VENV)/ready  ## the tests of whole commands on botocore's own session and model
-	@AMICOPY_STOCK_BOTOCORE=1 $(BIN)/python -m pytest tests/commands --ignore=tests/commands/iam_policy
+stock: $(VENV)/ready  ## the tests of each command as a whole on botocore's own session and model
+	@AMICOPY_STOCK_BOTOCORE=1 $(BIN)/python -m pytest $(STOCK)
 
 contracts:  ## the contract tests with the lowest and the newest supported boto3, each in an environment of its own
 	@PYTHON=$(PYTHON) .ci/contracts

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
+from amicopy.core.accounts import TargetAccount, account_problems
 from amicopy.core.boot import BOOT_TIMEOUT, BootOptions
 from amicopy.core.check import Check
 from amicopy.core.content import ContentLevel
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.events import Event
+from amicopy.core.grants import Grants
 from amicopy.core.ignored_findings import Ignored
 from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.models import Principal
@@ -44,6 +46,7 @@ __all__ = [
     "CopyRequest",
     "Event",
     "ExitCode",
+    "Grants",
     "Ignored",
     "ImageNotFound",
     "ManifestInvalid",
@@ -62,6 +65,7 @@ __all__ = [
     "StatusResult",
     "SyncJob",
     "SyncResult",
+    "TargetAccount",
     "UsageError",
     "VerifyJob",
     "VerifyResult",
@@ -75,6 +79,10 @@ __all__ = [
 ]
 
 
+Accounts = str | TargetAccount | Iterable[str | TargetAccount]
+"""Other accounts, as `copy` takes them."""
+
+
 def copy(
     image_ids: str | Iterable[str],
     *,
@@ -82,6 +90,9 @@ def copy(
     source_region: str | None = None,
     exclude: str | Sequence[str] = (),
     best_effort: str | Sequence[str] = (),
+    accounts: Accounts = (),
+    grants: Grants = Grants.TEMPORARY,
+    kms_grant: bool = False,
     name: str = "",
     description: str | None = None,
     tags: Mapping[str, str] | None = None,
@@ -121,6 +132,10 @@ def copy(
     - ``image_ids``: one id or several. ``source_region``: their region; by default the session's.
     - ``to``: regions; ``all`` and patterns such as ``eu-*`` match enabled regions; ``exclude`` removes some.
     - ``best_effort``: destinations that may fail without failing the run.
+    - ``accounts``: other accounts, which get copies beside the session's own: ids, ids of organizational units, or
+      ``TargetAccount(account="111122223333", role="copies", external_id="…", regions=("eu-*",), kms_key="alias/a")``.
+      ``grants``: the permissions that they need on what they copy are given for the time of copying, given and kept, or
+      not given. ``kms_grant``: they get grants on its KMS keys for that time, too.
     - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``, in a description
       also ``{description}``. By default the source's name, and a description that says where it was copied from.
     - ``tags``: added to the copies and their snapshots; they override the source's. ``image_tags``,
@@ -158,6 +173,9 @@ def copy(
         to=split_names(_listed(to)),
         exclude=split_names(_listed(exclude)),
         best_effort=split_names(_listed(best_effort)),
+        accounts=_targets(accounts),
+        grants=Grants(grants),
+        kms_grant=kms_grant,
         name=name,
         description=description,
         tags=_mapping("tags", tags),
@@ -191,6 +209,8 @@ def copy(
 def sync(
     manifest: str | Path,
     *,
+    grants: Grants = Grants.TEMPORARY,
+    kms_grant: bool = False,
     run_options: RunOptions | None = None,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
@@ -200,6 +220,8 @@ def sync(
 ) -> SyncResult:
     """Apply a manifest, as ``amicopy sync`` does, and return the outcome of copies, parameters and removals.
 
+    ``grants`` and ``kms_grant`` are those of `copy`, for entries with other accounts.
+
     Raises:
         ManifestInvalid: with everything that is wrong, each with file, line and column.
         OSError: the file cannot be read.
@@ -208,7 +230,9 @@ def sync(
     from amicopy.manifest.read import read_manifest
 
     entries = read_manifest(str(manifest), Path(manifest).read_bytes())
-    job = SyncJob(_context(context, session, profile, region), entries, run_options)
+    job = SyncJob(
+        _context(context, session, profile, region), entries, run_options, grants=Grants(grants), kms_grant=kms_grant
+    )
     job.plan()
     _forward(job.events(), on_event)
     return job.finish()
@@ -220,6 +244,7 @@ def status(
     source_region: str | None = None,
     regions: str | Sequence[str] = "all",
     exclude: str | Sequence[str] = (),
+    accounts: Accounts = (),
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -227,12 +252,16 @@ def status(
 ) -> StatusResult:
     """Return every copy of the AMIs in the regions of ``regions``, without those of ``exclude``; reads only.
 
+    ``accounts``: those in other accounts, too.
+
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
     return StatusJob(
-        _context(context, session, profile, region), _about(image_ids, source_region, exclude), _listed(regions)
+        _context(context, session, profile, region),
+        replace(_about(image_ids, source_region, exclude), accounts=_targets(accounts)),
+        _listed(regions),
     ).look()
 
 
@@ -242,6 +271,7 @@ def verify(
     source_region: str | None = None,
     regions: str | Sequence[str] = "all",
     exclude: str | Sequence[str] = (),
+    accounts: Accounts = (),
     request: CopyRequest | None = None,
     content: Literal["size", "list", "sample", "full"] | None = None,
     seed: int | None = None,
@@ -252,7 +282,8 @@ def verify(
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
-    Looks in the regions of ``regions``, without those of ``exclude`` (by default, the request's). With ``content`` the
+    Looks in the regions of ``regions``, without those of ``exclude``, and in other ``accounts``, too (by default, the
+    request's). With ``content`` the
     data is compared, too; a sample has the same blocks for the same ``seed``. Nobody is asked what that may cost.
 
     Raises:
@@ -262,6 +293,8 @@ def verify(
     asked = request or _about(image_ids, source_region, exclude)
     if exclude:
         asked = replace(asked, exclude=_listed(exclude))
+    if accounts:
+        asked = replace(asked, accounts=_targets(accounts))
     job = VerifyJob(_context(context, session, profile, region), asked, _listed(regions))
     verdict = job.verdict()
     return (content and job.with_content(verdict, ContentLevel(content), seed=seed)) or verdict
@@ -275,6 +308,7 @@ def cancel(
     available: bool = False,
     copy_ids: str | Iterable[str] = (),
     exclude: str | Sequence[str] = (),
+    accounts: Accounts = (),
     session: AwsSession | Session | None = None,
     profile: str | None = None,
     region: str | None = None,
@@ -283,7 +317,8 @@ def cancel(
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
 
     ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
-    are copies; ``exclude`` removes regions from ``regions``. Sources are never removed. Returns the result for each
+    are copies; ``exclude`` removes regions from ``regions``. With ``accounts``, copies there are removed, too, and the
+    temporary permissions of these accounts end. Sources are never removed. Returns the result for each
     image and snapshot. To look first, use `CancelJob`.
 
     Raises:
@@ -301,6 +336,7 @@ def cancel(
         available=available,
         copy_ids=own_ids,
         exclude=_listed(exclude),
+        accounts=_targets(accounts),
     )
     return job.remove(job.find())
 
@@ -419,6 +455,26 @@ def _context(
 
 def _about(image_ids: str | Iterable[str], source_region: str | None, exclude: str | Sequence[str]) -> CopyRequest:
     return CopyRequest(source_region=source_region or "", image_ids=_listed(image_ids), exclude=_listed(exclude))
+
+
+def _targets(accounts: Accounts) -> tuple[TargetAccount, ...]:
+    """Return the accounts and organizational units that are meant.
+
+    Raises:
+        UsageError: something is wrong with them.
+    """
+    named = (accounts,) if isinstance(accounts, str | TargetAccount) else tuple(accounts)
+    targets = tuple(
+        one
+        if isinstance(one, TargetAccount)
+        else TargetAccount(unit=one)
+        if one.startswith(("ou-", "r-"))
+        else TargetAccount(account=one)
+        for one in named
+    )
+    if problems := list(dict.fromkeys(account_problems(targets))):
+        raise UsageError(f"accounts: {'; '.join(problems)}.")
+    return targets
 
 
 def _principals(texts: Iterable[str]) -> frozenset[Principal]:

@@ -190,6 +190,10 @@ class Clients:
                 self._created[destination] = Ec2(session, destination.region, self._calls, self._clock)
             return self._created[destination]
 
+    def environment(self, destination: Destination) -> dict[str, str | None]:
+        """Return the variables that make a program act in a destination's account: `Session.environment_now`."""
+        return self._sessions[destination.account].environment_now()
+
     def release(self, destination: Destination) -> None:
         """Drop what was created for a destination in another account: there can be thousands."""
         if destination.account in self._sessions and destination.account:

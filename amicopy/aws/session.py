@@ -89,7 +89,8 @@ class Session:
         self._region = region
         self._endpoint_url = endpoint_url
         self.environment = _environment(profile, credentials, region, endpoint_url, ignore_proxies=ignore_proxies)
-        """The variables that make a program use the same AWS; without those that are set already."""
+        """The variables that make a program use the same AWS and credentials; without those that are set already."""
+        self._assumed: Any = None  # credentials that stand in for the user's own: those of a role
         try:
             self._session = botocore_session(profile) if session is None else _botocore_session_of(session)
             if credentials:
@@ -148,9 +149,31 @@ class Session:
         other._create = other._session.create_client
         other._clients = {}
         other._lock = threading.Lock()
+        other._assumed = credentials
         other._are_credentials_loaded = True
         other.is_authenticated = False
         return other
+
+    def environment_now(self) -> dict[str, str | None]:
+        """Return the variables that make a program act as this session does now; None: to be unset.
+
+        Those of a role's session work until it ends, at least a few minutes and at most an hour.
+
+        Raises:
+            AmicopyError: the role cannot be assumed again.
+
+        AWS: STS AssumeRole, if the session is about to end.
+        """
+        if self._assumed is None:
+            return dict(self.environment)
+        keys = self._assumed.get_frozen_credentials()
+        return {
+            **self.environment,
+            "AWS_PROFILE": None,  # some programs prefer it to keys
+            "AWS_ACCESS_KEY_ID": keys.access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+            "AWS_SESSION_TOKEN": keys.token,
+        }
 
     def forget_clients(self, region: str) -> None:
         """Drop the clients of a region, with the memory that they take; the next call there makes new ones."""

@@ -115,7 +115,15 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     named = f"amicopy {argv[0]}" if argv and argv[0] in COMMANDS else "amicopy"
-    ours = UsageError(error.format_message(), next_step=f"See: {error.ctx.command_path if error.ctx else named} --help")
+    key = _manifest_key(error) if [*argv[:1]] == ["sync"] else ""
+    ours = UsageError(
+        f"sync has no option {error.option_name}: the manifest has it."
+        if key and isinstance(error, click.NoSuchOption)
+        else error.format_message(),
+        next_step=f"Set {key!r} in the manifest; amicopy sync --schema describes its keys."
+        if key
+        else f"See: {error.ctx.command_path if error.ctx else named} --help",
+    )
     output = _asked_output(argv)
     if output in {"json", "jsonl"}:
         from amicopy.cli.terminal import tell_failure
@@ -123,6 +131,16 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
         command = error.ctx.info_name if error.ctx and error.ctx.parent else ""
         return tell_failure(command or "", ours, ExitCode.USAGE, output)
     return _tell(ours, ExitCode.USAGE)
+
+
+def _manifest_key(error: click.UsageError) -> str:
+    """Return the key of manifests for an option that copy has and sync does not; empty if there is none."""
+    if not isinstance(error, click.NoSuchOption):
+        return ""
+    from amicopy.core.request import MANIFEST, OPTIONS
+
+    field = next((field for field, name in OPTIONS.items() if name == error.option_name), "")
+    return "" if field in {"", "regions"} else MANIFEST.get(field, field)
 
 
 def _asked_output(argv: Sequence[str]) -> str:

@@ -49,24 +49,32 @@ def check_regions(
     """Check that every name is a region, and that every pattern matches at least one.
 
     Raises:
-        UsageError: one is not; the error names the nearest ones, or those of ``listed`` (by default all).
+        UsageError: some are not; the error names all of them, and the nearest regions to each, or else those of
+            ``listed`` (by default all).
     """
     choice = f"The regions are: {', '.join(sorted(known if listed is None else listed))}."
+    names = list(names)
     for name in names:
-        if is_pattern(name):
-            if name != ALL and not fnmatch.filter(known, name):
-                raise UsageError(
-                    f"{option}: no region matches {name!r}.",
-                    why=choice,
-                    next_step="Quote patterns for the shell: --to 'eu-*'",
-                )
-        elif name not in known:
-            near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
+        if is_pattern(name) and name != ALL and not fnmatch.filter(known, name):
             raise UsageError(
-                f"{option}: unknown region {name!r}.",
-                why=f"Did you mean {' or '.join(near)}?" if near else choice,
-                next_step="For a newly launched region, upgrade botocore: pip install --upgrade botocore",
+                f"{option}: no region matches {name!r}.",
+                why=choice,
+                next_step="Quote patterns for the shell: --to 'eu-*'",
             )
+    unknown = [name for name in names if not is_pattern(name) and name not in known]
+    if not unknown:
+        return
+    near = {name: difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6) for name in unknown}
+    hints = (
+        f"{f'Instead of {name}, did' if len(unknown) > 1 else 'Did'} you mean {' or '.join(some)}?"
+        for name, some in near.items()
+        if some
+    )
+    raise UsageError(
+        f"{option}: unknown region{'s' * (len(unknown) > 1)} {', '.join(map(repr, unknown))}.",
+        why=" ".join([*hints, *([] if all(near.values()) else [choice])]),
+        next_step="Correct the name. A newly launched region needs a newer botocore: pip install --upgrade botocore",
+    )
 
 
 def choose_regions(

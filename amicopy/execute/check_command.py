@@ -37,8 +37,8 @@ exec "$@"
 class CheckCommand:
     """One run of a command. It is not waited for in here: `wait` returns soon."""
 
-    def __init__(self, words: Sequence[str], environment: Mapping[str, str], stdin: bytes) -> None:
-        """Start it.
+    def __init__(self, words: Sequence[str], environment: Mapping[str, str | None], stdin: bytes) -> None:
+        """Start it, with these variables beside those of this process; None: without one of those.
 
         Raises:
             OSError: no process can be started.
@@ -58,7 +58,7 @@ class CheckCommand:
                 stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **environment},
+                env={name: value for name, value in {**os.environ, **environment}.items() if value is not None},
                 pass_fds=(alive,),
                 start_new_session=True,
             )

@@ -13,6 +13,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.boot import boot_options
 from amicopy.core.check import CHECK_VARIABLES, CHECKING, Check, CheckResult
 from amicopy.core.clock import Clock
+from amicopy.core.destination import Destination
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AmicopyError, CheckFailed
 from amicopy.core.events import CheckEnded, CheckStarted, NoteAdded
@@ -63,9 +64,9 @@ BUILT_IN: Mapping[str, BuiltInCheck] = {"boot": _boot}
 class Gate:
     """Runs the checks of a run's lanes: some at a time, and none any longer than the run."""
 
-    def __init__(self, environment: Mapping[str, str], most: int) -> None:
-        """``environment`` points commands at the AWS of the run; ``most`` is how many checks run at a time."""
-        self._environment = dict(environment)
+    def __init__(self, environment: Callable[[Destination], Mapping[str, str | None]], most: int) -> None:
+        """``environment`` points commands at a copy's account; ``most`` is how many checks run at a time."""
+        self._environment = environment
         self._places = threading.BoundedSemaphore(most)
         self._commands: set[CheckCommand] = set()
 
@@ -117,7 +118,8 @@ class Gate:
         begun_at, seconds, kill_at = clock.now(), _SHORTEST_SLEEP, None
         try:
             words = [check.program, *check.words[1:]]
-            command = CheckCommand(words, self._environment | _variables(subject), _document(subject))
+            variables = {**self._environment(subject.row.destination), **_variables(subject)}
+            command = CheckCommand(words, variables, _document(subject))
         except (OSError, ValueError) as error:  # it was there when the run began
             return CheckResult(passed=False, ending=f"could not be started: {error}", seconds=0.0)
         self._commands.add(command)

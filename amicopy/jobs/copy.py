@@ -66,7 +66,7 @@ class CopyJob:
         grants = next((request.grants for request in requests if request.accounts), Grants.TEMPORARY)
         self._kms_grant = any(request.kms_grant for request in requests)
         self._access = Access(context.clients, context.clock, grants, kms_grant=self._kms_grant)
-        self._gate = Gate(context.session.environment, self.options.most_checks)
+        self._gate = Gate(context.clients.environment, self.options.most_checks)
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.

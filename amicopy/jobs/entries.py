@@ -114,6 +114,14 @@ def requests_of(
     ]
 
 
+def account_notes(entries: Sequence[KnownEntry]) -> Iterator[str]:
+    """Yield what is done in the account of the credentials only, if entries have others."""
+    wide = [known.entry for known in entries if any(request.accounts for request in known.entry.requests)]
+    keys = {"publish": any(entry.publish for entry in wide), "keep": any(entry.keep for entry in wide)}
+    if named := [key for key, is_set in keys.items() if is_set]:
+        yield f"{' and '.join(named)}: only for copies in the account of the credentials, not in other accounts"
+
+
 def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ...]:
     """Return the entries, each with the rows that it asked for.
 

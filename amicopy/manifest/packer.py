@@ -16,9 +16,12 @@ def packer_artifacts(content: bytes) -> dict[str, str]:
     """
     try:
         document = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"not a Packer manifest: invalid JSON: {error}") from error
+    try:
         builds = [build for build in document["builds"] if build["packer_run_uuid"] == document["last_run_uuid"]]
         texts = [build.get("artifact_id") or "" for build in builds]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise ValueError("not a Packer manifest: it has no builds or last_run_uuid") from error
     found: dict[str, str] = {}
     for region, image_id in (match.groups() for text in texts for match in _ARTIFACT.finditer(str(text))):

@@ -411,7 +411,8 @@ class _Entries:
         try:
             return read(text)
         except ValueError as error:
-            self._tree.blame(path, str(error))
+            durations = {length_from, completion_from, deprecation_from, date_from}  # their errors don't name the key
+            self._tree.blame(path, f"{path[-1]}: {error}" if read in durations else str(error))
             return None
 
     def _refuse_twins(self, entry: Entry, path: TreePath) -> None:

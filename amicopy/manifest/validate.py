@@ -85,6 +85,8 @@ def _told(error: jsonschema.ValidationError) -> Iterator[tuple[Path, str]]:
                 if key not in known:
                     near = difflib.get_close_matches(key, known, n=1)
                     hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+                    if not path and key in schema["properties"]["defaults"]["properties"]:
+                        hint = "it belongs under 'defaults', or to an image under 'images'"
                     yield (*path, key), f"{key!r} is an unknown key; {hint}"
         case "required":
             for key in wanted:

@@ -85,8 +85,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         reason = f"{decision.reason}; a failed copy still has to be removed"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
-    # Others copy what has passed; the operator's command sees the account of the credentials only.
-    check = None if found.destination.account else _check(request, decision)
+    check = _check(request, decision)
     if check is not None and decision.action is Action.UNCHANGED:
         reason = f"{decision.reason}, and has not passed its check"
         decision = replace(decision, action=Action.UPDATE, reason=reason)

@@ -16,8 +16,8 @@ from amicopy.core.destination import Destination
 from amicopy.core.functions import DISPATCHER
 from amicopy.core.grants import Grants
 from amicopy.core.notification import Notification
-from amicopy.core.regions import is_pattern
-from amicopy.core.request import DIRECT, CopyRequest
+from amicopy.core.regions import check_regions, is_pattern
+from amicopy.core.request import DIRECT, MANIFEST, OPTIONS, CopyRequest
 from amicopy.core.templates import fill_template
 from amicopy.manifest.model import ByParameter, Entry
 from amicopy.manifest.read import read_manifest
@@ -71,6 +71,7 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
     paths = [path for path in command.manifests if not _is_elsewhere(path)]
     entries = [one for path in paths for one in read_manifest(path, manifest_content(path))]
     requests = [request for entry in entries for request in entry.requests] or [command.request]
+    _check_regions(command, requests)
     sources = list(dict.fromkeys(request.source_region for request in requests))
     places = [*sources, *command.regions, *(name for request in requests for name in request.to)]
     if "" in sources and (command.command in {"copy", "sync"} or not any(_is_name(place) for place in places)):
@@ -85,6 +86,17 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         document = {"TrustPolicy": trust_policy(command.trusted, command.external_id), "Policy": document}
     click.echo(json.dumps(document, indent=2))
     return 0
+
+
+def _check_regions(command: IamPolicyCommand, requests: Sequence[CopyRequest]) -> None:
+    """Refuse a region that there isn't: a policy for it would not allow anything."""
+    known = Session(profile=command.profile).partitions
+    spelling = MANIFEST if command.manifests else OPTIONS
+    check_regions(command.regions, known, OPTIONS["regions"])
+    for request in requests:
+        check_regions(filter(None, [request.source_region]), known, spelling["source_region"])
+        check_regions(request.to, known, spelling.get("to", "to"))
+        check_regions(request.exclude, known, spelling.get("exclude", "exclude"))
 
 
 def _needs(

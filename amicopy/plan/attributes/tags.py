@@ -15,6 +15,7 @@ class MissingTags(Difference):
     """Tags that the image or one snapshot lacks, or has with another value."""
 
     missing: Mapping[str, str]
+    changed: tuple[str, ...] = ()  # the keys of those that have another value
 
     @property
     def writes(self) -> tuple[Write, ...]:
@@ -33,7 +34,10 @@ class MissingTags(Difference):
         return f"tagged {self.subject}: {', '.join(sorted(self.missing))}"
 
     def __str__(self) -> str:
-        return f"{self.subject} is missing tags {', '.join(sorted(self.missing))}"
+        absent = ", ".join(sorted(self.missing.keys() - {*self.changed}))
+        changed = ", ".join(key for key in self.changed if key in self.missing)
+        parts = [f"is missing tags {absent}"] * bool(absent) + [f"has other values for tags {changed}"] * bool(changed)
+        return f"{self.subject} {' and '.join(parts)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +109,12 @@ def _tags(draft: Draft, carried: Mapping[str, str], own: Mapping[str, str], subj
 def _differences(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
     """Yield the tags that the copy and its snapshots lack."""
     if missing := _missing(desired.tags, copy.tags):
-        yield MissingTags(resource_id=copy.image_id, missing=missing)
+        yield MissingTags(resource_id=copy.image_id, missing=missing, changed=_changed(missing, copy.tags))
     described = copy.snapshots_by_device
     for device, snapshot_id in copy.snapshot_ids_by_device.items():
         found = described[device].tags if device in described else {}  # not visible yet
         if missing := _missing(desired.snapshot_tags.get(device, {}), found):
-            yield MissingTags(resource_id=snapshot_id, device=device, missing=missing)
+            yield MissingTags(resource_id=snapshot_id, device=device, missing=missing, changed=_changed(missing, found))
 
 
 def _missing(desired: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
@@ -118,6 +122,10 @@ def _missing(desired: Mapping[str, str], found: Mapping[str, str]) -> dict[str, 
     # others are made from a copy is said when that happens.
     left_out = {MANIFEST_TAG, HUB_TAG}
     return {key: value for key, value in desired.items() if found.get(key) != value and key not in left_out}
+
+
+def _changed(missing: Mapping[str, str], found: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(key for key in missing if key in found))
 
 
 def _extras(desired: DesiredCopy, copy: Image) -> Iterator[Extra]:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from amicopy.sandbox.accounts import Principal
 from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.faults import PAGES, EmptyPage, ProxyPage, TruncatedResponse
-from amicopy.sandbox.http import moto_accounts, moto_adapter, moto_keys, roles
+from amicopy.sandbox.http import account_service, moto_accounts, moto_adapter, moto_keys, roles
 from amicopy.sandbox.http.moto_adapter import Response
 from amicopy.sandbox.http.query_protocol import error_xml
 from amicopy.sandbox.http.signed_request import SignedRequest
@@ -39,8 +39,11 @@ class ServiceRequest(SignedRequest):
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         body: bytes = environ["wsgi.input"].read()
         _set_body(environ, body)
-        params = _json(body) if target else dict(parse_qsl(body.decode(errors="replace")))
+        in_json = bool(target) or self.service == "account"
+        params = _json(body) if in_json else dict(parse_qsl(body.decode(errors="replace")))
         operation = target.rpartition(".")[2] or params.get("Action", "") or environ["REQUEST_METHOD"]
+        if self.service == "account":
+            operation = account_service.operation_of(environ.get("PATH_INFO", ""))
 
         def respond() -> Response:
             self._authorize(operation, body)
@@ -56,7 +59,7 @@ class ServiceRequest(SignedRequest):
                 respond=respond,
             )
         except Ec2Error as error:
-            return _error(error, in_json=bool(target))
+            return _error(error, in_json=in_json)
         except EmptyPage:
             return 200, _JSON, json.dumps({PAGES[operation]: [], "NextToken": _SECOND_PAGE}).encode()
         except ProxyPage as page:
@@ -80,6 +83,9 @@ class ServiceRequest(SignedRequest):
         match self.service:
             case "sts" if operation in ("AssumeRole", *UNSIGNED):
                 return self._assume_role(operation, params, environ)
+            case "account" if operation.endswith(("Region", "Regions", "RegionOptStatus")):
+                answer = account_service.answer(operation, params, account=self.account, state=self.world.state)
+                return 200, _JSON, json.dumps(answer).encode()
             case "kms":
                 return self._kms(operation, params, environ)
             case "organizations":
@@ -147,7 +153,8 @@ def _set_body(environ: dict[str, Any], body: bytes) -> None:
 
 def _error(error: Ec2Error, *, in_json: bool) -> Response:
     if in_json:
-        return error.status, _JSON, json.dumps({"__type": error.code, "message": error.message}).encode()
+        headers = [*_JSON, ("x-amzn-ErrorType", error.code)]
+        return error.status, headers, json.dumps({"__type": error.code, "message": error.message}).encode()
     envelope = error_xml(error, "refused").replace("<Response><Errors>", "<ErrorResponse>")
     envelope = envelope.replace("</Errors>", "").replace("RequestID>", "RequestId>")
     return error.status, XML, envelope.replace("</Response>", "</ErrorResponse>").encode()

@@ -54,7 +54,7 @@ def run(file: Path) -> None:
     permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock, 1)
     hubs = Hubs(made.rows, clients, clock)
     lanes = [
-        Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate({}, 1), hubs)
+        Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate(clients.environment, 1), hubs)
         for destination, rows in rows_by_destination(made).items()
     ]
     for _ in in_threads(lanes, clock, Stop()):

@@ -38,6 +38,8 @@ def test_ids_are_published_in_the_own_account_only(amicopy: Run, world: World, t
     path = a_manifest(tmp_path, a_source(world).image_id, f"      - id: {B}\n    publish: {{ ssm: /images/web }}\n")
     ran = amicopy("sync", path, "--output", "json")
     assert ran.code == 0, ran.err
+    said = "publish: only for copies in the account of the credentials, not in other accounts"
+    assert said in ran.json["notes"]
     written = {one["region"]: one["image_id"] for one in ran.json["parameters"]}
     assert written == {region: world.images(region, OWN)[0].image_id for region in (WEST, EAST)}
 

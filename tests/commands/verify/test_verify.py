@@ -166,7 +166,7 @@ def _other_device(image: Image, **members: Any) -> None:
 
 
 LACKING = [
-    Change(lambda _, copy: copy.tags.update(Team="ops"), "missing-tags", "is missing tags Team"),
+    Change(lambda _, copy: copy.tags.update(Team="ops"), "missing-tags", "has other values for tags Team"),
     Change(lambda _, copy: copy.tags.pop("Empty"), "missing-tags", "is missing tags Empty"),
     Change(lambda _, copy: copy.tags.pop(TAG), "missing-tags", f"is missing tags {TAG}"),
     Change(
@@ -175,7 +175,7 @@ LACKING = [
     Change(
         lambda world, copy: snapshots_of(world, copy)["/dev/sdb"].tags.update(Disk="root"),
         "missing-tags",
-        "(/dev/sdb) is missing tags Disk",
+        "(/dev/sdb) has other values for tags Disk",
     ),
     Change(
         lambda _, copy: copy.launch_permissions.discard(ORGANIZATION),
@@ -724,7 +724,8 @@ def test_the_copies_of_a_source_that_is_gone_are_compared_with_each_other(
     newer.launch_permissions.add(STRANGER)
     ran = verify(amicopy, source, "--output", "json", places=BOTH)
     assert (ran.code, verdicts(ran)[newer.image_id]) == (4, "differs")
-    assert [one["text"] for one in ran.json["copies"][1]["differences"]] == [f"{newer.image_id} is missing tags Team"]
+    [difference] = ran.json["copies"][1]["differences"]
+    assert difference["text"] == f"{newer.image_id} has other values for tags Team"
     assert writes(world) == []
 
 

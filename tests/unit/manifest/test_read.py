@@ -255,7 +255,7 @@ images:
     starts = [
         "3:5: unknown region 'us-esat-1'; did you mean us-east-1",
         "4:5: unknown region 'eu-west1'; did you mean eu-west-1",
-        "5:5: '30' is not a valid duration",
+        "5:5: deprecate_after: '30' is not a valid duration",
         "6:5: '12' is not",
         "6:5: 'foo' is not",
         "7:5: ",

@@ -52,8 +52,8 @@ def test_a_faithful_copy_differs_in_nothing() -> None:
 def test_missing_and_other_tags_differ_further_ones_do_not() -> None:
     copy = replace(COPY, tags={"same": "1", "other": "x", "further": ""})
     [difference] = found(copy, tags={"same": "1", "other": "2", "empty": ""})
-    assert difference == MissingTags(resource_id="ami-2", device="", missing={"other": "2", "empty": ""})
-    assert str(difference) == "ami-2 is missing tags empty, other"
+    assert difference == MissingTags(resource_id="ami-2", missing={"other": "2", "empty": ""}, changed=("other",))
+    assert str(difference) == "ami-2 is missing tags empty and has other values for tags other"
 
 
 def test_snapshots_tags_are_compared_by_device() -> None:
