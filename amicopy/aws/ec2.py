@@ -21,6 +21,7 @@ from amicopy.core.write import Write, tag_list
 if TYPE_CHECKING:  # few commands use them
     from amicopy.aws.ebs import EbsClient
     from amicopy.aws.instances import Instances
+    from amicopy.aws.launch_templates import LaunchTemplates
 
 
 class Ec2(Ec2Reads):
@@ -32,6 +33,13 @@ class Ec2(Ec2Reads):
         from amicopy.aws.instances import Instances
 
         return Instances(self.region, self._call)
+
+    @cached_property
+    def launch_templates(self) -> "LaunchTemplates":
+        """The region's launch templates."""
+        from amicopy.aws.launch_templates import LaunchTemplates
+
+        return LaunchTemplates(self.region, self._call)
 
     def copy_image(
         self,

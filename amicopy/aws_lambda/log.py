@@ -40,6 +40,7 @@ def pass_document(
     left = list(result.report.left_behind) if result else []
     complete = result.is_complete if result else error is None
     oldest = _oldest_seconds(result.report, left, ended_at) if result and left else None
+    writes = result.parameter_writes if result else ()
     return {
         "schema": SCHEMA,
         "type": "pass",
@@ -53,7 +54,8 @@ def pass_document(
         "copies": _counts(outcome.state for outcome in result.report.outcomes) if result else {},
         "unfinished": len(left),
         "oldest_unfinished_seconds": oldest,
-        "parameters": _counts(one.state for one in result.parameter_writes) if result else {},
+        "parameters": _counts(one.state for one in writes if not one.publication.is_template),
+        "launch_templates": _counts(one.state for one in writes if one.publication.is_template),
         "removals": _counts(one.state for one in result.removals) if result else {},
         "errors": [_problem(*one) for one in problems[:_MOST_LISTED]],
         "notes": list(result.report.plan.notes[:_MOST_LISTED]) if result else [],

@@ -1,4 +1,7 @@
-"""Publishing image ids: a Systems Manager parameter for each copy, which never moves back to an older image."""
+"""Publishing image ids: a Systems Manager parameter for each copy, which never moves back to an older image.
+
+Launch templates are published to in the same way; what is special about them is in `jobs.publish_template`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +19,7 @@ from amicopy.core.templates import fill_template
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry, invalid
-from amicopy.manifest.model import Parameter, Publish
+from amicopy.manifest.model import LaunchTemplate, Parameter, Publish
 from amicopy.plan.plan import Action
 
 _ACCEPTED_WITHIN = timedelta(minutes=1)
@@ -29,6 +32,7 @@ class ParameterState(StrEnum):
     PUT = "put"  # in a plan: it will be written
     KEPT = "kept"  # it has the right id
     NEWER = "newer"  # it has the id of a newer image, and stays
+    ABSENT = "absent"  # the region does not have the launch template, and gets none
     WAITING = "waiting"  # there is no copy yet that can be published
     DONE = "done"
     FAILED = "failed"
@@ -36,22 +40,32 @@ class ParameterState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """One parameter that an entry publishes to."""
+    """One parameter or launch template that an entry publishes to."""
 
     entry_number: int
     where: str  # of the entry, in the manifest
     publish: Publish
-    parameter: Parameter
+    target: Parameter | LaunchTemplate
     source: Image
     region: str
-    path: str
+    path: str  # the parameter's, or the launch template's name
     description: str
     image_id: str  # of a copy that exists; empty if it is still to be made
 
     @property
+    def is_template(self) -> bool:
+        """Whether it is a launch template."""
+        return isinstance(self.target, LaunchTemplate)
+
+    @property
+    def label(self) -> str:
+        """What it is called where there are both."""
+        return f"launch template {self.path}" if self.is_template else self.path
+
+    @property
     def key(self) -> tuple[int, str, str]:
-        """The entry, the region and the path."""
-        return self.entry_number, self.region, self.path
+        """The entry, the region and the label."""
+        return self.entry_number, self.region, self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +85,13 @@ class ParameterWrite:
 
     @property
     def path(self) -> str:
-        """The parameter's name."""
+        """The parameter's name, or the launch template's."""
         return self.publication.path
+
+    @property
+    def label(self) -> str:
+        """What it is called where there are both."""
+        return self.publication.label
 
 
 def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication, ...]:
@@ -85,11 +104,11 @@ def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication,
     wrong = []
     found = tuple(one for known in entries for one in _publications(known, date))
     for one in found:
-        first = taken.setdefault((one.region, one.path), one)
+        first = taken.setdefault((one.region, one.label), one)
         if first.where != one.where:
-            wrong.append(f"{one.where}: {one.path} in {one.region} is what {first.where} publishes to, too")
+            wrong.append(f"{one.where}: {one.label} in {one.region} is what {first.where} publishes to, too")
         elif first is not one:
-            wrong.append(f"{one.where}: publishes to {one.path} in {one.region} twice")
+            wrong.append(f"{one.where}: publishes to {one.label} in {one.region} twice")
     if wrong:
         raise invalid(wrong)
     return found
@@ -102,17 +121,18 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
 
     def made(source: Image, region: str, image_id: str, name: str) -> Iterator[Publication]:
         values = _values(source, region, name, date)
-        for parameter in publish.parameters:
-            if parameter.is_for(region):
+        targets: tuple[Parameter | LaunchTemplate, ...] = (*publish.parameters, *publish.launch_templates)
+        for target in targets:
+            if target.is_for(region):
                 yield Publication(
                     entry_number=known.number,
                     where=known.entry.where,
                     publish=publish,
-                    parameter=parameter,
+                    target=target,
                     source=source,
                     region=region,
-                    path=fill_template(parameter.path, values),
-                    description=fill_template(parameter.description, values),
+                    path=fill_template(target.path, values),
+                    description=fill_template(target.description, values),
                     image_id=image_id,
                 )
 
@@ -139,7 +159,12 @@ def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
 def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
     """Return what should be done with every parameter; reads only."""
     reads = ((one.key, partial(_read_parameter, context, one, one.image_id)) for one in found)
-    return tuple(all_at_once(reads, context.stop).values())
+    writes = tuple(all_at_once(reads, context.stop).values())
+    if not any(one.is_template for one in found):
+        return writes
+    from amicopy.jobs.publish_template import refuse_unknown
+
+    return refuse_unknown(writes)
 
 
 def _read_parameter(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
@@ -148,6 +173,10 @@ def _read_parameter(context: Context, publication: Publication, image_id: str) -
 
 def read_parameter_write(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
     """Return what should be done with one parameter, given the copy's id (empty: still to be made); reads only."""
+    if publication.is_template:
+        from amicopy.jobs.publish_template import read_template_write
+
+        return read_template_write(context, publication, image_id)
     clients, source = context.clients, publication.source
     before = clients.parameters(publication.region).get(publication.path)
     write = ParameterWrite(publication=publication, image_id=image_id, before=before, state=ParameterState.PUT)
@@ -164,13 +193,22 @@ def read_parameter_write(context: Context, publication: Publication, image_id: s
         )
         foreign.__cause__ = error
         return replace(write, before="", state=ParameterState.FAILED, error=foreign)  # its value may be a secret
-    if before and not publication.parameter.overwrite:
+    if before and not _may_overwrite(publication):
         return replace(write, state=ParameterState.FAILED, error=_is_taken(publication, before))
-    if before and not publication.publish.allow_older:
-        created_at = _created_at(before, clients[publication.region], clients.__getitem__)
-        if created_at > source.created_at:
-            return replace(write, state=ParameterState.NEWER)
-    return write
+    return newer_stays(context, write)
+
+
+def newer_stays(context: Context, write: ParameterWrite) -> ParameterWrite:
+    """Return the write; one that would replace the id of a newer image only if that is allowed."""
+    publication, clients = write.publication, context.clients
+    if not write.before or publication.publish.allow_older:
+        return write
+    has = _created_at(write.before, clients[publication.region], clients.__getitem__)
+    return replace(write, state=ParameterState.NEWER) if has > publication.source.created_at else write
+
+
+def _may_overwrite(publication: Publication) -> bool:
+    return isinstance(publication.target, LaunchTemplate) or publication.target.overwrite
 
 
 def _is_taken(publication: Publication, before: str) -> UsageError:
@@ -262,38 +300,50 @@ def _publish(context: Context, before: ParameterWrite, image_id: str) -> Paramet
     """Write one parameter after reading it again: meanwhile another run may have published a newer image."""
     if context.stop.is_set():
         return withheld(before)
-    parameters = context.clients.parameters(before.region)
     try:
         write = _read_parameter(context, before.publication, image_id)
         if write.state is not ParameterState.PUT:
             return write
-        put = partial(
-            parameters.put,
-            write.path,
-            image_id,
-            description=write.publication.description,
-            overwrite=write.publication.parameter.overwrite,
-        )
-        context.with_retries(put)
-        _read_back(context, write.publication, image_id)
+        if write.publication.is_template:
+            from amicopy.jobs.publish_template import put_template
+
+            put_template(context, write.publication, image_id)
+        else:
+            _put_parameter(context, write.publication, image_id)
     except AmicopyError as error:
         return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
     return replace(write, state=ParameterState.DONE)
 
 
-def _read_back(context: Context, publication: Publication, image_id: str) -> None:
-    """Wait until the parameter has its new value: Systems Manager accepts an AMI id before it has validated it.
+def _put_parameter(context: Context, publication: Publication, image_id: str) -> None:
+    """Write a parameter, and wait until it has its new value."""
+    parameters = context.clients.parameters(publication.region)
+    put = partial(
+        parameters.put,
+        publication.path,
+        image_id,
+        description=publication.description,
+        overwrite=_may_overwrite(publication),
+    )
+    context.with_retries(put)
+    read_back(context, publication, image_id, partial(parameters.get, publication.path))
+
+
+def read_back(context: Context, publication: Publication, image_id: str, get: Callable[[], str]) -> None:
+    """Wait until what ``get`` reads is the image: Systems Manager accepts an AMI id before it has validated it.
 
     Raises:
         OutputFailed: it still has another value after a minute.
     """
-    parameters = context.clients.parameters(publication.region)
     give_up = context.clock.now() + _ACCEPTED_WITHIN
-    while (found := context.with_retries(partial(parameters.get, publication.path))) != image_id:
+    while (found := context.with_retries(get)) != image_id:
         if context.clock.now() >= give_up:
+            what = "launch template" if publication.is_template else "parameter"
+            service = "EC2" if publication.is_template else "Systems Manager"
             raise OutputFailed(
-                f"The parameter {publication.path} in {publication.region} still contains {found or 'nothing'}.",
-                why=f"Systems Manager accepted {image_id} and does not show it; it validates AMI ids afterwards.",
+                f"The {what} {publication.path} in {publication.region} still contains {found or 'nothing'}.",
+                why=f"{service} accepted {image_id} and does not show it"
+                + ("." if publication.is_template else "; it validates AMI ids afterwards."),
                 next_step="Run the same command again.",
             )
         context.clock.sleep(_READ_BACK_SECONDS, until=context.stop)

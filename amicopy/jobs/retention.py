@@ -39,7 +39,7 @@ def outdated_copies(
     finished: bool,
 ) -> tuple[Target, ...]:
     """Return the copies that are more than `keep` allows; once ``finished``, only where the newest is up to date."""
-    moving = [write.path for write in writes if write.state in _MOVING]
+    moving = [write.path for write in writes if write.state in _MOVING and not write.publication.is_template]
     holding = {write.publication.key[:2] for write in writes if write.state in _HOLDING}
     relays = Relays(context.clients, context.with_retries)
     regions = dict.fromkeys(row.region for known in entries for row in known.rows)
@@ -90,7 +90,7 @@ def _held(
             held[row.source.image_id] = "this manifest asks for copies of it"
     for write in writes:
         if write.region == region and write.state not in _MOVING:
-            held[write.before] = f"{write.path} contains its id"
+            held[write.before] = f"{write.label} contains its id"
     return held
 
 

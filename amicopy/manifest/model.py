@@ -49,7 +49,24 @@ class Parameter:
 
     def is_for(self, region: str) -> bool:
         """Return whether it is published in this region."""
-        return not self.regions or any(expand(name, [region]) == [region] for name in self.regions)
+        return _is_for(self.regions, region)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchTemplate:
+    """A launch template in each region that has it: it gets a new default version."""
+
+    path: str  # its name, a template
+    description: str = "{name}"  # of the version, a template
+    regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
+
+    def is_for(self, region: str) -> bool:
+        """Return whether it is published in this region."""
+        return _is_for(self.regions, region)
+
+
+def _is_for(names: tuple[str, ...], region: str) -> bool:
+    return not names or any(expand(name, [region]) == [region] for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +74,7 @@ class Publish:
     """Where the ids of the copies are published."""
 
     parameters: tuple[Parameter, ...] = ()
+    launch_templates: tuple[LaunchTemplate, ...] = ()
     when_all: bool = False
     allow_older: bool = False
     include_source: bool = False

@@ -23,7 +23,7 @@ from amicopy.core.regions import check_regions, expand, is_pattern, split_names
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
-from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, Parameter, Publish, Sought
+from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, LaunchTemplate, Parameter, Publish, Sought
 from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
@@ -100,6 +100,8 @@ class _Entries:
             for request in self._requests(merged, places, source, keep.mark if keep else "")
         )
         publish = merged.get("publish")
+        if publish is not None and not {"ssm", "launch_templates"} & publish.keys():
+            self._tree.blame(places["publish"], "publish needs ssm, launch_templates, or both")
         at = self._tree.place(path)
         return Entry(
             where=f"{self._path}:{at.line}:{at.column}",
@@ -109,6 +111,9 @@ class _Entries:
             min_success=merged.get("min_success"),
             publish=Publish(
                 parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []))),
+                launch_templates=tuple(
+                    self._templates((*places["publish"], "launch_templates"), publish.get("launch_templates", []))
+                ),
                 when_all=publish.get("when") == "all",
                 allow_older=publish.get("allow_older", False),
                 include_source=publish.get("include_source", False),
@@ -148,6 +153,24 @@ class _Entries:
                 description=mapping.get("description", ""),
                 regions=split_names(_listed(mapping.get("in", []))),
                 overwrite=mapping.get("overwrite", True),
+            )
+
+    def _templates(self, path: TreePath, said: Any) -> Iterator[LaunchTemplate]:
+        for number, one in enumerate(said if isinstance(said, list) else [said]):
+            at = (*path, number) if isinstance(said, list) else path
+            mapping: Any = {"name": one} if isinstance(one, str) else one
+            if mapping is None:  # its problem is noted
+                continue
+            place = at if isinstance(one, str) else (*at, "name")
+            self._checked(place, check_template, mapping["name"])
+            self._checked((*at, "description"), check_template, mapping.get("description"))
+            if mapping["name"].startswith("lt-"):
+                self._tree.blame(place, "give the name of the launch template: ids differ from region to region")
+            self._check_regions((*at, "in"), mapping.get("in", []))
+            yield LaunchTemplate(
+                path=mapping["name"],
+                description=mapping.get("description", "{name}"),
+                regions=split_names(_listed(mapping.get("in", []))),
             )
 
     def _check_regions(self, path: TreePath, said: Any) -> None:

@@ -152,6 +152,23 @@ ACTIONS = (
         writes=True,
     ),
     Action(
+        operation="DescribeLaunchTemplateVersions",
+        where=Where.BOTH,
+        purpose="`sync` with `publish`: which AMI a launch template has",
+    ),
+    Action(
+        operation="CreateLaunchTemplateVersion",
+        where=Where.BOTH,
+        purpose="`sync` with `publish`: a version with the copy",
+        writes=True,
+    ),
+    Action(
+        operation="ModifyLaunchTemplate",
+        where=Where.BOTH,
+        purpose="`sync` with `publish`: make it the default version",
+        writes=True,
+    ),
+    Action(
         operation="Publish",
         service="sns",
         where=Where.DESTINATION,  # the topic's region

@@ -32,6 +32,8 @@ _BOOT_READS = {
 }
 BOOT_WRITES = frozenset({"GetConsoleOutput", "RunInstances", "TerminateInstances"})
 """What a boot test does to instances; reading a console counts, since it can be limited to them."""
+TEMPLATE_WRITES = frozenset({"CreateLaunchTemplateVersion", "ModifyLaunchTemplate"})
+"""How an id is published as the default version of a launch template."""
 _RESTORATION = {
     *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
     *("ModifyImageAttribute", "ModifySnapshotAttribute"),
@@ -77,6 +79,7 @@ class Needs:
     relays: bool = False  # copies are made from other copies
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
+    templates: tuple[str, ...] = ()  # regions in which launch templates get versions
     notifications: tuple[Notification, ...] = ()
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
@@ -152,6 +155,8 @@ def _reads(needs: Needs) -> set[str]:
         operations |= _blocks(ContentLevel.FULL)
     if needs.reads:
         operations.add("GetParameter")
+    if needs.templates:
+        operations.add("DescribeLaunchTemplateVersions")
     return operations
 
 
@@ -196,4 +201,6 @@ def _writes(needs: Needs) -> set[str]:
         operations.discard(str(WriteOperation.PROTECT))
     if needs.publishes:
         operations.add("PutParameter")
+    if needs.templates:
+        operations |= TEMPLATE_WRITES
     return operations

@@ -11,7 +11,7 @@ from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
 from amicopy.plan.iam_functions import function_statements
 from amicopy.plan.iam_keys import Statement, block_key_statement, key_statements, statement
-from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, BOOT_WRITES, Needs, Parameters, actions_for
+from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, BOOT_WRITES, TEMPLATE_WRITES, Needs, Parameters, actions_for
 
 # For these the Service Authorization Reference names no tag of the image as a condition: they are from mid-2026.
 _WITHOUT_TAG_CONDITION = {"ec2:AttachImageWatermark", "ec2:ReplaceImageInstanceTypeSpecification"}
@@ -71,6 +71,8 @@ SIDS: Mapping[str, str] = {
     "AmicopyKmsBoot": "Attach volumes of encrypted copies, only through EC2.",
     "AmicopyKmsBootGrant": "Let EC2 keep using these keys while the instance runs, and nobody else.",
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
+    "AmicopyPublishTemplates": "`publish` with `launch_templates`: new default versions. IAM knows templates by their "
+    "ids, so this is for all of these regions.",
     "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
     "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
@@ -121,8 +123,12 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.command == "cancel" and writes:
         instances = _instance_arns(needs)
         yield statement("AmicopyTerminateInstances", ["ec2:TerminateInstances"], instances, _IS_BOOTED)
+    if needs.templates and not needs.only_look:
+        regions = _region_names(needs.templates)
+        templates = [f"arn:{needs.partition}:ec2:{region}:*:launch-template/*" for region in regions]
+        yield statement("AmicopyPublishTemplates", [f"ec2:{one}" for one in TEMPLATE_WRITES], templates)
     if needs.command != "boot":
-        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES}
+        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES | TEMPLATE_WRITES}
         yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)

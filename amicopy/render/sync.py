@@ -39,7 +39,7 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
     if not sync.has_work and not plan.refused:
         yield f"nothing to do: {counted(len(plan.rows), 'copy is', 'copies are')} up to date"
         copies = ()
-        writes = tuple(one for one in writes if one.state is ParameterState.NEWER)
+        writes = tuple(one for one in writes if one.state in {ParameterState.NEWER, ParameterState.ABSENT})
         removals = tuple(one for one in removals if one.state is TargetState.KEEP)
     yield from columns([*map(_copy_line, copies), *map(_parameter_line, writes), *map(_removal_line, removals)])
     if accounts := sorted({one.account for one in removals if one.state is TargetState.CANCEL and one.account}):
@@ -65,15 +65,17 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
     after = one.image_id or "the new copy"
     match one.state:
         case ParameterState.KEPT:
-            return ["=", one.region, safe(one.path), f"has {one.image_id}"]
+            return ["=", one.region, safe(one.label), f"has {one.image_id}"]
         case ParameterState.NEWER:
-            return ["=", one.region, safe(one.path), f"has {safe(one.before)}, made from a newer image; it stays"]
+            return ["=", one.region, safe(one.label), f"has {safe(one.before)}, made from a newer image; it stays"]
+        case ParameterState.ABSENT:
+            return ["=", one.region, safe(one.label), "the region does not have it; none is created"]
         case ParameterState.WAITING:
-            return ["=", one.region, safe(one.path), "waiting: the copy is not up to date yet"]
+            return ["=", one.region, safe(one.label), "waiting: the copy is not up to date yet"]
         case ParameterState.FAILED:
-            return ["!", one.region, safe(one.path), "could not be written, see below"]
+            return ["!", one.region, safe(one.label), "could not be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""
-    return ["~" if one.before else "+", one.region, safe(one.path), f"{was}{after}"]
+    return ["~" if one.before else "+", one.region, safe(one.label), f"{was}{after}"]
 
 
 def _removal_line(one: Target) -> list[str]:
@@ -91,15 +93,16 @@ def sync_members(sync: SyncResult) -> dict[str, Any]:
     """Return the members that the document of a sync has in addition to those of a copy."""
     return {
         "command": "sync",
-        "parameters": [*map(_parameter, sync.parameter_writes)],
+        "parameters": [_written(one, "path") for one in sync.parameter_writes if not one.publication.is_template],
+        "launch_templates": [_written(one, "name") for one in sync.parameter_writes if one.publication.is_template],
         "removals": [_removal(one, sync.report.plan.prices) for one in sync.removals],
     }
 
 
-def _parameter(one: ParameterWrite) -> dict[str, Any]:
+def _written(one: ParameterWrite, member: str) -> dict[str, Any]:
     return {
         "region": one.region,
-        "path": one.path,
+        member: one.path,
         "image_id": one.image_id or None,
         "before": one.before or None,
         "state": str(one.state),

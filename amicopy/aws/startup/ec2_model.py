@@ -7,6 +7,7 @@ from typing import Any
 OPERATIONS = (
     "AttachImageWatermark",
     "CopyImage",
+    "CreateLaunchTemplateVersion",
     "CreateTags",
     "DeleteSnapshot",
     "DeleteTags",
@@ -17,6 +18,7 @@ OPERATIONS = (
     "DescribeInstanceStatus",
     "DescribeInstanceTypeOfferings",
     "DescribeInstances",
+    "DescribeLaunchTemplateVersions",
     "DescribeRegions",
     "DescribeSnapshotAttribute",
     "DescribeSnapshots",
@@ -33,6 +35,7 @@ OPERATIONS = (
     "GetSnapshotBlockPublicAccessState",
     "ListImagesInRecycleBin",
     "ModifyImageAttribute",
+    "ModifyLaunchTemplate",
     "ModifySnapshotAttribute",
     "ReplaceImageInstanceTypeSpecification",
     "RunInstances",
@@ -43,7 +46,8 @@ OPERATIONS = (
 NEWER_OPERATIONS = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
 
 
-# Of large shapes only what is sent and read, so that the model stays quick to load: all are those of the boot test.
+# Of large shapes only what is sent and read, so that the model stays quick to load: those of the boot test, and of
+# launch templates.
 MEMBERS: Mapping[str, frozenset[str]] = {
     "Instance": frozenset(
         {"ImageId", "InstanceId", "InstanceType", "LaunchTime", "State", "StateReason", "StateTransitionReason", "Tags"}
@@ -52,7 +56,13 @@ MEMBERS: Mapping[str, frozenset[str]] = {
     "InstanceNetworkInterfaceSpecification": frozenset(
         {"AssociatePublicIpAddress", "DeleteOnTermination", "DeviceIndex", "SubnetId"}
     ),
+    "LaunchTemplate": frozenset({"DefaultVersionNumber", "LaunchTemplateId", "LaunchTemplateName"}),
+    "LaunchTemplateVersion": frozenset(
+        {"DefaultVersion", "LaunchTemplateData", "LaunchTemplateName", "VersionDescription", "VersionNumber"}
+    ),
+    "RequestLaunchTemplateData": frozenset({"ImageId"}),
     "Reservation": frozenset({"Instances", "ReservationId"}),
+    "ResponseLaunchTemplateData": frozenset({"ImageId"}),
     "RunInstancesRequest": frozenset(
         {
             *("BlockDeviceMappings", "ClientToken", "DryRun", "ImageId", "InstanceInitiatedShutdownBehavior"),

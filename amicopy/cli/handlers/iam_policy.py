@@ -143,6 +143,7 @@ def _needs(
         checks_boot=any(request.check is not None and request.check.is_built_in for request in requests),
         reads=read,
         publishes=published,
+        templates=_template_regions(entries, sources),
         notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
@@ -212,14 +213,30 @@ def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tup
     for entry in entries:
         if entry.publish is None:
             continue
-        regions = [name for request in entry.requests for name in _destinations(request)]
-        if entry.publish.include_source:
-            regions += [entry.source.region] if entry.source.region else sources
-        for region in _regions(regions):
+        for region in _publishing_regions(entry, sources):
             values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
             for parameter in entry.publish.parameters:
                 if region == ANYWHERE or parameter.is_for(region):
                     yield region, fill_template(parameter.path, values | {"region": region})
+
+
+def _template_regions(entries: Iterable[Entry], sources: Sequence[str]) -> tuple[str, ...]:
+    """Return the regions in which launch templates get new versions, or ``*``."""
+    found = {
+        region: None
+        for entry in entries
+        if entry.publish and entry.publish.launch_templates
+        for region in _publishing_regions(entry, sources)
+        if region == ANYWHERE or any(one.is_for(region) for one in entry.publish.launch_templates)
+    }
+    return tuple(found)
+
+
+def _publishing_regions(entry: Entry, sources: Sequence[str]) -> tuple[str, ...]:
+    regions = [name for request in entry.requests for name in _destinations(request)]
+    if entry.publish and entry.publish.include_source:
+        regions += [entry.source.region] if entry.source.region else sources
+    return _regions(regions)
 
 
 def _named_sources(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from amicopy.sandbox.ec2 import (
     image_lifecycle,
     image_references,
     instance_status,
+    launch_templates,
     launches,
     region_settings,
     snapshots,
@@ -81,6 +82,7 @@ OPERATIONS: Mapping[str, Operation] = {**AMICOPY_OPERATIONS, **OTHER_OPERATIONS}
 
 # Operations that moto answers. The sandbox checks their parameters and returns those that moto is to get.
 CHECKED_OPERATIONS: Mapping[str, Operation] = {
+    "CreateLaunchTemplateVersion": launch_templates.create_version,
     "CreateVolume": launches.create_volume,
     "RunInstances": launches.run_instances,
 }

@@ -162,6 +162,8 @@ def _resources(
     """Return the ARN and the tags of everything that a call affects."""
     if operation.startswith(("Describe", "Get")) and not operation.endswith(("Attribute", "ConsoleOutput")):
         return [("*", {})]
+    if "LaunchTemplate" in operation:
+        return [(_arn(region, "launch-template", params.get("LaunchTemplateId") or "lt-0"), {})]
     named = [("image", params["ImageId"])] if params.get("ImageId") else []
     instance_ids = [*(params.get("InstanceIds") or []), *filter(None, [params.get("InstanceId")])]
     if instance_ids and operation in ("TerminateInstances", "GetConsoleOutput"):

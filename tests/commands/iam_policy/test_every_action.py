@@ -154,7 +154,7 @@ images:
   - source: {name: "web*"}
     from: us-east-1
     to: us-west-2
-    publish: {ssm: "/images/{region}/web", include_source: true}
+    publish: {ssm: "/images/{region}/web", launch_templates: {name: web, in: us-west-2}, include_source: true}
     keep: {newest: 1, min_age: 60s}
   - source: {ssm: /build/latest}
     from: us-east-1
@@ -180,6 +180,9 @@ def syncing(stage: Stage) -> Act:
     ssm = stage.caller.root("ssm", HOME)
     ssm.put_parameter(Name="/build/latest", Value=built.image_id, Type="String")
     ssm.close()
+    ec2 = stage.caller.root("ec2", WEST)
+    ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"})
+    ec2.close()
     stage.world.register(HOME, name="web-1")
     stage.amicopy("sync", str(manifest))
     stage.clock.advance(3600)

@@ -31,6 +31,7 @@ def test_operation_refuses_invalid_parameters(ec2: Ec2, operation: str, params: 
 
 def test_operations_that_amicopy_calls_are_set_apart() -> None:
     of_instances = {name for name in EC2_MODEL_OPERATIONS if "Instances" in name or "InstanceTypeOff" in name}
-    by_moto = of_instances | {"DescribeSubnets"}  # as for any other client of instances
+    of_templates = {name for name in EC2_MODEL_OPERATIONS if "LaunchTemplate" in name}
+    by_moto = of_instances | of_templates | {"DescribeSubnets"}  # as for any other client of instances
     assert AMICOPY_OPERATIONS.keys() == set(EC2_MODEL_OPERATIONS) - by_moto
     assert not AMICOPY_OPERATIONS.keys() & OTHER_OPERATIONS.keys()
