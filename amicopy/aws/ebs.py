@@ -5,7 +5,7 @@ import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from amicopy.aws.client import CallCounter, ServiceClient
 from amicopy.aws.session import Session
@@ -23,6 +23,13 @@ class BlockPage:
     blocks: tuple[tuple[int, str], ...]
     volume_gib: int
     next_token: str = ""  # empty: it is the last page
+
+
+class Block(NamedTuple):
+    """The data of one block, and its SHA-256, which is the one that EBS sent with it."""
+
+    data: bytes
+    sha256: bytes
 
 
 class EbsClient:
@@ -58,8 +65,8 @@ class EbsClient:
             next_token=answer.get("NextToken") or "",
         )
 
-    def get_snapshot_block(self, snapshot_id: str, index: int, token: str) -> bytes:
-        """Return the data of one block, whose SHA-256 is the one that EBS sent with it.
+    def get_snapshot_block(self, snapshot_id: str, index: int, token: str) -> Block:
+        """Return one block, whose SHA-256 is the one that EBS sent with it.
 
         Raises:
             BlockDamaged: it isn't; worth repeating.
@@ -70,17 +77,18 @@ class EbsClient:
         """
         answer = self._call("GetSnapshotBlock", SnapshotId=snapshot_id, BlockIndex=index, BlockToken=token)
         data: bytes = answer["BlockData"]
-        if why := _damage(data, answer):
+        digest = hashlib.sha256(data).digest()
+        if why := _damage(data, digest, answer):
             raise BlockDamaged(f"Block {index} of {snapshot_id} in {self.region} has arrived damaged.", why=why)
-        return data
+        return Block(data, digest)
 
 
-def _damage(data: bytes, answer: Mapping[str, Any]) -> str:
+def _damage(data: bytes, digest: bytes, answer: Mapping[str, Any]) -> str:
     """Return what is wrong with a block as it arrived; empty if nothing is."""
     if len(data) != BLOCK_BYTES:
         return f"It has {len(data)} bytes instead of {BLOCK_BYTES}."
     if answer.get("ChecksumAlgorithm") != "SHA256":
         return f"EBS sent no SHA-256 with it, but {answer.get('ChecksumAlgorithm') or 'no checksum'}."
-    if base64.b64encode(hashlib.sha256(data).digest()).decode() != answer.get("Checksum"):
+    if base64.b64encode(digest).decode() != answer.get("Checksum"):
         return "Its SHA-256 is not the one that EBS sent with it."
     return ""

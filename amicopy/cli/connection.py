@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from amicopy.cli.output_files import write_failure
 from amicopy.cli.signals import ending_on_interrupt, stopping_on_signals
 from amicopy.cli.terminal import exit_code_of, reported_bug, say, tell_failure
 from amicopy.core.clock import Clock
-from amicopy.core.errors import AmicopyError, ExitCode, SandboxUnavailable
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, SandboxUnavailable
 from amicopy.jobs.context import Context
 from amicopy.render.json_documents import failure_document
 
@@ -40,7 +41,7 @@ def run_connected(
             session = stack.enter_context(connected(connection, environment.clock))
             return run(environment.context(session, quiet=output.quiet))
         except AmicopyError as error:
-            failure, code = error, exit_code_of(error, environment.stop)
+            failure, code = _explained(error, connection), exit_code_of(error, environment.stop)
         except Exception as error:
             failure, code = reported_bug(error), ExitCode.BUG
         write_failure(output, failure_document(command, failure, code), command, failure, code)
@@ -50,6 +51,19 @@ def run_connected(
 
             say([failure_annotation(failure)])
         return told
+
+
+def _explained(error: AmicopyError, connection: ConnectionOptions) -> AmicopyError:
+    """Return the error; of an AMI that a sandbox doesn't have, with where to find those that it has."""
+    if not isinstance(error, ImageNotFound):
+        return error
+    from amicopy.sandbox.settings import KEY_PREFIX
+
+    if not (connection.sandbox or os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(KEY_PREFIX)):
+        return error
+    return error.with_next_step(
+        f"{error.next_step} A sandbox has only its own AMIs: amicopy sandbox lists the samples."
+    )
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """Scanning disks for what points to their region: raw files here."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from amicopy.core.parallel import Stop
 from amicopy.scan.device import Disk, RawFile, Unreadable
 from amicopy.scan.result import Finding, ScanOptions, ScanResult, Severity
 from amicopy.scan.scan import scan_device
-from amicopy.scan.volumes import image_format, volumes
+from amicopy.scan.volumes import PhysicalVolumes, image_format, volumes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +70,22 @@ class ScanReport:
 def scan_files(
     paths: Sequence[str], options: ScanOptions, stop: Stop, *, max_blocks: int | None, fail_on: Severity | None
 ) -> ScanReport:
-    """Scan raw disk images; a signal ends it, and the report says so.
+    """Scan raw disk images, which may be those of one machine; a signal ends it, and the report says so.
 
     Raises:
         UsageError: a file cannot be opened, or is not a raw disk image; all of them are named before any is read.
     """
     _check_images(paths)
     disks = []
-    for path in paths:
-        with RawFile(path) as source:
-            result = scan_device(Disk(source, max_blocks=max_blocks), options, check=stop.check)
-        disks.append(ScannedDisk(name=path, region=options.region, result=result))
-        if stop.is_set():
-            break
+    with contextlib.ExitStack() as files:
+        opened = {path: Disk(files.enter_context(RawFile(path)), max_blocks=max_blocks) for path in paths}
+        others = PhysicalVolumes(tuple(opened.values()))
+        for path, disk in opened.items():
+            result = scan_device(disk, options, check=stop.check, others=others)
+            disks.append(ScannedDisk(name=path, region=options.region, result=result))
+            disk.forget()
+            if stop.is_set():
+                break
     return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=stop.signal_number)
 
 

@@ -1,6 +1,6 @@
 """Scanning the snapshots of AMIs, block by block, through the EBS direct APIs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,6 +16,7 @@ from amicopy.plan.content import problem_of_snapshots
 from amicopy.scan.device import BlockUnreadable, Disk
 from amicopy.scan.result import ScanOptions, Severity
 from amicopy.scan.scan import scan_device
+from amicopy.scan.volumes import PhysicalVolumes
 from amicopy.survey.snapshot_blocks import SnapshotBlocks
 from amicopy.survey.sources import Details, survey_sources
 
@@ -82,12 +83,8 @@ def scan_snapshots(
         ImageNotFound: an AMI is not in the region, or not visible.
         AmicopyError: the AMIs could not be described.
     """
-    volumes = [*_volumes_of_images(context, image_ids, options.region), *_volumes_of_snapshots(snapshot_ids)]
-    disks = []
-    for volume in volumes:
-        if context.stop.is_set():
-            break
-        disks.append(_scanned(context, volume, options, max_blocks=max_blocks))
+    groups = [*_volumes_of_images(context, image_ids, options.region), _volumes_of_snapshots(snapshot_ids)]
+    disks = [disk for group in groups for disk in _scanned_together(context, group, options, max_blocks=max_blocks)]
     return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=context.stop.signal_number)
 
 
@@ -97,18 +94,18 @@ def scan_image(context: Context, image: Image, options: ScanOptions) -> ScanRepo
     Raises:
         Interrupted: a signal has arrived.
     """
-    disks = tuple(_scanned(context, volume, options, max_blocks=None) for volume in _volumes_of(image))
+    disks = tuple(_scanned_together(context, _volumes_of(image), options, max_blocks=None))
     context.stop.check()
     return ScanReport(disks=disks)
 
 
-def _volumes_of_images(context: Context, image_ids: Sequence[str], region: str) -> Iterator[_Volume]:
+def _volumes_of_images(context: Context, image_ids: Sequence[str], region: str) -> Iterator[Sequence[_Volume]]:
     if not image_ids:
         return
     read = Details(launch_permissions=False, snapshot_permissions=False)
     wanted = tuple(dict.fromkeys(image_ids))
     for image in survey_sources(wanted, context.clients[region], context.stop, read, context.with_retries):
-        yield from _volumes_of(image)
+        yield tuple(_volumes_of(image))
 
 
 def _volumes_of(image: Image) -> Iterator[_Volume]:
@@ -121,24 +118,51 @@ def _volumes_of(image: Image) -> Iterator[_Volume]:
         )
 
 
-def _volumes_of_snapshots(snapshot_ids: Sequence[str]) -> Iterator[_Volume]:
-    yield from (_Volume(name=snapshot_id, snapshot_id=snapshot_id) for snapshot_id in dict.fromkeys(snapshot_ids))
+def _volumes_of_snapshots(snapshot_ids: Sequence[str]) -> Sequence[_Volume]:
+    return [_Volume(name=snapshot_id, snapshot_id=snapshot_id) for snapshot_id in dict.fromkeys(snapshot_ids)]
 
 
-def _scanned(context: Context, volume: _Volume, options: ScanOptions, *, max_blocks: int | None) -> ScannedDisk:
-    disk = ScannedDisk(
-        name=volume.name, region=options.region, image_id=volume.image_id, snapshot_id=volume.snapshot_id
-    )
+def _scanned_together(
+    context: Context, volumes: Iterable[_Volume], options: ScanOptions, *, max_blocks: int | None
+) -> Iterator[ScannedDisk]:
+    """Yield each volume of a group, of which several may have the parts of one logical volume."""
+    opened = [(volume, _opened(context, volume, options.region, max_blocks)) for volume in volumes]
+    others = PhysicalVolumes([disk for _, disk in opened if isinstance(disk, Disk)])
+    for volume, disk in opened:
+        if context.stop.is_set():
+            return
+        yield _scanned(context, volume, disk, options, others)
+
+
+def _opened(context: Context, volume: _Volume, region: str, max_blocks: int | None) -> Disk | AmicopyError:
+    """Return the disk of a volume with its blocks listed, or why it can't be read."""
     if volume.error:
-        return replace(disk, error=volume.error)
+        return volume.error
     try:
-        ebs = context.clients.ebs(Destination(options.region))
+        ebs = context.clients.ebs(Destination(region))
         blocks = SnapshotBlocks(ebs, volume.snapshot_id, context.clock, context.stop)
-        source = SnapshotSource(blocks, context)
-        wanted = replace(options, account=options.account or volume.account)
-        result = scan_device(Disk(source, max_blocks=max_blocks), wanted, check=context.stop.check)
     except Interrupted:
         raise
     except AmicopyError as error:
-        return replace(disk, error=error)
-    return replace(disk, result=result)
+        return error
+    return Disk(SnapshotSource(blocks, context), max_blocks=max_blocks)
+
+
+def _scanned(
+    context: Context, volume: _Volume, disk: Disk | AmicopyError, options: ScanOptions, others: PhysicalVolumes
+) -> ScannedDisk:
+    scanned = ScannedDisk(
+        name=volume.name, region=options.region, image_id=volume.image_id, snapshot_id=volume.snapshot_id
+    )
+    if isinstance(disk, AmicopyError):
+        return replace(scanned, error=disk)
+    wanted = replace(options, account=options.account or volume.account)
+    try:
+        result = scan_device(disk, wanted, check=context.stop.check, others=others)
+    except Interrupted:
+        raise
+    except AmicopyError as error:
+        return replace(scanned, error=error)
+    finally:
+        disk.forget()
+    return replace(scanned, result=result)

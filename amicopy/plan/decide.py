@@ -205,7 +205,8 @@ def _decide_available(chosen: Compared, destination: Destination) -> _Decision:
         return _refusal(problem, copy)
     if found:
         more = f"; and {len(found) - 2} more" if len(found) > 2 else ""
-        reason = f"{copy.image_id} is available; {'; '.join(map(str, found[:2]))}{more}"
+        words = [str(one).replace(f"{copy.image_id} ", "it ", 1) for one in found[:2]]
+        reason = f"{copy.image_id} is available; {'; '.join(words)}{more}"
         return _Decision(Action.UPDATE, reason, copy)
     maker = "" if chosen.is_ours else ", not made by amicopy,"
     return _Decision(Action.UNCHANGED, f"{copy.image_id}{maker} is up to date", copy)

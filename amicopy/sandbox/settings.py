@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+# The sandbox's own access keys are this and the account. moto expects keys of 20 characters.
+KEY_PREFIX = "AKIASBOX"
 _ALWAYS_ENABLED = """
 us-east-1 us-east-2 us-west-1 us-west-2 ap-south-1 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-southeast-1
 ap-southeast-2 ca-central-1 eu-central-1 eu-west-1 eu-west-2 eu-west-3 eu-north-1 sa-east-1

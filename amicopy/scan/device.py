@@ -140,6 +140,10 @@ class Disk:
             self._cache.move_to_end(index)  # needed soon: not to be dropped for what is fetched now
         self._fetch(missing[: self._room])
 
+    def forget(self) -> None:
+        """Drop the blocks that are kept: nothing more is expected to be read."""
+        self._cache.clear()
+
     def _is_missing(self, index: int) -> bool:
         return index not in self._cache and index not in self._failed and self.source.holds(index)
 
@@ -176,18 +180,17 @@ class Disk:
             self._failed[index] = BlockUnreadable(index, "it was not delivered")
 
 
-class Mapped:
-    """Parts of another device, as a device: a partition, or a logical volume in one or more pieces."""
+class Joined:
+    """Parts of other devices, one after the other, as a device: a logical volume that is on several disks."""
 
-    def __init__(self, device: Device, pieces: Sequence[tuple[int, int]]) -> None:
-        """Take the pieces (offset on ``device``, length) in their order."""
-        self._device = device
-        self._pieces: list[tuple[int, int, int]] = []  # start here, offset there, length
+    def __init__(self, pieces: Sequence[tuple[Device, int, int]]) -> None:
+        """Take the pieces (device, offset on it, length) in their order."""
+        self._pieces: list[tuple[int, Device, int, int]] = []  # start here, device, offset there, length
         self.size = 0
-        for offset, length in pieces:
-            self._pieces.append((self.size, offset, length))
+        for device, offset, length in pieces:
+            self._pieces.append((self.size, device, offset, length))
             self.size += length
-        self.block_size = device.block_size
+        self.block_size = pieces[0][0].block_size if pieces else BLOCK_SIZE
 
     def read(self, offset: int, length: int) -> bytes:
         """Return exactly ``length`` bytes from ``offset``."""
@@ -195,19 +198,33 @@ class Mapped:
             raise Unreadable(
                 f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the volume ({self.size} bytes)"
             )
-        return b"".join(self._device.read(start, count) for start, count in self._behind(offset, length))
+        return b"".join(device.read(start, count) for device, start, count in self._behind(offset, length))
 
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Fetch what these ranges need, together."""
-        self._device.prefetch(behind for offset, length in ranges for behind in self._behind(offset, length))
+        """Fetch what these ranges need, together for each device."""
+        wanted: dict[int, tuple[Device, list[tuple[int, int]]]] = {}
+        for offset, length in ranges:
+            for device, start, count in self._behind(offset, length):
+                wanted.setdefault(id(device), (device, []))[1].append((start, count))
+        for device, some in wanted.values():
+            device.prefetch(some)
 
-    def _behind(self, offset: int, length: int) -> Iterator[tuple[int, int]]:
-        """Yield where a range is on the device."""
+    def _behind(self, offset: int, length: int) -> Iterator[tuple[Device, int, int]]:
+        """Yield where a range is: device, offset on it, length."""
         end = offset + length
-        for start, there, size in self._pieces:
+        for start, device, there, size in self._pieces:
             first, last = max(offset, start), min(end, start + size)
             if first < last:
-                yield there + first - start, last - first
+                yield device, there + first - start, last - first
+
+
+class Mapped(Joined):
+    """Parts of one other device, as a device: a partition, or a logical volume on one disk."""
+
+    def __init__(self, device: Device, pieces: Sequence[tuple[int, int]]) -> None:
+        """Take the pieces (offset on ``device``, length) in their order."""
+        super().__init__([(device, offset, length) for offset, length in pieces])
+        self.block_size = device.block_size
 
 
 class RawFile:

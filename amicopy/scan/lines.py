@@ -23,7 +23,7 @@ _STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".cs
 _UTF_16 = {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
 _NEWLINE = re.compile("\n")
 _AN_ID_BYTES = re.compile(AN_ID.pattern.encode())
-_REST = re.compile(r"\s#\s")
+_REST = re.compile(r"\s#\s|;\s*//")
 
 
 @dataclass(frozen=True, slots=True)

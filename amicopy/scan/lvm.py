@@ -19,10 +19,10 @@ _TOKENS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LogicalVolume:
-    """A logical volume: its name (``group/volume``), and the pieces (offset, length) of the physical one it is in."""
+    """A logical volume, by its name (``group/volume``)."""
 
     name: str
-    pieces: tuple[tuple[int, int], ...] = ()
+    pieces: tuple[tuple[str, int, int], ...] = ()  # id of the physical volume, offset on it, length
     problem: str = ""
 
 
@@ -31,10 +31,10 @@ def is_physical_volume(head: bytes) -> bool:
     return _label(head) is not None
 
 
-def logical_volumes(device: Device) -> list[LogicalVolume]:
-    """Return the logical volumes that are on this physical one, in their order.
+def logical_volumes(device: Device) -> tuple[str, list[LogicalVolume]]:
+    """Return the id of a physical volume, and all logical volumes of its group in their order, wherever they are.
 
-    One that is not linear, or is partly on another disk, has a ``problem``.
+    One that is not linear has a ``problem``.
 
     Raises:
         Unreadable: the description is damaged.
@@ -45,7 +45,7 @@ def logical_volumes(device: Device) -> list[LogicalVolume]:
         raise Unreadable("it has no LVM label")
     try:
         identity, areas = _header(device, label)
-        return _volumes(_parsed(_text(device, areas)), identity)
+        return identity, _volumes(_parsed(_text(device, areas)))
     except (struct.error, KeyError, TypeError, ValueError, AttributeError, UnicodeDecodeError, IndexError) as error:
         raise Unreadable(f"its LVM description is damaged ({type(error).__name__})") from error
 
@@ -134,39 +134,39 @@ def _parsed(text: str) -> Mapping[str, Any]:
     return tree
 
 
-def _volumes(tree: Mapping[str, Any], identity: str) -> list[LogicalVolume]:
+def _volumes(tree: Mapping[str, Any]) -> list[LogicalVolume]:
     group_name, group = next((name, one) for name, one in tree.items() if isinstance(one, dict))
     extent = group["extent_size"] * _SECTOR
-    here = {
-        name: one["pe_start"] * _SECTOR
+    disks = {
+        name: (str(one["id"]).replace("-", ""), one["pe_start"] * _SECTOR)
         for name, one in group["physical_volumes"].items()
-        if one["id"].replace("-", "") == identity
     }
     found = []
     for name, one in group.get("logical_volumes", {}).items():
         if "VISIBLE" not in one["status"]:  # a part of another one
             continue
-        found.append(_logical(f"{group_name}/{name}", one, here, extent))
+        found.append(_logical(f"{group_name}/{name}", one, disks, extent))
     return found
 
 
-def _logical(name: str, one: Mapping[str, Any], here: Mapping[str, int], extent: int) -> LogicalVolume:
+def _logical(name: str, one: Mapping[str, Any], disks: Mapping[str, tuple[str, int]], extent: int) -> LogicalVolume:
     count = one["segment_count"]
     if not 0 < count <= _MOST_PIECES:
         return LogicalVolume(name, problem="its LVM description is damaged")
     segments = [one[f"segment{number}"] for number in range(1, count + 1)]
     segments.sort(key=lambda segment: int(segment["start_extent"]))
-    pieces: list[tuple[int, int]] = []
+    pieces: list[tuple[str, int, int]] = []
     extents = 0
     for segment in segments:
         if segment["type"] != "striped" or segment["stripe_count"] != 1:
             kind = "striped" if segment["type"] == "striped" else segment["type"]
             return LogicalVolume(name, problem=f"amicopy reads linear logical volumes only, and this one is {kind}")
         disk, first = segment["stripes"]
-        if disk not in here:
-            return LogicalVolume(name, problem="a part of it is on another disk")
+        if disk not in disks:
+            return LogicalVolume(name, problem="its LVM description is damaged")
+        identity, start = disks[disk]
         if segment["start_extent"] != extents or segment["extent_count"] <= 0 or first < 0:
             return LogicalVolume(name, problem="its LVM description is damaged")
         extents += segment["extent_count"]
-        pieces.append((here[disk] + first * extent, segment["extent_count"] * extent))
+        pieces.append((identity, start + first * extent, segment["extent_count"] * extent))
     return LogicalVolume(name, tuple(pieces))

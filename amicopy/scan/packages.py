@@ -1,4 +1,4 @@
-"""Which files are as their package delivered them: dpkg and pip record digests of them."""
+"""Which files are as their package delivered them: dpkg, rpm and pip record digests of them."""
 
 import base64
 import binascii
@@ -27,6 +27,10 @@ class Packages:
             self._sha256.update(_record(path, content))
         elif path == DPKG_STATUS:
             self._md5.update(_CONFFILE.findall(content.decode("utf-8", "replace")))
+
+    def add(self, path: str, algorithm: str, digest: str) -> None:
+        """Take one digest, by ``md5`` or ``sha256``."""
+        (self._md5 if algorithm == "md5" else self._sha256)[path] = digest
 
     def own(self, path: str, digests: tuple[str, str]) -> bool:
         """Return whether the file with these digests (`digests`) is as its package delivered it."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from amicopy.core.errors import Interrupted
 from amicopy.core.ignored_findings import is_ignored
+from amicopy.scan import rpm
 from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
 from amicopy.scan.ext import Ext
 from amicopy.scan.file_system import FileSystem
@@ -16,11 +17,12 @@ from amicopy.scan.regions import named_in
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
 from amicopy.scan.rules import rules_for
 from amicopy.scan.select import Selection
-from amicopy.scan.volumes import NOT_NEEDED, Volume, volumes
+from amicopy.scan.volumes import NOT_NEEDED, PhysicalVolumes, Volume, volumes
 from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
 
 _READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs}
+_NEVER_PACKAGED = ("/home/", "/opt/", "/root/", "/srv/", "/usr/local/")  # their findings are no reason to read one
 _LARGEST_STATUS = 32 * 1024 * 1024
 _TOO_MANY = f"it has more than {MOST_PER_FILE} findings: the others are not listed"
 _UNREADABLE = {
@@ -31,15 +33,22 @@ _UNREADABLE = {
 }
 
 
-def scan_device(device: Disk, options: ScanOptions, *, check: Callable[[], None] = lambda: None) -> ScanResult:
+def scan_device(
+    device: Disk,
+    options: ScanOptions,
+    *,
+    check: Callable[[], None] = lambda: None,
+    others: PhysicalVolumes | None = None,
+) -> ScanResult:
     """Return what points to the region on a disk, and what was read of it.
 
+    ``others`` are the physical volumes of all disks that belong together: logical volumes can be on several of them.
     The content of a disk is not trusted: what is damaged is a gap in the coverage, never an error. ``check`` is called
     often and raises Interrupted if the scan is to end: that is a gap as well.
     """
     scan = _Scan(options, check)
     try:
-        for volume in volumes(device):
+        for volume in volumes(device, others):
             scan.read(volume)
     except (BlockLimitReached, Interrupted) as error:
         reason = "it was interrupted" if isinstance(error, Interrupted) else str(error)
@@ -126,10 +135,31 @@ class _Scan:
                     found.append(replace(left, volume=volume.name))
                 if found:
                     by_file.append((path, digests(content), found))
-            if by_file and (status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS)):
-                packages.learn(DPKG_STATUS, status)
+            if by_file:
+                self._learn(packages, {path for path, _, _ in by_file}, walk, volume)
         finally:
             self._keep_changed(by_file, packages, walk)
+
+    def _learn(self, packages: Packages, paths: set[str], walk: Walk, volume: Volume) -> None:
+        """Read what the package managers record of these files; what cannot be read is said."""
+        if status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS):
+            packages.learn(DPKG_STATUS, status)
+        paths = {path for path in paths if not path.startswith(_NEVER_PACKAGED)}
+        if not paths:
+            return
+        reason = ""
+        for place in rpm.PATHS:
+            try:
+                database = walk.content_of(place, rpm.LARGEST + 1)
+                for digest in rpm.file_digests(database, paths) if database else ():
+                    packages.add(*digest)
+            except rpm.NotAnRpmDatabase as error:
+                reason = f"rpm database, so that unchanged files of packages count: {error}"
+        older = next((kind for place, kind in rpm.OLDER.items() if walk.size_of(place)), "")
+        if older:
+            reason = f"rpm database, so that unchanged files of packages count: {older} is not read"
+        if reason:
+            self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=False))
 
     def _keep_changed(
         self, by_file: list[tuple[str, tuple[str, str], list[Finding]]], packages: Packages, walk: Walk

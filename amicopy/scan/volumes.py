@@ -1,11 +1,13 @@
 """Finds the volumes on a disk, in partitions (GPT, MBR) or LVM, and what each holds, by its signature."""
 
+import contextlib
+import functools
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from amicopy.scan.device import Device, Mapped, Unreadable
+from amicopy.scan.device import Device, Joined, Mapped, Unreadable
 from amicopy.scan.lvm import is_physical_volume, logical_volumes
 
 _SECTOR = 512
@@ -80,20 +82,47 @@ def image_format(device: Device) -> str:
     return next((name for at, magic, name in _IMAGE_FORMATS if head[at : at + len(magic)] == magic), "")
 
 
-def volumes(device: Device) -> Iterator[Volume]:
+def volumes(device: Device, others: "PhysicalVolumes | None" = None) -> Iterator[Volume]:
     """Yield the volumes on a disk, in their order; one that is broken has a ``problem``.
 
-    A disk without a partition table is one volume whose name is empty.
+    A disk without a partition table is one volume whose name is empty. A logical volume that is on several disks is on
+    the one where it begins; ``others`` are the physical volumes of those that are scanned together.
     """
+    known = others or PhysicalVolumes([device])
+    for partition in _pieces(device):
+        yield from _opened(partition, known)
+
+
+class PhysicalVolumes:
+    """The physical volumes of LVM on several disks, looked for when a logical one needs another disk than its first."""
+
+    def __init__(self, disks: Sequence[Device]) -> None:
+        self._disks = disks
+
+    @functools.cached_property
+    def _found(self) -> dict[str, Device]:
+        found: dict[str, list[Device]] = {}
+        for disk in self._disks:
+            with contextlib.suppress(Unreadable):
+                for volume in _pieces(disk):
+                    if volume.kind == "LVM":
+                        with contextlib.suppress(Unreadable):
+                            found.setdefault(logical_volumes(volume.device)[0], []).append(volume.device)
+        return {identity: devices[0] for identity, devices in found.items() if len(devices) == 1}
+
+    def get(self, identity: str) -> Device | None:
+        """Return the device with this id; None if no disk has it, or more than one, as copies of a disk do."""
+        return self._found.get(identity)
+
+
+def _pieces(device: Device) -> Iterator[Volume]:
+    """Yield the partitions of a disk, or the disk itself if it has none."""
     kind = _signature(device)
     if kind and kind != "FAT":  # a boot sector of FAT looks like an MBR, and a disk with an MBR may begin like FAT
-        yield from _opened(Volume("", device, kind))
+        yield Volume("", device, kind)
         return
     partitions = list(_partitions(device))
-    if not partitions:
-        yield from _opened(_examined("", device))
-    for partition in partitions:
-        yield from _opened(partition)
+    yield from partitions or [_examined("", device)]
 
 
 def kind_of(device: Device) -> str:
@@ -116,23 +145,33 @@ def _raid_at_the_end(device: Device) -> str:
     return ""
 
 
-def _opened(volume: Volume) -> Iterator[Volume]:
+def _opened(volume: Volume, others: PhysicalVolumes) -> Iterator[Volume]:
     """Yield the logical volumes if it is a physical one, or the volume itself."""
     if volume.kind != "LVM":
         yield volume
         return
     try:
-        found = logical_volumes(volume.device)
+        identity, found = logical_volumes(volume.device)
     except Unreadable as error:
         yield Volume(volume.name, volume.device, "LVM", str(error))
         return
     for logical in found:
         name = f"{volume.name}{' ' if volume.name else ''}{logical.name}"
+        places = {place: volume.device if place == identity else others.get(place) for place, _, _ in logical.pieces}
+        first = next(iter(places), identity)
         if logical.problem:
             yield Volume(name, volume.device, "LVM", logical.problem)
-            continue
-        device = Mapped(volume.device, logical.pieces)
-        yield _examined(name, device)
+        elif first != identity and places[first] is not None:
+            continue  # it is read with the disk where it begins
+        elif None in places.values():
+            yield Volume(name, volume.device, "LVM", "a part of it is on a disk that is not scanned")
+        else:
+            pieces = [
+                (device, start, length)
+                for place, start, length in logical.pieces
+                if (device := places[place]) is not None
+            ]
+            yield _examined(name, Joined(pieces))
 
 
 def _examined(name: str, device: Device, role: str = "") -> Volume:

@@ -64,22 +64,43 @@ class Walk:
             self.seen.bytes += len(content)
             yield path, content
 
+    def size_of(self, path: str) -> int:
+        """Return the size of one file; 0 if it is not there or cannot be read."""
+        inode = self._inode_of(path)
+        return inode.size if inode else 0
+
     def content_of(self, path: str, limit: int) -> bytes:
         """Return the first ``limit`` bytes of one file; nothing if it is not there or cannot be read."""
-        try:
-            inode = self._files.inode(self._files.root)
-            for name in path.strip("/").split("/"):
-                number = next(entry.inode for entry in self._files.entries(inode) if _text(entry.name) == name)
-                inode = self._files.inode(number)
-            if inode.kind is not FileKind.FILE:
-                return b""
-            return self._files.content(inode, limit)
-        except StopIteration:
+        inode = self._inode_of(path)
+        if inode is None:
             return b""
+        try:
+            self._device.prefetch(self._maps((path, inode)))
+            self._device.prefetch(
+                (extent.offset, min(extent.length, limit - extent.start))
+                for extent in self._files.extents(inode)
+                if extent.start < limit
+            )
+            return self._files.content(inode, limit)
         except BlockLimitReached:
             raise
         except Unreadable:
             return b""
+
+    def _inode_of(self, path: str) -> Inode | None:
+        """Return the inode of a file; None if it is not there, not a file, or cannot be read."""
+        try:
+            inode = self._files.inode(self._files.root)
+            for name in path.strip("/").split("/"):
+                number = next((one.inode for one in self._files.entries(inode) if _text(one.name) == name), None)
+                if number is None:
+                    return None
+                inode = self._files.inode(number)
+        except BlockLimitReached:
+            raise
+        except Unreadable:
+            return None
+        return inode if inode.kind is FileKind.FILE else None
 
     def _found(self, selection: Selection) -> dict[int, str]:
         """Return the selected files: path by inode; of several names of a file the first one."""

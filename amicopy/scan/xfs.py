@@ -93,6 +93,7 @@ class Xfs:
             raise Unreadable("its superblock is damaged: the size of directory blocks is impossible")
         self.size = blocks * self._block
         self._is_v5 = version & 0xF == 5
+        self._written = struct.unpack_from(">Q", data, 240)[0] if self._is_v5 else 0  # when the superblock was
         incompatible = self._features(data, version)
         self.notes = tuple(self._notes(incompatible, log_start, log_blocks))
 
@@ -116,7 +117,9 @@ class Xfs:
             yield "the file system is marked as damaged: run xfs_repair"
         try:
             # An external log (log_start 0) is on another disk.
-            dirty = bool(log_start) and is_dirty(self._device, self._offset(log_start), log_blocks * self._block)
+            hint = self._written & 0xFFFFFFFF  # the lower half of a log sequence number is a block of 512 bytes
+            size = log_blocks * self._block
+            dirty = bool(log_start) and is_dirty(self._device, self._offset(log_start), size, hint)
         except Unreadable as error:
             yield f"the log cannot be read ({error}): whether the last changes are missing is not known"
             dirty = False

@@ -10,11 +10,12 @@ _UNMOUNTED = 0x20
 _LARGEST_RECORD = 512  # headers and data of one, in blocks: 256 KiB
 
 
-def is_dirty(device: Device, offset: int, size: int) -> bool:
+def is_dirty(device: Device, offset: int, size: int, hint: int = 0) -> bool:
     """Return whether the last record of the log is something else than that of an unmount.
 
     The log is a ring. Each of its blocks begins with the number of the round in which it was written, or with a magic
-    number and then that; the head is where the round decreases, which a binary search finds.
+    number and then that; the head is where the round decreases, which a binary search finds. It begins at ``hint``, a
+    block of the log that was written a short time before the last one, if it is one: that saves most of the search.
     """
     count = size // _BLOCK
     if count < 2:
@@ -29,6 +30,11 @@ def is_dirty(device: Device, offset: int, size: int) -> bool:
         return False  # never used
     low, high = 0, count  # the head is in (low, high]
     if oldest != newest:
+        if 0 < hint < count and turn(hint) == newest:
+            low, step = hint, 1
+            while low + step < count and turn(low + step) == newest:
+                low, step = low + step, 2 * step
+            high = min(low + step, count)
         while high - low > 1:
             middle = (low + high) // 2
             if turn(middle) == newest:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 
-from amicopy.aws.ebs import BLOCK_BYTES, BlockPage, EbsClient
+from amicopy.aws.ebs import BLOCK_BYTES, Block, BlockPage, EbsClient
 from amicopy.aws.session import BLOCKS_IN_FLIGHT
 from amicopy.core.clock import Clock
 from amicopy.core.errors import BlockDamaged, BlockTokenExpired
@@ -53,7 +53,11 @@ class SnapshotBlocks:
         return at < len(self._indexes) and self._indexes[at] == index
 
     def read(self, index: int) -> bytes:
-        """Return the data of a written block.
+        """Return the data of a written block; raise what `block` raises."""
+        return self.block(index).data
+
+    def block(self, index: int) -> Block:
+        """Return a written block.
 
         Raises:
             BlockDamaged: it arrived damaged three times.
@@ -80,8 +84,8 @@ class SnapshotBlocks:
         raise AssertionError("the last attempt returns or raises")
 
     def digest(self, index: int) -> bytes:
-        """Return the SHA-256 of a block, of zeros if it has never been written; raise what `read` raises."""
-        return hashlib.sha256(self.read(index)).digest() if self.holds(index) else ZEROS_DIGEST
+        """Return the SHA-256 of a block, of zeros if it has never been written; raise what `block` raises."""
+        return self.block(index).sha256 if self.holds(index) else ZEROS_DIGEST
 
     def fetch(self, indexes: Iterable[int]) -> Generator[tuple[int, bytes]]:
         """Yield these written blocks as they arrive, in any order; raise what `read` raises."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.comparing import COPY_SECONDS, RELEASE, compare, release
+from tests.bench.content import contents
 from tests.bench.picture import bar_chart
 from tests.bench.polling import simulations
 from tests.bench.rates import COPY_SECONDS as COPY_LENGTH
@@ -31,7 +32,7 @@ from tests.bench.telling import tell
 
 SMALL_RELEASE: dict[str, Any] = {"images": 3, "regions": 2, "copy_seconds": 20.0, "variation": 0.25}
 DOCS = Path(__file__).parents[2] / "docs"
-PARTS = ("start-up", "round-trips", "peers", "release", "polling", "scale", "scan")
+PARTS = ("start-up", "round-trips", "peers", "release", "polling", "scale", "scan", "content")
 ONLY_IF_ASKED = ("rates",)  # EC2's rates make it last about half an hour
 
 
@@ -50,6 +51,7 @@ def main() -> int:
         "polling": simulations,
         "scale": partial(scale, folder / "scale", **({"images": (1, 10)} if asked.quick else {})),
         "scan": partial(scans, folder / "scan", 3000 if asked.quick else FILES),
+        "content": partial(contents, folder / "content"),
         "rates": partial(rated, folder / "rates", asked.images, 20.0 if asked.quick else COPY_LENGTH),
     }
     measured: dict[str, Any] = {}

@@ -5,6 +5,7 @@ batches one after another as the scan makes them. CPU time and memory are those 
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from tests.support.disks import make_ext, make_xfs, tool, write_tree
 IN_FLIGHT = 16
 CALL_SECONDS = (0.02, 0.06)
 FILES = 70_000
+_LARGEST_COPIED = 400_000  # bytes of a file
 PRICE_PER_BLOCK = 0.003 / 1000  # USD, GetSnapshotBlock in us-east-1
 
 
@@ -40,11 +42,77 @@ def scans(folder: Path, files: int = FILES) -> dict[str, Any]:
             make_ext(image, tree, ("-t", "ext4"), size="8G")
         else:
             make_xfs(image, tree, (), size=8 << 30)
-        for way in ("default", "--deep", "all blocks"):
-            command = [sys.executable, "-m", "tests.bench.scan", str(image), way]
-            ran = subprocess.run(command, capture_output=True, text=True, check=True)
-            rows.append({"image": name, "way": way, **json.loads(ran.stdout)})
+        rows += (_row(name, image, way) for way in ("default", "--deep", "all blocks"))
+        tell(f"scan: making an aged {name} image")
+        if _is_aged(image, name, files):
+            rows.append(_row(f"{name}, aged", image, "default"))
     return {"files": files, "rows": rows}
+
+
+def _row(name: str, image: Path, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.bench.scan", str(image), way]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {"image": name, "way": way, **json.loads(ran.stdout)}
+
+
+def _is_aged(image: Path, name: str, files: int) -> bool:
+    """Write files of this machine as a disk fills: by the kernel, package by package, with updates and growing logs.
+
+    Return whether that was possible: it needs root and loop devices.
+    """
+    mount = image.with_suffix(".mount")
+    mount.mkdir(exist_ok=True)
+    with image.open("wb") as file:
+        file.truncate(8 << 30)
+    make = [tool("mke2fs"), "-q", "-F", "-t", "ext4"] if name == "ext4" else [tool("mkfs.xfs"), "-q", "-f"]
+    subprocess.run([*make, str(image)], check=True, capture_output=True)
+    if subprocess.run(["mount", "-o", "loop", str(image), str(mount)], capture_output=True, check=False).returncode:
+        tell(f"scan: an aged {name} image needs root and loop devices")
+        return False
+    try:
+        _fill(mount, files)
+    finally:
+        subprocess.run(["umount", str(mount)], check=True, capture_output=True)
+    return True
+
+
+def _fill(mount: Path, files: int) -> None:
+    draw = random.Random(7)
+    packages = _packages()
+    order = sorted(packages)
+    draw.shuffle(order)
+    left, written = files, list[tuple[Path, Path]]()
+    for place, package in enumerate(order):
+        for source in packages[package][:left]:
+            _copy(source, target := mount / source.relative_to("/"))
+            written.append((source, target))
+            if draw.random() < 0.15:  # an update
+                source, target = draw.choice(written)
+                target.unlink()
+                _copy(source, target)
+        left = files - len(written)
+        with (mount / f"log{place % 20}").open("ab") as log:
+            log.write(b"x" * draw.randrange(200, 90_000))
+        if place % 10 == 0:
+            os.sync()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+
+
+def _packages() -> dict[str, list[Path]]:
+    """Return files of this machine by the package that they belong to, as far as dpkg says, or by their folder."""
+    owners = {}
+    for listed in Path("/var/lib/dpkg/info").glob("*.list"):
+        owners.update(dict.fromkeys(listed.read_text(errors="replace").splitlines(), listed.name))
+    found: dict[str, list[Path]] = {}
+    for root in map(Path, ("/etc", "/usr/bin", "/usr/include", "/usr/lib", "/usr/share")):
+        for path in sorted(root.rglob("*")):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < _LARGEST_COPIED:
+                found.setdefault(owners.get(str(path), "/".join(path.parts[:6])), []).append(path)
+    return found
 
 
 def _server(files: int) -> dict[str, str | bytes]:

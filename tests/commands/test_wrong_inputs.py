@@ -131,3 +131,9 @@ def test_a_policy_for_a_region_that_there_is_not(amicopy: Run, option: str) -> N
     ran = amicopy("iam-policy", command, option, "mars-1")
     assert (ran.code, ran.out) == (2, "")
     assert f"{option}: unknown region 'mars-1'." in ran.err
+
+
+def test_an_image_that_a_sandbox_does_not_have(amicopy: Run, world: World) -> None:
+    ran = amicopy("copy", SOURCE, "--from", "us-east-1", "--to", WEST)
+    assert ran.code == 1
+    assert "A sandbox has only its own AMIs: amicopy sandbox lists the samples." in ran.err

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from amicopy.aws.client import CallCounter
-from amicopy.aws.ebs import BLOCK_BYTES, BlockPage, EbsClient
+from amicopy.aws.ebs import BLOCK_BYTES, Block, BlockPage, EbsClient
 from amicopy.aws.session import BLOCKS_IN_FLIGHT, Session
 from amicopy.core.errors import (
     AccessDenied,
@@ -159,7 +159,7 @@ class _Slow(EbsClient):
     def list_snapshot_blocks(self, snapshot_id: str, *, next_token: str = "", first: int = 0) -> BlockPage:
         return BlockPage(blocks=tuple((index, "t") for index in range(first, 200)), volume_gib=1)
 
-    def get_snapshot_block(self, snapshot_id: str, index: int, token: str) -> bytes:
+    def get_snapshot_block(self, snapshot_id: str, index: int, token: str) -> Block:
         with self._counting:
             self.under_way += 1
             self.asked += 1
@@ -167,7 +167,7 @@ class _Slow(EbsClient):
         time.sleep(0.002)
         with self._counting:
             self.under_way -= 1
-        return b""
+        return Block(b"", b"")
 
 
 def test_at_most_sixteen_blocks_are_in_flight(clock: FakeClock) -> None:

@@ -255,3 +255,11 @@ def test_the_python_shown_runs(amicopy: Run, world: World, capsys: pytest.Captur
     )
     exec(program[0], {})
     assert re.fullmatch(r"(?:(us-west-2|eu-west-1) ami-[0-9a-f]{17} unchanged\n){2}", capsys.readouterr().out)
+
+
+def test_every_included_file_is_linked_above_it() -> None:
+    """The repository's own pages show nothing of an included file; the site shows both."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        for before, path in re.findall(r"((?:.*\n){3}) *```\{literalinclude\} (\S+)", page.read_text()):
+            assert f"]({path})" in before, f"{page} includes {path} without a link"
+            assert (page.parent / path).is_file()

@@ -210,3 +210,22 @@ def unpack(fixture: Path, image: Path) -> Path:
                 file.write(chunk)
         file.truncate(file.tell())
     return image
+
+
+def two_disks(folder: Path, tree: Path) -> tuple[Path, Path]:
+    """Write the disks of a volume group that LVM's own tools have described: 48 MiB with the tree, 8 MiB without."""
+    mib, fixtures = 1 << 20, Path(__file__).parents[1] / "unit" / "scan" / "fixtures"
+    root = make_ext(folder / "root", tree, ("-t", "ext4"), size="48M").read_bytes()
+    empty = folder / "empty"
+    empty.mkdir(exist_ok=True)
+    data = make_ext(folder / "data", empty, ("-t", "ext4"), size="8M").read_bytes()
+    disks = folder / "first.img", folder / "second.img"
+    pieces = [(0, root[: 32 * mib])], [(0, root[32 * mib :]), (16 * mib, data)]
+    for path, name, parts, size in zip(disks, ("lvm-first", "lvm-second"), pieces, (41 * mib, 29 * mib), strict=True):
+        with path.open("wb") as file:
+            file.write(lzma.decompress((fixtures / f"{name}.xz").read_bytes()))
+            for offset, part in parts:
+                file.seek(mib + offset)
+                file.write(part)
+            file.truncate(size)
+    return disks

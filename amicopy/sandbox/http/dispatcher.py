@@ -21,21 +21,19 @@ from amicopy.sandbox.http.moto_adapter import Ec2Request, Response
 from amicopy.sandbox.http.moto_resources import adopt_snapshots
 from amicopy.sandbox.http.other_services import UNSIGNED, XML, ServiceRequest
 from amicopy.sandbox.http.query_protocol import error_xml
-from amicopy.sandbox.settings import REGIONS, ec2_arn, partition_of
+from amicopy.sandbox.settings import KEY_PREFIX, REGIONS, ec2_arn, partition_of
 from amicopy.sandbox.world import World
 
 _LOOPBACK = re.compile(r"(?:127\.0\.0\.1|\[::1\]|(?:[a-z0-9-]+\.)*localhost)(?::\d+)?", re.IGNORECASE)
 _SCOPE = re.compile(r"Credential=([^/, ]+)/\d+/([^/, ]+)/([^/, ]+)/")
-# The sandbox's own access keys contain the account. moto expects keys of 20 characters.
-_KEY_PREFIX = "AKIASBOX"
-_OWN_KEY = re.compile(rf"{_KEY_PREFIX}(\d{{12}})")
+_OWN_KEY = re.compile(rf"{KEY_PREFIX}(\d{{12}})")
 # moto isn't thread-safe, and its state belongs to the process: one call at a time.
 MOTO_LOCK = threading.RLock()
 
 
 def access_key_for(account: str) -> str:
     """Return an access key that is allowed everything in an account."""
-    return f"{_KEY_PREFIX}{account}"
+    return f"{KEY_PREFIX}{account}"
 
 
 class Dispatcher:

@@ -1,5 +1,7 @@
 """``amicopy scan AMI…`` and ``--snapshot``: the same as of a raw file, with few blocks, and what cannot be read."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,8 +10,9 @@ from amicopy.sandbox.content import DiskImage
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
-from tests.support.disks import tool
+from tests.support.disks import tool, two_disks, write_tree
 from tests.support.pinned import Pinned
+from tests.support.planted import PINNED
 from tests.support.scenes import HOME, a_source, asked, order
 
 pytestmark = pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
@@ -79,6 +82,24 @@ def test_every_volume_is_scanned_and_blank_ones_are_not(amicopy: Run, pinned: Pi
     ran = amicopy("scan", image.image_id, "--output", "json")
     assert [disk["name"] for disk in ran.json["disks"]] == ["/dev/xvda", "/dev/sdf"]
     assert ran.json["counts"]["critical"] == 2
+
+
+def test_a_volume_group_over_two_volumes_is_read_as_one(amicopy: Run, world: World, tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {f"usr/share/{number}": os.urandom(40_000) for number in range(900)}
+    files |= {f"etc/{number}.conf": PINNED["etc/environment"] for number in range(9)}
+    paths = two_disks(tmp_path, write_tree(tmp_path / "tree", {**files, "var/x": ""}))
+    images = [word for path in paths for word in ("--image", str(path))]
+    of_files = amicopy("scan", *images, "--from", HOME, "--output", "json")
+    disks = [
+        Volume(device=device, gib=1, content=DiskImage.open(path))
+        for device, path in zip(("/dev/xvda", "/dev/sdf"), paths, strict=True)
+    ]
+    of_image = amicopy("scan", a_source(world, volumes=disks).image_id, "--output", "json")
+    for ran in (of_files, of_image):
+        assert (ran.code, ran.json["complete"], ran.json["counts"]["high"]) == (4, True, 9)
+    alone = amicopy("scan", "--image", str(paths[0]), "--from", HOME)
+    assert "a part of it is on a disk that is not scanned" in alone.err
+    assert alone.code == 1
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_page_that_cannot_be_written_is_said_before_anything_starts(amicopy: Run
         (["--content", "all"], "is not one of"),
         (["--seed", "7"], "--seed requires --content sample"),
         (["--content", "full", "--seed", "7"], "--seed requires --content sample"),
-        (["--yes"], "--yes requires --prune or --content"),
+        (["--yes"], "--yes requires --repair or --content"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(amicopy: Run, options: list[str], words: str) -> None:

@@ -125,7 +125,7 @@ def test_another_copy_that_differs_is_left_alone_and_ours_is_made_beside_it(memb
 def test_adopting_completes_a_copy_of_another_tool() -> None:
     row = planned(by_hand(), adopt=True)
     assert (row.action, row.copy) == (Action.UPDATE, by_hand())
-    assert row.reason.startswith("ami-9 is available; ami-9 is missing tags amicopy:source")
+    assert row.reason.startswith("ami-9 is available; it is missing tags amicopy:source")
 
 
 def test_a_copy_that_a_service_manages_is_not_adopted() -> None:
@@ -166,7 +166,7 @@ def test_what_a_copy_lacks_is_completed_and_named() -> None:
     row = planned(a_copy(), source=source)
     assert row.action is Action.UPDATE
     assert row.reason == (
-        "ami-2 is available; ami-2 has no deprecation date instead of 2026-12-02; ami-2 is not shared with 111122223333"
+        "ami-2 is available; it has no deprecation date instead of 2026-12-02; it is not shared with 111122223333"
     )
     assert len(row.differences) == 2
 

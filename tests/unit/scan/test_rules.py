@@ -134,6 +134,7 @@ NEGATIVE = """\
 // region: us-east-1
 dnl us-east-1
 key = value  # for example us-east-1
+$host = "db.example.org";//old.us-east-1.rds.amazonaws.com
 us-east-10
 xus-east-1
 regions: [us-east-1, us-west-2, eu-west-1]

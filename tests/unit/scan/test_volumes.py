@@ -1,6 +1,7 @@
 """Partitions, logical volumes, and what a volume holds."""
 
 import lzma
+import os
 import struct
 import subprocess
 from collections.abc import Callable, Sequence
@@ -10,8 +11,8 @@ import pytest
 
 from amicopy.scan.device import Mapped
 from amicopy.scan.ext import Ext
-from amicopy.scan.volumes import Volume, image_format, kind_of, volumes
-from tests.support.disks import everything, gpt, make_ext, mbr, tool, write_tree
+from amicopy.scan.volumes import PhysicalVolumes, Volume, image_format, kind_of, volumes
+from tests.support.disks import everything, gpt, make_ext, mbr, source_contents, tool, two_disks, write_tree
 from tests.unit.scan.conftest import OpenDisk
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -146,10 +147,40 @@ def test_logical_volumes_in_a_partition_bear_its_name(physical_volume: Path, tmp
 
 
 @needs_mke2fs
-def test_a_volume_that_is_partly_on_another_disk_is_a_problem(physical_volume: Path, disk: OpenDisk) -> None:
+def test_a_volume_on_a_disk_that_is_not_described_is_a_problem(physical_volume: Path, disk: OpenDisk) -> None:
     data = physical_volume.read_bytes()
     physical_volume.write_bytes(data.replace(b'"pv0", 5', b'"pv1", 5'))
-    assert named(list(volumes(disk(physical_volume))))[0][2] == "a part of it is on another disk"
+    assert named(list(volumes(disk(physical_volume))))[0][2] == "its LVM description is damaged"
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> tuple[Path, Path]:
+    """A volume group of two disks: `root` begins on the first one and ends on the second, `data` is on the second."""
+    tree = write_tree(tmp_path / "files", {f"etc/{number}": os.urandom(40_000) for number in range(900)})
+    return two_disks(tmp_path, tree)
+
+
+@needs_mke2fs
+def test_a_logical_volume_on_two_disks_is_read_where_it_begins(
+    group: tuple[Path, Path], tmp_path: Path, disk: OpenDisk
+) -> None:
+    disks = [disk(path) for path in group]
+    others = PhysicalVolumes(disks)
+    [root], [data] = (list(volumes(one, others)) for one in disks)
+    assert named([root, data]) == [("vg1/root", "ext", ""), ("vg1/data", "ext", "")]
+    found = everything(Ext(root.device))
+    source = source_contents(tmp_path / "files")
+    assert {path: content for path, content in found.items() if path in source} == source
+
+
+@needs_mke2fs
+def test_without_the_other_disk_a_part_is_missing(group: tuple[Path, Path], disk: OpenDisk) -> None:
+    missing = "a part of it is on a disk that is not scanned"
+    first, second = map(disk, group)
+    assert named(list(volumes(first))) == [("vg1/root", "LVM", missing), ("vg1/data", "LVM", missing)]
+    assert named(list(volumes(second))) == [("vg1/root", "LVM", missing), ("vg1/data", "ext", "")]
+    twice = PhysicalVolumes([first, second, disk(group[1])])  # which of the two it is cannot be known
+    assert named(list(volumes(first, twice)))[0] == ("vg1/root", "LVM", missing)
 
 
 @pytest.mark.parametrize("damage", [b"extent_size", b"physical_volumes", b"segment_count", b"logical_volumes {", b"="])
