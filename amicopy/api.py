@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from amicopy.aws.session import AwsSession, Session, session_for
 from amicopy.core.accounts import TargetAccount, account_problems
@@ -75,6 +75,7 @@ __all__ = [
     "retire",
     "status",
     "sync",
+    "to_dict",
     "verify",
 ]
 
@@ -433,6 +434,18 @@ def boot(
     )
     found = job.find()
     return found if found.refused else job.run(found)
+
+
+def to_dict(
+    result: Report | SyncResult | StatusResult | VerifyResult | CancelResult | RetireResult | BootReport,
+) -> dict[str, Any]:
+    """Return a result as the JSON document that the command writes with ``--output json``, ready for `json.dumps`.
+
+    docs/json.md describes its members. ``calls`` is empty: a result does not know them.
+    """
+    from amicopy.render.result_documents import result_document
+
+    return result_document(result)
 
 
 def _context(

@@ -101,6 +101,11 @@ class _Surveyed:
             or any(expand(one, [name]) for one in target.regions if is_pattern(one) or one == name)
         )
 
+    def regions(self, regions: Mapping[str, Region] | None) -> frozenset[str]:
+        """Return the regions of all destinations, those of other accounts included as if they had these regions."""
+        others = (self.destinations_in(target, regions) for target in self.request.accounts)
+        return frozenset(one.region for one in (*self.destinations(regions), *chain.from_iterable(others)))
+
     def everywhere(self, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         """Return all destinations as far as they are known: those of other accounts as if they had these regions."""
         others = (self.destinations_in(target, regions) for target in self.request.accounts if target.account)

@@ -1,13 +1,16 @@
-"""Units of work: the destinations of a manifest, each of which a process of its own can bring up to date.
+"""Units of work: the regions of a manifest, each of which a process of its own can bring up to date.
 
-What needs more than one destination, and copies in other accounts, are left to a pass over the whole manifest:
+A region's unit includes its copies in other accounts: they are made from the region's own. Each unit reads the sources,
+and the rate of the source account is shared; with a unit for each account, too, those reads would take hours
+(docs/explanation/at-scale.md). What needs more than one region is left to a pass over the whole manifest:
 `needs_whole_pass`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
 from amicopy.core.errors import UsageError
 from amicopy.core.regions import names_region
@@ -20,14 +23,14 @@ from amicopy.survey.destinations import survey_regions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """One destination and how many entries of the manifest copy to it."""
+    """One region and how many entries of the manifest copy to it, in whatever account."""
 
     destination: Destination
     entries: int
 
     @property
     def unit_id(self) -> str:
-        """The id: the region, after the account if that is not the caller's own (``111122223333/eu-west-1``)."""
+        """The id: the region."""
         return str(self.destination)
 
 
@@ -45,7 +48,8 @@ def units_of(context: Context, entries: Sequence[Entry]) -> tuple[Unit, ...]:
         ec2 = context.clients[asked[0][0].source_region]
         regions, _ = context.with_retries(partial(survey_regions, ec2))
     for group in asked:
-        for destination in {found for one in group for found in one.destinations(regions)}:
+        for region in {found for one in group for found in one.regions(regions)}:
+            destination = Destination(region)
             counts[destination] = counts.get(destination, 0) + 1
     return tuple(Unit(destination=one, entries=counts[one]) for one in sorted(counts, key=str))
 
@@ -90,7 +94,6 @@ def needs_whole_pass(entries: Sequence[Entry]) -> bool:
     return any(
         _publishes_together(entry)
         or entry.min_success is not None
-        or any(request.accounts for request in entry.requests)
         or (entry.keep is not None and not _may_remove(entry, entries, _own_sources(entry, entries)))
         for entry in entries
     )
@@ -101,16 +104,31 @@ def _names(request: CopyRequest, region: str) -> bool:
 
 
 def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
-    """Return the request with the unit as its only destination."""
+    """Return the request with the unit's region as its only one."""
+    accounts = tuple(target for target in request.accounts if _has(target, unit.region))
     key = request.key_for(unit)
     return replace(
         request,
         to=(unit.region,),
         exclude=(),
-        accounts=(),
+        accounts=tuple(replace(target, regions=()) for target in accounts),
         best_effort=(unit.region,) if unit.region in request.best_effort else (),
-        kms_keys={unit.region: key} if key else {},
+        direct=(unit.region,) if unit.region in request.direct else (),
+        kms_keys=({unit.region: key} if key else {}) | dict(_keys_of(request, accounts, unit.region)),
     )
+
+
+def _has(target: TargetAccount, region: str) -> bool:
+    """Return whether an account gets copies in a region."""
+    return not target.regions or names_region(target.regions, region)
+
+
+def _keys_of(request: CopyRequest, accounts: Iterable[TargetAccount], region: str) -> Iterator[tuple[str, str]]:
+    """Yield the keys that are named for these accounts, each under the account."""
+    for target in accounts:
+        named = (f"{target.account}/{region}", target.account)
+        if target.account and (place := next((one for one in named if one in request.kms_keys), "")):
+            yield target.account, request.kms_keys[place]
 
 
 def _publishes_together(entry: Entry) -> bool:

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from amicopy.aws.ec2 import Clients
+from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.core.accounts import AT_ONCE, TargetAccount
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.models import Region
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import with_read_retries
 from amicopy.plan.findings import Survey
@@ -17,6 +18,13 @@ from amicopy.survey.closed_regions import without_closed_regions
 from amicopy.survey.destinations import survey_destinations, survey_regions
 
 Regions = Mapping[str, Region] | None
+
+
+def _regions_of(request: CopyRequest, ec2: Ec2, clock: Clock, stop: Stop) -> tuple[Regions, tuple[str, ...]]:
+    """Return the regions of an account, and notes. Of a single one its first answer says whether it is enabled."""
+    if len(request.to) == 1 and not is_pattern(request.to[0]):
+        return None, ()
+    return with_read_retries(clock, stop, partial(survey_regions, ec2))
 
 
 def with_accounts(
@@ -38,7 +46,7 @@ def with_accounts(
 
     def look(target: TargetAccount) -> Survey:
         home = Destination(request.source_region, target.account)
-        regions, notes = with_read_retries(clock, stop, partial(survey_regions, clients[home]))
+        regions, notes = _regions_of(request, clients[home], clock, stop)
         destinations = destinations_in(target, regions)
         if not destinations:
             notes = (*notes, "none of the destination regions is enabled there")

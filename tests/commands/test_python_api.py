@@ -1,5 +1,6 @@
 """amicopy as a library: called as a program would, with means of its own."""
 
+import json
 import subprocess
 import sys
 from datetime import timedelta
@@ -19,6 +20,7 @@ from amicopy.sandbox.world import World
 from tests.support.clock import FakeClock, one_after_another
 from tests.support.manifests import a_manifest, parameter, put_parameter
 from tests.support.scenes import EAST, HOME, SOMEBODY, WEST, a_source, order, slow, the_copy, writes
+from tests.support.schema import check_output
 
 GONE = "ami-0123456789abcdef0"
 
@@ -155,6 +157,27 @@ def test_status_verify_and_cancel(world: World, context: amicopy.Context, clock:
     cancellation = amicopy.cancel(source.image_id, regions=WEST, context=context)
     assert [(one.resource_id, one.state) for one in cancellation.targets] == [(copy.image_id, TargetState.CANCELLED)]
     assert world.images(WEST) == []
+
+
+def test_every_result_is_a_document_of_the_schema(
+    world: World, context: amicopy.Context, tmp_path: Path, clock: FakeClock
+) -> None:
+    source = a_source(world)
+    path = tmp_path / "m.yaml"
+    path.write_text(f"images:\n  - source: {source.image_id}\n    from: {HOME}\n    to: {EAST}\n")
+    results: list[Any] = [
+        amicopy.copy(source.image_id, to=WEST, context=context),
+        amicopy.sync(path, context=context),
+        amicopy.status(source.image_id, regions=WEST, context=context),
+        amicopy.verify(source.image_id, regions=WEST, context=context),
+        amicopy.retire(source.image_id, regions=WEST, context=context),
+        amicopy.cancel(source.image_id, regions=EAST, available=True, context=context),
+    ]
+    documents = [amicopy.to_dict(result) for result in results]
+    for document in documents:
+        check_output(json.dumps(document))
+    assert [one["command"] for one in documents] == ["copy", "sync", "status", "verify", "retire", "cancel"]
+    assert documents[0]["copies"][0]["image_id"] == the_copy(world, WEST).image_id
 
 
 def test_sync_makes_a_manifest_true(world: World, context: amicopy.Context, tmp_path: Path) -> None:

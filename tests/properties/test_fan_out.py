@@ -1,7 +1,8 @@
 """The fan-out with a queue that loses, doubles and reorders messages, two dispatchers, and workers that are killed.
 
 Each sequence is drawn from a seed: ten workers in processes of their own, killed with SIGKILL at any moment. In the
-end, when nothing interferes, each destination has one copy, its id was published once, and nothing is left over.
+end, when nothing interferes, each destination has one copy, its id was published once, and nothing is left over. Half
+of the sequences copy into other accounts, too.
 
 ``make test`` plays a few; AMICOPY_TORTURE=N plays N, AMICOPY_TORTURE_SEED=S others.
 """
@@ -13,14 +14,17 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amicopy.core.models import SOURCE_TAG
 from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
+from tests.support.accounts import OWN, B, C, guests, records
 from tests.support.clock import FakeClock
 from tests.support.fan_out import TABLE, Deployed, deployed, event_of
 from tests.support.manifests import parameter
@@ -124,19 +128,26 @@ class Play:
         raise AssertionError("it never ends")
 
 
-def broken(world: World, sources: Sequence[str], regions: Sequence[str]) -> list[str]:
+def broken(world: World, sources: Sequence[str], regions: Sequence[str], accounts: Sequence[str]) -> list[str]:
     """Return what is not as promised."""
-    found = []
+    found = [f"still shared with {who}" for who in guests(world)] + [
+        f"a record is left: {key}" for key in records(world)
+    ]
     for region in regions:
-        copies = Counter(image.source_image_id for image in world.images(region))
-        found += [f"{copies[source]} copies of {source} in {region}" for source in sources if copies[source] != 1]
+        for account in (OWN, *accounts):
+            copies = Counter(image.tags.get(SOURCE_TAG) for image in world.images(region, account))
+            found += [
+                f"{copies[f'{HOME}/{source}']} copies of {source} in {account}/{region}"
+                for source in sources
+                if copies[f"{HOME}/{source}"] != 1
+            ]
         found += [
             f"{image.image_id} in {region} is {image.state}"
             for image in world.images(region)
             if image.state != "available"
         ]
         found += [f"{snapshot} in {region} belongs to no image" for snapshot in orphans(world, region)]
-        ids = {image.source_image_id: image.image_id for image in world.images(region)}
+        ids = {image.source_image_id: image.image_id for image in world.images(region, OWN)}
         found += [
             f"{region} publishes another id than that of the copy of {source}"
             for number, source in enumerate(sources)
@@ -162,13 +173,17 @@ def test_every_unit_has_one_copy_which_is_published_once(
     tmp_path: Path,
 ) -> None:
     draw = random.Random(seed)
+    clock.advance(max(0.0, (datetime.now(UTC) - clock.now()).total_seconds()))  # the workers' time, for their sessions
     world = sandbox.reset(clock=clock, timing=Timing(visible_after=0.0))
     regions = draw.sample(REGIONS, draw.randint(2, len(REGIONS)))
     sources = [a_source(world, name=f"image-{number}").image_id for number in range(draw.randint(1, 2))]
     order(world, *(f"copy@{region}=fail" for region in regions if draw.random() < 0.2))
     to = ",".join(regions)
+    accounts = draw.choice([(), (), (B,), (B, C)])
+    ids = ", ".join(f"{{id: '{account}'}}" for account in accounts)
+    others = f", accounts: [{ids}]" if ids else ""
     lines = [
-        f"  - {{source: {source}, from: {HOME}, to: '{to}', publish: {{ssm: /images/{number}, when: all}}}}"
+        f"  - {{source: {source}, from: {HOME}, to: '{to}', publish: {{ssm: /images/{number}, when: all}}{others}}}"
         for number, source in enumerate(sources)
     ]
     (tmp_path / "amis.yaml").write_text("\n".join(["images:", *lines]) + "\n")
@@ -176,6 +191,6 @@ def test_every_unit_has_one_copy_which_is_published_once(
         environment = {**sandbox.environment, **queue.environment, "LAMBDA_TASK_ROOT": str(tmp_path)}
         sequence = Play(draw, processes, queue, world, clock, environment)
         sequence.play()
-        assert broken(world, sources, regions) == []
+        assert broken(world, sources, regions, accounts) == []
         world.requests.clear()
         assert sequence.dispatch() == 0

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "amicopy"
 # A folder imports from itself and from those before it.
 ORDER = (
     *("core", "aws", "manifest", "plan", "survey", "execute", "scan", "jobs"),
-    *("api", "render", "sandbox", "aws_lambda", "cli"),
+    *("render", "api", "sandbox", "aws_lambda", "cli"),
 )
 PURE = {
     "plan": {"core", "plan"},

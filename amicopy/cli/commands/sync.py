@@ -31,7 +31,7 @@ Exit codes:
 @option(
     "--list-units",
     is_flag=True,
-    help="Print the manifest's units of work (its destinations) as JSON and exit. Calls AWS only for patterns.",
+    help="Print the manifest's units of work (its regions) as JSON and exit. Calls AWS only for patterns.",
 )
 @option(
     "--unit",

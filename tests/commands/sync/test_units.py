@@ -4,6 +4,7 @@ from pathlib import Path
 
 from amicopy.sandbox.world import World
 from tests.conftest import Run
+from tests.support.accounts import OWN, B, C, guests, records
 from tests.support.clock import FakeClock
 from tests.support.manifests import a_manifest, parameter, put_parameter, released
 from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, the_copy, writes
@@ -132,3 +133,42 @@ def test_wrong_uses_are_refused_before_aws_is_called(amicopy: Run, world: World,
         assert ran.code == 2
         assert said in ran.err
     assert world.requests == []
+
+
+def test_a_unit_has_the_copies_of_other_accounts_in_its_region(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    source = a_source(world)
+    accounts = f"accounts: [{{id: '{B}'}}, {{id: '{C}', regions: {WEST}, kms_key: alias/aws/ebs}}], encrypt: true"
+    manifest = a_manifest(tmp_path, entries(f"to: '{HOME},{WEST},{EAST}', {accounts}"))
+    listed = amicopy("sync", manifest, "--list-units").json["units"]
+    assert [(unit["id"], unit["account"], unit["entries"]) for unit in listed] == [
+        (EAST, None, 1),
+        (HOME, None, 1),
+        (WEST, None, 1),
+    ]
+    world.requests.clear()
+    ran = amicopy("sync", manifest, "--unit", EAST)
+    assert ran.code == 0, ran.err
+    assert {(one.owner, one.region) for one in world.images()} == {(OWN, HOME), (OWN, EAST), (B, EAST)}
+    for unit in (HOME, WEST):
+        ran = amicopy("sync", manifest, "--unit", unit)
+        assert ran.code == 0, ran.err
+    world.requests.clear()
+    ran = amicopy("sync", manifest)
+    assert (ran.code, [one for one in writes(world) if one != "AssumeRole"]) == (0, []), ran.err
+    made = {(one.owner, one.region) for one in world.images() if one is not source}
+    assert made == {*((account, region) for account in (OWN, B) for region in (HOME, WEST, EAST)), (C, WEST)}
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_a_unit_asks_no_account_for_its_regions(amicopy: Run, world: World, tmp_path: Path) -> None:
+    a_source(world)
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},eu-south-1', accounts: [{{id: '{B}'}}]"))
+    assert amicopy("sync", manifest, "--unit", WEST).code == 0
+    assert {one.account for one in asked(world, "DescribeRegions")} == {OWN}
+    world.opt_in("eu-south-1")
+    ran = amicopy("sync", manifest, "--unit", "eu-south-1")
+    assert ran.code == 6
+    assert f"The region eu-south-1 is not enabled for account {B}." in ran.err
+    assert asked(world, "CopyImage", "eu-south-1") == []
