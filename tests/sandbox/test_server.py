@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -469,3 +470,18 @@ def test_parameters_have_arns(aws: Aws) -> None:
     with pytest.raises(ClientError) as caught:
         ssm.put_parameter(Name="/images/db", Value="ami-1", Type="String")
     assert code_of(caught) == ("AccessDeniedException", 400)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [("dlm", "get_lifecycle_policies", {}), ("imagebuilder", "list_images", {}), ("cloudformation", "list_stacks", {})],
+)
+def test_a_service_that_the_sandbox_lacks_is_refused_as_aws_refuses_an_unknown_operation(
+    aws: Aws, service: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    if service == "cloudformation" and find_spec("openapi_spec_validator"):
+        pytest.skip("moto has all that it needs for this service")
+    with pytest.raises(ClientError) as raised:
+        getattr(aws.client(service, HOME), operation)(**parameters)
+    assert code_of(raised) == ("UnknownOperationException", 400)
+    assert "The sandbox does not have this service." in str(raised.value)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 from xml.sax.saxutils import unescape
 
 import moto.ec2.urls
+from moto.backend_index import backend_url_patterns
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.core.utils import get_service_model
@@ -312,7 +313,27 @@ def moto_app() -> Any:
 
 
 def answer(environ: dict[str, Any]) -> Response:
-    """Return moto's response to a request, or the world's to one of EC2."""
+    """Return moto's response to a request, or the world's to one of EC2.
+
+    Raises:
+        Ec2Error: moto does not have the service, or needs a library for it that is not installed.
+    """
+    try:
+        return _answer(environ)
+    except ModuleNotFoundError as error:
+        raise _unknown_service() from error
+    except AttributeError as error:
+        host = moto_app().infer_service_region_host(environ, environ.get("PATH_INFO", ""))
+        if any(pattern.match(f"https://{host}") for _, pattern in backend_url_patterns):
+            raise
+        raise _unknown_service() from error
+
+
+def _unknown_service() -> Ec2Error:
+    return Ec2Error("UnknownOperationException", "The sandbox does not have this service.")
+
+
+def _answer(environ: dict[str, Any]) -> Response:
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> None:

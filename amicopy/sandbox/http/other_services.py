@@ -39,7 +39,7 @@ class ServiceRequest(SignedRequest):
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         body: bytes = environ["wsgi.input"].read()
         _set_body(environ, body)
-        in_json = bool(target) or self.service == "account"
+        in_json = bool(target) or "x-www-form-urlencoded" not in environ.get("CONTENT_TYPE", "")
         params = _json(body) if in_json else dict(parse_qsl(body.decode(errors="replace")))
         operation = target.rpartition(".")[2] or params.get("Action", "") or environ["REQUEST_METHOD"]
         if self.service == "account":

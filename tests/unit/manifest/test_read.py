@@ -107,7 +107,7 @@ def test_shared_with_an_empty_list_is_shared_with_nobody() -> None:
         (RIGHT + "    publish: {ssm: amis}\n", "5:15: a parameter's path begins with /"),
         (RIGHT + "    publish: {ssm: '/{nmae}'}\n", "5:15: {nmae} in"),
         (RIGHT + "    publish: {ssm: /aws/web}\n", "5:15: AWS reserves parameters that begin with /aws"),
-        (RIGHT + "    publish: {}\n", "5:5: 'ssm' is missing"),
+        (RIGHT + "    publish: {}\n", "5:5: 'publish' is empty"),
         (RIGHT + "    name: a\n    name: b\n", "6:5: 'name' is given twice; the first is in line 5"),
         (RIGHT.replace(WEST, f"{WEST},{WEST}"), f"4:5: {WEST} is given twice"),
         (RIGHT + "    best_effort: eu-west-1\n", "5:5: eu-west-1 is not a destination"),
