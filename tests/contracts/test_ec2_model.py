@@ -116,7 +116,10 @@ def model(wire: Wire, operation: str) -> OperationModel:
 
 
 # Of their large shapes the cut model has only what amicopy sends and reads: that much has to be the same.
-PARTLY = {"DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"}
+PARTLY = {
+    *("CreateLaunchTemplateVersion", "DescribeLaunchTemplateVersions", "ModifyLaunchTemplate"),
+    *("DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"),
+}
 
 
 def full_model(pair: Pair, operation: str) -> OperationModel:
@@ -172,7 +175,7 @@ def test_the_same_is_read_out_of_an_answer(operation: str, home: Pair) -> None:
     read = []
     for wire in home:
         wire.answer = told.encode()
-        read.append(wire.call(operation, **required(model(wire, operation).input_shape)))
+        read.append(wire.call(operation, **required(full_model(home, operation).input_shape)))
     assert read[0] == read[1]
     assert json.dumps(read[0], default=str) == json.dumps(read[1], default=str)  # in the same order
     assert set(read[0]) - {"ResponseMetadata"} == set(shape.members if shape else ())
