@@ -103,6 +103,8 @@ def value(shape: Shape, name: str = "", depth: int = 0) -> Any:
             return shape.enum[-1] if shape.enum else f"{name} é&<>=+ 雪"
         case "integer" | "long":
             return 60 + depth
+        case "double":
+            return 0.5
         case "boolean":
             return True
         case "timestamp":
@@ -116,7 +118,10 @@ def model(wire: Wire, operation: str) -> OperationModel:
 
 
 # Of their large shapes the cut model has only what amicopy sends and reads: that much has to be the same.
-PARTLY = {"DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"}
+PARTLY = {
+    *("DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"),
+    *("CreateLaunchTemplateVersion", "DescribeLaunchTemplateVersions", "ModifyLaunchTemplate"),
+}
 
 
 def full_model(pair: Pair, operation: str) -> OperationModel:
