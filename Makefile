@@ -10,7 +10,7 @@ SHIP_VENV := .venv-ship
 BENCH  :=
 # How a session starts matters to each command and each service that it calls, not to each of its options.
 STOCK := $(addprefix tests/commands/,accounts/test_copy.py boot cancel copy/test_copy.py copy/test_completing.py \
-	copy/test_failing.py scan sync/test_publish.py sync/test_sync.py verify/test_verify.py test_notify.py)
+	copy/test_failing.py scan sync/test_publish.py test_notify.py test_python_api.py)
 # Documents with tables and help texts that are written by the code itself.
 GENERATED := README.md $(addprefix docs/,commands.md errors.md exit-codes.md explanation/cost.md iam.md json.md \
 	manifest.md python.md)
