@@ -181,7 +181,7 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     assert f"{source.image_id} in {HOME} is shared with account {B} for the time of copying" in ran.err
     ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
     assert ran.code == 0, ran.err
-    assert "Ending 1 temporary permission" in ran.err
+    assert "ending 1 temporary permission" in ran.err
     assert standing(world) == before
 
 
