@@ -23,6 +23,7 @@ class Charge(StrEnum):
     TRANSFER = "transfer"  # a GB from `region` to another region, or to the one named in `to`
     STORAGE = "storage"  # a GB of snapshots in `region` for a month
     TIME_BASED = "time-based"  # a GB of a copy to `region` that completes within `within`; no region: every one
+    FAST_RESTORE = "fast-restore"  # an hour of fast snapshot restore in `region`, for a snapshot in one zone
     BLOCK_READ = "block-read"  # a block of a snapshot in `region` (EBS direct APIs); no region: every one
     BLOCK_LIST = "block-list"  # a call that lists blocks, likewise
     INTERNET = "internet"  # a GB from `region` to a machine outside AWS, likewise
@@ -63,6 +64,11 @@ class Prices:
     def storage(self, region: str) -> Price | None:
         """Return the price of keeping a GB of snapshots in a region for a month; None if it is unknown."""
         key = (Charge.STORAGE, region, "", 0)
+        return next((found for table in self._tables() if (found := table.get(key))), None)
+
+    def fast_restore(self, region: str) -> Price | None:
+        """Return the price of an hour of fast snapshot restore, for a snapshot in a zone; None if it is unknown."""
+        key = (Charge.FAST_RESTORE, region, "", 0)
         return next((found for table in self._tables() if (found := table.get(key))), None)
 
     def time_based(self, region: str, minutes: int) -> Price | None:

@@ -12,6 +12,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
+from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.grants import OpenGrant, open_grants
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
 from amicopy.core.models import HUB_TAG, SOURCE_TAG, Image, ImageState, Snapshot
@@ -53,6 +54,7 @@ class Target:
     volume_gib: int = 0  # of its volumes that have a snapshot
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
+    fast_restore: frozenset[str] = frozenset()  # zones in which we switched that on for its snapshots
     is_hub: bool = False  # copies in other regions may have been made from it
     is_named: bool = False  # by its own id, not as a copy of a named source
     spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
@@ -251,6 +253,7 @@ def _target(
         expected_snapshots=0 if is_finished else sum(device.ebs for device in image.devices),
         created_at="" if is_finished or image.state.in_progress else image.created_at,
         snapshot_ids=image.snapshot_ids,
+        fast_restore=recorded_zones(image.tags, image.region),
     )
 
 
@@ -331,6 +334,11 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
             image = ec2.describe_own_images([target.resource_id]).get(target.resource_id)
             if image is not None and image.state in _FINISHED:
                 return replace(target, state=TargetState.KEEP, reason=_finished(image))
+        if target.fast_restore:
+            from amicopy.execute.fast_restore import switch_off  # few copies have it
+
+            off = switch_off(ec2, clock, target.snapshot_ids, target.fast_restore)
+            driven(clock, stop, off, to_the_end=True)
         removing = remove_completely(
             ec2,
             clock,

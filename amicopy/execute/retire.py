@@ -19,6 +19,7 @@ from amicopy.core.errors import (
     OperationNotPermitted,
     RequestRefused,
 )
+from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.models import RETIRED_TAG, Image, ImageState
 from amicopy.core.parallel import Stop
 from amicopy.core.retirement import Retirement, record_in
@@ -102,6 +103,10 @@ def _retire(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: C
     record = record_checked(image, moves, now)
     for write in plan.recordings(image, record):
         yield from _write(write, ec2, clock)
+    if zones := recorded_zones(image.tags, image.region):  # the tag stays: it says where to switch it on again
+        from amicopy.execute.fast_restore import switch_off  # few copies have it
+
+        yield from switch_off(ec2, clock, image.snapshot_ids, zones)
     for move in target.moves:
         if move.after:
             yield from _put(move.path, move.before, move.after, parameters, clock, data_type=move.data_type)
@@ -151,6 +156,10 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
         )
     if refusals:
         raise AmicopyError.in_one(refusals)
+    if zones := recorded_zones(image.tags, image.region):
+        from amicopy.execute.fast_restore import switch_on
+
+        yield from switch_on(ec2, clock, image.snapshot_ids, zones)
     for write in plan.forgettings(image):
         yield from _write(write, ec2, clock)
     return replace(

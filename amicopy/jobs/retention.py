@@ -13,6 +13,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.destination import Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.lineage import source_of
 from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
 from amicopy.core.parallel import Stop, all_at_once
@@ -230,4 +231,5 @@ def _target(image: Image, spared: str) -> Target:
         reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
         volume_gib=image.volume_gib,
         snapshot_ids=image.snapshot_ids,
+        fast_restore=recorded_zones(image.tags, image.region),
     )

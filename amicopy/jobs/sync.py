@@ -6,6 +6,7 @@ Nothing is published or removed in a destination whose copy is not up to date.
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.events import CopyDone, Event
@@ -39,6 +40,9 @@ from amicopy.jobs.retention import outdated_copies, remove_copies
 from amicopy.manifest.model import Entry
 from amicopy.plan.plan import with_notes
 
+if TYPE_CHECKING:  # few manifests ask for it
+    from amicopy.jobs.fast_restore import FastRestore
+
 
 @dataclass(slots=True, kw_only=True)
 class SyncResult:
@@ -47,6 +51,7 @@ class SyncResult:
     report: Report
     parameter_writes: tuple[ParameterWrite, ...] = ()
     removals: tuple[Target, ...] = ()
+    fast_restores: "tuple[FastRestore, ...]" = ()
 
     @property
     def has_work(self) -> bool:
@@ -55,6 +60,7 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.PUT for one in self.parameter_writes)
             or any(one.state is TargetState.CANCEL for one in self.removals)
+            or any(one.is_due for one in self.fast_restores)
         )
 
     @property
@@ -64,17 +70,24 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.DONE for one in self.parameter_writes)
             or any(one.state is TargetState.CANCELLED for one in self.removals)
+            or any(one.is_done for one in self.fast_restores)
         )
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an id is still to be published."""
-        return any(one.state is ParameterState.WAITING for one in self.parameter_writes)
+        """Whether an id is still to be published, or fast snapshot restore to be switched."""
+        return any(one.state is ParameterState.WAITING for one in self.parameter_writes) or any(
+            one.is_waiting for one in self.fast_restores
+        )
 
     @property
     def errors(self) -> tuple[AmicopyError, ...]:
         """What went wrong after copying."""
-        found = [*(one.error for one in self.parameter_writes), *(one.error for one in self.removals)]
+        found = [
+            *(one.error for one in self.fast_restores),
+            *(one.error for one in self.parameter_writes),
+            *(one.error for one in self.removals),
+        ]
         return tuple(error for error in found if error)
 
     @property
@@ -134,6 +147,10 @@ class SyncJob:
         if not self.sync.report.refused:
             self.sync.parameter_writes = read_parameters(self.context, publications(entries, date))
             self.sync.removals = self._outdated(finished=False)
+            if any(known.entry.fast_restore for known in entries):
+                from amicopy.jobs.fast_restore import read_fast_restores
+
+                self.sync.fast_restores = read_fast_restores(self.context, entries)
         return self.sync
 
     def events(self) -> Iterator[Event | None]:
@@ -156,13 +173,17 @@ class SyncJob:
             )
 
     def finish(self) -> SyncResult:
-        """Publish what can be published, then remove old copies; if interrupted, do neither."""
+        """Switch fast snapshot restore, publish, then remove old copies, where that can be; if interrupted, nothing."""
         sync, outcomes = self.sync, self.sync.report.by_key
         if sync.report.refused:
             sync.parameter_writes, sync.removals = tuple(map(withheld, sync.parameter_writes)), ()
             return sync
         outcomes.update({one.row.key: one for one in excused_outcomes(self._entries, outcomes)})
         removes, sync.removals = bool(sync.removals), ()
+        if sync.fast_restores:
+            from amicopy.jobs.fast_restore import switch_fast_restores
+
+            sync.fast_restores = switch_fast_restores(self.context, sync.fast_restores, outcomes)
         sync.parameter_writes = publish_copies(self.context, self._entries, sync.parameter_writes, outcomes)
         if removes:
             with contextlib.suppress(Interrupted):

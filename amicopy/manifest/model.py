@@ -99,5 +99,6 @@ class Entry:
     label: str = ""  # by which outputs name this image, whatever its id
     requests: tuple[CopyRequest, ...]  # one for each set of destinations with the same settings; without image ids
     min_success: int | None = None
+    fast_restore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # region → zones; none: off there
     publish: Publish | None = None
     keep: Keep | None = None

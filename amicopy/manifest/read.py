@@ -14,6 +14,7 @@ from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
+from amicopy.core.fast_restore import is_zone_of
 from amicopy.core.files import read_bounded
 from amicopy.core.ignored_findings import parse
 from amicopy.core.image_scan import ScanMode, ScanRequest
@@ -109,6 +110,7 @@ class _Entries:
             label=label,
             requests=requests,
             min_success=merged.get("min_success"),
+            fast_restore=self._fast_restore(merged, places, requests),
             publish=Publish(
                 parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []))),
                 launch_templates=tuple(
@@ -122,6 +124,28 @@ class _Entries:
             else None,
             keep=keep,
         )
+
+    def _fast_restore(
+        self, merged: Mapping[str, Any], places: Mapping[str, TreePath], requests: Sequence[CopyRequest]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the zones by region; note what is no zone of its region, and what is no destination of the image."""
+        said: Mapping[str, Any] = merged.get("fast_restore", {})
+        place = places.get("fast_restore", ())
+        named = [name for request in requests for name in request.to]
+        found: dict[str, tuple[str, ...]] = {}
+        for region, listed in said.items():
+            at = (*place, region)
+            self._check_regions(at, region)
+            is_destination = any(expand(name, [region]) == [region] for name in named)
+            if not is_destination and place[0] != "defaults":
+                self._tree.blame(at, f"{region} is not a destination")
+            zones = split_names(_listed(listed))
+            for zone in zones:
+                if not is_zone_of(region, zone):
+                    self._tree.blame(at, f"{zone!r} is not an Availability Zone of {region}, such as {region}a")
+            if is_destination:
+                found[region] = zones
+        return found
 
     def _label(self, label: str, path: TreePath) -> str:
         """Return the label; note one that some output could not tell from another's."""

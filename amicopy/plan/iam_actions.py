@@ -169,6 +169,23 @@ ACTIONS = (
         writes=True,
     ),
     Action(
+        operation="DescribeFastSnapshotRestores",
+        where=Where.DESTINATION,
+        purpose="`fast_restore`: where it is on",
+    ),
+    Action(
+        operation="EnableFastSnapshotRestores",
+        where=Where.DESTINATION,
+        purpose="`sync` with `fast_restore`; `retire --undo`",
+        writes=True,
+    ),
+    Action(
+        operation="DisableFastSnapshotRestores",
+        where=Where.DESTINATION,
+        purpose="the same, before a copy that has it is removed or retired",
+        writes=True,
+    ),
+    Action(
         operation="Publish",
         service="sns",
         where=Where.DESTINATION,  # the topic's region

@@ -34,6 +34,8 @@ BOOT_WRITES = frozenset({"GetConsoleOutput", "RunInstances", "TerminateInstances
 """What a boot test does to instances; reading a console counts, since it can be limited to them."""
 TEMPLATE_WRITES = frozenset({"CreateLaunchTemplateVersion", "ModifyLaunchTemplate"})
 """How an id is published as the default version of a launch template."""
+FAST_RESTORE_WRITES = frozenset({"EnableFastSnapshotRestores", "DisableFastSnapshotRestores"})
+"""How fast snapshot restore is switched on and off."""
 _RESTORATION = {
     *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
     *("ModifyImageAttribute", "ModifySnapshotAttribute"),
@@ -80,6 +82,7 @@ class Needs:
     reads: Parameters = field(default_factory=Parameters)
     publishes: Parameters = field(default_factory=Parameters)
     templates: tuple[str, ...] = ()  # regions in which launch templates get versions
+    fast_restores: tuple[str, ...] = ()  # regions in which fast snapshot restore is switched
     notifications: tuple[Notification, ...] = ()
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
@@ -124,7 +127,8 @@ def _reads(needs: Needs) -> set[str]:
         return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
         found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
-        return found | ({"ListImagesInRecycleBin"} if needs.available else set())
+        removing = set() if needs.only_look else {"DescribeFastSnapshotRestores"}  # pending copies do not have it
+        return found | ({"ListImagesInRecycleBin", *removing} if needs.available else set())
     if needs.command == "scan":
         images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
         return images | _blocks(ContentLevel.FULL)
@@ -157,6 +161,8 @@ def _reads(needs: Needs) -> set[str]:
         operations.add("GetParameter")
     if needs.templates:
         operations.add("DescribeLaunchTemplateVersions")
+    if needs.fast_restores:
+        operations.add("DescribeFastSnapshotRestores")
     return operations
 
 
@@ -170,6 +176,8 @@ def _reads_of_retire(needs: Needs) -> set[str]:
     operations = _COMPARED - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
     if not needs.undo:
         operations = operations | {"DescribeImageReferences"}
+    if not needs.only_look:
+        operations = operations | {"DescribeFastSnapshotRestores"}
     if needs.reads:
         operations = operations | {"GetParameterHistory"} | (set() if needs.only_look else {"GetParameter"})
     return operations
@@ -178,7 +186,8 @@ def _reads_of_retire(needs: Needs) -> set[str]:
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
-            return {*_REMOVAL, "TerminateInstances"}
+            off = {"DisableFastSnapshotRestores"} if needs.available else set()
+            return {*_REMOVAL, "TerminateInstances", *off}
         case "status" | "scan":
             return set()
         case "boot":
@@ -186,6 +195,8 @@ def _writes(needs: Needs) -> set[str]:
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
             operations |= _RESTORATION if needs.restores else set()
+            operations |= set() if needs.undo else {"DisableFastSnapshotRestores"}
+            operations |= {"EnableFastSnapshotRestores"} if needs.undo or needs.restores else set()
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()
@@ -203,4 +214,6 @@ def _writes(needs: Needs) -> set[str]:
         operations.add("PutParameter")
     if needs.templates:
         operations |= TEMPLATE_WRITES
+    if needs.fast_restores:
+        operations |= FAST_RESTORE_WRITES
     return operations

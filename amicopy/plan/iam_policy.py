@@ -11,7 +11,16 @@ from amicopy.plan.iam_actions import REFERENCE_ACTIONS
 from amicopy.plan.iam_functions import SIDS as SIDS_OF_FUNCTIONS
 from amicopy.plan.iam_functions import function_statements
 from amicopy.plan.iam_keys import Statement, block_key_statement, key_statements, statement
-from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, BOOT_WRITES, TEMPLATE_WRITES, Needs, Parameters, actions_for
+from amicopy.plan.iam_needs import (
+    ANY_REGION,
+    ANYWHERE,
+    BOOT_WRITES,
+    FAST_RESTORE_WRITES,
+    TEMPLATE_WRITES,
+    Needs,
+    Parameters,
+    actions_for,
+)
 
 # For these the Service Authorization Reference names no tag of the image as a condition: they are from mid-2026.
 _WITHOUT_TAG_CONDITION = {"ec2:AttachImageWatermark", "ec2:ReplaceImageInstanceTypeSpecification"}
@@ -73,6 +82,8 @@ SIDS: Mapping[str, str] = {
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
     "AmicopyPublishTemplates": "`publish` with `launch_templates`: new default versions. IAM knows templates by their "
     "ids, so this is for all of these regions.",
+    "AmicopyFastRestore": "`fast_restore`: switch fast snapshot restore on and off for snapshots with the tag "
+    "`amicopy:source`, and no others; off before such a copy is removed or retired.",
     "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
     "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
@@ -127,8 +138,11 @@ def _statements(needs: Needs) -> Iterator[Statement]:
         regions = _region_names(needs.templates)
         templates = [f"arn:{needs.partition}:ec2:{region}:*:launch-template/*" for region in regions]
         yield statement("AmicopyPublishTemplates", [f"ec2:{one}" for one in TEMPLATE_WRITES], templates)
+    if fast := writes & {f"ec2:{operation}" for operation in FAST_RESTORE_WRITES}:
+        snapshots = _arns(needs.partition, needs.fast_restores or needs.destinations, ["snapshot"])
+        yield statement("AmicopyFastRestore", fast, snapshots, None if needs.any_image else _HAS_TAG)
     if needs.command != "boot":
-        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES | TEMPLATE_WRITES}
+        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES | TEMPLATE_WRITES | FAST_RESTORE_WRITES}
         yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)

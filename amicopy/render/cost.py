@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from amicopy.core.destination import Destination, Key
 from amicopy.core.prices import Prices
@@ -10,6 +10,9 @@ from amicopy.execute.cancel import Target, TargetState
 from amicopy.plan.estimate import Cost, direct_transfer, estimate, saving_by_a_hub, storage_of, total
 from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
+
+if TYPE_CHECKING:  # few manifests ask for it
+    from amicopy.jobs.fast_restore import FastRestore
 
 _MOST_NAMED = 3  # destinations in a sentence
 _CENT = Decimal("0.01")
@@ -57,6 +60,25 @@ def saving_lines(removals: Sequence[Target], prices: Prices | None) -> Iterator[
         savings[where] = None if usd is None else (savings.get(where) or Decimal(0)) + usd
     removed = counted(len(going), "copy", "copies")
     yield f"removing {removed} saves storage: {_part(savings, ' a month')}; less where newer copies share blocks"
+
+
+def fast_restore_lines(found: "Sequence[FastRestore]", prices: Prices | None) -> Iterator[str]:
+    """Yield what fast snapshot restore costs by the hour, for each region, with the price that this is based on."""
+    known = prices or Prices()
+    for region in dict.fromkeys(one.region for one in found if one.zones):
+        here = [one for one in found if one.region == region]
+        count = sum(len(one.zones) * one.snapshots for one in here)
+        price = known.fast_restore(region)
+        words = "unknown; to give unknown prices: --prices FILE"
+        if price is not None:
+            date = f" (price of {price.date})" if price.date else ""
+            words = f"{usd_words(price.usd * count)} an hour while it is on: {count} times {price.usd}{date}"
+        yield f"fast snapshot restore in {region}, for each snapshot in each zone: {words}"
+
+
+def hourly_document(one: "FastRestore", prices: Prices | None) -> str | None:
+    """Return what fast snapshot restore of one copy costs in an hour."""
+    return _exact(one.usd_per_hour(prices))
 
 
 def usd_words(amount: Decimal) -> str:

@@ -13,6 +13,7 @@ from amicopy.render.text import columns, counted, safe
 
 if TYPE_CHECKING:  # loaded when a price is asked for
     from amicopy.core.prices import Prices
+    from amicopy.jobs.fast_restore import FastRestore
 
 _SIGNS = {
     Action.COPY: "+",
@@ -41,17 +42,27 @@ def diff_lines(sync: SyncResult) -> Iterator[str]:
         copies = ()
         writes = tuple(one for one in writes if one.state in {ParameterState.NEWER, ParameterState.ABSENT})
         removals = tuple(one for one in removals if one.state is TargetState.KEEP)
-    yield from columns([*map(_copy_line, copies), *map(_parameter_line, writes), *map(_removal_line, removals)])
+    fast = tuple(one for one in sync.fast_restores if sync.has_work)
+    yield from columns(
+        [
+            *map(_copy_line, copies),
+            *map(_fast_restore_line, fast),
+            *map(_parameter_line, writes),
+            *map(_removal_line, removals),
+        ]
+    )
     if accounts := sorted({one.account for one in removals if one.state is TargetState.CANCEL and one.account}):
         yield f"what is removed (-) is in account {', '.join(accounts)}"
-    from amicopy.render.cost import saving_lines
+    from amicopy.render.cost import fast_restore_lines, saving_lines
 
-    yield from note_lines(plan, saving_lines(removals, plan.prices))
+    costs = fast_restore_lines(sync.fast_restores, plan.prices)
+    yield from note_lines(plan, (*costs, *saving_lines(removals, plan.prices)))
 
 
 def diff_cells(sync: SyncResult) -> Iterator[list[str]]:
     """Yield the same as cells, unchanged ones included: the sign, the region, what it is about, and why."""
     yield from map(_copy_line, sync.report.plan.rows)
+    yield from map(_fast_restore_line, sync.fast_restores)
     yield from map(_parameter_line, sync.parameter_writes)
     yield from map(_removal_line, sync.removals)
 
@@ -78,6 +89,17 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
     return ["~" if one.before else "+", one.region, safe(one.label), f"{was}{after}"]
 
 
+def _fast_restore_line(one: "FastRestore") -> list[str]:
+    off = f"off in {', '.join(one.dropped)}" if one.dropped else ""
+    words = ", ".join(filter(None, [f"on in {', '.join(one.zones)}" if one.zones else "", off])) or "off"
+    sign = {"switch": "~", "done": "~", "failed": "!"}.get(one.state, "=")
+    if one.is_waiting:
+        words = "waiting: the copy is not up to date yet"
+    if one.error:
+        words = "could not be switched, see below"
+    return [sign, one.region, f"fast restore of {one.image_id or 'the new copy'}", words]
+
+
 def _removal_line(one: Target) -> list[str]:
     words = f"stays: {safe(one.reason)}" if one.state is TargetState.KEEP else safe(one.reason)
     return [_REMOVAL_SIGNS[one.state], one.region, one.resource_id, words]
@@ -86,7 +108,14 @@ def _removal_line(one: Target) -> list[str]:
 def after_lines(sync: SyncResult) -> Iterator[str]:
     """Yield one line per parameter and removal, except for unchanged parameters."""
     parameter_writes = (one for one in sync.parameter_writes if one.state is not ParameterState.KEPT)
-    yield from columns([*map(_parameter_line, parameter_writes), *map(_removal_line, sync.removals)])
+    fast = (one for one in sync.fast_restores if one.state != "kept")
+    yield from columns(
+        [
+            *map(_fast_restore_line, fast),
+            *map(_parameter_line, parameter_writes),
+            *map(_removal_line, sync.removals),
+        ]
+    )
 
 
 def sync_members(sync: SyncResult) -> dict[str, Any]:
@@ -95,6 +124,7 @@ def sync_members(sync: SyncResult) -> dict[str, Any]:
         "command": "sync",
         "parameters": [_written(one, "path") for one in sync.parameter_writes if not one.publication.is_template],
         "launch_templates": [_written(one, "name") for one in sync.parameter_writes if one.publication.is_template],
+        "fast_restores": [_fast_restore(one, sync.report.plan.prices) for one in sync.fast_restores],
         "removals": [_removal(one, sync.report.plan.prices) for one in sync.removals],
     }
 
@@ -105,6 +135,21 @@ def _written(one: ParameterWrite, member: str) -> dict[str, Any]:
         member: one.path,
         "image_id": one.image_id or None,
         "before": one.before or None,
+        "state": str(one.state),
+        "error": error_document(one.error),
+    }
+
+
+def _fast_restore(one: "FastRestore", prices: "Prices | None") -> dict[str, Any]:
+    from amicopy.render.cost import hourly_document
+
+    return {
+        "region": one.region,
+        "image_id": one.image_id or None,
+        "zones": list(one.zones),
+        "off": list(one.dropped),
+        "snapshots": one.snapshots,
+        "usd_per_hour": hourly_document(one, prices),
         "state": str(one.state),
         "error": error_document(one.error),
     }

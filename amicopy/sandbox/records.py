@@ -112,6 +112,8 @@ class Snapshot:
     outpost_arn: str = ""
     availability_zone: str = ""
     deleted: bool = False
+    # Zone → whether fast snapshot restore was switched on or off there, and when.
+    fast_restores: dict[str, tuple[bool, datetime]] = field(default_factory=dict)
     content: Content | None = None  # None: made up
 
     @property

@@ -63,6 +63,7 @@ class Settings:
     snapshot_copies_limit: int = 20
     public_images_limit: int = 5
     sharing_limit: int = 1000
+    fast_restore_limit: int = 5  # snapshots
     image_retention_days: int = 0  # a Recycle Bin retention rule for AMIs; 0: there is none
     time_based_mib_per_second: int = 2000
     time_based_snapshot_mib_per_second: int = 500

@@ -144,6 +144,7 @@ def _needs(
         reads=read,
         publishes=published,
         templates=_template_regions(entries, sources),
+        fast_restores=tuple(dict.fromkeys(region for entry in entries for region in entry.fast_restore)),
         notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),

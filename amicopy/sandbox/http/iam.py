@@ -170,6 +170,7 @@ def _resources(
         return [(_arn(region, "instance", one), tags_of(one)) for one in instance_ids]
     if params.get("SnapshotId"):
         named.append(("snapshot", params["SnapshotId"]))
+    named += [("snapshot", one) for one in params.get("SourceSnapshotIds") or []]
     for resource in params.get("Resources") or []:
         kinds = {"ami-": "image", "snap-": "snapshot", "i-": "instance"}
         kind = next((kind for prefix, kind in kinds.items() if resource.startswith(prefix)), "*")

@@ -86,6 +86,13 @@ class Stage:
         )
         ec2.close()
 
+    def has_fast_restore(self, copy: Image) -> None:
+        """Leave a copy as a manifest with ``fast_restore`` does."""
+        zone = f"{copy.region}a"
+        parameters = {"SourceSnapshotIds": copy.snapshot_ids, "AvailabilityZones": [zone]}
+        self.world.call("EnableFastSnapshotRestores", parameters, region=copy.region)
+        copy.tags["amicopy:fast-restore"] = zone
+
     def runs(self, *lines: tuple[str, ...]) -> Act:
         """Return what runs these command lines one after the other."""
         return lambda: [self.amicopy(*line) for line in lines]
@@ -155,10 +162,12 @@ images:
     from: us-east-1
     to: us-west-2
     publish: {ssm: "/images/{region}/web", launch_templates: {name: web, in: us-west-2}, include_source: true}
+    fast_restore: {us-west-2: [us-west-2a, us-west-2b]}
     keep: {newest: 1, min_age: 60s}
   - source: {ssm: /build/latest}
     from: us-east-1
     to: us-west-2
+    fast_restore: {us-west-2: []}
     share: []
 """
 
@@ -169,13 +178,14 @@ images:
     from: us-east-1
     to: us-west-2
     publish: {ssm: "/images/{region}/web"}
+    fast_restore: {us-west-2: us-west-2a}
 """
 
 
 def syncing(stage: Stage) -> Act:
     """A second release: publish it, and remove the first."""
     manifest = stage.folder / "amis.yaml"
-    manifest.write_text(MANIFEST)
+    manifest.write_text(MANIFEST.replace("us-west-2: []", "us-west-2: us-west-2c"))
     built = stage.world.register(HOME, name="latest")
     ssm = stage.caller.root("ssm", HOME)
     ssm.put_parameter(Name="/build/latest", Value=built.image_id, Type="String")
@@ -187,6 +197,7 @@ def syncing(stage: Stage) -> Act:
     stage.amicopy("sync", str(manifest))
     stage.clock.advance(3600)
     stage.world.register(HOME, name="web-2")
+    manifest.write_text(MANIFEST)  # one copy does not have fast snapshot restore any more
     stage.arguments = ["sync", str(manifest)]
     return stage.runs(("sync", str(manifest)))
 
@@ -224,7 +235,9 @@ def cancelling(stage: Stage) -> Act:
     [first] = stage.world.images(WEST)
     stage.world.call("DeregisterImage", {"ImageId": first.image_id}, region=WEST)
     stage.amicopy("copy", source.image_id, *TO)
-    stage.left_by_a_boot_test(stage.world.images(WEST)[0])
+    last = stage.world.images(WEST)[0]
+    stage.has_fast_restore(last)
+    stage.left_by_a_boot_test(last)
     stage.arguments = ["cancel", source.image_id, "--from", HOME, "--in", "us-*", "--available", "--yes"]
     return stage.runs(tuple(stage.arguments))
 
@@ -251,6 +264,7 @@ def published(stage: Stage) -> list[Image]:
     """Return three releases, published one after the other."""
     manifest = stage.folder / "amis.yaml"
     manifest.write_text(RELEASES)
+    stage.world.settings(WEST).fast_restore_limit = 10
     sources = []
     for name in ("web-1", "web-2", "web-3"):
         sources.append(stage.source(name))
@@ -314,7 +328,7 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     encrypting_with_an_arn: ("AmicopyKms",),
     encrypting_with_an_alias: ("AmicopyKms",),
     adopting: ("AmicopyTagAdopted", "AmicopyManage"),
-    syncing: ("AmicopyReadParameters", "AmicopyPublish", "AmicopyRead"),
+    syncing: ("AmicopyReadParameters", "AmicopyPublish", "AmicopyFastRestore", "AmicopyRead"),
     repairing: (ALL,),
     checking_keys: ("AmicopyKms",),
     comparing_content: ("AmicopyReadBlocks", "AmicopyKmsReadBlocks"),

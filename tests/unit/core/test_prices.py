@@ -102,7 +102,8 @@ def test_everything_wrong_in_a_file_is_reported_at_once() -> None:
     assert wrong(text) == [
         "mine.csv:2: usd is -0.01; a price cannot be negative",
         "mine.csv:3: region: unknown region 'us-esat-1'",
-        "mine.csv:4: price is 'transfre'; use one of transfer, storage, time-based, block-read, block-list, internet",
+        "mine.csv:4: price is 'transfre'; use one of transfer, storage, time-based, fast-restore, block-read, "
+        "block-list, internet",
         "mine.csv:5: to can only be used with transfer",
         "mine.csv:6: region is empty; a storage price is that of a region",
         "mine.csv:7: within: '20m' is not allowed: use 15m to 48h in steps of 15 minutes, e.g. 45m",

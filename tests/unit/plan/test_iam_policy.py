@@ -9,6 +9,7 @@ import pytest
 from amicopy.aws import ebs as ebs
 from amicopy.aws import ec2 as ec2
 from amicopy.aws import ec2_reads as reader
+from amicopy.aws import fast_restores as fast_restores
 from amicopy.aws import instances as instances
 from amicopy.aws import launch_templates as launch_templates
 from amicopy.aws import notifications as notifications
@@ -17,7 +18,7 @@ from amicopy.aws import ssm as parameters
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action, Where
-from amicopy.plan.iam_needs import BOOT_WRITES, TEMPLATE_WRITES
+from amicopy.plan.iam_needs import BOOT_WRITES, FAST_RESTORE_WRITES, TEMPLATE_WRITES
 
 CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}
@@ -32,7 +33,7 @@ def _name(function: ast.expr) -> str:
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    modules = (reader, ec2, ebs, instances, launch_templates, notifications, parameters, quotas)
+    modules = (reader, ec2, ebs, fast_restores, instances, launch_templates, notifications, parameters, quotas)
     sources = [Path(str(module.__file__)).read_text() for module in modules]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLING:
@@ -47,7 +48,8 @@ def test_every_call_is_in_the_table_and_nothing_else_is() -> None:
 
 def test_every_write_operation_is_in_the_table_as_one() -> None:
     written = {action.operation for action in ACTIONS if action.writes and action.service == "ec2"}
-    assert {str(operation) for operation in WriteOperation} | BOOT_WRITES | TEMPLATE_WRITES == written
+    apart = BOOT_WRITES | FAST_RESTORE_WRITES | TEMPLATE_WRITES
+    assert {str(operation) for operation in WriteOperation} | apart == written
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: str(action.operation))

@@ -1,0 +1,176 @@
+"""Fast snapshot restore of the copies that a manifest asks it for: what has to be switched, and switching it.
+
+What somebody else has switched on is left alone: it is neither recorded on the copy nor ever switched off.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+from amicopy.core.destination import Key
+from amicopy.core.errors import AmicopyError, ImageNotFound, Interrupted
+from amicopy.core.fast_restore import record_of, recorded_zones
+from amicopy.core.models import Image
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.retries import driven, flapping, persist
+from amicopy.core.steps import Sleep, Work
+from amicopy.core.write import Write, WriteOperation, tag_list
+from amicopy.execute.fast_restore import Pairs, lacking, switch_off, switch_on
+from amicopy.execute.report import Outcome
+from amicopy.jobs.context import Context
+from amicopy.jobs.entries import KnownEntry
+from amicopy.plan.plan import Action, Row
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.aws.ec2 import Ec2
+    from amicopy.core.prices import Prices
+
+_THERE = {Action.UPDATE, Action.UNCHANGED}
+
+
+class FastRestoreState(StrEnum):
+    """What will be done for one copy, or what was done."""
+
+    SWITCH = "switch"  # in a plan: it will be switched on, or off where it is not asked for any more
+    KEPT = "kept"  # it is as asked for
+    WAITING = "waiting"  # the copy is not up to date yet
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FastRestore:
+    """Fast snapshot restore of one copy."""
+
+    row: Row
+    zones: tuple[str, ...]  # in which it should be on
+    dropped: tuple[str, ...] = ()  # in which we switched it on, and it is not asked for any more
+    image_id: str = ""  # empty while the copy is still to be made
+    state: FastRestoreState = FastRestoreState.SWITCH
+    error: AmicopyError | None = None
+
+    @property
+    def region(self) -> str:
+        """The copy's region."""
+        return self.row.region
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it will be switched."""
+        return self.state is FastRestoreState.SWITCH
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it will be switched by a later run."""
+        return self.state is FastRestoreState.WAITING
+
+    @property
+    def is_done(self) -> bool:
+        """Whether this run has switched it."""
+        return self.state is FastRestoreState.DONE
+
+    @property
+    def snapshots(self) -> int:
+        """How many snapshots the copy has."""
+        return len(self.row.source.snapshot_ids)
+
+    def usd_per_hour(self, prices: "Prices | None") -> Decimal | None:
+        """Return what it costs in an hour, in USD; None if the price is unknown."""
+        from amicopy.core.prices import Prices
+
+        price = (prices or Prices()).fast_restore(self.region)
+        if not self.zones:
+            return Decimal(0)
+        return price.usd * len(self.zones) * self.snapshots if price else None
+
+
+def read_fast_restores(context: Context, entries: Sequence[KnownEntry]) -> tuple[FastRestore, ...]:
+    """Return what should be done for every copy that the entries ask it for; reads only."""
+
+    def reads() -> Iterator[tuple[Key, partial[FastRestore]]]:
+        for known in entries:
+            for row in known.own_rows:
+                zones = known.entry.fast_restore.get(row.region)
+                if zones is not None and row.action is not Action.REFUSE:
+                    yield row.key, partial(_read, context, row, zones)
+
+    return tuple(all_at_once(reads(), context.stop).values())
+
+
+def _read(context: Context, row: Row, zones: tuple[str, ...]) -> FastRestore:
+    asked = FastRestore(row=row, zones=zones, state=FastRestoreState.SWITCH if zones else FastRestoreState.KEPT)
+    if row.copy is None or row.action not in _THERE:
+        return asked
+    try:
+        return context.with_retries(partial(_compared, asked, row.copy, context.clients[row.region]))[0]
+    except Interrupted:
+        raise
+    except AmicopyError as error:
+        return replace(asked, image_id=row.copy.image_id, state=FastRestoreState.FAILED, error=error)
+
+
+def _compared(asked: FastRestore, copy: Image, ec2: "Ec2") -> tuple[FastRestore, Pairs]:
+    """Return what should be done for a copy that is there, and the zones in which it is not on for all snapshots."""
+    dropped = recorded_zones(copy.tags, copy.region) - {*asked.zones}
+    missing = lacking(ec2, copy.snapshot_ids, asked.zones) if asked.zones else {}
+    state = FastRestoreState.SWITCH if missing or dropped else FastRestoreState.KEPT
+    return replace(asked, dropped=tuple(sorted(dropped)), image_id=copy.image_id, state=state), missing
+
+
+def switch_fast_restores(
+    context: Context, found: Sequence[FastRestore], outcomes: Mapping[Key, Outcome]
+) -> tuple[FastRestore, ...]:
+    """Switch it for the copies that are up to date; return all with what was done. If interrupted, the others wait."""
+
+    def done(one: FastRestore) -> FastRestore:
+        outcome = outcomes.get(one.row.key)
+        if one.state is not FastRestoreState.SWITCH:
+            return one
+        if context.stop.is_set() or outcome is None or not outcome.is_well:
+            return replace(one, state=FastRestoreState.WAITING)
+        asked = replace(one, image_id=outcome.image_id)
+        try:
+            return driven(context.clock, context.stop, _switched(context, asked), to_the_end=True)
+        except AmicopyError as error:
+            return replace(asked, state=FastRestoreState.FAILED, error=error)
+
+    tasks = {one.row.key: partial(done, one) for one in found}
+    return tuple(all_at_once(tasks, Stop()).values())  # not interrupted: what was switched has to be told
+
+
+def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
+    """Look at the copy again, record what will be on, switch it on, and off where it is not asked for any more."""
+    ec2, clock = context.clients[asked.region], context.clock
+    copy = yield from persist(flapping(clock), partial(_own_image, ec2, asked.image_id))
+    one, missing = yield from persist(flapping(clock), partial(_compared, asked, copy, ec2))
+    if one.state is FastRestoreState.KEPT:
+        return one
+    recorded = recorded_zones(copy.tags, copy.region)
+    ours = recorded | missing.keys()
+    yield from _record(ec2, context, copy, recorded, ours)
+    if missing:
+        yield from switch_on(ec2, clock, copy.snapshot_ids, missing)
+    if one.dropped:
+        yield from switch_off(ec2, clock, copy.snapshot_ids, one.dropped)
+        yield from _record(ec2, context, copy, ours, ours - {*one.dropped})
+    return replace(one, state=FastRestoreState.DONE)
+
+
+def _own_image(ec2: "Ec2", image_id: str) -> Image:
+    found = ec2.describe_own_images([image_id]).get(image_id)
+    if found is None:
+        raise ImageNotFound(f"{image_id} is not in {ec2.region} any more.", why="Somebody deregistered it.")
+    return found
+
+
+def _record(ec2: "Ec2", context: Context, copy: Image, before: frozenset[str], after: frozenset[str]) -> Work[None]:
+    if before == after:
+        return
+    tags = tag_list(record_of(after))
+    write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
+    if seconds := ec2.seconds_until(write):
+        yield Sleep(seconds)
+    yield from persist(flapping(context.clock), partial(ec2.write, write))
