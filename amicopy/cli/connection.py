@@ -61,8 +61,11 @@ def _explained(error: AmicopyError, connection: ConnectionOptions) -> AmicopyErr
 
     if not (connection.sandbox or os.environ.get("AWS_ACCESS_KEY_ID", "").startswith(KEY_PREFIX)):
         return error
+    begins = error.next_step
+    if begins and not begins.endswith("."):
+        begins += "."
     return error.with_next_step(
-        f"{error.next_step} A sandbox has only its own AMIs: amicopy sandbox lists the samples."
+        f"{begins} A sandbox has only its own AMIs: amicopy sandbox lists the samples.".lstrip()
     )
 
 

@@ -115,11 +115,15 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     named = f"amicopy {argv[0]}" if argv and argv[0] in COMMANDS else "amicopy"
+    text = error.format_message()
+    if isinstance(error, click.NoSuchOption) and not error.option_name.startswith("--"):
+        mistyped = [word for word in argv if len(word) > 2 and word.startswith(error.option_name)]
+        text += f" Long options begin with two hyphens: -{mistyped[0]}" if mistyped else ""
     key = _manifest_key(error) if [*argv[:1]] == ["sync"] else ""
     ours = UsageError(
         f"sync has no option {error.option_name}: the manifest has it."
         if key and isinstance(error, click.NoSuchOption)
-        else error.format_message(),
+        else text,
         next_step=f"Set {key!r} in the manifest; amicopy sync --schema describes its keys."
         if key
         else f"See: {error.ctx.command_path if error.ctx else named} --help",

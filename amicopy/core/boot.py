@@ -46,6 +46,7 @@ class BootResult:
     seconds: float = 0.0
     console: tuple[str, ...] = ()  # the last lines; untrusted text
     is_left: bool = False  # the instance may still run
+    interrupted: bool = False  # the test did not end
 
 
 def boot_problem(options: BootOptions) -> str:

@@ -14,6 +14,8 @@ CHECK_TIMEOUT = timedelta(minutes=30)
 # A tag's value has room for it, and a person who compares two can.
 _DIGEST_LETTERS = 32
 
+_SHELL_WORDS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
+
 BUILT_IN_CHECKS: frozenset[str] = frozenset({"boot"})
 """First words of commands that are checks of amicopy's own: each is a function in `amicopy.execute.gate.BUILT_IN`."""
 
@@ -83,6 +85,8 @@ def check_problem(check: Check) -> str:
     try:
         if not check.words:
             return "the command is empty"
+        if shell := [word for word in check.words if word in _SHELL_WORDS]:
+            return f"it runs without a shell, so {shell[0]!r} would be an argument: use sh -c '…', or a script"
         if check.is_built_in:
             boot_options(check.words)
             if check.timeout < timedelta(minutes=1):

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -63,11 +64,19 @@ def check_subnet(region: str, options: BootOptions, instances: Instances) -> Non
 
 
 def boot(
-    image: Image, options: BootOptions, instances: Instances, clock: Clock, deadline: datetime
+    image: Image,
+    options: BootOptions,
+    instances: Instances,
+    clock: Clock,
+    deadline: datetime,
+    *,
+    running: set[str] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Work[BootResult]:
     """Launch an instance of the image, or join the one of another run, and return how its start ended.
 
-    The instance is terminated before this returns, raises, or is closed.
+    The instance is terminated before this returns, raises, or is closed. ``running`` always holds the ids of those that
+    are still to be terminated; ``tell`` is called with the id of each that is launched or joined.
 
     Raises:
         BootRefused: no instance type can launch the image there.
@@ -80,7 +89,7 @@ def boot(
     mine = request_token(image, instance_type, options)
     same = [one for one in found if one.tags.get(BOOT_TOKEN_TAG) == mine]
     result = BootResult(passed=False, ending="", instance_type=instance_type)
-    guard = _Guard(instances, image, mine)
+    guard = _Guard(instances, image, mine, set() if running is None else running)
     try:
         # What a killed run has left, and what another one could not terminate.
         left = [one.instance_id for one in found if is_abandoned(one, clock.now()) or _is_over(one)]
@@ -92,6 +101,8 @@ def boot(
         while True:
             guard.instance_ids.add(launched.instance_id)
             result = replace(result, instance_id=launched.instance_id)
+            if tell:
+                tell(launched.instance_id)
             verdict = yield from _watched(launched, options, instances, clock, deadline)
             if verdict.ending != _STOPPED or attempt >= _MOST_ATTEMPTS:
                 break
@@ -131,9 +142,9 @@ def _is_over(instance: Instance) -> bool:
 class _Guard:
     """Sees to it that no instance outlives its test."""
 
-    def __init__(self, instances: Instances, image: Image, token: str) -> None:
+    def __init__(self, instances: Instances, image: Image, token: str, running: set[str]) -> None:
         self._instances, self._image, self._token = instances, image, token
-        self.instance_ids: set[str] = set()
+        self.instance_ids = running
         self.may_have_launched = False
 
     def terminate(self, instance_ids: list[str], clock: Clock) -> Work[None]:

@@ -1,18 +1,21 @@
 """Boot tests of copies: `find` looks and checks, `run` launches an instance of each and reports how its start ended."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem, check_subnet_regions
 from amicopy.core.destination import Destination
+from amicopy.core.durations import length_text
 from amicopy.core.errors import (
     AmicopyError,
     BootFailed,
     ExitCode,
     ImageNotFound,
     ImageUnavailable,
+    Interrupted,
     UsageError,
 )
 from amicopy.core.lineage import is_ours, source_of
@@ -49,7 +52,7 @@ class BootTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootReport:
-    """What will be tested, or how the tests ended, and why regions could not be read."""
+    """What will be tested, or how the tests ended, and why regions could not be read or have nothing to test."""
 
     targets: tuple[BootTarget, ...]
     leftovers: tuple[tuple[str, str], ...] = ()  # region and instance: what killed runs have left
@@ -68,6 +71,19 @@ class BootReport:
         return tuple(target.error for target in self.targets if target.error)
 
     @property
+    def interruption(self) -> Interrupted | None:
+        """That a signal has ended the tests, and what became of their instances; None if none did."""
+        if self.stopped is None:
+            return None
+        results = [target.result for target in self.targets if target.result]
+        if any(result.is_left for result in results):
+            words = "Interrupted; an instance could not be terminated."
+        else:
+            launched = any(result.instance_id for result in results)
+            words = f"Interrupted; {'the instances are terminated' if launched else 'no instance is left running'}."
+        return Interrupted(words, next_step="Run the same command again.")
+
+    @property
     def exit_code(self) -> ExitCode:
         """The exit code of the process."""
         if self.stopped is not None:
@@ -80,6 +96,15 @@ class BootReport:
             return ExitCode.PARTIAL
         codes = {error.exit_code for error in errors}
         return codes.pop() if len(codes) == 1 else ExitCode.FAILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Region:
+    """What there is in one region."""
+
+    targets: tuple[BootTarget, ...]
+    leftovers: tuple[tuple[str, str], ...]
+    unfinished: Mapping[str, Sequence[Image]]  # by id of the source: its copies that cannot be launched
 
 
 class BootJob:
@@ -125,21 +150,23 @@ class BootJob:
         targets = tuple(target for one in looked.found.values() for target in one.targets)
         known = {image_id for one in targets for image_id in (one.image.image_id, one.source.partition("/")[2])}
         missing = tuple(image_id for image_id in self._image_ids if image_id not in known)
+        regions = {where.region: one for where, one in looked.found.items()}
         if missing and not looked.unread:
+            copies = [copy for one in regions.values() for image_id in missing for copy in one.unfinished[image_id]]
             raise ImageNotFound(
                 f"{', '.join(missing)} is not in {', '.join(self.regions)}, nor is a copy of it that can be launched.",
                 image_ids=missing,
-                why="It does not exist there, or is still being copied.",
-                next_step="Check the ids and the regions: amicopy status AMI",
+                why=_states(copies) or "It does not exist there.",
+                next_step="Check the ids and the regions (amicopy status AMI).",
             )
         return BootReport(
             targets=targets,
             leftovers=tuple(left for one in looked.found.values() for left in one.leftovers),
-            unread=looked.unread,
+            unread=(*looked.unread, *_absent(self._image_ids, self.source_region, regions, self._spelled_out)),
             notes=looked.notes,
         )
 
-    def _look(self, ec2: Ec2) -> BootReport:
+    def _look(self, ec2: Ec2) -> _Region:
         """Return what is to be tested in one region."""
         context, now = self._context, self._context.clock.now
         copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
@@ -147,10 +174,14 @@ class BootJob:
         every = context.with_retries(partial(ec2.instances.find, BOOT_TAG))
         left = tuple((ec2.region, one.instance_id) for one in every if is_abandoned(one, now()))
         targets = [BootTarget(image=image, source=image.reference) for image in named.values()]
+        unfinished: dict[str, list[Image]] = {}
         for image_id in self._image_ids:
             source = Image(image_id=image_id, region=self.source_region)
-            targets += _chosen(source, [one for one in copies.values() if source_of(one) == source.reference])
-        return BootReport(targets=tuple(self._checked(target, ec2) for target in targets), leftovers=left)
+            its_copies = [one for one in copies.values() if source_of(one) == source.reference]
+            targets += _chosen(source, its_copies)
+            unfinished[image_id] = [one for one in its_copies if one.state is not ImageState.AVAILABLE]
+        checked = tuple(self._checked(target, ec2) for target in targets)
+        return _Region(targets=checked, leftovers=left, unfinished=unfinished)
 
     def _checked(self, target: BootTarget, ec2: Ec2) -> BootTarget:
         """Return the target with the type of its instance, or why it cannot be launched."""
@@ -179,14 +210,38 @@ class BootJob:
         context, image = self._context, target.image
         if not target.is_due or context.stop.is_set():
             return target
-        deadline = context.clock.now() + self._options.timeout
-        work = boot(image, self._options, context.clients[image.region].instances, context.clock, deadline)
+        begun, instances = context.clock.now(), context.clients[image.region].instances
+        running: set[str] = set()
+        launched = ""
+
+        def tell(instance_id: str) -> None:
+            nonlocal launched
+            launched = instance_id
+            context.say(f"testing {image.image_id} in {image.region} with the instance {instance_id}")
+
+        deadline = begun + self._options.timeout
+        work = boot(image, self._options, instances, context.clock, deadline, running=running, tell=tell)
         try:
             result = driven(context.clock, context.stop, work)
+        except Interrupted:
+            work.close()  # this terminates the instance
+            result = BootResult(
+                passed=False,
+                ending="was interrupted",
+                instance_id=launched or min(running, default=""),
+                instance_type=target.instance_type,
+                seconds=(context.clock.now() - begun).total_seconds(),
+                is_left=bool(running),
+                interrupted=True,
+            )
+            return replace(target, result=result)
         except AmicopyError as error:
+            context.say(f"failed: {image.image_id} in {image.region}")
             return replace(target, error=error)
         finally:
-            work.close()  # after an interruption, this terminates the instance
+            work.close()
+        after = length_text(timedelta(seconds=round(result.seconds)))
+        context.say(f"{'passed' if result.passed else 'failed'}: {image.image_id} in {image.region} after {after}")
         return replace(target, result=result, error=None if result.passed else _not_passed(image, result))
 
 
@@ -195,6 +250,43 @@ def _chosen(source: Image, copies: Sequence[Image]) -> list[BootTarget]:
     finished = [one for one in copies if one.state is ImageState.AVAILABLE]
     ordered = sorted(finished, key=lambda one: (is_ours(source, one), one.created_at, one.image_id), reverse=True)
     return [BootTarget(image=one, source=source.reference) for one in ordered[:1]]
+
+
+def _absent(
+    image_ids: Sequence[str], source_region: str, found: Mapping[str, _Region], named: Collection[str]
+) -> Iterator[AmicopyError]:
+    """Yield an error for each region that was named and has nothing to test for some image.
+
+    A copy that was named itself is expected only where it is.
+    """
+    elsewhere = {
+        one.image.image_id
+        for region in found.values()
+        for one in region.targets
+        if one.image.image_id in image_ids and one.image.region != source_region
+    }
+    for name, region in found.items():
+        if name not in named:
+            continue
+        there = {one for target in region.targets for one in (target.image.image_id, target.source.partition("/")[2])}
+        absent = [one for one in image_ids if one not in there and (one not in elsewhere or not region.targets)]
+        if absent:
+            copies = [copy for image_id in absent for copy in region.unfinished[image_id]]
+            yield ImageNotFound(
+                f"{', '.join(absent)} is not in {name}, nor is a copy of it that can be launched.",
+                image_ids=tuple(absent),
+                why=_states(copies) or "It was not copied there.",
+                next_step="Copy it there and wait for the copy, or leave the region out of --in.",
+            )
+
+
+def _states(copies: Sequence[Image]) -> str:
+    """Return what keeps these copies from being launched, as a sentence; empty if there are none."""
+    if not copies:
+        return ""
+    reasons = (f" ({one.state_reason})" if one.state_reason else "" for one in copies)
+    states = (f"{one.image_id} in {one.region} is {one.state}" for one in copies)
+    return f"{'; '.join(state + reason for state, reason in zip(states, reasons, strict=True))}."
 
 
 def _check_state(image: Image) -> None:

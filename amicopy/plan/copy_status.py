@@ -162,6 +162,8 @@ def _wanted(
     desired = desired_copy(reference, request, destination=destination.destination, now=survey.at)
     if destination.settings.key:
         desired = replace(desired, key_arn=destination.settings.key.arn)
+    elif destination.settings.key_problem:
+        desired = replace(desired, key_arn=f"{desired.key}, which is not there")
     if reference is not source:  # a copy stands in for it, whose own tag is not to be copied
         tags = {**desired.tags, SOURCE_TAG: source.reference}
         per_device = {name: {**some, SOURCE_TAG: source.reference} for name, some in desired.snapshot_tags.items()}

@@ -57,7 +57,8 @@ def _check_notes(rows: Sequence[Row]) -> Iterator[str]:
         elif shared == len(checked):
             yield f"{what} checked with: {command}; it is shared already, and stays so if it fails"
         else:
-            yield f"before it is shared, {what} checked with: {command}; {shared} of them are shared already"
+            already = f"{shared} {'is' if shared == 1 else 'are'} shared already"
+            yield f"before it is shared, {what} checked with: {command}; {already}"
 
 
 def _is_shared_already(row: Row) -> bool:
@@ -75,6 +76,8 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     problems: tuple[AmicopyError, ...] = (decision.problem,) if decision.problem else ()
     if decision.action in {Action.COPY, Action.REPLACE, Action.UPDATE}:
         problems = tuple(_problems(request, desired, found, decision.action, chosen))
+    if found.settings.key_problem and not problems:  # no copy can have been encrypted with it
+        problems = (found.settings.key_problem,)
     unmet = None if decision.action is Action.REFUSE else scan_problem(request, source, survey.at)
     if unmet and decision.action is not Action.UNCHANGED:
         problems = (unmet, *problems)
@@ -87,7 +90,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
     is_compared = chosen is not None and decision.copy is chosen.copy
     check = _check(request, decision)
     if check is not None and decision.action is Action.UNCHANGED:
-        reason = f"{decision.reason}, and has not passed its check"
+        reason = f"{decision.reason}, but has not passed its check"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     notes = [*_notes(request, desired, decision.copy, compared, copies, ours_failed)]
     if unmet and decision.action is Action.UNCHANGED:

@@ -61,8 +61,8 @@ def _problems(row: Row, request: CopyRequest, scan: ImageScan) -> Iterator[Amico
         yield SecretsFound(
             f"{name} holds {_secrets(scan)}, and its copy should be given to {who}.",
             why=f"Whoever gets the copy can read what is in it.{_where(scan)}",
-            next_step=f"Remove and revoke what was found, and make a new image. {_list(scan)}\n"
-            "To share the copy anyway: --allow-secrets (in a manifest, scan: {allow_secrets: true})",
+            next_step="Remove and revoke what was found, and make a new image; or share the copy anyway, with "
+            f"--allow-secrets (in a manifest, scan: {{allow_secrets: true}}). {_list(scan)}",
         )
 
 

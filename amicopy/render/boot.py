@@ -14,6 +14,7 @@ from amicopy.render.text import columns, counted, safe
 def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
     """Yield one line for each image: what will be launched; then what it costs, and what it needs."""
     yield from columns([["boot", one.image.region, one.image.image_id, one.instance_type] for one in report.due])
+    yield from (f"not tested: {safe(error.what)}" for error in report.unread)
     for region, instance_id in report.leftovers:
         yield f"terminate {instance_id} in {region}, left by a run that was killed"
     if report.due:
@@ -33,7 +34,7 @@ def _hourly(report: BootReport) -> str:
     prices = [HOURLY_USD.get(one.instance_type) for one in report.due]
     if None in prices:
         return "at a price that amicopy does not know"
-    return f"about {sum(price or 0 for price in prices):.3f} USD an hour (Linux, us-east-1)"
+    return f"about {sum(price or 0 for price in prices):.3f} USD an hour (price in us-east-1 for Linux)"
 
 
 def write_targets(targets: Sequence[BootTarget], output: str) -> None:
@@ -48,6 +49,8 @@ def write_targets(targets: Sequence[BootTarget], output: str) -> None:
 def _state(target: BootTarget) -> str:
     if target.is_due:
         return "planned"
+    if target.result and target.result.interrupted:
+        return "interrupted"
     return "passed" if target.passed else "failed" if target.result else "refused"
 
 
@@ -60,7 +63,12 @@ def _ending(target: BootTarget) -> str:
 def boot_document(report: BootReport) -> dict[str, Any]:
     """Return the result as JSON-ready values."""
     return {
-        **envelope("boot", report.exit_code, error=next(iter(report.unread), None), notes=report.notes),
+        **envelope(
+            "boot",
+            report.exit_code,
+            error=report.interruption or next(iter(report.unread), None),
+            notes=report.notes,
+        ),
         "unread": [error_document(error) for error in report.unread],
         "images": [
             {

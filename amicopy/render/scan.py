@@ -57,7 +57,7 @@ def coverage_lines(report: ScanReport) -> Iterator[str]:
     words = [f"{counts[severity]} {severity.word}" for severity in sorted(counts, reverse=True)]
     ignored = sum(disk.result.ignored for disk in report.disks)
     words += [f"{ignored} ignored"] if ignored else []
-    found = ", ".join(words) or "no findings"
+    found = ", ".join(words) or "nothing"
     yield f"found  {found}" if report.is_complete else f"found  {found}; NOT EVERYTHING COULD BE READ"
 
 

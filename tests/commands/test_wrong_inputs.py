@@ -23,6 +23,8 @@ MANIFEST = f"images:\n  - source: {SOURCE}\n    from: us-east-1\n    to: {WEST}\
         (["--to", WEST, "--description", "a\nb"], "printable ASCII characters only"),
         (["--to", WEST, "--write", "json=/nonexistent/x"], "There is no directory /nonexistent."),
         (["--to", WEST, "--fault", "x"], "No such option"),
+        (["-to", WEST], "Long options begin with two hyphens: --to"),
+        (["--to", WEST, "--check", "echo hi | grep hi"], "it runs without a shell, so '|' would be an argument"),
     ],
 )
 def test_an_option_of_copy(amicopy: Run, world: World, arguments: list[str], words: str) -> None:
@@ -137,3 +139,13 @@ def test_an_image_that_a_sandbox_does_not_have(amicopy: Run, world: World) -> No
     ran = amicopy("copy", SOURCE, "--from", "us-east-1", "--to", WEST)
     assert ran.code == 1
     assert "A sandbox has only its own AMIs: amicopy sandbox lists the samples." in ran.err
+
+
+@pytest.mark.parametrize("option", ["--from", "--to"])
+def test_a_scan_for_a_region_that_there_is_not(amicopy: Run, tmp_path: Path, option: str) -> None:
+    (tmp_path / "disk.img").write_bytes(bytes(4096))
+    given = ["--from", "us-east-1", "--to", WEST]
+    given[given.index(option) + 1] = "us-esat-1"
+    ran = amicopy("scan", "--image", str(tmp_path / "disk.img"), *given)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{option}: unknown region 'us-esat-1'." in ran.err

@@ -132,6 +132,12 @@ def command(environment: Environment, /, **options: Any) -> int:
         for value in values:
             if not is_region(value):
                 raise click.UsageError(f"{name}: {value!r} is not a region; write it like us-east-1.")
+    from amicopy.aws.session import Session
+    from amicopy.core.regions import check_regions
+
+    known = Session().partitions  # of a mistyped region, nothing would be found
+    check_regions(filter(None, [options["source_region"]]), known, "--from")
+    check_regions(regions, known, "--to")
     if unknown := [group for group in groups if group not in GROUPS]:
         raise click.UsageError(f"--rules: unknown group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
     output = output_from(options)

@@ -9,7 +9,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
 from amicopy.core.boot import BootOptions
-from amicopy.core.errors import ExitCode, Interrupted
+from amicopy.core.errors import ExitCode
 from amicopy.jobs.boot import BootJob, BootReport
 from amicopy.jobs.context import Context
 from amicopy.render.boot import boot_document, launch_question, target_lines, write_targets
@@ -65,7 +65,6 @@ def _tell(found: BootReport, output: OutputOptions) -> int:
             say(error_lines(target.error))
         if target.result and target.result.is_left:
             say([f"error: {target.result.instance_id} in {target.image.region} could not be terminated: terminate it"])
-    if found.stopped:
-        words = Interrupted("Interrupted; the instances are terminated.", next_step="Run the same command again.")
-        say(error_lines(words))
+    if found.interruption:
+        say(error_lines(found.interruption))
     return int(found.exit_code or written)

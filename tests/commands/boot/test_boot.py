@@ -13,6 +13,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.records import Image, Volume
+from amicopy.sandbox.settings import KEY_PREFIX
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.clock import FakeClock
@@ -201,7 +202,7 @@ def test_the_dry_run_shows_cost_and_permissions_and_launches_nothing(amicopy: Ru
 def test_nothing_is_launched_without_a_yes(amicopy: Run, world: World, source: Image) -> None:
     ran = amicopy("boot", source.image_id, "--in", f"{WEST},{EAST}", "--quiet")
     assert (ran.code, launches(world)) == (2, [])
-    assert f"Launch 2 instances in {WEST}, {EAST}, about 0.021 USD an hour (Linux, us-east-1)?" in ran.err
+    assert f"Launch 2 instances in {WEST}, {EAST}, about 0.021 USD an hour (price in us-east-1 for Linux)?" in ran.err
     assert amicopy("boot", source.image_id, "--in", WEST, "--yes", "--dry-run").code == 2
 
 
@@ -220,6 +221,59 @@ def test_a_subnet_of_a_region_that_is_not_tested_is_refused(amicopy: Run, world:
 def test_an_unknown_image_is_an_error(amicopy: Run, world: World) -> None:
     ran = amicopy("boot", "--yes", "ami-0abcdef1234567890", "--in", WEST)
     assert (ran.code, launches(world)) == (1, [])
+
+
+def test_a_named_region_without_a_copy_is_an_error_and_the_others_are_tested(
+    amicopy: Run, world: World, source: Image
+) -> None:
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},ap-south-1", "--output", "json")
+    words = f"{source.image_id} is not in ap-south-1, nor is a copy of it that can be launched."
+    assert (ran.code, ran.json["status"], [one["what"] for one in ran.json["unread"]]) == (3, "partial", [words])
+    assert [(one["region"], one["state"]) for one in ran.json["images"]] == [(WEST, "passed")]
+    assert f"error: {words}" in ran.err
+    assert ran.err.index(f"not tested: {words}") < ran.err.index("needs:")
+    assert amicopy("boot", "--yes", source.image_id, "--in", "us-west-*").code == 0
+
+
+@pytest.mark.parametrize("state", ["pending", "failed"])
+def test_a_copy_in_a_named_region_that_cannot_be_launched_is_an_error(
+    amicopy: Run, world: World, source: Image, state: str
+) -> None:
+    [copy] = world.images(EAST)
+    copy.state = state
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, f"{copy.image_id} in {EAST} is {state}" in ran.err) == (3, True), ran.err
+    ran = amicopy("boot", "--yes", source.image_id, "--in", EAST)
+    assert (ran.code, f"{copy.image_id} in {EAST} is {state}" in ran.err) == (1, True), ran.err
+
+
+def test_copies_that_are_named_themselves_are_tested_each_where_it_is(
+    amicopy: Run, world: World, source: Image
+) -> None:
+    [west], [east] = world.images(WEST), world.images(EAST)
+    ran = amicopy("boot", "--yes", west.image_id, east.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, len(launches(world))) == (0, 2), ran.err
+    ran = amicopy("boot", "--yes", west.image_id, "--in", f"{WEST},{EAST}")
+    assert (ran.code, f"{west.image_id} is not in {EAST}" in ran.err) == (3, True), ran.err
+
+
+def test_each_instance_and_how_its_test_ended_is_said_meanwhile(amicopy: Run, world: World, source: Image) -> None:
+    order(world, f"launch@{EAST}=unhealthy")
+    ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},{EAST}")
+    [west], [east] = world.images(WEST), world.images(EAST)
+    assert f"testing {west.image_id} in {WEST} with the instance {instances(WEST)[0]['InstanceId']}\n" in ran.err
+    assert f"passed: {west.image_id} in {WEST} after " in ran.err
+    assert f"failed: {east.image_id} in {EAST} after " in ran.err
+    assert "testing" not in amicopy("boot", "--yes", source.image_id, "--in", WEST, "--quiet").err
+
+
+def test_the_advice_for_an_unknown_image_in_a_sandbox_is_in_sentences(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", f"{KEY_PREFIX}{'A' * 12}")
+    ran = amicopy("boot", "--yes", "ami-0abcdef1234567890", "--in", WEST)
+    words = "Check the ids and the regions (amicopy status AMI). A sandbox has only its own AMIs:"
+    assert words in " ".join(ran.err.split()), ran.err
 
 
 def test_an_image_can_be_tested_where_it_is(amicopy: Run, world: World, source: Image) -> None:
@@ -268,9 +322,8 @@ def test_what_cannot_be_terminated_is_named(amicopy: Run, world: World, source: 
     assert f"error: {instance_id} in {WEST} could not be terminated: terminate it" in ran.err
 
 
-def test_an_interrupted_test_terminates_its_instance(
-    world: World, source: Image, clock: FakeClock, capsys: pytest.CaptureFixture[str]
-) -> None:
+def interrupted(world: World, clock: FakeClock, *argv: str) -> int:
+    """Return the exit code of a boot test that a signal interrupts as soon as an instance is launched."""
     stop = Stop()
 
     class Impatient(FakeClock):
@@ -282,12 +335,33 @@ def test_an_interrupted_test_terminates_its_instance(
         def now(self) -> Any:
             return clock.now()
 
-    argv = ["boot", "--yes", source.image_id, "--in", WEST, "--output", "json"]
-    code = main(argv, Environment(clock=Impatient(), stop=stop))
+    return main(["boot", "--yes", *argv], Environment(clock=Impatient(), stop=stop))
+
+
+def test_an_interrupted_test_that_cannot_terminate_its_instance_names_it(
+    world: World, source: Image, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    order(world, f"TerminateInstances@{WEST}=error:UnauthorizedOperation: no*always")
+    code = interrupted(world, clock, source.image_id, "--in", WEST)
+    [instance_id] = running(WEST)
+    said = capsys.readouterr().err
+    assert (code, f"error: {instance_id} in {WEST} could not be terminated" in said) == (130, True), said
+    assert "error: Interrupted; an instance could not be terminated." in said
+
+
+def test_an_interrupted_test_terminates_its_instance(
+    world: World, source: Image, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = interrupted(world, clock, source.image_id, "--in", WEST, "--output", "json")
     said = capsys.readouterr()
     assert (code, len(launches(world)), running()) == (130, 1, [])
-    assert json.loads(said.out)["exit_code"] == 130  # one document
-    assert "Interrupted; the instances are terminated." in said.err
+    document = json.loads(said.out)  # one document
+    [image] = document["images"]
+    assert (document["exit_code"], document["error"]["slug"], image["state"]) == (130, "interrupted", "interrupted")
+    assert (image["instance_id"], image["error"]) == (instances()[0]["InstanceId"], None)
+    assert said.err.count("error:") == 1
+    assert "error: Interrupted; the instances are terminated." in said.err
+    assert "before anything was started" not in said.err
 
 
 def test_two_runs_at_once_share_one_instance(amicopy: Run, world: World, source: Image, clock: FakeClock) -> None:

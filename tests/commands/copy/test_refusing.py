@@ -1064,3 +1064,14 @@ def test_anothers_copy_with_the_aws_managed_key_is_left_alone(amicopy: Run, worl
     ran = amicopy("copy", source.image_id, "--to", WEST)
     assert ran.code == 0, ran.err
     assert len(world.images(WEST)) == 2
+
+
+def test_a_key_that_is_not_there_is_not_the_key_of_an_existing_copy(amicopy: Run, world: World, kms: Kms) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--kms-key", made(kms, WEST)).code == 0
+    compared = amicopy("verify", source.image_id, "--in", WEST, "--kms-key", "alias/nothing")
+    assert (compared.code, "alias/nothing, which is not there" in compared.out) == (4, True), compared.out
+    before = len(writes(world))
+    again = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", "alias/nothing")
+    assert (again.code, len(writes(world))) == (1, before)
+    assert "There is not a valid KMS key alias/nothing in us-west-2." in again.err

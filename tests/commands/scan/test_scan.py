@@ -46,7 +46,7 @@ def test_findings_are_named_by_path_and_line(amicopy: Run, image: Image) -> None
 def test_an_image_without_findings_is_0(amicopy: Run, image: Image) -> None:
     ran = amicopy("scan", "--image", image({"etc/motd": "eu-west-1\n"}), "--from", "us-east-1")
     assert (ran.code, ran.out) == (0, "")
-    assert lines_of(ran.err)[-1] == "found  no findings"
+    assert lines_of(ran.err)[-1] == "found  nothing"
 
 
 def test_findings_below_the_threshold_are_shown_and_are_0(amicopy: Run, image: Image) -> None:
@@ -115,7 +115,7 @@ def test_a_volume_that_cannot_be_read_is_3(amicopy: Run, image: Image, tmp_path:
     ran = amicopy("scan", "--image", path, "--from", "us-east-1")
     assert ran.code == 3
     assert f"NOT READ  {path} p2: it is encrypted with LUKS, and only its key opens it" in ran.err
-    assert ran.err.endswith("found  no findings; NOT EVERYTHING COULD BE READ\n")
+    assert ran.err.endswith("found  nothing; NOT EVERYTHING COULD BE READ\n")
 
 
 def test_findings_count_more_than_what_could_not_be_read(amicopy: Run, image: Image, tmp_path: Path) -> None:
