@@ -9,7 +9,7 @@ import click
 
 from amicopy.cli.completion import complete_images, complete_region, complete_regions
 from amicopy.core.check import CHECK_VARIABLES, CHECKING
-from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
+from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from, release_age_from
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
@@ -63,6 +63,12 @@ class DeprecationTime(Duration):
     """How long after its creation a copy is deprecated: at most ten years."""
 
     _read = staticmethod(deprecation_from)
+
+
+class ReleaseAge(Duration):
+    """How old a release is: at least a day."""
+
+    _read = staticmethod(release_age_from)
 
 
 class DateOption(click.ParamType[datetime]):

@@ -39,6 +39,18 @@ def deprecation_from(text: str) -> timedelta:
     return length
 
 
+def release_age_from(text: str) -> timedelta:
+    """Return how old a release is that is taken back because of its age.
+
+    Raises:
+        ValueError: it is less than a day, which would be nearly all; who writes ``1m`` may mean a month.
+    """
+    length = length_from(text)
+    if length < timedelta(days=1):
+        raise ValueError(f"{text!r} is less than a day (m stands for minutes; a month is 30d)")
+    return length
+
+
 def date_from(text: str) -> datetime:
     """Return the moment that ``text`` stands for: a date, or a date and a time, in UTC unless it says otherwise.
 

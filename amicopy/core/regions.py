@@ -21,6 +21,11 @@ def split_names(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(listed_names(texts)))
 
 
+def regions_text(regions: Sequence[str]) -> str:
+    """Return the regions for a sentence: their names, or their number if they are many."""
+    return ", ".join(regions) if len(regions) <= 4 else f"any of {len(regions)} regions"
+
+
 def is_pattern(name: str) -> bool:
     """Return True if ``name`` stands for several regions."""
     return name == ALL or any(sign in name for sign in "*?[")

@@ -79,6 +79,10 @@ class RetireTarget:
         """Whether something is still to be done with it."""
         return self.state in {RetireState.RETIRE, RetireState.RESTORE}
 
+    def is_stuck(self, move: Move) -> bool:
+        """Whether a parameter keeps this image from being retired: it has no other image, and may not keep this one."""
+        return self.is_due and not move.after and not move.is_left
+
 
 def carry_out(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: Clock, stop: Stop) -> RetireTarget:
     """Retire or restore one image; return it with what became of it. Once begun it is finished."""

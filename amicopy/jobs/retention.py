@@ -17,6 +17,7 @@ from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.lineage import source_of
 from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.references import users_text
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -198,8 +199,7 @@ def _reason_to_stay(keep: Keep, image: Image, now: datetime, held: Mapping[str, 
     if image.image_id in held:
         return held[image.image_id]
     if arns:
-        more = f" and {len(arns) - 1} more" if len(arns) > 1 else ""
-        return f"{arns[0]}{more} uses it"
+        return f"{users_text(arns)} it"
     if not image.is_older_than(now - keep.min_age):
         return f"it is younger than {length_text(keep.min_age)}"
     if image.protection.startswith("enabled"):

@@ -7,9 +7,11 @@ from functools import partial
 
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
-from amicopy.core.lineage import is_service_copy
+from amicopy.core.lineage import is_service_copy, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.references import users_text
+from amicopy.core.regions import regions_text
 from amicopy.core.retirement import ParameterChoices, Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
 from amicopy.jobs.context import Context
@@ -146,7 +148,7 @@ class RetireJob:
         if missing and is_complete:
             raise ImageNotFound(
                 f"{', '.join(missing)} is not an AMI of this account in {self.source_region}, and there is no copy of "
-                f"it in {', '.join(self.regions)}.",
+                f"it in {regions_text(self.regions)}.",
                 image_ids=missing,
                 why="It never was there, it was deregistered, or another account owns it.",
                 next_step="Check the id, and name its region with --from.",
@@ -163,7 +165,7 @@ class RetireJob:
             else:
                 notes.append(f"{image_id} itself stays as it is: its region {self.source_region} is not among --in")
         for target in targets:
-            origin = _origin(target.image) if target.is_source else ""
+            origin = source_of(target.image) if target.is_source else ""
             if origin:
                 notes.append(
                     f"{target.image_id} is a copy of {origin}, which is not changed; to take the whole release back, "
@@ -205,11 +207,14 @@ class RetireJob:
             record = record_checked(image, {move.path: move.after for move in target.moves if move.after}, now)
         except AmicopyError as error:
             return replace(target, state=RetireState.FAILED, reason=error.what, error=error)
-        target = replace(target, record=record, notes=tuple(_notes_on(target)))
+        target = replace(target, record=record)
         moves = any(move.after for move in target.moves)
         if image.is_retired and not moves and not list(takings(image, now)):
-            return replace(target, state=RetireState.UNCHANGED, reason=f"it is retired since {moment_of(image.tags)}")
-        return replace(target, state=RetireState.RETIRE, reason=_to_take(image, now))
+            state, reason = RetireState.UNCHANGED, f"it is retired since {moment_of(image.tags)}"
+        else:
+            state, reason = RetireState.RETIRE, _to_take(image, now)
+        target = replace(target, state=state, reason=reason)
+        return replace(target, notes=tuple(_notes_on(target)))
 
     def carry_out(self, found: RetireResult) -> RetireResult:
         """Restore what is due, then retire; return what became of each.
@@ -244,10 +249,6 @@ class RetireJob:
         return replace(found, targets=targets, stopped=context.stop.exit_code)
 
 
-def _origin(image: Image) -> str:
-    return f"{image.source_region}/{image.source_image_id}" if image.source_image_id else ""
-
-
 def _to_take(image: Image, now: datetime) -> str:
     """Return what will be taken from an image, in words."""
     words = []
@@ -274,11 +275,10 @@ def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget
 
 def _notes_on(target: RetireTarget) -> list[str]:
     notes = [
-        f"{move.path} in {target.region} keeps {move.before}, from which nothing can be launched then"
+        f"{move.path} in {target.region} keeps {move.before}, from which nothing can be launched any more"
         for move in target.moves
-        if not move.after
+        if not move.after and not target.is_stuck(move)
     ]
     if target.used_by:
-        more = f" and {len(target.used_by) - 1} more" if len(target.used_by) > 1 else ""
-        notes.append(f"{target.used_by[0]}{more} uses {target.image_id}, from which nothing can be launched then")
+        notes.append(f"{users_text(target.used_by)} {target.image_id}, from which nothing can be launched any more")
     return notes

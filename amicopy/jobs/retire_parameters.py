@@ -1,8 +1,10 @@
 """Why `retire` changes nothing: what was said about parameters is wrong, or is still to be said."""
 
-from collections.abc import Iterator, Sequence
+import difflib
+from collections.abc import Collection, Iterator, Sequence
 
 from amicopy.core.errors import AmicopyError, NoReplacement, ParameterNotFound
+from amicopy.core.regions import regions_text
 from amicopy.core.retirement import ParameterChoices
 from amicopy.execute.retire import RetireTarget
 from amicopy.survey.release import Release
@@ -19,10 +21,11 @@ def refusals(
     """Yield the errors; ``is_complete`` is False if a region could not be read, which may have what is missing."""
     there = {name for release in found for name in release.names}
     good = {image_id for release in found for image_id in release.replacements}
-    where = ", ".join(regions)
+    where = regions_text(regions)
     if is_complete and (absent := [name for name in choices.looked_at if name not in there]):
         yield ParameterNotFound(
             f"There is no parameter {', '.join(absent)} of type String in {where}.",
+            why=_near(absent, there),
             next_step="Check the name and the regions: --parameter NAME, --in REGION.",
         )
     if is_complete and (unusable := [one for _, one in choices.replacements if one not in good]):
@@ -34,12 +37,17 @@ def refusals(
     stuck = [
         f"{move.path} in {target.region} has {move.before}"
         for target in targets
-        if target.is_due
         for move in target.moves
-        if not move.after and not move.is_left
+        if target.is_stuck(move)
     ]
     if stuck:
         yield _without_replacement(stuck)
+
+
+def _near(absent: Sequence[str], there: Collection[str]) -> str:
+    """Return which of the parameters that are there may be meant."""
+    near = [one for name in absent for one in difflib.get_close_matches(name, sorted(there), n=3)]
+    return f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
 
 
 def _without_replacement(stuck: Sequence[str]) -> NoReplacement:

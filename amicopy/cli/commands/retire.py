@@ -9,9 +9,9 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
 from amicopy.cli.options import (
-    Duration,
     ImageId,
     ParameterOption,
+    ReleaseAge,
     connection_options,
     exclude_option,
     option,
@@ -70,9 +70,9 @@ Exit codes:
 )
 @option(
     "--older-than",
-    type=Duration(),
+    type=ReleaseAge(),
     metavar="AGE",
-    help="With --manifest: only releases that were created this long ago, such as 90d.",
+    help="With --manifest: only releases that were created this long ago: 90d, for example, at least 1d.",
 )
 @option("--undo", is_flag=True, help="Restore exactly what retire has taken.")
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")

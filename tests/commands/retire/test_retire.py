@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from amicopy.cli.environment import Environment
@@ -170,6 +171,22 @@ def test_a_copy_that_is_named_as_a_source_is_said_to_be_one(amicopy: Run, world:
     [copy] = world.images(WEST)
     ran = amicopy("retire", copy.image_id, "--from", WEST, "--dry-run")
     assert f"{copy.image_id} is a copy of {HOME}/{source.image_id}, which is not changed" in ran.err
+
+
+def test_an_image_that_was_made_of_an_instance_is_not_a_copy_of_the_instances_image(
+    amicopy: Run, world: World, source: Image, clock: FakeClock
+) -> None:
+    """EC2 records a source image for CreateImage, too; to retire that one would hit whatever else was built on it."""
+    client: Any = boto3.client("ec2", HOME)
+    [instance] = client.run_instances(ImageId=source.image_id, MinCount=1, MaxCount=1)["Instances"]
+    clock.advance(60)
+    built = client.create_image(InstanceId=instance["InstanceId"], Name="built")["ImageId"]
+    client.close()
+    clock.advance(600)
+    assert world.image(HOME, built).source_image_id == source.image_id
+    ran = amicopy("retire", built, "--dry-run")
+    assert ran.code == 0, ran.err
+    assert ("deprecate now, disable" in ran.err, "is a copy of" in ran.err) == (True, False)
 
 
 def test_a_pending_copy_is_named_and_the_next_run_retires_it(
@@ -342,6 +359,7 @@ def test_a_retired_image_is_not_what_a_parameter_goes_back_to(
         ran.err
     )
     assert f"/images/web in {WEST} has {by_source(world, second).image_id}" in ran.err
+    assert " keeps " not in ran.err  # the error says that it does not
     rehearsed = amicopy("retire", second.image_id, "--dry-run", "--output", "json")
     assert (rehearsed.code, [one["slug"] for one in rehearsed.json["refused"]]) == (1, ["no-replacement"])
 
@@ -355,7 +373,10 @@ def test_a_parameter_keeps_a_retired_image_only_if_the_operator_says_so(
     assert ran.code == 0, ran.err
     west = by_source(world, second).image_id
     assert parameter(WEST, "/images/web") == west
-    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched then" in ran.err
+    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched any more" in ran.err
+    again = amicopy("retire", second.image_id, "--yes")  # nothing is left to do, and nothing to refuse
+    assert again.code == 0, again.err
+    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched any more" in again.err
 
 
 def test_the_operator_chooses_what_a_parameter_gets(
@@ -429,6 +450,13 @@ def test_the_earlier_releases_of_a_manifest_are_retired_but_for_the_newest(
     assert (nothing.code, "no earlier release is older than" in nothing.err) == (0, True)
 
 
+@pytest.mark.parametrize("age", ["1m", "23h", "90m"])
+def test_an_age_of_less_than_a_day_is_refused(amicopy: Run, world: World, tmp_path: Path, age: str) -> None:
+    ran = amicopy("retire", "--manifest", a_manifest(tmp_path, MANIFEST), "--older-than", age, "--yes")
+    assert (ran.code, world.requests) == (2, [])
+    assert f"'{age}' is less than a day (m stands for minutes; a month is 30d)." in ran.err
+
+
 def test_a_manifest_whose_source_has_no_earlier_ones_is_refused(amicopy: Run, world: World, tmp_path: Path) -> None:
     source = a_source(world)
     text = f"images: [{{source: {source.image_id}, from: {HOME}, to: {WEST}}}]"
@@ -443,7 +471,10 @@ def test_what_is_said_about_parameters_has_to_fit(
     _, [_, second] = published
     world.requests.clear()
     for options, words in (
-        (("--parameter", "/images/wbe"), "There is no parameter /images/wbe of type String in "),
+        (("--parameter", "/images/wbe"), "There is no parameter /images/wbe of type String in any of 17 regions."),
+        (("--parameter", "/images/wbe"), "Did you mean /images/web?"),
+        (("--parameter", "/other"), "of type String in any of 17 regions. [parameter-not-found]\n  next   Check"),
+        (("--parameter", "/other", "--in", f"{HOME},{WEST}"), f"/other of type String in {HOME}, {WEST}."),
         (("--parameter", "/images/web=ami-0abcdef1234567890"), "No parameter can get ami-0abcdef1234567890."),
         (("--parameter", f"/images/web={second.image_id}"), f"No parameter can get {second.image_id}."),
     ):
@@ -473,10 +504,13 @@ def test_a_parameter_that_ec2_does_not_name_can_be_named(amicopy: Run, world: Wo
 
 
 def test_what_uses_an_image_is_named_before_anything_is_changed(amicopy: Run, world: World, source: Image) -> None:
-    world.state.references[source.image_id] = [("ec2:LaunchTemplate", "arn:aws:ec2:::launch-template/lt-1")]
+    prefix = f"arn:aws:ec2:{HOME}:{DEFAULT_ACCOUNT}"
+    arns = [f"{prefix}:instance/i-1", f"{prefix}:instance/i-2", f"{prefix}:launch-template/lt-1"]
+    world.state.references[source.image_id] = [("ec2:Instance", arn) for arn in arns]
     ran = amicopy("retire", source.image_id, "--dry-run", "--output", "json")
-    assert f"arn:aws:ec2:::launch-template/lt-1 uses {source.image_id}" in ran.err
-    assert ran.json["images"][0]["used_by"] == ["arn:aws:ec2:::launch-template/lt-1"]
+    users = "2 instances (such as i-1) and launch template lt-1 use"
+    assert f"note: {users} {source.image_id}, from which nothing can be launched any more" in ran.err
+    assert ran.json["images"][0]["used_by"] == arns
 
 
 def test_without_references_a_note_says_what_is_not_known(amicopy: Run, world: World, source: Image) -> None:
