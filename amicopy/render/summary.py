@@ -54,7 +54,9 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     unfinished = [outcome for outcome in left if outcome.left not in {LeftBecause.NO_WAIT, LeftBecause.OTHERS}]
     if unfinished:
         why, count = _LEFT_WHY[unfinished[0].left], counted(len(unfinished), "copy", "copies")
-        yield f"{why} with {count} unfinished; EC2 keeps copying these:"
+        copying = sum(one.copying_since is not None and one.available_at is None for one in unfinished)
+        goes_on = "these" if copying == len(unfinished) else f"{copying} of these"
+        yield f"{why} with {count} unfinished{f'; EC2 keeps copying {goes_on}' if copying else ''}:"
         yield from map(_line, unfinished)
     if waiting or unfinished:
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)

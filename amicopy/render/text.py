@@ -14,6 +14,7 @@ from amicopy.core.errors import AmicopyError
 
 _WORDS = re.compile(r"\S+\s*")
 _USUAL_WIDTH = 80
+_LEAST_ROOM = 12  # columns that a folded text needs, to be read under its column
 
 # Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
 _CI_COMMANDS = ("##[", "##vso[")  # GitHub's and Azure's runners obey these anywhere in a line of a log
@@ -80,9 +81,10 @@ def fold(line: str, width: int, *, indent: int) -> list[str]:
 
 
 def fold_aligned(line: str, width: int) -> list[str]:
-    """Return the line folded, later pieces under its last column, or a little indented if that is far to the right."""
+    """Return the line folded, later pieces under its last column, or a little indented if a word has no room there."""
     last_column = line.rstrip().rfind("  ") + 2
-    return fold(line, width, indent=last_column if 2 <= last_column <= width * 2 // 3 else 2)
+    longest = max(map(cell_width, line[last_column:].split()), default=0)
+    return fold(line, width, indent=last_column if 2 <= last_column <= width - max(longest, _LEAST_ROOM) else 2)
 
 
 def cell_width(text: str) -> int:
