@@ -87,6 +87,19 @@ class Ec2Reads:
         """
         return self._images("image-id", image_ids, Owners=["self"])
 
+    def own_image(self, image_id: str, *, why: str = "Somebody deregistered it.") -> Image:
+        """Return one of the AMIs that this account owns, as it is now; ``why`` is said if it is gone.
+
+        Raises:
+            ImageNotFound: it is gone.
+
+        AWS: EC2 DescribeImages.
+        """
+        image = self.describe_own_images([image_id]).get(image_id)
+        if image is None:
+            raise ImageNotFound(f"{image_id} is not in {self.region} any more.", image_ids=(image_id,), why=why)
+        return image
+
     def find_tagged_copies(self, references: Sequence[str]) -> dict[str, Image]:
         """Return this account's AMIs that have our tag with one of these sources (``REGION/AMI``).
 

@@ -14,7 +14,7 @@ from functools import partial
 from amicopy.aws.ec2 import Clients, Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AmicopyError, ImageNotFound, KeyNotFound
+from amicopy.core.errors import AmicopyError, KeyNotFound
 from amicopy.core.grants import (
     GRANT_TAG,
     KEY_GRANT_OPERATIONS,
@@ -196,7 +196,9 @@ def _read(ec2: Ec2, image_id: str) -> list[_Resource]:
 
     Permissions first: whatever has come to them without being the user's is recorded by then.
     """
-    image = _own_image(ec2, image_id)
+    image = ec2.own_image(
+        image_id, why="It was to be copied into other accounts, and somebody has deregistered it meanwhile."
+    )
     shared = {image_id: ec2.launch_permissions(image_id)}
     shared |= {snapshot_id: ec2.volume_permissions(snapshot_id) for snapshot_id in image.snapshot_ids}
     now = _described(ec2, image_id, image.snapshot_ids)
@@ -229,17 +231,6 @@ def _resource(
     tags = now.tags if now is not None else {}
     key_id = now.kms_key_id if isinstance(now, Snapshot) and now.encrypted else ""
     return _Resource(resource_id, accounts, is_public, grants_in(tags), key_grants_in(tags), key_id)
-
-
-def _own_image(ec2: Ec2, image_id: str) -> Image:
-    image = ec2.describe_own_images([image_id]).get(image_id)
-    if image is None:
-        raise ImageNotFound(
-            f"{image_id} is not in {ec2.region} any more.",
-            image_ids=(image_id,),
-            why="It was to be copied into other accounts, and somebody has deregistered it meanwhile.",
-        )
-    return image
 
 
 def _alike(

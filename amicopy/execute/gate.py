@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
 from amicopy.aws.ec2 import Ec2
@@ -18,10 +17,10 @@ from amicopy.core.durations import length_text
 from amicopy.core.errors import AmicopyError, CheckFailed
 from amicopy.core.events import CheckEnded, CheckStarted, NoteAdded
 from amicopy.core.models import CHECKED_TAG, Image
-from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Sleep, Work
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.check_command import GRACE_SECONDS, CheckCommand
+from amicopy.execute.paced_write import paced_write
 from amicopy.plan.plan import Row
 
 _WAIT_SECONDS = 0.02  # for a command's end, in the lane's thread
@@ -152,9 +151,7 @@ def _remember(copy: Image, check: Check, ec2: Ec2, clock: Clock) -> Work[None]:
     """Tag the copy, so that the next run does not repeat the check."""
     tags = tag_list({CHECKED_TAG: check.digest})
     write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
-    if seconds := ec2.seconds_until(write):
-        yield Sleep(seconds)
-    yield from persist(flapping(clock), partial(ec2.write, write))
+    yield from paced_write(ec2, clock, write)
 
 
 def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:

@@ -13,7 +13,6 @@ from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
-    ImageNotFound,
     NoRecord,
     NotFaithful,
     OperationNotPermitted,
@@ -24,8 +23,8 @@ from amicopy.core.models import RETIRED_TAG, Image, ImageState
 from amicopy.core.parallel import Stop
 from amicopy.core.retirement import Retirement, record_in
 from amicopy.core.retries import driven, flapping, not_read_back_yet, overloaded, persist, with_read_retries
-from amicopy.core.steps import Sleep, Work
-from amicopy.core.write import Write
+from amicopy.core.steps import Work
+from amicopy.execute.paced_write import paced_write
 from amicopy.plan import retire as plan
 from amicopy.plan.attributes.base import Difference
 from amicopy.survey.copy_details import with_all_details
@@ -102,7 +101,7 @@ def _retire(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: C
     now = ec2.server_time(clock.now())
     record = record_checked(image, moves, now)
     for write in plan.recordings(image, record):
-        yield from _write(write, ec2, clock)
+        yield from paced_write(ec2, clock, write)
     if zones := recorded_zones(image.tags, image.region):  # the tag stays: it says where to switch it on again
         from amicopy.execute.fast_restore import switch_off  # few copies have it
 
@@ -111,7 +110,7 @@ def _retire(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: C
         if move.after:
             yield from _put(move.path, move.before, move.after, parameters, clock, data_type=move.data_type)
     for write in plan.takings(image, now):
-        yield from _write(write, ec2, clock)
+        yield from paced_write(ec2, clock, write)
     left = yield from persist(not_read_back_yet(clock), partial(_not_retired, image.image_id, ec2))
     if left:
         raise NotFaithful(
@@ -139,7 +138,7 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
     check_known(image)
     now = ec2.server_time(clock.now())
     for write in plan.restorings(image, record, now):
-        yield from _write(write, ec2, clock)
+        yield from paced_write(ec2, clock, write)
     refusals: list[AmicopyError] = []
     for difference in plan.sharings(image, record):
         refusals += yield from _share(difference, ec2, clock)
@@ -161,7 +160,7 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
 
         yield from switch_on(ec2, clock, image.snapshot_ids, zones)
     for write in plan.forgettings(image):
-        yield from _write(write, ec2, clock)
+        yield from paced_write(ec2, clock, write)
     return replace(
         target, state=RetireState.RESTORED, reason=str(RetireState.RESTORED), record=record, notes=tuple(notes)
     )
@@ -174,15 +173,8 @@ def _read(target: RetireTarget, ec2: Ec2, clock: Clock) -> Work[Image]:
     """
     retry = partial(with_read_retries, clock, Stop())
     [detailed] = with_all_details(ec2, [target.image], Stop(), retry=retry)
-    image = yield from persist(flapping(clock), partial(_own_image, target, ec2))
+    image = yield from persist(flapping(clock), partial(ec2.own_image, target.image_id))
     return replace(image, snapshots=detailed.snapshots, launch_permissions=detailed.launch_permissions)
-
-
-def _own_image(target: RetireTarget, ec2: Ec2) -> Image:
-    image = ec2.describe_own_images([target.image_id]).get(target.image_id)
-    if image is None:
-        raise ImageNotFound(f"{target.image_id} is not in {target.region} any more.", why="Somebody deregistered it.")
-    return image
 
 
 def check_known(image: Image) -> None:
@@ -234,17 +226,11 @@ def unreadable(image: Image) -> NoRecord:
     )
 
 
-def _write(write: Write, ec2: Ec2, clock: Clock) -> Work[None]:
-    if seconds := ec2.seconds_until(write):
-        yield Sleep(seconds)
-    yield from persist(flapping(clock), partial(ec2.write, write))
-
-
 def _share(difference: Difference, ec2: Ec2, clock: Clock) -> Work[list[AmicopyError]]:
     """Restore one permission, or those parts of it that EC2 accepts; return what it refuses."""
     try:
         for write in difference.writes:
-            yield from _write(write, ec2, clock)
+            yield from paced_write(ec2, clock, write)
     except (RequestRefused, OperationNotPermitted) as error:
         refusals: list[AmicopyError] = [error]
         if len(difference.parts) > 1:

@@ -11,14 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Key
-from amicopy.core.errors import AmicopyError, ImageNotFound, Interrupted
+from amicopy.core.errors import AmicopyError, Interrupted
 from amicopy.core.fast_restore import record_of, recorded_zones
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import driven, flapping, persist
-from amicopy.core.steps import Sleep, Work
+from amicopy.core.steps import Work
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.fast_restore import Pairs, lacking, switch_off, switch_on
+from amicopy.execute.paced_write import paced_write
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry
@@ -144,7 +145,7 @@ def switch_fast_restores(
 def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
     """Look at the copy again, record what will be on, switch it on, and off where it is not asked for any more."""
     ec2, clock = context.clients[asked.region], context.clock
-    copy = yield from persist(flapping(clock), partial(_own_image, ec2, asked.image_id))
+    copy = yield from persist(flapping(clock), partial(ec2.own_image, asked.image_id))
     one, missing = yield from persist(flapping(clock), partial(_compared, asked, copy, ec2))
     if one.state is FastRestoreState.KEPT:
         return one
@@ -159,18 +160,9 @@ def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
     return replace(one, state=FastRestoreState.DONE)
 
 
-def _own_image(ec2: "Ec2", image_id: str) -> Image:
-    found = ec2.describe_own_images([image_id]).get(image_id)
-    if found is None:
-        raise ImageNotFound(f"{image_id} is not in {ec2.region} any more.", why="Somebody deregistered it.")
-    return found
-
-
 def _record(ec2: "Ec2", context: Context, copy: Image, before: frozenset[str], after: frozenset[str]) -> Work[None]:
     if before == after:
         return
     tags = tag_list(record_of(after))
     write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
-    if seconds := ec2.seconds_until(write):
-        yield Sleep(seconds)
-    yield from persist(flapping(context.clock), partial(ec2.write, write))
+    yield from paced_write(ec2, context.clock, write)
