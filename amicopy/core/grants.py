@@ -17,8 +17,11 @@ GRANT_TAG = "amicopy:grant:"
 
 KEY_GRANT_TAG = f"{GRANT_TAG}kms:"
 """The same for a grant on the KMS keys of the image's snapshots; on each of those."""
-KEY_GRANT_OPERATIONS = ("CreateGrant", "Decrypt", "DescribeKey", "ReEncryptFrom")
-"""What such a grant allows: what EC2 does with the key of an encrypted snapshot in the name of who copies it."""
+KEY_GRANT_OPERATIONS = ("DescribeKey", "Decrypt", "ReEncryptFrom", "CreateGrant")
+"""What such a grant allows: what EC2 does with the key of an encrypted snapshot in the name of who copies it.
+
+EBS User Guide, "Share the KMS key used to encrypt a shared Amazon EBS snapshot".
+"""
 
 STALE_AFTER = timedelta(hours=24)  # by then no run is still working with what it has recorded
 _SURVEY = timedelta(minutes=2)  # a survey that reads tags and permissions one after the other takes less

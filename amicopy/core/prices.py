@@ -53,8 +53,7 @@ class Prices:
         """Return the price of transferring a GB between two regions; None if it is unknown, 0 within a region."""
         if source == destination:
             return Price(Decimal(0))
-        keys = ((Charge.TRANSFER, source, destination, 0), (Charge.TRANSFER, source, "", 0))
-        return next((found for table in self._tables() for key in keys if (found := table.get(key))), None)
+        return self._first((Charge.TRANSFER, source, destination, 0), (Charge.TRANSFER, source, "", 0))
 
     def rate(self, source: str, destination: str) -> Decimal | None:
         """Return the same as a number."""
@@ -63,13 +62,11 @@ class Prices:
 
     def storage(self, region: str) -> Price | None:
         """Return the price of keeping a GB of snapshots in a region for a month; None if it is unknown."""
-        key = (Charge.STORAGE, region, "", 0)
-        return next((found for table in self._tables() if (found := table.get(key))), None)
+        return self._first((Charge.STORAGE, region, "", 0))
 
     def fast_restore(self, region: str) -> Price | None:
         """Return the price of an hour of fast snapshot restore, for a snapshot in a zone; None if it is unknown."""
-        key = (Charge.FAST_RESTORE, region, "", 0)
-        return next((found for table in self._tables() if (found := table.get(key))), None)
+        return self._first((Charge.FAST_RESTORE, region, "", 0))
 
     def time_based(self, region: str, minutes: int) -> Price | None:
         """Return what EC2 adds for a GB that is copied to a region within so many minutes; None if it is unknown."""
@@ -82,7 +79,11 @@ class Prices:
 
     def anywhere(self, charge: Charge) -> Price | None:
         """Return a price that is the same in every region, as far as the table knows; None if it is unknown."""
-        return next((found for table in self._tables() if (found := table.get((charge, "", "", 0)))), None)
+        return self._first((charge, "", "", 0))
+
+    def _first(self, *keys: _Key) -> Price | None:
+        """Return the price under the first of these keys that a table has, the user's before the other."""
+        return next((found for table in self._tables() for key in keys if (found := table.get(key))), None)
 
     def _tables(self) -> Iterator[Mapping[_Key, Price]]:
         if self.own:

@@ -43,6 +43,11 @@ def names_region(texts: Iterable[str], region: str) -> bool:
     return any(expand(name, [region]) == [region] for name in split_names(texts))
 
 
+def includes_region(names: Sequence[str], region: str) -> bool:
+    """Return whether a list that limits something to regions lets this one in: an empty list limits nothing."""
+    return not names or names_region(names, region)
+
+
 def excluded(names: Iterable[str], known: Sequence[str]) -> set[str]:
     """Return the regions that names and patterns to be left out stand for."""
     return {region for name in names for region in expand(name, known)}

@@ -13,7 +13,7 @@ from amicopy.core.errors import ImageNotFound, TimedOut, UsageError
 from amicopy.core.grants import Grants, OpenGrant, without_temporary
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
-from amicopy.core.regions import NamedRegions, check_regions, expand, is_pattern
+from amicopy.core.regions import NamedRegions, check_regions, includes_region, is_pattern, names_region
 from amicopy.core.request import DIRECT, CopyRequest, check_destinations, check_request
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
@@ -94,12 +94,7 @@ class _Surveyed:
             names = self.named.destinations(None if regions is None else self.named.enabled(regions), elsewhere=True)
         except UsageError:
             return ()
-        return tuple(
-            Destination(name, target.account)
-            for name in names
-            if not target.regions
-            or any(expand(one, [name]) for one in target.regions if is_pattern(one) or one == name)
-        )
+        return tuple(Destination(name, target.account) for name in names if includes_region(target.regions, name))
 
     def regions(self, regions: Mapping[str, Region] | None) -> frozenset[str]:
         """Return the regions of all destinations, those of other accounts included as if they had these regions."""
@@ -161,7 +156,7 @@ def _check_account_regions(asked: _Surveyed, spelling: Mapping[str, str]) -> Non
     for target in asked.request.accounts:
         check_regions(target.regions, asked.named.known, option)
         for region in target.regions:
-            if not is_pattern(region) and not _is_one_of(to, region):
+            if not is_pattern(region) and not names_region(to, region):
                 raise UsageError(
                     f"{option}: {target.account or target.unit} has {region}, which is not a destination.",
                     why=f"The destinations are: {', '.join(to)}.",
@@ -173,11 +168,6 @@ def _still_free(plans: Sequence[Plan]) -> tuple[OpenGrant, ...]:
     """Return the temporary permissions that no request needs, each once."""
     needed = {grant for plan in plans for row in plan.rows for grant in row.grants}
     return tuple(dict.fromkeys(grant for plan in plans for grant in plan.grants_to_take if grant not in needed))
-
-
-def _is_one_of(names: Sequence[str], region: str) -> bool:
-    """Return whether one of these names and patterns is the region, or matches it."""
-    return any(expand(name, [region]) == [region] for name in names)
 
 
 class Planning:

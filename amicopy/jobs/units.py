@@ -13,7 +13,7 @@ from functools import partial
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
 from amicopy.core.errors import UsageError
-from amicopy.core.regions import names_region
+from amicopy.core.regions import includes_region, names_region
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Context
 from amicopy.jobs.planning import check_requests
@@ -105,7 +105,7 @@ def _names(request: CopyRequest, region: str) -> bool:
 
 def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
     """Return the request with the unit's region as its only one."""
-    accounts = tuple(target for target in request.accounts if _has(target, unit.region))
+    accounts = tuple(target for target in request.accounts if includes_region(target.regions, unit.region))
     key = request.key_for(unit)
     return replace(
         request,
@@ -116,11 +116,6 @@ def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
         direct=(unit.region,) if unit.region in request.direct else (),
         kms_keys=({unit.region: key} if key else {}) | dict(_keys_of(request, accounts, unit.region)),
     )
-
-
-def _has(target: TargetAccount, region: str) -> bool:
-    """Return whether an account gets copies in a region."""
-    return not target.regions or names_region(target.regions, region)
 
 
 def _keys_of(request: CopyRequest, accounts: Iterable[TargetAccount], region: str) -> Iterator[tuple[str, str]]:

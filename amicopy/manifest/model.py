@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from amicopy.core.regions import expand
+from amicopy.core.regions import includes_region
 from amicopy.core.request import CopyRequest
 
 
@@ -49,7 +49,7 @@ class Parameter:
 
     def is_for(self, region: str) -> bool:
         """Return whether it is published in this region."""
-        return _is_for(self.regions, region)
+        return includes_region(self.regions, region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,11 +62,7 @@ class LaunchTemplate:
 
     def is_for(self, region: str) -> bool:
         """Return whether it is published in this region."""
-        return _is_for(self.regions, region)
-
-
-def _is_for(names: tuple[str, ...], region: str) -> bool:
-    return not names or any(expand(name, [region]) == [region] for name in names)
+        return includes_region(self.regions, region)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

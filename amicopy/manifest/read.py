@@ -20,7 +20,7 @@ from amicopy.core.ignored_findings import parse
 from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
-from amicopy.core.regions import check_regions, expand, is_pattern, split_names
+from amicopy.core.regions import check_regions, is_pattern, names_region, split_names
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
@@ -136,7 +136,7 @@ class _Entries:
         for region, listed in said.items():
             at = (*place, region)
             self._check_regions(at, region)
-            is_destination = any(expand(name, [region]) == [region] for name in named)
+            is_destination = names_region(named, region)
             if not is_destination and place[0] != "defaults":
                 self._tree.blame(at, f"{region} is not a destination")
             zones = split_names(_listed(listed))
@@ -286,7 +286,7 @@ class _Entries:
         for name in dict.fromkeys(one for one in named if named.count(one) > 1):
             self._tree.blame(places["to"], f"{name} is given twice")
         for name in best_effort:
-            if not is_pattern(name) and not any(expand(one, [name]) == [name] for one in named):
+            if not is_pattern(name) and not names_region(named, name):
                 self._tree.blame(places["best_effort"], f"{name} is not a destination")
         least = merged.get("min_success", 0)
         if least > len(named) and not any(map(is_pattern, named)):
@@ -302,8 +302,8 @@ class _Entries:
             for key in _MERGED & own.keys():
                 settings[key] = merged.get(key, {}) | own[key]
             at = {key: (*places["to"], regions[0], key) if key in own else places.get(key, ()) for key in settings}
-            ours = [name for name in best_effort if any(expand(one, [name]) == [name] for one in regions)]
-            direct = [name for name in urgent if any(expand(one, [name]) == [name] for one in regions)]
+            ours = [name for name in best_effort if names_region(regions, name)]
+            direct = [name for name in urgent if names_region(regions, name)]
             request = self._request(settings, at, source.region, mark)
             if request is None:
                 continue
@@ -338,7 +338,7 @@ class _Entries:
             self._check_regions((*at, "regions"), said.get("regions", []))
             self._checked((*at, "kms_key"), check_key, target.kms_key or None)
             for region in target.regions:
-                if not is_pattern(region) and not any(expand(one, [region]) == [region] for one in named):
+                if not is_pattern(region) and not names_region(named, region):
                     self._tree.blame((*at, "regions"), f"{region} is not a destination")
             for problem in account_problems([target]):
                 self._tree.blame(at, problem)
@@ -451,9 +451,7 @@ class _Entries:
 def _within(regions: Sequence[str], accounts: Sequence[TargetAccount]) -> Iterator[TargetAccount]:
     """Yield the accounts that get copies in these destinations, each with those of its own regions."""
     for target in accounts:
-        own = tuple(
-            name for name in target.regions if is_pattern(name) or any(expand(one, [name]) == [name] for one in regions)
-        )
+        own = tuple(name for name in target.regions if is_pattern(name) or names_region(regions, name))
         if own or not target.regions:
             yield replace(target, regions=own)
 

@@ -53,7 +53,7 @@ def _of_accounts(needs: Needs, keys: Sequence[str]) -> Iterator[Statement]:
         roles = [f"arn:{needs.partition}:iam::{account}:role/{needs.role}" for account in needs.accounts]
         to_roles = {
             "StringLike": {"kms:GranteePrincipal": roles},
-            "ForAllValues:StringEquals": {"kms:GrantOperations": list(KEY_GRANT_OPERATIONS)},
+            "ForAllValues:StringEquals": {"kms:GrantOperations": sorted(KEY_GRANT_OPERATIONS)},
         }
         yield statement("AmicopyKmsGrantAccounts", ["kms:CreateGrant"], keys, to_roles)
         yield statement("AmicopyKmsRevokeGrants", ["kms:RevokeGrant"], keys)

@@ -10,12 +10,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from amicopy.core.grants import KEY_GRANT_OPERATIONS
 from amicopy.core.kms_key import KeyGrant
 
-# What EC2 does with the key of an encrypted snapshot, in the name of the account that copies it (EBS User Guide,
-# "Share the KMS key used to encrypt a shared Amazon EBS snapshot").
-_DESCRIBE, _DECRYPT, _RE_ENCRYPT, _CREATE_GRANT = "DescribeKey", "Decrypt", "ReEncryptFrom", "CreateGrant"
-OPERATIONS = (_DESCRIBE, _DECRYPT, _RE_ENCRYPT, _CREATE_GRANT)
 # Condition keys whose value is known beforehand: the account that calls.
 _ABOUT_CALLER = frozenset({"kms:calleraccount", "aws:principalaccount"})
 _ROLE = re.compile(r"arn:(?P<partition>[^:]+):iam::(?P<account>[0-9]{12}):role/(?:.*/)?(?P<name>[^/]+)")
@@ -51,13 +48,13 @@ def missing_operations(policy: str | None, grants: Iterable[KeyGrant] | None, ro
     if policy is None or grants is None or role is None:
         return ()
     granted = {name for one in grants if role.may_be(one.grantee) for name in one.operations}
-    return tuple(name for name in OPERATIONS if name not in granted and not _may_allow(policy, role, name))
+    return tuple(name for name in KEY_GRANT_OPERATIONS if name not in granted and not _may_allow(policy, role, name))
 
 
 def keeps_from_copying(missing: Iterable[str]) -> bool:
     """Return whether EC2 cannot copy without these: one way of reading the data is enough."""
     found = set(missing)
-    return bool(found & {_DESCRIBE, _CREATE_GRANT}) or found >= {_DECRYPT, _RE_ENCRYPT}
+    return bool(found & {"DescribeKey", "CreateGrant"}) or found >= {"Decrypt", "ReEncryptFrom"}
 
 
 def _may_allow(policy: str, role: _Role, operation: str) -> bool:
