@@ -74,8 +74,9 @@ def _scan(context: Context, source: Image, options: ScanOptions, digest: str) ->
     errors = [disk.error for disk in report.disks if disk.error]
     if errors and len(errors) == len(report.disks):
         return ImageScan(region=source.region, image_id=source.image_id, error=errors[0])
-    pins = [(disk, one) for disk, one in _findings(report) if not _is_secret(one)]
-    secrets = [(disk, one) for disk, one in _findings(report) if _is_secret(one)]
+    found = _findings(report)
+    pins = [(disk, one) for disk, one in found if not _is_secret(one)]
+    secrets = [(disk, one) for disk, one in found if _is_secret(one)]
     several = len(report.disks) > 1
     counts: dict[str, int] = {}
     for _, finding in pins:

@@ -41,7 +41,7 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
             f"The copy in {row.destination} is not made, because the one in {row.region} is refused.",
             why=f"It is made from that one: {relay.reason}",
         )
-        return _refused(row, [problem])
+        return row.refused(problem)
     else:
         is_ready = relay.action in {Action.UNCHANGED, Action.UPDATE} and relay.check is None
         origin = relay.copy if is_ready else None
@@ -49,14 +49,10 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
     row = replace(row, origin_keys=_origin_keys(origin, relay, survey))
     problems = list(_problems(request, row, origin)) if request.preflight else []
     if problems:
-        return _refused(row, problems)
+        return row.refused(*problems)
     if row.origin_keys and not request.preflight and not request.kms_grant:  # otherwise that is looked into
         return replace(row, notes=(*row.notes, key_note(row)))
     return row
-
-
-def _refused(row: Row, problems: Sequence[AmicopyError]) -> Row:
-    return replace(row, action=Action.REFUSE, reason=problems[0].what, problems=(*row.problems, *problems))
 
 
 def _can_serve(desired: DesiredCopy, relay: Row, survey: Survey) -> bool:

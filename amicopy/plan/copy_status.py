@@ -163,7 +163,7 @@ def _wanted(
     if destination.settings.key:
         desired = replace(desired, key_arn=destination.settings.key.arn)
     elif destination.settings.key_problem:
-        desired = replace(desired, key_arn=f"{desired.key}, which is not there")
+        desired = replace(desired, key_is_missing=True)
     if reference is not source:  # a copy stands in for it, whose own tag is not to be copied
         tags = {**desired.tags, SOURCE_TAG: source.reference}
         per_device = {name: {**some, SOURCE_TAG: source.reference} for name, some in desired.snapshot_tags.items()}

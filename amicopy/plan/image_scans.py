@@ -32,8 +32,7 @@ def with_scans(plan: Plan, request: CopyRequest, scans: Mapping[str, ImageScan])
 def _refused_for(row: Row, request: CopyRequest, scan: ImageScan | None) -> Row:
     if scan is None or row.action is Action.UNCHANGED or not (found := tuple(_problems(row, request, scan))):
         return row
-    reason = row.reason if row.action is Action.REFUSE else found[0].what
-    return replace(row, action=Action.REFUSE, reason=reason, problems=(*row.problems, *found))
+    return row.refused(*found)
 
 
 def _problems(row: Row, request: CopyRequest, scan: ImageScan) -> Iterator[AmicopyError]:

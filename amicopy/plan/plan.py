@@ -9,12 +9,12 @@ from amicopy.core.check import Check
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.grants import OpenGrant
+from amicopy.core.image_scan import ImageScan
 from amicopy.core.models import VIA_TAG, Image
 from amicopy.core.write import Write
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
 
 if TYPE_CHECKING:  # loaded when a price is asked for
-    from amicopy.core.image_scan import ImageScan
     from amicopy.core.prices import Prices
 
 
@@ -82,6 +82,11 @@ class Row:
         """The destination as people read it: its region, after its account if that is another one."""
         return str(self.destination)
 
+    def refused(self, *problems: AmicopyError) -> "Row":
+        """Return the row with these problems beside those that it has; what it was refused for first is its reason."""
+        reason = self.reason if self.action is Action.REFUSE else problems[0].what
+        return replace(self, action=Action.REFUSE, reason=reason, problems=(*self.problems, *problems))
+
     @property
     def origin(self) -> Image:
         """What EC2 is to copy: the source, or a copy of it."""
@@ -147,7 +152,7 @@ class Plan:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs any more
-    scans: "tuple[ImageScan, ...]" = ()  # what was found in the sources, if the request wants to know
+    scans: tuple[ImageScan, ...] = ()  # what was found in the sources, if the request wants to know
     prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
     @property
@@ -214,21 +219,15 @@ def with_refusals(plan: Plan, refusals: Mapping[Destination, AmicopyError]) -> P
 
     def refused(row: Row) -> Row:
         problem = refusals.get(row.destination) if row.writes else None
-        return replace(row, action=Action.REFUSE, reason=problem.what, problems=(problem,)) if problem else row
+        return row.refused(problem) if problem else row
 
     return replace(plan, rows=tuple(map(refused, plan.rows)))
 
 
 def with_refused_rows(plan: Plan, refusals: Mapping[Key, AmicopyError]) -> Plan:
     """Return the plan with these rows refused."""
-
-    def refused(row: Row) -> Row:
-        problem = refusals.get(row.key)
-        if problem is None:
-            return row
-        return replace(row, action=Action.REFUSE, reason=problem.what, problems=(*row.problems, problem))
-
-    return replace(plan, rows=tuple(map(refused, plan.rows)))
+    rows = (row.refused(refusals[row.key]) if row.key in refusals else row for row in plan.rows)
+    return replace(plan, rows=tuple(rows))
 
 
 def with_notes_of_rows(plan: Plan, notes: Mapping[Key, str]) -> Plan:

@@ -87,7 +87,7 @@ class _Relays:
     def _row(self, row: Row, routes: Routes, problem: AmicopyError | None) -> Row:
         origin = routes.origins[row.region]
         if problem and (row.region == routes.hub or origin == routes.hub):
-            return replace(row, action=Action.REFUSE, reason=problem.what, problems=(problem,))
+            return row.refused(problem)
         if row.region == routes.hub and routes.hub in routes.origins.values():
             return replace(row, desired=replace(row.desired, tags={**row.desired.tags, HUB_TAG: "yes"}))
         if origin == row.source.region:

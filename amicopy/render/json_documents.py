@@ -4,7 +4,7 @@ Adding a field is compatible; renaming one, or changing its meaning, is a new ``
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
 from amicopy.core.grants import OpenGrant
+from amicopy.core.image_scan import SEVERITIES, ImageScan
 from amicopy.core.models import InstanceTypes
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.attributes.base import Difference
@@ -20,7 +21,6 @@ from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Plan, Row
 
 if TYPE_CHECKING:
-    from amicopy.core.image_scan import ImageScan
     from amicopy.jobs.units import Unit
 
 SCHEMA = "amicopy/1"
@@ -146,18 +146,15 @@ def _scans_member(plan: Plan) -> dict[str, Any]:
     return {"scans": [_scan_document(scan) for scan in plan.scans]} if plan.scans else {}
 
 
-def _scan_document(scan: "ImageScan") -> dict[str, Any]:
+def _scan_document(scan: ImageScan) -> dict[str, Any]:
     return {
         "source_region": scan.region,
         "source_id": scan.image_id,
         "complete": scan.is_complete,
         "recorded": scan.is_recorded,
-        "counts": {word: scan.counts.get(word, 0) for word in ("critical", "high", "medium", "low")},
+        "counts": {word: scan.counts.get(word, 0) for word in SEVERITIES},
         "secrets": scan.secrets,
-        "findings": [
-            {name: getattr(line, name) for name in ("place", "rule", "severity", "message", "excerpt")}
-            for line in (*scan.lines, *scan.secret_lines)
-        ],
+        "findings": [asdict(line) for line in (*scan.lines, *scan.secret_lines)],
         "not_read": list(scan.not_read),
         "files_read": None if scan.is_recorded else scan.files,
         "blocks_read": scan.blocks,

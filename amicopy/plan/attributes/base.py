@@ -35,6 +35,7 @@ class DesiredCopy:
     encrypt: bool = False
     key: str = ""  # the KMS key, as it is named in the destination
     key_arn: str = ""  # its ARN according to KMS; empty if KMS was not asked
+    key_is_missing: bool = False  # KMS has no such key
     minutes: int | None = None  # completion duration of a time-based copy
     deprecate_at: datetime | None = None
     serves_accounts: bool = False  # copies in other accounts are made from it, so that it has to be sharable

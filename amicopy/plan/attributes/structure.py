@@ -105,12 +105,13 @@ def _encryption(desired: DesiredCopy, copy: Image) -> Iterator[Difference]:
             yield StructureDiffers(
                 resource_id=copy.image_id, aspect=f"encryption of {device.device}", desired="on", found="off"
             )
+    wanted = f"{desired.key}, which is not there" if desired.key_is_missing else desired.key_arn
     for device_name, snapshot in copy.snapshots_by_device.items():
-        if desired.key_arn and snapshot.kms_key_id and snapshot.kms_key_id != desired.key_arn:
+        if wanted and snapshot.kms_key_id and snapshot.kms_key_id != wanted:
             yield StructureDiffers(
                 resource_id=copy.image_id,
                 aspect=f"the key of {device_name}",
-                desired=desired.key_arn,
+                desired=wanted,
                 found=snapshot.kms_key_id,
             )
 

@@ -7,6 +7,9 @@ from amicopy.sandbox.ec2.errors import Ec2Error
 from amicopy.sandbox.settings import OPT_IN, partition_of
 from amicopy.sandbox.state import State
 
+OPERATIONS = frozenset({"DisableRegion", "EnableRegion", "GetRegionOptStatus", "ListRegions"})
+"""Those that are answered here; moto has the others."""
+
 
 def operation_of(path: str) -> str:
     """Return the operation that a path such as ``/enableRegion`` calls."""
@@ -16,18 +19,16 @@ def operation_of(path: str) -> str:
 def answer(operation: str, params: Mapping[str, Any], *, account: str, state: State) -> dict[str, Any]:
     """Return the response to one of the operations on regions; a region changes at once.
 
-    EnableRegion, DisableRegion, GetRegionOptStatus, ListRegions: AWS Account Management API reference.
+    `OPERATIONS` are in the AWS Account Management API reference.
 
     Raises:
-        Ec2Error: there is no such operation or region, or the region cannot be turned off.
+        Ec2Error: the region does not exist, or cannot be turned on or off.
     """
     if operation == "ListRegions":
         wanted = params.get("RegionOptStatusContains") or []
         known = [region for region in state.regions if partition_of(region) == "aws"]
         rows = [{"RegionName": region, "RegionOptStatus": _status(state, account, region)} for region in known]
         return {"Regions": [row for row in rows if not wanted or row["RegionOptStatus"] in wanted]}
-    if operation not in {"EnableRegion", "DisableRegion", "GetRegionOptStatus"}:
-        raise Ec2Error("UnknownOperationException", f"The sandbox has no operation {operation}.", 404)
     region = str(params.get("RegionName"))
     if region not in state.regions:
         raise Ec2Error("ValidationException", f"{region} is not a valid region name.")

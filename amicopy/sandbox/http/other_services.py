@@ -83,7 +83,7 @@ class ServiceRequest(SignedRequest):
         match self.service:
             case "sts" if operation in ("AssumeRole", *UNSIGNED):
                 return self._assume_role(operation, params, environ)
-            case "account" if operation.endswith(("Region", "Regions", "RegionOptStatus")):
+            case "account" if operation in account_service.OPERATIONS:
                 answer = account_service.answer(operation, params, account=self.account, state=self.world.state)
                 return 200, _JSON, json.dumps(answer).encode()
             case "kms":
