@@ -284,8 +284,8 @@ def verify(
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
     Looks in the regions of ``regions``, without those of ``exclude``, and in other ``accounts``, too (by default, the
-    request's). With ``content`` the
-    data is compared, too; a sample has the same blocks for the same ``seed``. Nobody is asked what that may cost.
+    request's). With ``content`` the data is compared, too; a sample has the same blocks for the same ``seed``. Nobody
+    is asked what that may cost.
 
     Raises:
         ImageNotFound: an AMI is not there, and no copy of it is.
@@ -319,8 +319,8 @@ def cancel(
 
     ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
     are copies; ``exclude`` removes regions from ``regions``. With ``accounts``, copies there are removed, too, and the
-    temporary permissions of these accounts end. Sources are never removed. Returns the result for each
-    image and snapshot. To look first, use `CancelJob`.
+    temporary permissions of these accounts end. Sources are never removed. Returns the result for each image and
+    snapshot. To look first, use `CancelJob`.
 
     Raises:
         ValueError: no id is given.

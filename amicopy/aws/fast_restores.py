@@ -38,10 +38,7 @@ class FastRestores:
 
         AWS: EC2 EnableFastSnapshotRestores.
         """
-        answer = self._call(
-            "EnableFastSnapshotRestores", SourceSnapshotIds=sorted(snapshot_ids), AvailabilityZones=[zone]
-        )
-        self._check(answer, f"Fast snapshot restore cannot be switched on in {zone}.")
+        self._switch("EnableFastSnapshotRestores", snapshot_ids, zone, "on")
 
     def switch_off(self, snapshot_ids: Collection[str], zone: str) -> None:
         """Switch it off.
@@ -51,12 +48,10 @@ class FastRestores:
 
         AWS: EC2 DisableFastSnapshotRestores.
         """
-        answer = self._call(
-            "DisableFastSnapshotRestores", SourceSnapshotIds=sorted(snapshot_ids), AvailabilityZones=[zone]
-        )
-        self._check(answer, f"Fast snapshot restore cannot be switched off in {zone}.")
+        self._switch("DisableFastSnapshotRestores", snapshot_ids, zone, "off")
 
-    def _check(self, answer: Mapping[str, Any], what: str) -> None:
+    def _switch(self, operation: str, snapshot_ids: Collection[str], zone: str, switch: str) -> None:
+        answer = self._call(operation, SourceSnapshotIds=sorted(snapshot_ids), AvailabilityZones=[zone])
         none: tuple[Mapping[str, Any], ...] = ({},)
         refused = [
             (item.get("SnapshotId", ""), one.get("Error", {}))
@@ -65,4 +60,5 @@ class FastRestores:
         ]
         if refused:
             words = [f"{snapshot_id}: {error.get('Message') or error.get('Code')}" for snapshot_id, error in refused]
+            what = f"Fast snapshot restore cannot be switched {switch} in {zone}."
             raise RequestRefused(what, why="; ".join(words), code=refused[0][1].get("Code", ""))

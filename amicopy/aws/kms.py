@@ -93,7 +93,7 @@ class KmsClient:
 
         Raises:
             AccessDenied: ``kms:CreateGrant`` is denied.
-            RequestRefused: the key is disabled, or there is no such principal.
+            RequestRefused: the key is disabled, or the principal does not exist.
 
         AWS: KMS CreateGrant.
         """

@@ -28,7 +28,7 @@ class LaunchTemplates:
         self._call = call
 
     def default_and_latest(self, name: str) -> tuple[TemplateVersion, TemplateVersion] | None:
-        """Return the default version and the latest one of a template; None if there is no such template.
+        """Return the default version and the latest one of a template; None if the template does not exist.
 
         AWS: EC2 DescribeLaunchTemplateVersions.
         """

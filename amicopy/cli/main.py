@@ -115,19 +115,16 @@ def main(argv: Sequence[str], environment: Environment) -> int:
 
 def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     named = f"amicopy {argv[0]}" if argv and argv[0] in COMMANDS else "amicopy"
-    text = error.format_message()
-    if isinstance(error, click.NoSuchOption) and not error.option_name.startswith("--"):
-        mistyped = [word for word in argv if len(word) > 2 and word.startswith(error.option_name)]
-        text += f" Long options begin with two hyphens: -{mistyped[0]}" if mistyped else ""
-    key = _manifest_key(error) if [*argv[:1]] == ["sync"] else ""
-    ours = UsageError(
-        f"sync has no option {error.option_name}: the manifest has it."
-        if key and isinstance(error, click.NoSuchOption)
-        else text,
-        next_step=f"Set {key!r} in the manifest; amicopy sync --schema describes its keys."
-        if key
-        else f"See: {error.ctx.command_path if error.ctx else named} --help",
-    )
+    what, next_step = error.format_message(), f"See: {error.ctx.command_path if error.ctx else named} --help"
+    if isinstance(error, click.NoSuchOption):
+        name = error.option_name
+        if not name.startswith("--"):
+            mistyped = next((word for word in argv if len(word) > 2 and word.startswith(name)), "")
+            what += f" Long options begin with two hyphens: -{mistyped}" if mistyped else ""
+        elif argv[0] == "sync" and (key := _manifest_key(name)):
+            what = f"sync has no option {name}: the manifest has it."
+            next_step = f"Set {key!r} in the manifest; amicopy sync --schema describes its keys."
+    ours = UsageError(what, next_step=next_step)
     output = _asked_output(argv)
     if output in {"json", "jsonl"}:
         from amicopy.cli.terminal import tell_failure
@@ -137,14 +134,12 @@ def _usage(error: click.UsageError, argv: Sequence[str]) -> int:
     return _tell(ours, ExitCode.USAGE)
 
 
-def _manifest_key(error: click.UsageError) -> str:
-    """Return the key of manifests for an option that copy has and sync does not; empty if there is none."""
-    if not isinstance(error, click.NoSuchOption):
-        return ""
+def _manifest_key(option: str) -> str:
+    """Return the key of manifests for an option of copy; empty if there is none."""
     from amicopy.core.request import MANIFEST, OPTIONS
 
-    field = next((field for field, name in OPTIONS.items() if name == error.option_name), "")
-    return "" if field in {"", "regions"} else MANIFEST.get(field, field)
+    field = next((field for field, name in OPTIONS.items() if name == option), "")
+    return "" if field == "regions" else MANIFEST.get(field, field)
 
 
 def _asked_output(argv: Sequence[str]) -> str:

@@ -167,7 +167,7 @@ class ParameterNotFound(AmicopyError):
 
 
 class NoReplacement(AmicopyError):
-    """A parameter has the id of an image that is to be retired, and no other good image that it could have instead."""
+    """A parameter names an image that is to be retired, and never named another one that is still good."""
 
     slug = "no-replacement"
 

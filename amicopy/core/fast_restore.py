@@ -1,9 +1,20 @@
-"""EBS fast snapshot restore: names of Availability Zones, and the tag that records where amicopy switched it on."""
+"""EBS fast snapshot restore: its states, names of zones, and the tag that records where amicopy switched it on."""
 
 import re
 from collections.abc import Collection, Mapping
+from enum import StrEnum
 
 from amicopy.core.models import FAST_RESTORE_TAG
+
+
+class FastRestoreState(StrEnum):
+    """What will be done for one copy, or what was done."""
+
+    SWITCH = "switch"  # in a plan: it will be switched on, or off where it is no longer requested
+    KEPT = "kept"  # it is as requested
+    WAITING = "waiting"  # the copy is not up to date yet
+    DONE = "done"
+    FAILED = "failed"
 
 
 def is_zone_of(region: str, zone: str) -> bool:
@@ -12,7 +23,7 @@ def is_zone_of(region: str, zone: str) -> bool:
 
 
 def recorded_zones(tags: Mapping[str, str], region: str) -> frozenset[str]:
-    """Return the zones in which amicopy switched it on for a copy; what is no zone of the region is left out."""
+    """Return the zones in which amicopy switched it on for a copy; anything else in the tag is left out."""
     return frozenset(zone for zone in tags.get(FAST_RESTORE_TAG, "").split() if is_zone_of(region, zone))
 
 

@@ -213,11 +213,8 @@ def _target(
         return None
     is_finished = image.state in _FINISHED
     origin = source or image.tags.get(SOURCE_TAG) or _lineage(image)
-    state, reason, is_protected = (
-        TargetState.CANCEL,
-        "it has failed" if image.state is ImageState.FAILED else f"it is {image.state}",
-        False,
-    )
+    state, is_protected = TargetState.CANCEL, False
+    reason = "it has failed" if image.state is ImageState.FAILED else f"it is {image.state}"
     if not source and (not origin or image.source_instance_id):
         state, reason = (
             TargetState.KEEP,

@@ -167,7 +167,7 @@ class BootJob:
         )
 
     def _look(self, ec2: Ec2) -> _Region:
-        """Return what is to be tested in one region."""
+        """Return what one region has to test."""
         context, now = self._context, self._context.clock.now
         copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
         named = context.with_retries(partial(ec2.describe_images, self._image_ids))

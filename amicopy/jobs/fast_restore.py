@@ -6,13 +6,12 @@ What somebody else has switched on is left alone: it is neither recorded on the 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Key
 from amicopy.core.errors import AmicopyError, Interrupted
-from amicopy.core.fast_restore import record_of, recorded_zones
+from amicopy.core.fast_restore import FastRestoreState, record_of, recorded_zones
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import driven, flapping, persist
@@ -32,16 +31,6 @@ if TYPE_CHECKING:  # loaded when a price is asked for
 _THERE = {Action.UPDATE, Action.UNCHANGED}
 
 
-class FastRestoreState(StrEnum):
-    """What will be done for one copy, or what was done."""
-
-    SWITCH = "switch"  # in a plan: it will be switched on, or off where it is not asked for any more
-    KEPT = "kept"  # it is as asked for
-    WAITING = "waiting"  # the copy is not up to date yet
-    DONE = "done"
-    FAILED = "failed"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FastRestore:
     """Fast snapshot restore of one copy."""
@@ -57,21 +46,6 @@ class FastRestore:
     def region(self) -> str:
         """The copy's region."""
         return self.row.region
-
-    @property
-    def is_due(self) -> bool:
-        """Whether it will be switched."""
-        return self.state is FastRestoreState.SWITCH
-
-    @property
-    def is_waiting(self) -> bool:
-        """Whether it will be switched by a later run."""
-        return self.state is FastRestoreState.WAITING
-
-    @property
-    def is_done(self) -> bool:
-        """Whether this run has switched it."""
-        return self.state is FastRestoreState.DONE
 
     @property
     def snapshots(self) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.events import CopyDone, Event
+from amicopy.core.fast_restore import FastRestoreState
 from amicopy.core.grants import Grants
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
@@ -60,7 +61,7 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.PUT for one in self.parameter_writes)
             or any(one.state is TargetState.CANCEL for one in self.removals)
-            or any(one.is_due for one in self.fast_restores)
+            or any(one.state is FastRestoreState.SWITCH for one in self.fast_restores)
         )
 
     @property
@@ -70,14 +71,14 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.DONE for one in self.parameter_writes)
             or any(one.state is TargetState.CANCELLED for one in self.removals)
-            or any(one.is_done for one in self.fast_restores)
+            or any(one.state is FastRestoreState.DONE for one in self.fast_restores)
         )
 
     @property
     def is_waiting(self) -> bool:
         """Whether an id is still to be published, or fast snapshot restore to be switched."""
         return any(one.state is ParameterState.WAITING for one in self.parameter_writes) or any(
-            one.is_waiting for one in self.fast_restores
+            one.state is FastRestoreState.WAITING for one in self.fast_restores
         )
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from amicopy.core.fast_restore import FastRestoreState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
@@ -23,6 +24,8 @@ _SIGNS = {
     Action.REPLACE: "+",
     Action.REFUSE: "!",
 }
+
+_FAST_RESTORE_SIGNS = {FastRestoreState.SWITCH: "~", FastRestoreState.DONE: "~", FastRestoreState.FAILED: "!"}
 
 _REMOVAL_SIGNS = {
     TargetState.CANCEL: "-",
@@ -90,14 +93,16 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
 
 
 def _fast_restore_line(one: "FastRestore") -> list[str]:
-    off = f"off in {', '.join(one.dropped)}" if one.dropped else ""
-    words = ", ".join(filter(None, [f"on in {', '.join(one.zones)}" if one.zones else "", off])) or "off"
-    sign = {"switch": "~", "done": "~", "failed": "!"}.get(one.state, "=")
-    if one.is_waiting:
-        words = "waiting: the copy is not up to date yet"
-    if one.error:
-        words = "could not be switched, see below"
-    return [sign, one.region, f"fast restore of {one.image_id or 'the new copy'}", words]
+    match one.state:
+        case FastRestoreState.WAITING:
+            words = "waiting: the copy is not up to date yet"
+        case FastRestoreState.FAILED:
+            words = "could not be switched, see below"
+        case _:
+            places = {"on": one.zones, "off": one.dropped}
+            words = ", ".join(f"{switch} in {', '.join(zones)}" for switch, zones in places.items() if zones) or "off"
+    what = f"fast restore of {one.image_id or 'the new copy'}"
+    return [_FAST_RESTORE_SIGNS.get(one.state, "="), one.region, what, words]
 
 
 def _removal_line(one: Target) -> list[str]:
@@ -108,7 +113,7 @@ def _removal_line(one: Target) -> list[str]:
 def after_lines(sync: SyncResult) -> Iterator[str]:
     """Yield one line per parameter and removal, except for unchanged parameters."""
     parameter_writes = (one for one in sync.parameter_writes if one.state is not ParameterState.KEPT)
-    fast = (one for one in sync.fast_restores if one.state != "kept")
+    fast = (one for one in sync.fast_restores if one.state is not FastRestoreState.KEPT)
     yield from columns(
         [
             *map(_fast_restore_line, fast),

@@ -69,9 +69,8 @@ def _headers(database: bytes) -> Iterator[bytes]:
         connection.set_authorizer(_allowed)
         connection.set_progress_handler(lambda: next(steps, None) is None, 1000)
         schema = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'Packages'").fetchone()
-        if not schema or not _TABLE.fullmatch(
-            str(schema[0])
-        ):  # a view or a computed column would run what the image says
+        # A view or a computed column would run what the image says.
+        if not schema or not _TABLE.fullmatch(str(schema[0])):
             raise NotAnRpmDatabase("it has no table Packages as rpm makes it")
         left = 2 * LARGEST  # rows of a damaged database can share their bytes
         for (header,) in connection.execute("SELECT blob FROM Packages LIMIT ?", (_MOST_PACKAGES,)):
