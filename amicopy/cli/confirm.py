@@ -36,12 +36,14 @@ def confirmed(
 def agreed(question: str, *, yes: bool, doing: str = "") -> bool:
     """Return whether to go on: with ``yes``, having said what is done, or else as the person at the terminal says.
 
+    The question may begin with a small letter.
+
     Raises what `confirmed` raises.
     """
     if yes:
         say([doing] if doing else [])
         return True
-    if confirmed(question):
+    if confirmed(f"{question[:1].upper()}{question[1:]}"):
         return True
     say(["nothing was changed"])
     return False

@@ -28,8 +28,8 @@ def tally() -> Iterator[Tally]:
 
 
 @pytest.fixture
-def wireless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wireless]:
-    """Let every client in this process talk to the world at hand, without sockets and without threads of its own."""
+def unplugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wireless]:
+    """Let every client in this process talk to the world at hand, without sockets."""
     Wireless.write_model(tmp_path / "models")
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -38,6 +38,12 @@ def wireless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wirele
     monkeypatch.setenv("AWS_REGION", HOME)
     monkeypatch.setenv("AWS_DEFAULT_REGION", HOME)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    monkeypatch.setattr(parallel, "Merged", InTurn)
     with Wireless().listening() as listening:
         yield listening
+
+
+@pytest.fixture
+def wireless(unplugged: Wireless, monkeypatch: pytest.MonkeyPatch) -> Wireless:
+    """The same, without threads of its own."""
+    monkeypatch.setattr(parallel, "Merged", InTurn)
+    return unplugged

@@ -13,10 +13,9 @@ import json
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -769,18 +768,9 @@ def play(wireless: Wireless, there: Surroundings, sequence: Sequence[Step]) -> N
 
 
 @pytest.fixture
-def wireless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wireless]:
-    """Let every client in this process talk to the world at hand, without sockets."""
-    Wireless.write_model(tmp_path / "models")
-    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path / "models"))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASBOX123456789012")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "sandbox")
-    monkeypatch.setenv("AWS_REGION", HOME)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", HOME)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    with Wireless().listening() as listening:
-        yield listening
+def wireless(unplugged: Wireless) -> Wireless:
+    """With threads, as they are elsewhere."""
+    return unplugged
 
 
 def search(wireless: Wireless, examples: int, number: int | None, tally: Tally | None = None) -> None:

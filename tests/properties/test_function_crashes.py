@@ -17,7 +17,7 @@ from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.faults import parse_fault
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image
 from tests.support.scenes import asked
-from tests.support.stage import Stage, staged
+from tests.support.stage import Stage
 from tests.support.torture import HOME, Strike, Tally, Target, TortureWorld, a_rich_source, final_complaints
 from tests.support.workers import Invocation, Workers, workers
 
@@ -105,13 +105,6 @@ def parameter(region: str) -> str | None:
 
 def _nothing(_operation: str, _writes: bool) -> None:
     """Let a request pass."""
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Where all of it happens."""
-    with staged(tmp_path_factory.mktemp("functions")) as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

@@ -60,8 +60,7 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(map(str, job.destinations))}"])
     if (found.going or found.grants) and not command.dry_run:
         doing = " and ".join(_intentions(found, "removing", "terminating", "ending"))
-        asked = " and ".join(_intentions(found, "remove", "terminate", "end"))
-        question = f"{asked[0].upper()}{asked[1:]}?"
+        question = f"{' and '.join(_intentions(found, 'remove', 'terminate', 'end'))}?"
         if not agreed(question, yes=command.yes, doing="" if command.output.quiet else doing):
             return ExitCode.FAILED
         found = job.remove(found)

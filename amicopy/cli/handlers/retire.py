@@ -62,7 +62,7 @@ def _retire(command: RetireCommand, context: Context) -> int:
     if job and found.due and not command.dry_run and not found.refused:
         place = f"account {', '.join(found.accounts)}"
         doing = "" if command.output.quiet else f"{_intentions(found, 'restoring', 'retiring')} in {place}"
-        question = f"{_intentions(found, 'restore', 'retire').capitalize()} in {place}?"
+        question = f"{_intentions(found, 'restore', 'retire')} in {place}?"
         if not agreed(question, yes=command.yes, doing=doing):
             return ExitCode.FAILED
         found = job.carry_out(found)

@@ -144,8 +144,7 @@ def _question(verdict: VerifyResult, *, prunes: bool) -> str:
     if pruned:
         parts.append(f"remove {counted(len(pruned), 'extra')}")
     accounts = ", ".join(sorted({one.copy.owner_id for one in (*shared, *(one for one, _ in pruned))}))
-    text = f"{' and '.join(parts)} in account {accounts}?"
-    return text[0].upper() + text[1:] if parts else ""
+    return f"{' and '.join(parts)} in account {accounts}?" if parts else ""
 
 
 def _tell(verdict: VerifyResult, output: OutputOptions, changes: Sequence[str]) -> int:

@@ -1,7 +1,6 @@
 """``--kms-grant``: grants on keys for the time of copying, recorded and named, so that none is left behind."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
@@ -19,14 +18,6 @@ from tests.support.keys import Keys, letting
 from tests.support.scenes import HOME, WEST, asked, order, slow, writes
 
 OPERATIONS = ["CreateGrant", "Decrypt", "DescribeKey", "ReEncryptFrom"]
-
-
-@pytest.fixture
-def keys(sandbox: Sandbox) -> Iterator[Keys]:
-    """KMS of the run's own account."""
-    one = Keys(sandbox)
-    yield one
-    one.close()
 
 
 @pytest.fixture

@@ -1,25 +1,16 @@
 """Keys of what other accounts copy: who may use them is found out before anything is written."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C, copy_in
 from tests.support.keys import Keys, letting
 from tests.support.scenes import HOME, WEST, asked, order, writes
-
-
-@pytest.fixture
-def keys(sandbox: Sandbox) -> Iterator[Keys]:
-    """KMS of the run's own account."""
-    one = Keys(sandbox)
-    yield one
-    one.close()
 
 
 @pytest.fixture
