@@ -17,9 +17,9 @@ from amicopy.core.grants import Grants
 from amicopy.core.ignored_findings import Ignored
 from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.models import Principal
+from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.regions import split_names
 from amicopy.core.request import CopyRequest, Protection
-from amicopy.core.retirement import ParameterChoices
 from amicopy.core.run_options import RunOptions
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.execute.report import Report

@@ -13,7 +13,7 @@ from amicopy.core.durations import completion_from, date_from, deprecation_from,
 from amicopy.core.ec2_rules import check_image_id, description_problem, name_problem, tag_problem
 from amicopy.core.kms_key import check_key
 from amicopy.core.models import OWN_TAGS, Principal
-from amicopy.core.retirement import parameter_choice
+from amicopy.core.parameter_choices import parameter_choice
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import DESCRIPTION_FIELDS, FIELDS, template_problem
 from amicopy.render.formats import RUN_FORMATS

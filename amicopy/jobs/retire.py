@@ -10,9 +10,10 @@ from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
 from amicopy.core.lineage import is_service_copy, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.references import users_text
 from amicopy.core.regions import regions_text
-from amicopy.core.retirement import ParameterChoices, Retirement, moment_of, record_in
+from amicopy.core.retirement import Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire_parameters import refusals

@@ -4,8 +4,8 @@ import difflib
 from collections.abc import Collection, Iterator, Sequence
 
 from amicopy.core.errors import AmicopyError, NoReplacement, ParameterNotFound
+from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.regions import regions_text
-from amicopy.core.retirement import ParameterChoices
 from amicopy.execute.retire import RetireTarget
 from amicopy.survey.release import Release
 

@@ -11,7 +11,7 @@ from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import is_ours, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retirement import ParameterChoices
+from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.retries import Retry
 from amicopy.survey.copy_details import with_all_details
 from amicopy.survey.destinations import look_up

@@ -20,7 +20,7 @@ from amicopy.cli.options import (
     regions_option,
     source_options,
 )
-from amicopy.core.retirement import ParameterChoices
+from amicopy.core.parameter_choices import ParameterChoices
 
 EXIT_CODES = """\b
 Exit codes:

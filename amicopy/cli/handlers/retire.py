@@ -11,7 +11,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
 from amicopy.core.errors import ExitCode, Interrupted
-from amicopy.core.retirement import ParameterChoices
+from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.execute.retire import RetireState
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire import RetireJob, RetireResult

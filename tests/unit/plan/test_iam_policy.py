@@ -20,7 +20,7 @@ from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action, Where
 from amicopy.plan.iam_needs import BOOT_WRITES, FAST_RESTORE_WRITES, TEMPLATE_WRITES
 
-CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced"}
+CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced", "_switch"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}
 RETIRING = {"DisableImage", "EnableImage", "DisableImageDeprecation"}  # the source is retired with its copies
 READS = ("Describe", "Get", "List")
