@@ -8,7 +8,7 @@ import click
 
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
-from amicopy.cli.handlers.sync import manifest_content
+from amicopy.cli.named_files import manifest_content
 from amicopy.cli.terminal import say
 from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount
 from amicopy.core.content import ContentLevel
