@@ -91,8 +91,13 @@ class ParameterWrite:
         return self.publication.destination
 
     @property
+    def region(self) -> str:
+        """Its region."""
+        return self.publication.destination.region
+
+    @property
     def place(self) -> str:
-        """The same as people read it."""
+        """Where it is, as people read it."""
         return self.publication.place
 
     @property

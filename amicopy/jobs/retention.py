@@ -104,7 +104,7 @@ def _held(
         if row.source.region == region:
             held[row.source.image_id] = "this manifest asks for copies of it"
     for write in writes:
-        if write.destination.region == region and write.state not in _MOVING:
+        if write.region == region and write.state not in _MOVING:
             held[write.before] = f"{write.label} contains its id"
     return held
 

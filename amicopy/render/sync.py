@@ -136,7 +136,7 @@ def sync_members(sync: SyncResult) -> dict[str, Any]:
 
 def _written(one: ParameterWrite, member: str) -> dict[str, Any]:
     return {
-        "region": one.destination.region,
+        "region": one.region,
         **account_member(one.destination),
         member: one.path,
         "image_id": one.image_id or None,
