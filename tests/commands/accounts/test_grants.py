@@ -171,6 +171,18 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     assert (guests(world), records(world)) == (set(), [])
 
 
+def test_status_says_which_accounts_have_no_copy(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--account", B).code == 0
+    ran = amicopy("status", source.image_id, "--in", f"{HOME},{WEST}", "--account", f"{B},{C}")
+    assert ran.code == 0, ran.err
+    assert f"note: account {C} has no copy in {HOME}, {WEST}" in ran.err
+    assert f"account {B} has no copy" not in ran.err
+    ran = amicopy("status", source.image_id, "--account", C, "--output", "json")
+    [note] = [note for note in ran.json["notes"] if C in note]
+    assert note.startswith(f"account {C} has no copy in any of ")
+
+
 def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:
     source = a_source(world)
     before = standing(world)
