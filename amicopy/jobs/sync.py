@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.events import CopyDone, Event
-from amicopy.core.fast_restore import FastRestoreState
 from amicopy.core.grants import Grants
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
+from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
@@ -61,7 +61,7 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.PUT for one in self.parameter_writes)
             or any(one.state is TargetState.CANCEL for one in self.removals)
-            or any(one.state is FastRestoreState.SWITCH for one in self.fast_restores)
+            or any(one.state is SwitchState.SWITCH for one in self.fast_restores)
         )
 
     @property
@@ -71,14 +71,14 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.DONE for one in self.parameter_writes)
             or any(one.state is TargetState.CANCELLED for one in self.removals)
-            or any(one.state is FastRestoreState.DONE for one in self.fast_restores)
+            or any(one.state is SwitchState.DONE for one in self.fast_restores)
         )
 
     @property
     def is_waiting(self) -> bool:
         """Whether an id is still to be published, or fast snapshot restore to be switched."""
         return any(one.state is ParameterState.WAITING for one in self.parameter_writes) or any(
-            one.state is FastRestoreState.WAITING for one in self.fast_restores
+            one.state is SwitchState.WAITING for one in self.fast_restores
         )
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from amicopy.core.fast_restore import FastRestoreState
+from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
@@ -25,7 +25,7 @@ _SIGNS = {
     Action.REFUSE: "!",
 }
 
-_FAST_RESTORE_SIGNS = {FastRestoreState.SWITCH: "~", FastRestoreState.DONE: "~", FastRestoreState.FAILED: "!"}
+_SWITCH_SIGNS = {SwitchState.SWITCH: "~", SwitchState.DONE: "~", SwitchState.FAILED: "!"}
 
 _REMOVAL_SIGNS = {
     TargetState.CANCEL: "-",
@@ -94,15 +94,15 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
 
 def _fast_restore_line(one: "FastRestore") -> list[str]:
     match one.state:
-        case FastRestoreState.WAITING:
+        case SwitchState.WAITING:
             words = "waiting: the copy is not up to date yet"
-        case FastRestoreState.FAILED:
+        case SwitchState.FAILED:
             words = "could not be switched, see below"
         case _:
             places = {"on": one.zones, "off": one.dropped}
             words = ", ".join(f"{switch} in {', '.join(zones)}" for switch, zones in places.items() if zones) or "off"
     what = f"fast restore of {one.image_id or 'the new copy'}"
-    return [_FAST_RESTORE_SIGNS.get(one.state, "="), one.region, what, words]
+    return [_SWITCH_SIGNS.get(one.state, "="), one.region, what, words]
 
 
 def _removal_line(one: Target) -> list[str]:
@@ -113,7 +113,7 @@ def _removal_line(one: Target) -> list[str]:
 def after_lines(sync: SyncResult) -> Iterator[str]:
     """Yield one line per parameter and removal, except for unchanged parameters."""
     parameter_writes = (one for one in sync.parameter_writes if one.state is not ParameterState.KEPT)
-    fast = (one for one in sync.fast_restores if one.state is not FastRestoreState.KEPT)
+    fast = (one for one in sync.fast_restores if one.state is not SwitchState.KEPT)
     yield from columns(
         [
             *map(_fast_restore_line, fast),
