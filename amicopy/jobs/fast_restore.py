@@ -49,6 +49,17 @@ class FastRestore:
         return self.row.region
 
     @property
+    def feature(self) -> str:
+        """What is switched, for people."""
+        return "fast restore"
+
+    @property
+    def words(self) -> str:
+        """Where it is switched, for people."""
+        places = {"on": self.zones, "off": self.dropped}
+        return ", ".join(f"{switch} in {', '.join(zones)}" for switch, zones in places.items() if zones) or "off"
+
+    @property
     def snapshots(self) -> int:
         """How many snapshots the copy has."""
         return len(self.row.source.snapshot_ids)

@@ -13,6 +13,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.destination import Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.lineage import source_of
 from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
@@ -232,4 +233,5 @@ def _target(image: Image, spared: str) -> Target:
         volume_gib=image.volume_gib,
         snapshot_ids=image.snapshot_ids,
         fast_restore=recorded_zones(image.tags, image.region),
+        fast_launch=has_fast_launch(image.tags),
     )
