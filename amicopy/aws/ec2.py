@@ -235,6 +235,6 @@ class Clients:
         """Return Service Quotas in that destination."""
         return ServiceQuotas(self._sessions[destination.account], destination.region, self._calls)
 
-    def parameters(self, region: str) -> ParameterStore:
-        """Return Systems Manager's parameters in that region."""
-        return ParameterStore(self._sessions[""], region, self._calls)
+    def parameters(self, destination: Destination) -> ParameterStore:
+        """Return Systems Manager's parameters in that destination."""
+        return ParameterStore(self._sessions[destination.account], destination.region, self._calls)

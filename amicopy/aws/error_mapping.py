@@ -105,6 +105,7 @@ _NAMES = {
 }
 LOOK_BETWEEN = "Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY."
 """The next step after an answer that cannot be AWS's own."""
+_LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(?=[:/]|$)")
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _ACTION = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
 
@@ -158,7 +159,7 @@ def our_error(
             return Unreachable(
                 f"{service_name(service)} in {region} does not answer.",
                 why=str(error),
-                next_step="Check the network, that endpoint, and the region's health, then run the same command again.",
+                next_step=_after_no_answer(error),
             )
         case _ if isinstance(error, _NO_CREDENTIALS):
             return no_credentials(str(error))
@@ -173,6 +174,14 @@ def our_error(
             why=f"An event handler of {package}, registered with botocore, raised {type(error).__name__}: {error}",
         )
     return None
+
+
+def _after_no_answer(error: Exception) -> str:
+    """Return the next step, given what botocore raised when it reached nobody."""
+    endpoint = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
+    if _LOOPBACK.match(endpoint):
+        return "Start what serves that port, such as amicopy sandbox, then run the same command again."
+    return "Check the network, that endpoint, and the region's health, then run the same command again."
 
 
 def service_name(service: str) -> str:

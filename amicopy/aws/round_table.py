@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amicopy.aws.client import CallCounter, ServiceClient
+from amicopy.aws.client import CallCounter
+from amicopy.aws.conditional_table import ConditionalTable, number
 from amicopy.aws.session import Session
-from amicopy.core.errors import RequestRefused
-
-_NOT_MET = "ConditionalCheckFailedException"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +31,16 @@ class RoundTable:
     """The table. Every write is conditional or a change of a set, so that their order doesn't matter."""
 
     def __init__(self, session: Session, region: str, calls: CallCounter, table: str) -> None:
-        self._table = table
-        self._call = ServiceClient(session, "dynamodb", region, calls)
+        self._table = ConditionalTable(session, region, calls, table)
 
     def read(self, round_id: str, now: float) -> Round:
         """Return a round; an empty one if there is none, or if it has expired (it is deleted then).
 
         AWS: DynamoDB GetItem, DeleteItem.
         """
-        answer = self._call("GetItem", TableName=self._table, Key=_key(round_id), ConsistentRead=True)
-        item = answer.get("Item", {})
-        if item and _number(item, "expires_at") <= now:
-            self._changed("DeleteItem", round_id, "expires_at <= :now", {":now": {"N": str(now)}})
+        item = self._table.get(round_id)
+        if item and number(item, "expires_at") <= now:
+            self._table.changed("DeleteItem", round_id, "expires_at <= :now", {":now": {"N": str(now)}})
             return Round()
         return _round(item)
 
@@ -55,22 +51,15 @@ class RoundTable:
         """
         into, out = ("done", "failed") if succeeded else ("failed", "done")
         keep = "expires_at = if_not_exists(expires_at, :expires)"
-        answer = self._call(
-            "UpdateItem",
-            TableName=self._table,
-            Key=_key(round_id),
-            UpdateExpression=f"ADD {into} :unit DELETE {out} :unit SET {keep}",
-            ExpressionAttributeValues={":unit": {"SS": [unit_id]}, ":expires": {"N": str(int(expires_at))}},
-            ReturnValues="ALL_NEW",
-        )
-        return _round(answer["Attributes"])
+        values = {":unit": {"SS": [unit_id]}, ":expires": {"N": str(int(expires_at))}}
+        return _round(self._table.update(round_id, f"ADD {into} :unit DELETE {out} :unit SET {keep}", values))
 
     def take(self, round_id: str, *, now: float, until: float) -> bool:
         """Take the round for what needs all units, until then; return whether nobody else has it or has finished it.
 
         AWS: DynamoDB UpdateItem with a condition.
         """
-        return self._changed(
+        return self._table.changed(
             "UpdateItem",
             round_id,
             "attribute_not_exists(finished_at) AND (attribute_not_exists(taken_until) OR taken_until <= :now)",
@@ -83,7 +72,7 @@ class RoundTable:
 
         AWS: DynamoDB UpdateItem with a condition.
         """
-        self._changed(
+        self._table.changed(
             "UpdateItem",
             round_id,
             "taken_until = :until",
@@ -96,40 +85,13 @@ class RoundTable:
 
         AWS: DynamoDB UpdateItem with a condition.
         """
-        self._changed(
+        self._table.changed(
             "UpdateItem",
             round_id,
             "attribute_exists(expires_at) AND attribute_not_exists(finished_at)",
             {":now": {"N": str(now)}},
             UpdateExpression="SET finished_at = :now REMOVE taken_until",
         )
-
-    def _changed(
-        self, operation: str, round_id: str, condition: str, values: Mapping[str, Any], **parameters: Any
-    ) -> bool:
-        """Return whether the round met the condition, and so was written."""
-        try:
-            self._call(
-                operation,
-                TableName=self._table,
-                Key=_key(round_id),
-                ConditionExpression=condition,
-                ExpressionAttributeValues=dict(values),
-                **parameters,
-            )
-        except RequestRefused as error:
-            if error.code == _NOT_MET:
-                return False
-            raise
-        return True
-
-
-def _key(round_id: str) -> dict[str, Any]:
-    return {"round": {"S": round_id}}
-
-
-def _number(item: Mapping[str, Any], name: str) -> float:
-    return float(item.get(name, {}).get("N", 0))
 
 
 def _round(item: Mapping[str, Any]) -> Round:

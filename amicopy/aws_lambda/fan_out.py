@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from amicopy.aws.round_table import Round, RoundTable
 from amicopy.aws.sqs import Message, Queue
 from amicopy.aws_lambda.manifests import entries_of, read_content
-from amicopy.aws_lambda.one_pass import make_pass
+from amicopy.aws_lambda.notify import notify_once
+from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, make_pass
 from amicopy.aws_lambda.settings import Settings, session_of_functions
 from amicopy.core.errors import ExitCode, UsageError
 from amicopy.core.version import __version__
@@ -90,6 +91,7 @@ class FanOut:
             ManifestInvalid: a source is not found.
             AmicopyError: something could not be read or sent.
         """
+        notifies = bool(self._settings.notifications())
         content = read_content(self._settings, self._context.calls)
         entries = entries_of(self._settings, content)
         round_id = self._round_id(content, entries)
@@ -97,7 +99,7 @@ class FanOut:
         if state.finished:
             return 0
         units = [unit.unit_id for unit in units_of(self._context, entries)]
-        tasks = list(self._due(round_id, state, units, ends_with_pass=needs_whole_pass(entries)))
+        tasks = list(self._due(round_id, state, units, ends_with_pass=notifies or needs_whole_pass(entries)))
         if not tasks:
             self._rounds.finish(round_id, now=now)
             return 0
@@ -138,14 +140,18 @@ class FanOut:
             self._rounds.finish(task.round_id, now=now)
 
     def _work_on_all(self, task: Task, entries: Sequence[Entry], now: float, seconds: float) -> SyncResult | None:
-        """Make a pass over all destinations, which publishes what is published together, if nobody else does."""
-        until = now + seconds + _SAME_SECONDS
+        """Make a pass over all destinations, which publishes what is published together, if nobody else does.
+
+        When everything is done, whoever is to be notified is told, and then the round is finished.
+        """
+        until = now + seconds + AFTERWARDS_SECONDS
         if not self._rounds.take(task.round_id, now=now, until=until):
             return None
         is_complete = False
         try:
             result = make_pass(self._context, entries, seconds)
-            is_complete = result.is_complete
+            if result.is_complete:
+                is_complete = notify_once(self._settings, self._context, result, as_of=now, until=until)
         finally:
             if is_complete:
                 self._rounds.finish(task.round_id, now=now)

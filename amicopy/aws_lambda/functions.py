@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from amicopy.aws_lambda.fan_out import FanOut, Task
 from amicopy.aws_lambda.log import pass_document, problems_of, write_line
 from amicopy.aws_lambda.manifests import entries_of, read_content
-from amicopy.aws_lambda.one_pass import PassFailed, failure, make_pass, seconds_to_work
+from amicopy.aws_lambda.notify import notify_once
+from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, PassFailed, failure, make_pass, seconds_to_work
 from amicopy.aws_lambda.settings import Settings, session
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ExitCode
 from amicopy.jobs.context import Context
@@ -36,8 +37,13 @@ def handler(_event: object, lambda_context: LambdaContext) -> dict[str, Any]:
     one = _Pass("handler")
 
     def work(context: Context) -> SyncResult:
+        now, seconds = time.time(), _seconds(lambda_context)
+        one.settings.notifications()  # what is wrong with them is reported before anything starts
         entries = entries_of(one.settings, read_content(one.settings, context.calls))
-        return make_pass(context, entries, _seconds(lambda_context))
+        result = make_pass(context, entries, seconds)
+        if result.is_complete:
+            notify_once(one.settings, context, result, as_of=now, until=now + seconds + AFTERWARDS_SECONDS)
+        return result
 
     return one.run(work)
 

@@ -16,6 +16,8 @@ from amicopy.manifest.model import Entry
 
 # Kept for what follows a pass: the answers to calls that are under way, and the log.
 _MARGIN_SECONDS = 15.0
+# So long after a pass's time, its process has ended for certain: Lambda has ended it.
+AFTERWARDS_SECONDS = 60.0
 
 
 def seconds_to_work(remaining_seconds: float) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from amicopy.aws.session import Session
 from amicopy.core.errors import UsageError
+from amicopy.core.notification import Notification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Settings:
     region: str = ""  # the function's own
     queue_url: str = ""
     table: str = ""
+    notify: str = ""  # ARNs of SNS topics and event buses
 
     @classmethod
     def read(cls, variables: Mapping[str, str] = os.environ) -> "Settings":
@@ -29,7 +31,30 @@ class Settings:
             region=variables.get("AWS_REGION", ""),
             queue_url=variables.get("AMICOPY_QUEUE_URL", ""),
             table=variables.get("AMICOPY_TABLE", ""),
+            notify=variables.get("AMICOPY_NOTIFY", ""),
         )
+
+    def notifications(self) -> tuple[Notification, ...]:
+        """Return whom a pass tells that everything is done.
+
+        Raises:
+            UsageError: one is not the ARN of a topic or an event bus, or there is no table that keeps what was sent.
+        """
+        try:
+            found = tuple(_topic_or_bus(text) for text in self.notify.replace(",", " ").split())
+        except ValueError as error:
+            raise UsageError(
+                "AMICOPY_NOTIFY has a target that cannot be notified, so nothing was done.",
+                why=f"{error}.",
+                next_step="Give the ARNs of SNS topics and EventBridge buses, separated by commas.",
+            ) from error
+        if found and not self.table:
+            raise UsageError(
+                "AMICOPY_NOTIFY is set, but not AMICOPY_TABLE, so nothing was done.",
+                why="What was sent is recorded in a DynamoDB table, so that it is not sent again.",
+                next_step="Set AMICOPY_TABLE in the function's configuration, as examples/lambda does.",
+            )
+        return found
 
     def check_shared(self) -> None:
         """Check that there is a queue and a table.
@@ -43,6 +68,17 @@ class Settings:
                 f"The function has no {' and no '.join(missing)}.",
                 next_step="Set them in the function's configuration, as examples/lambda/fan-out.yaml does.",
             )
+
+
+def _topic_or_bus(text: str) -> Notification:
+    """Return a target that is an ARN.
+
+    Raises:
+        ValueError: it is not, or it is another one.
+    """
+    if not text.startswith("arn:"):
+        raise ValueError(f"{text!r} is not an ARN, and a function runs no commands")
+    return Notification.parse(text)
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from amicopy.cli.named_files import named_file
 from amicopy.core.errors import UsageError
 from amicopy.core.ignored_findings import Ignored, parse
 
@@ -14,17 +15,16 @@ def ignored_findings(path: str | None) -> tuple[Ignored, ...]:
     Raises:
         UsageError: it cannot be read, or a line of it is wrong.
     """
-    file = Path(path or _IGNORE_FILE)
+    file = path or _IGNORE_FILE
+    if path is None and not Path(file).exists():
+        return ()
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if path is None and isinstance(error, FileNotFoundError):
-            return ()
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UsageError(f"--ignore-file: {str(file)!r} cannot be read: {reason}.") from error
+        text = named_file(f"--ignore-file: {file}", file).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--ignore-file: {file} cannot be read.", why="It is not UTF-8.") from error
     entries, problems = parse(text)
     if problems:
-        wrong = UsageError(f"{str(file)!r} is not a valid ignore file.", next_step="Fix these lines.")
+        wrong = UsageError(f"{file!r} is not a valid ignore file.", next_step="Fix these lines.")
         for problem in problems:
             wrong = wrong.with_detail(problem)
         raise wrong

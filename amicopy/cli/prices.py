@@ -2,10 +2,8 @@
 
 from collections.abc import Collection
 from dataclasses import replace
-from pathlib import Path
 
-from amicopy.core.errors import UsageError
-from amicopy.core.files import read_bounded
+from amicopy.cli.named_files import named_file
 from amicopy.core.run_options import RunOptions
 
 
@@ -20,10 +18,4 @@ def with_prices(options: RunOptions, path: str, regions: Collection[str]) -> Run
         return options
     from amicopy.core.prices import prices_from
 
-    try:
-        content = read_bounded(Path(path))
-    except OSError as error:
-        raise UsageError(f"--prices: {path} cannot be read.", why=f"{error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"--prices: {path} cannot be read: {error}.", next_step="Check its path.") from error
-    return replace(options, prices=prices_from(content, path, regions))
+    return replace(options, prices=prices_from(named_file(f"--prices: {path}", path), path, regions))

@@ -16,7 +16,7 @@ from amicopy.jobs.context import Context
 
 # SNS and EventBridge take 256 KiB, with what is around the text.
 _MOST_BYTES = 250_000
-_BRIEF = ("schema", "command", "status", "exit_code", "error", "started_at", "ended_at")
+_BRIEF = ("schema", "command", "status", "exit_code", "error", "started_at", "ended_at", "notification_id")
 _BRIEF_COPY = ("source_region", "source_id", "label", "region", "account", "state", "image_id")
 
 
@@ -39,9 +39,15 @@ def _tell(context: Context, target: Notification, document: Mapping[str, Any]) -
     if target.service == "events":
         send = partial(put_event, session, calls, region=target.region, bus=target.text, detail=text)
     else:
-        subject = f"amicopy {document['command']}: {document['status']}"
         send = partial(
-            publish_message, session, calls, region=target.region, topic=target.text, subject=subject, message=text
+            publish_message,
+            session,
+            calls,
+            region=target.region,
+            topic=target.text,
+            subject=f"amicopy {document['command']}: {document['status']}",
+            message=text,
+            message_id=document.get("notification_id", ""),
         )
     try:
         send()

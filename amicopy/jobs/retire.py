@@ -136,7 +136,7 @@ class RetireJob:
             self.source_region,
             self._image_ids,
             context.clients[region],
-            context.clients.parameters(region) if looks_up else None,
+            context.clients.parameters(Destination(region)) if looks_up else None,
             context.stop,
             context.with_retries,
             choices=self._choices,
@@ -237,7 +237,7 @@ class RetireJob:
                 carry_out,
                 target,
                 context.clients[target.region],
-                context.clients.parameters(target.region),
+                context.clients.parameters(Destination(target.region)),
                 context.clock,
                 context.stop,
             )

@@ -20,7 +20,6 @@ from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.jobs.entries import (
     KnownEntry,
-    account_notes,
     check_entries,
     excused_outcomes,
     requests_of,
@@ -39,7 +38,6 @@ from amicopy.jobs.publish import (
 )
 from amicopy.jobs.retention import outdated_copies, remove_copies
 from amicopy.manifest.model import Entry
-from amicopy.plan.plan import with_notes
 
 if TYPE_CHECKING:  # few manifests ask for them
     from amicopy.jobs.fast_launch import CopyFastLaunch
@@ -148,7 +146,7 @@ class SyncJob:
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
         requests = requests_of(entries, preflight=self._preflight, grants=self._grants, kms_grant=self._kms_grant)
         self.copying = CopyJob(self.context, requests, self._options)
-        plan = with_notes(self.copying.plan(may_write=may_write), account_notes(self._entries))
+        plan = self.copying.plan(may_write=may_write)
         entries = with_rows(entries, plan)
         has_fast_launch = any(known.entry.fast_launch for known in entries)
         if has_fast_launch:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems, check_account
 from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
@@ -25,7 +25,18 @@ from amicopy.core.regions import check_regions, is_pattern, names_region, split_
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
-from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, LaunchTemplate, Parameter, Publish, Sought
+from amicopy.manifest.model import (
+    OWN_ACCOUNT,
+    ById,
+    ByName,
+    ByParameter,
+    Entry,
+    Keep,
+    LaunchTemplate,
+    Parameter,
+    Publish,
+    Sought,
+)
 from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
@@ -114,9 +125,11 @@ class _Entries:
             fast_restore=self._fast_restore(merged, places, requests),
             fast_launch=self._fast_launch(merged, places, requests),
             publish=Publish(
-                parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []))),
+                parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []), requests)),
                 launch_templates=tuple(
-                    self._templates((*places["publish"], "launch_templates"), publish.get("launch_templates", []))
+                    self._templates(
+                        (*places["publish"], "launch_templates"), publish.get("launch_templates", []), requests
+                    )
                 ),
                 when_all=publish.get("when") == "all",
                 allow_older=publish.get("allow_older", False),
@@ -195,7 +208,7 @@ class _Entries:
                 self._tree.blame(path, f"the label {label!r} {same}")
         return label
 
-    def _parameters(self, path: TreePath, said: Any) -> Iterator[Parameter]:
+    def _parameters(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> Iterator[Parameter]:
         for number, one in enumerate(said if isinstance(said, list) else [said]):
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"path": one} if isinstance(one, str) else one
@@ -214,10 +227,11 @@ class _Entries:
                 path=name,
                 description=mapping.get("description", ""),
                 regions=split_names(_listed(mapping.get("in", []))),
+                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
                 overwrite=mapping.get("overwrite", True),
             )
 
-    def _templates(self, path: TreePath, said: Any) -> Iterator[LaunchTemplate]:
+    def _templates(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> Iterator[LaunchTemplate]:
         for number, one in enumerate(said if isinstance(said, list) else [said]):
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"name": one} if isinstance(one, str) else one
@@ -233,7 +247,24 @@ class _Entries:
                 path=mapping["name"],
                 description=mapping.get("description", "{name}"),
                 regions=split_names(_listed(mapping.get("in", []))),
+                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
             )
+
+    def _publishing_accounts(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> tuple[str, ...]:
+        """Return the accounts that something is published in; note those in which the image gets no copies."""
+        found = split_names(_listed(said))
+        targets = [target for request in requests for target in request.accounts]
+        may_be_there = path[0] == "defaults" or any(target.unit for target in targets)
+        for name in found:
+            try:
+                if name != OWN_ACCOUNT:
+                    check_account(name)
+            except ValueError as error:
+                self._tree.blame(path, f"{error}; {OWN_ACCOUNT} is the account of the credentials")
+            else:
+                if not may_be_there and name not in {OWN_ACCOUNT, *(target.account for target in targets)}:
+                    self._tree.blame(path, f"{name} is not one of the image's accounts")
+        return found
 
     def _check_regions(self, path: TreePath, said: Any) -> None:
         """Note each name that is no region's."""

@@ -8,6 +8,7 @@ from amicopy.plan.iam_keys import Statement, statement
 # The functions are named, and so are their logs, queues and tables: amicopy…
 _OWN = "amicopy*"
 _ROUNDS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem")
+_SENT = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 _SENDS = ("sqs:GetQueueAttributes", "sqs:SendMessage")
 _RECEIVES = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage")
 
@@ -19,12 +20,18 @@ SIDS: Mapping[str, str] = {
     "function's name.",
     "AmicopyShareUnits": "`--for lambda-dispatcher`, `lambda-worker`: the queue of units. Lambda receives in the "
     "worker's name.",
-    "AmicopyRecordRounds": "`--for lambda-dispatcher`, `lambda-worker`: which units are up to date.",
+    "AmicopyRecordRounds": "`--for lambda-dispatcher`, `lambda-worker`: which units are up to date, and what was sent.",
+    "AmicopyRecordNotifications": "`--for lambda` with `--notify`: what was sent, so that it is not sent again.",
 }
 
 
-def function_statements(function: str, partition: str, manifests_at: Sequence[str]) -> Iterator[Statement]:
-    """Yield what a function needs itself; ``manifests_at`` has locations as ``AMICOPY_MANIFEST`` writes them."""
+def function_statements(
+    function: str, partition: str, manifests_at: Sequence[str], *, notifies: bool
+) -> Iterator[Statement]:
+    """Yield what a function needs itself; ``manifests_at`` has locations as ``AMICOPY_MANIFEST`` writes them.
+
+    ``notifies``: what was sent to others is recorded.
+    """
     place = f"arn:{partition}"
     logs = f"{place}:logs:*:*:log-group:/aws/lambda/{_OWN}"
     yield statement("AmicopyWriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [logs])
@@ -36,8 +43,11 @@ def function_statements(function: str, partition: str, manifests_at: Sequence[st
         arns = [f"{place}:ssm:*:*:parameter/{name}" for name in names]
         yield statement("AmicopyReadManifestParameter", ["ssm:GetParameter"], arns)
     queues = [f"{place}:sqs:*:*:{_OWN}"]
+    tables = [f"{place}:dynamodb:*:*:table/{_OWN}"]
     if function == HANDLER:
         yield statement("AmicopySendFailedEvents", ["sqs:SendMessage"], queues)
+        if notifies:
+            yield statement("AmicopyRecordNotifications", _SENT, tables)
         return
     yield statement("AmicopyShareUnits", _RECEIVES if function == WORKER else _SENDS, queues)
-    yield statement("AmicopyRecordRounds", _ROUNDS, [f"{place}:dynamodb:*:*:table/{_OWN}"])
+    yield statement("AmicopyRecordRounds", _ROUNDS, tables)

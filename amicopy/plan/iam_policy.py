@@ -171,7 +171,9 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.source_buckets and needs.copies:
         yield from _s3(needs)
     if needs.function:
-        yield from function_statements(needs.function, needs.partition, needs.manifests_at)
+        yield from function_statements(
+            needs.function, needs.partition, needs.manifests_at, notifies=bool(needs.notifications)
+        )
 
 
 def _fast_launching(needs: Needs) -> Iterator[Statement]:

@@ -8,7 +8,7 @@ from amicopy.execute.cancel import Target, TargetState
 from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.jobs.sync import SyncResult
 from amicopy.plan.plan import Action, Row
-from amicopy.render.json_documents import error_document
+from amicopy.render.json_documents import account_member, error_document
 from amicopy.render.plan import note_lines, reason
 from amicopy.render.text import columns, counted, safe
 
@@ -81,17 +81,17 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
     after = one.image_id or "the new copy"
     match one.state:
         case ParameterState.KEPT:
-            return ["=", one.region, safe(one.label), f"has {one.image_id}"]
+            return ["=", one.place, safe(one.label), f"has {one.image_id}"]
         case ParameterState.NEWER:
-            return ["=", one.region, safe(one.label), f"has {safe(one.before)}, made from a newer image; it stays"]
+            return ["=", one.place, safe(one.label), f"has {safe(one.before)}, made from a newer image; it stays"]
         case ParameterState.ABSENT:
-            return ["=", one.region, safe(one.label), "the region does not have it; none is created"]
+            return ["=", one.place, safe(one.label), "does not exist there; none is created"]
         case ParameterState.WAITING:
-            return ["=", one.region, safe(one.label), "waiting: the copy is not up to date yet"]
+            return ["=", one.place, safe(one.label), "waiting: the copy is not up to date yet"]
         case ParameterState.FAILED:
-            return ["!", one.region, safe(one.label), "could not be written, see below"]
+            return ["!", one.place, safe(one.label), "could not be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""
-    return ["~" if one.before else "+", one.region, safe(one.label), f"{was}{after}"]
+    return ["~" if one.before else "+", one.place, safe(one.label), f"{was}{after}"]
 
 
 def _switch_line(one: "FastRestore | CopyFastLaunch") -> list[str]:
@@ -108,7 +108,7 @@ def _switch_line(one: "FastRestore | CopyFastLaunch") -> list[str]:
 
 def _removal_line(one: Target) -> list[str]:
     words = f"stays: {safe(one.reason)}" if one.state is TargetState.KEEP else safe(one.reason)
-    return [_REMOVAL_SIGNS[one.state], one.region, one.resource_id, words]
+    return [_REMOVAL_SIGNS[one.state], one.place, one.resource_id, words]
 
 
 def after_lines(sync: SyncResult) -> Iterator[str]:
@@ -139,6 +139,7 @@ def sync_members(sync: SyncResult) -> dict[str, Any]:
 def _written(one: ParameterWrite, member: str) -> dict[str, Any]:
     return {
         "region": one.region,
+        **account_member(one.destination),
         member: one.path,
         "image_id": one.image_id or None,
         "before": one.before or None,
@@ -187,6 +188,7 @@ def _removal(one: Target, prices: "Prices | None") -> dict[str, Any]:
 
     return {
         "region": one.region,
+        **account_member(one.destination),
         "image_id": one.resource_id,
         "source": one.source or None,
         "state": str(one.state),

@@ -41,14 +41,17 @@ def run(folder: Path, accounts: int, regions: int, workers: int) -> dict[str, An
             command = [str(OWN_BIN / "amicopy"), "sync", str(manifest), "--quiet", *options]
             return measured(command, environment=environment, log=folder / f"log-{unit}", timeout_seconds=3600)
 
-        begun = time.monotonic()
+        begun, own_cpu = time.monotonic(), time.process_time()
         with ThreadPoolExecutor(max(1, workers)) as pool:
-            list(pool.map(one, places if workers else [""]))
+            took = list(pool.map(one, places if workers else [""]))
         return {
             "accounts": len(ids),
             "regions": regions,
             "processes_at_a_time": workers or 1,
             "seconds": round(time.monotonic() - begun, 1),
+            "cpu_seconds": round(sum(each.cpu_seconds for each in took), 1),
+            "cpu_seconds_of_the_sandbox": round(time.process_time() - own_cpu, 1),
+            "exit_codes": sorted({each.exit_code for each in took}),
             "copies": sum(made.operation == "CopyImage" and not made.error for made in world.requests),
             "requests": len(world.requests),
         }

@@ -84,6 +84,16 @@ def test_a_bus_gets_an_event(amicopy: Run, world: World) -> None:
     assert ran.code == 0, ran.err
 
 
+def test_a_fifo_topic_gets_a_group_and_an_id_by_which_it_drops_repetitions(amicopy: Run, world: World) -> None:
+    sns: Any = boto3.client("sns", HOME)
+    topic = sns.create_topic(Name="releases.fifo", Attributes={"FifoTopic": "true"})["TopicArn"]
+    sns.close()
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--notify", topic)
+    assert ran.code == 0, ran.err
+    [sent] = [one.params for one in world.requests if one.operation == "Publish"]
+    assert (sent["MessageGroupId"], len(sent["MessageDeduplicationId"])) == ("amicopy", 64)
+
+
 @pytest.mark.parametrize("error", ["", "InternalFailure"])
 def test_an_event_has_the_result_as_its_detail_and_one_that_is_not_taken_is_an_error(world: World, error: str) -> None:
     """PutEvents answers with 200 for an event that it does not take."""

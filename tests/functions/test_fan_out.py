@@ -4,20 +4,25 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from amicopy.aws.client import CallCounter
 from amicopy.aws.round_table import RoundTable
+from amicopy.aws.sent_notifications import SentNotifications
 from amicopy.aws.session import Session
-from amicopy.aws_lambda import dispatcher, fan_out, worker
+from amicopy.aws_lambda import dispatcher, fan_out, handler, worker
 from amicopy.aws_lambda.one_pass import PassFailed
 from amicopy.sandbox.world import World
 from tests.functions.conftest import Remaining, manifest
+from tests.support.accounts import OWN
 from tests.support.clock import FakeClock
 from tests.support.fan_out import TABLE, Deployed, deployed, event_of
 from tests.support.manifests import parameter
 from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, the_copy, writes
+from tests.support.schema import check_document
 
 TO = f"{WEST},{EAST}"
 TOGETHER = "publish: {ssm: /images/web, when: all}"
@@ -194,13 +199,7 @@ def test_a_round_expires_and_every_unit_is_looked_at_again(
         dispatcher({}, Remaining())
         work_off(queue)
         clock.advance(600)
-    [item] = queue.rounds()
-    queue.dynamodb.update_item(
-        TableName=TABLE,
-        Key={"round": item["round"]},
-        UpdateExpression="SET expires_at = :past",
-        ExpressionAttributeValues={":past": {"N": "1"}},
-    )
+    queue.passed("expires_at")
     assert dispatcher({}, Remaining())["dispatched"] == 1
     world.requests.clear()
     work_off(queue)
@@ -231,3 +230,137 @@ def test_functions_without_a_queue_say_so(bundle: Path, world: World) -> None:
     with pytest.raises(PassFailed, match="AMICOPY_QUEUE_URL and no AMICOPY_TABLE"):
         dispatcher({}, Remaining())
     assert world.requests == []
+
+
+def until_nothing_is_sent(queue: Deployed, clock: FakeClock) -> list[str]:
+    """Let dispatchers and workers run until everything is up to date; return the units that failed."""
+    failed: list[str] = []
+    for _ in range(5):
+        if not dispatcher({}, Remaining())["dispatched"]:
+            return failed
+        failed += work_off(queue)
+        clock.advance(600)
+    raise AssertionError("it never ends")
+
+
+def told(world: World) -> list[dict[str, Any]]:
+    """Return the messages that were published to topics."""
+    return [json.loads(one.params["Message"]) for one in world.requests if one.operation == "Publish" and not one.error]
+
+
+@pytest.fixture
+def topic(queue: Deployed, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A topic that is to be notified."""
+    assert queue
+    sns: Any = boto3.client("sns", EAST)
+    arn: str = sns.create_topic(Name="releases")["TopicArn"]
+    sns.close()
+    monkeypatch.setenv("AMICOPY_NOTIFY", arn)
+    return arn
+
+
+def test_others_are_told_once_that_everything_is_done(
+    queue: Deployed, topic: str, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    a_source(world, name="web-1")
+    manifest(bundle, TO, TOGETHER)
+    assert until_nothing_is_sent(queue, clock) == []
+    [message] = told(world)
+    check_document(message)
+    copies = {one["region"]: one["image_id"] for one in message["copies"]}
+    assert copies == {region: the_copy(world, region).image_id for region in (WEST, EAST)}
+    assert (message["command"], message["status"], {one["state"] for one in message["parameters"]}) == (
+        "sync",
+        "ok",
+        {"done"},
+    )
+    queue.passed("expires_at")  # everything is compared again, and is as it was
+    assert until_nothing_is_sent(queue, clock) == []
+    assert len(told(world)) == 1
+    a_source(world, name="web-2")
+    assert until_nothing_is_sent(queue, clock) == []
+    first, second = told(world)
+    assert first["notification_id"] != second["notification_id"]
+
+
+def test_a_worker_that_ends_while_it_sends_leaves_it_to_another_who_sends_the_same(
+    queue: Deployed, topic: str, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    sent = SentNotifications(Session(), HOME, CallCounter(), table=TABLE, manifest="amis.yaml")
+    assert sent.take(topic, "another", as_of=time.time() - 50, until=time.time() + 50)
+    for _ in range(3):
+        dispatcher({}, Remaining())
+        assert work_off(queue) == []
+        clock.advance(600)
+    assert (told(world), [item.keys() & {"finished_at"} for item in queue.rounds()]) == ([], [set()])
+    queue.passed("sending_until")
+    assert until_nothing_is_sent(queue, clock) == []
+    [message] = told(world)
+    assert [item["sent"]["S"] for item in queue.notifications()] == [message["notification_id"]]
+
+
+def test_an_older_state_is_not_sent_after_a_newer_one(queue: Deployed) -> None:
+    sent = SentNotifications(Session(), HOME, CallCounter(), table=TABLE, manifest="amis.yaml")
+    assert sent.take("topic", "new", as_of=100, until=160)
+    sent.record("topic", "new", as_of=100, until=160)
+    assert not sent.take("topic", "old", as_of=90, until=150)
+    assert not sent.take("topic", "new", as_of=200, until=260)
+    assert sent.take("topic", "newer", as_of=200, until=260)
+    assert not sent.take("topic", "newest", as_of=210, until=270)
+    sent.give_back("topic", until=260)
+    assert sent.take("topic", "newest", as_of=210, until=270)
+    assert sent.is_sent("topic", "new")
+
+
+def test_a_topic_that_is_not_there_fails_until_it_is(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    monkeypatch.setenv("AMICOPY_NOTIFY", f"arn:aws:sns:{EAST}:{OWN}:late")
+    for _ in range(2):
+        dispatcher({}, Remaining())
+        work_off(queue)
+        clock.advance(600)
+    dispatcher({}, Remaining())
+    assert work_off(queue) == ["all"]
+    assert the_copy(world, WEST).state == "available"
+    sns: Any = boto3.client("sns", EAST)
+    topic = sns.create_topic(Name="late")["TopicArn"]
+    url = queue.sqs.create_queue(QueueName="delivered")["QueueUrl"]
+    arn = queue.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.close()
+    assert until_nothing_is_sent(queue, clock) == []
+    assert len(queue.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [("tee told.json", "a function runs no commands"), ("arn:aws:sns:us-east-1:1:x", "is not the ARN")],
+)
+def test_who_cannot_be_notified_is_refused_before_anything(
+    queue: Deployed, bundle: Path, world: World, monkeypatch: pytest.MonkeyPatch, targets: str, words: str
+) -> None:
+    manifest(bundle, WEST)
+    monkeypatch.setenv("AMICOPY_NOTIFY", targets)
+    world.requests.clear()
+    with pytest.raises(PassFailed, match=words):
+        dispatcher({}, Remaining())
+    assert world.requests == []
+
+
+def test_one_function_alone_tells_once_too_and_needs_the_table(
+    queue: Deployed, topic: str, bundle: Path, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST, TOGETHER)
+    for _ in range(4):
+        handler({}, Remaining())
+        clock.advance(600)
+    assert len(told(world)) == 1
+    monkeypatch.setenv("AMICOPY_TABLE", "")
+    with pytest.raises(PassFailed, match="AMICOPY_TABLE"):
+        handler({}, Remaining())

@@ -65,6 +65,21 @@ def test_a_role_has_exactly_the_printed_policy(amicopy: Run, name: str, role: st
     assert "ManagedPolicyArns" not in properties
 
 
+@pytest.mark.parametrize(
+    ("name", "role", "function"), [("function", "Role", "lambda"), ("fan-out", "WorkerRole", "lambda-worker")]
+)
+def test_what_notifications_need_is_what_is_printed(amicopy: Run, name: str, role: str, function: str) -> None:
+    added = [one for one in of_type(name, "AWS::IAM::RolePolicy") if one["RoleName"] == f"!Ref {role}"]
+    statements = {one["Sid"]: one["Action"] for added_one in added for one in added_one["PolicyDocument"]["Statement"]}
+    targets = [f"arn:aws:sns:{HOME}:123456789012:t", f"arn:aws:events:{HOME}:123456789012:event-bus/b"]
+    notify = [word for target in targets for word in ("--notify", target)]
+    plain = amicopy("iam-policy", "--for", function, "--from", HOME, "ssm:/amicopy/manifest").json["Statement"]
+    printed = amicopy("iam-policy", "--for", function, "--from", HOME, *notify, "ssm:/amicopy/manifest").json
+    more = {one["Sid"]: one["Action"] for one in printed["Statement"] if one not in plain}
+    assert statements == more
+    assert {"AmicopyNotifySns", "AmicopyNotifyEvents"} <= set(more)
+
+
 @pytest.mark.parametrize("name", ["function", "fan-out"])
 def test_functions_are_there_and_have_enough_time(name: str) -> None:
     text = (TEMPLATES / f"{name}.yaml").read_text()

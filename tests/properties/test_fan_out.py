@@ -2,7 +2,7 @@
 
 Each sequence is drawn from a seed: ten workers in processes of their own, killed with SIGKILL at any moment. In the
 end, when nothing interferes, each destination has one copy, its id was published once, and nothing is left over. Half
-of the sequences copy into other accounts, too.
+of the sequences copy into other accounts, too. Two thirds notify others, who are told once.
 
 ``make test`` plays a few; AMICOPY_TORTURE=N plays N, AMICOPY_TORTURE_SEED=S others.
 """
@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from amicopy.core.models import SOURCE_TAG
@@ -26,7 +27,7 @@ from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.support.accounts import OWN, B, C, guests, records
 from tests.support.clock import FakeClock
-from tests.support.fan_out import TABLE, Deployed, deployed, event_of
+from tests.support.fan_out import Deployed, deployed, event_of
 from tests.support.manifests import parameter
 from tests.support.scenes import HOME, a_source, order, orphans
 from tests.support.workers import Invocation, Workers, workers
@@ -56,6 +57,7 @@ class Play:
     clock: FakeClock
     environment: Mapping[str, str]
     interferes: bool = True
+    killed: int = 0  # workers that have not answered
 
     def chance(self, probability: float) -> bool:
         """Return whether something bad happens now."""
@@ -73,7 +75,7 @@ class Play:
         """Run one dispatcher, or two at once; return how many messages were sent for certain."""
         running = [self.call("dispatcher", {}) for _ in range(2 if self.chance(0.4) else 1)]
         answers = [one.ended() for one in running]
-        self.free_the_round()
+        self.free_what_is_taken()
         return sum(answer["result"]["dispatched"] for answer in answers if "result" in answer)
 
     def work(self) -> None:
@@ -92,6 +94,7 @@ class Play:
                 handled.append((message, [self.call("worker", event_of(message)) for _ in range(times)]))
             for message, invocations in handled:
                 answers = [one.ended() for one in invocations]
+                self.killed += sum("result" not in one and "error" not in one for one in answers)
                 well = all("result" in one and not one["result"]["batchItemFailures"] for one in answers)
                 if well and not self.chance(0.1):
                     self.queue.deleted(message)
@@ -99,18 +102,11 @@ class Play:
                     self.queue.given_back(message)
                 else:  # too many failures: the dead-letter queue
                     self.queue.deleted(message)
-            self.free_the_round()
+            self.free_what_is_taken()
 
-    def free_the_round(self) -> None:
-        """Let the time pass that a killed worker has taken a round for; nobody else works now."""
-        for item in self.queue.rounds():
-            if "taken_until" in item:
-                self.queue.dynamodb.update_item(
-                    TableName=TABLE,
-                    Key={"round": item["round"]},
-                    UpdateExpression="SET taken_until = :past",
-                    ExpressionAttributeValues={":past": {"N": "0"}},
-                )
+    def free_what_is_taken(self) -> None:
+        """Let the time pass that a killed worker has taken a round or a notification for; nobody else works now."""
+        self.queue.passed("taken_until", "sending_until")
 
     def play(self) -> None:
         """Play until everything is up to date, at first with everything that can happen."""
@@ -126,6 +122,48 @@ class Play:
             if not sent and all("finished_at" in item for item in self.queue.rounds()):
                 return
         raise AssertionError("it never ends")
+
+
+def sent(world: World) -> dict[str, list[str]]:
+    """Return the ids of the notifications that each topic and bus has got."""
+    found: dict[str, list[str]] = {}
+    for one in world.requests:
+        if one.operation == "Publish" and not one.error:
+            found.setdefault("topic", []).append(json.loads(one.params["Message"])["notification_id"])
+        if one.operation == "PutEvents" and not one.error:
+            [entry] = one.params["Entries"]
+            found.setdefault("bus", []).append(json.loads(entry["Detail"])["notification_id"])
+    return found
+
+
+def told_wrongly(sequence: Play, targets: Sequence[str]) -> list[str]:
+    """Return what is not as promised about notifications: one for each target, and one id.
+
+    A worker that is killed after sending and before recording it leaves it to another to send it again, with that id.
+    """
+    found, taken = sent(sequence.world), sequence.queue.notifications()
+    wrong = [f"{target} was not told" for target in targets if target not in found]
+    wrong += [f"{target} got notifications that nobody asked for" for target in found if target not in targets]
+    if len({one for ids in found.values() for one in ids}) > 1:
+        wrong.append(f"there are several notifications: {found}")
+    more = sum(len(ids) - 1 for ids in found.values())
+    if more > sequence.killed:
+        wrong.append(f"{more} notifications too many, with {sequence.killed} workers killed")
+    wrong += [f"a record is not closed: {item}" for item in taken if "sent" not in item or "sending_until" in item]
+    if len(taken) != len(targets):
+        wrong.append(f"{len(taken)} records for {len(targets)} targets")
+    return wrong
+
+
+def destination(target: str) -> str:
+    """Make a topic or an event bus; return its ARN."""
+    client: Any = boto3.client("sns" if target == "topic" else "events", HOME)
+    try:
+        if target == "topic":
+            return str(client.create_topic(Name="releases")["TopicArn"])
+        return str(client.create_event_bus(Name="releases")["EventBusArn"])
+    finally:
+        client.close()
 
 
 def broken(world: World, sources: Sequence[str], regions: Sequence[str], accounts: Sequence[str]) -> list[str]:
@@ -188,9 +226,16 @@ def test_every_unit_has_one_copy_which_is_published_once(
     ]
     (tmp_path / "amis.yaml").write_text("\n".join(["images:", *lines]) + "\n")
     with deployed(HOME) as queue:
-        environment = {**sandbox.environment, **queue.environment, "LAMBDA_TASK_ROOT": str(tmp_path)}
+        targets = draw.choice([(), ("topic",), ("topic", "bus")])
+        arns = ",".join(destination(target) for target in targets)
+        environment = {
+            **sandbox.environment,
+            **queue.environment,
+            "LAMBDA_TASK_ROOT": str(tmp_path),
+            "AMICOPY_NOTIFY": arns,
+        }
         sequence = Play(draw, processes, queue, world, clock, environment)
         sequence.play()
-        assert broken(world, sources, regions, accounts) == []
+        assert broken(world, sources, regions, accounts) + told_wrongly(sequence, targets) == []
         world.requests.clear()
         assert sequence.dispatch() == 0

@@ -9,6 +9,8 @@ from typing import Any
 
 import boto3
 
+from amicopy.aws.sent_notifications import PREFIX
+
 EVENT = json.loads((Path(__file__).parents[1] / "functions" / "events" / "sqs.json").read_text())
 QUEUE, TABLE = "amicopy-units.fifo", "amicopy-rounds"
 
@@ -43,7 +45,25 @@ class Deployed:
         )
 
     def rounds(self) -> list[dict[str, Any]]:
-        """Return every item of the table."""
+        """Return every round of the table."""
+        return [item for item in self._items() if not item["round"]["S"].startswith(PREFIX)]
+
+    def notifications(self) -> list[dict[str, Any]]:
+        """Return every record of a notification."""
+        return [item for item in self._items() if item["round"]["S"].startswith(PREFIX)]
+
+    def passed(self, *names: str) -> None:
+        """Let the time pass until which somebody has taken something: these attributes of all items."""
+        for item in self._items():
+            for name in item.keys() & set(names):
+                self.dynamodb.update_item(
+                    TableName=TABLE,
+                    Key={"round": item["round"]},
+                    UpdateExpression=f"SET {name} = :past",
+                    ExpressionAttributeValues={":past": {"N": "0"}},
+                )
+
+    def _items(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.dynamodb.scan(TableName=TABLE, ConsistentRead=True)["Items"]
         return items
 

@@ -7,7 +7,7 @@ from functools import partial
 import click
 
 from amicopy.aws.session import Session
-from amicopy.cli.handlers.sync import manifest_content
+from amicopy.cli.named_files import manifest_content
 from amicopy.cli.option_values import OutputOptions
 from amicopy.cli.terminal import tell_failure, to_stdout
 from amicopy.core.errors import ExitCode, ManifestInvalid, UsageError

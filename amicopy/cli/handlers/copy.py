@@ -4,19 +4,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from amicopy.cli.confirm import agreed
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
+from amicopy.cli.named_files import named_file
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
-from amicopy.core.files import read_bounded
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
@@ -148,10 +147,9 @@ def _from_packer(path: str, request: CopyRequest, context: Context) -> CopyReque
     """
     from amicopy.manifest.packer import packer_artifacts
 
+    content = named_file(f"--packer-manifest: {path}", path)
     try:
-        found = packer_artifacts(read_bounded(Path(path)))
-    except OSError as error:
-        raise UsageError(f"--packer-manifest: {path} cannot be read.", why=f"{error.strerror}.") from error
+        found = packer_artifacts(content)
     except ValueError as error:
         raise UsageError(
             f"--packer-manifest: {path}: {error}.", next_step="Give the file of packer's manifest post-processor."

@@ -97,7 +97,7 @@ def _old_releases(
     command: RetireCommand, context: Context, find: Callable[..., tuple[RetireJob, RetireResult]]
 ) -> tuple[RetireJob | None, RetireResult]:
     """Return what there is of the manifest's earlier releases; no job if there are none."""
-    from amicopy.cli.handlers.sync import manifest_content
+    from amicopy.cli.named_files import manifest_content
     from amicopy.jobs.old_releases import old_releases
     from amicopy.manifest.read import read_manifest
 

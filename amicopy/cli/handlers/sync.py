@@ -1,19 +1,17 @@
 """``amicopy sync``: read the manifest, show what would change or change it, and tell the result."""
 
-import sys
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.run_output import RunOutput
+from amicopy.cli.named_files import manifest_content
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.output_files import check_files
 from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say, to_stdout
-from amicopy.core.errors import AmicopyError, ExitCode, UsageError
-from amicopy.core.files import read_bounded, read_stream
+from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.grants import Grants
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
@@ -94,22 +92,6 @@ def _entries(command: SyncCommand, context: Context) -> tuple[Entry, ...]:
     return read_manifest(
         command.manifest, manifest_content(command.manifest), regions=context.session.partitions.keys()
     )
-
-
-def manifest_content(path: str) -> bytes:
-    """Return the manifest's bytes.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        return read_stream(sys.stdin.buffer) if path == "-" else read_bounded(Path(path))
-    except ValueError as error:
-        raise UsageError(f"The manifest {path} cannot be read: {error}.", next_step="Check its path.") from error
-    except OSError as error:
-        raise UsageError(
-            f"The manifest {path} cannot be read.", why=f"{error.strerror}.", next_step="Check its path and its mode."
-        ) from error
 
 
 def _show(result: SyncResult, context: Context, command: SyncCommand, run_output: RunOutput) -> int:

@@ -103,6 +103,7 @@ def test_wrong_prices_are_all_reported_and_nothing_is_called(amicopy: Run, world
 def test_a_file_of_prices_that_is_not_there_is_a_usage_error(amicopy: Run, world: World, tmp_path: Path) -> None:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--prices", str(tmp_path / "none.csv"))
     assert (ran.code, "cannot be read" in ran.err, world.requests) == (2, True, [])
+    assert "  why    No such file or directory.\n  next   Check its path and its mode." in ran.err
 
 
 def test_the_html_report_has_it(amicopy: Run, world: World, tmp_path: Path) -> None:

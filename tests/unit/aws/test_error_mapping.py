@@ -357,3 +357,20 @@ def test_the_password_of_an_endpoint_is_in_no_error() -> None:
     assert ours is not None
     assert "http://***@host:1/" in ours.why
     assert "hunter2" not in f"{ours.what} {ours.why} {ours.next_step}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "is_local"),
+    [
+        ("http://127.0.0.1:5000/", True),
+        ("http://localhost:5000", True),
+        ("http://[::1]:5000/", True),
+        ("https://ec2.eu-west-1.amazonaws.com/", False),
+        ("http://localhost.example.com/", False),
+    ],
+)
+def test_a_server_on_this_machine_that_does_not_run_is_to_be_started(endpoint: str, *, is_local: bool) -> None:
+    raised = EndpointConnectionError(endpoint_url=endpoint)
+    said = our_error(raised, operation="DescribeImages", service="ec2", region="eu-west-1")
+    assert said is not None
+    assert ("amicopy sandbox" in said.next_step) is is_local
