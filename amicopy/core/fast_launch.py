@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from amicopy.core.models import FAST_LAUNCH_TAG, Image
+from amicopy.core.models import FAST_LAUNCH_TAG
 
 TARGET_RESOURCES, PARALLEL_LAUNCHES = 5, 6  # what the console offers first; EC2 takes no fewer than six launches
 # "disabled" has been seen, and is not documented.
@@ -90,11 +90,6 @@ OFF = FastLaunch()
 def is_template_id(template: str) -> bool:
     """Return whether this is the id of a launch template rather than its name."""
     return template.startswith("lt-")
-
-
-def is_windows(image: Image) -> bool:
-    """Return whether EC2 shows this platform for the image, which is what it asks for."""
-    return image.attributes.get("Platform", "").lower() == "windows"
 
 
 _RECORD = re.compile(r"snapshots=([0-9]{1,9}) launches=([0-9]{1,9})(?: template=([^\s:]{1,128}):([0-9]{1,9}))?")

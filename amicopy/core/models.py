@@ -207,6 +207,11 @@ class Image:
         return RETIRED_TAG in self.tags
 
     @property
+    def is_windows(self) -> bool:
+        """It runs Windows, as EC2 shows it."""
+        return self.attributes.get("Platform", "").lower() == "windows"
+
+    @property
     def is_instance_store(self) -> bool:
         """It is kept in S3: it has no snapshots, and CopyImage cannot encrypt it."""
         return self.attributes.get("RootDeviceType") == "instance-store"

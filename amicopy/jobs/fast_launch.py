@@ -15,7 +15,6 @@ from amicopy.core.fast_launch import (
     FastLaunch,
     FastLaunchSettings,
     is_recorded,
-    is_windows,
     record_of,
     recorded_settings,
 )
@@ -93,7 +92,7 @@ def with_windows_only(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
             )
         )
         for known, row in _asked(entries)
-        if known.entry.fast_launch[row.region] is not None and not is_windows(row.source)
+        if known.entry.fast_launch[row.region] is not None and not row.source.is_windows
     }
     return replace(plan, rows=tuple(refused.get(row.key, row) for row in plan.rows)) if refused else plan
 
