@@ -14,6 +14,7 @@ from amicopy.core.accounts import AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.grants import open_grants
 from amicopy.core.lineage import source_of
@@ -255,4 +256,5 @@ def _target(image: Image, account: str, spared: str) -> Target:
         volume_gib=image.volume_gib,
         snapshot_ids=image.snapshot_ids,
         fast_restore=recorded_zones(image.tags, image.region),
+        fast_launch=has_fast_launch(image.tags),
     )

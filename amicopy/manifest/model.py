@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from amicopy.core.destination import Destination
+from amicopy.core.fast_launch import FastLaunchSettings
 from amicopy.core.regions import includes_region
 from amicopy.core.request import CopyRequest
 
@@ -116,5 +117,6 @@ class Entry:
     requests: tuple[CopyRequest, ...]  # one for each set of destinations with the same settings; without image ids
     min_success: int | None = None
     fast_restore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # region → zones; none: off there
+    fast_launch: Mapping[str, FastLaunchSettings | None] = field(default_factory=dict)  # by region; None: off there
     publish: Publish | None = None
     keep: Keep | None = None

@@ -14,6 +14,7 @@ from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
+from amicopy.core.fast_launch import PARALLEL_LAUNCHES, TARGET_RESOURCES, FastLaunchSettings, is_template_id
 from amicopy.core.fast_restore import is_zone_of
 from amicopy.core.files import read_bounded
 from amicopy.core.ignored_findings import parse
@@ -122,6 +123,7 @@ class _Entries:
             requests=requests,
             min_success=merged.get("min_success"),
             fast_restore=self._fast_restore(merged, places, requests),
+            fast_launch=self._fast_launch(merged, places, requests),
             publish=Publish(
                 parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []), requests)),
                 launch_templates=tuple(
@@ -159,6 +161,42 @@ class _Entries:
             if is_destination:
                 found[region] = zones
         return found
+
+    def _fast_launch(
+        self, merged: Mapping[str, Any], places: Mapping[str, TreePath], requests: Sequence[CopyRequest]
+    ) -> dict[str, FastLaunchSettings | None]:
+        """Return the settings by region; note what is no destination of the image, and templates named twice."""
+        said: Any = merged.get("fast_launch", {})
+        place = places.get("fast_launch", ())
+        by_region = said if isinstance(said, dict) else dict.fromkeys(split_names(_listed(said)), True)
+        named = [name for request in requests for name in request.to]
+        found: dict[str, FastLaunchSettings | None] = {}
+        for region, switch in by_region.items():
+            at = (*place, region) if isinstance(said, dict) else place
+            self._check_regions(at, region)
+            is_destination = names_region(named, region)
+            if not is_destination and place[0] != "defaults":
+                self._tree.blame(at, f"{region} is not a destination")
+            settings = self._fast_launch_settings(at, switch if isinstance(switch, dict) else {})
+            if is_destination:
+                found[region] = None if switch is False else settings
+        return found
+
+    def _fast_launch_settings(self, at: TreePath, said: Mapping[str, Any]) -> FastLaunchSettings:
+        template: Mapping[str, Any] = said.get("launch_template", {})
+        name, template_id = template.get("name", ""), template.get("id", "")
+        if template and bool(name) is bool(template_id):
+            self._tree.blame((*at, "launch_template"), "give either the name or the id of the launch template")
+        if is_template_id(name):
+            self._tree.blame((*at, "launch_template", "name"), f"{name} is an id; write id: {name}")
+        if template_id and not is_template_id(template_id):
+            self._tree.blame((*at, "launch_template", "id"), f"{template_id!r} is not a launch template's id: lt-…")
+        return FastLaunchSettings(
+            target_resource_count=said.get("target_resource_count", TARGET_RESOURCES),
+            max_parallel_launches=said.get("max_parallel_launches", PARALLEL_LAUNCHES),
+            launch_template=name or template_id,
+            version=template.get("version", 0),
+        )
 
     def _label(self, label: str, path: TreePath) -> str:
         """Return the label; note one that some output could not tell from another's."""

@@ -55,6 +55,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    fast_launch: bool = False  # copies have EC2 Fast Launch
     external_id: str = ""
     trusted: str = ""  # --account-role: who may assume the role that the policy is for
     notifications: tuple[Notification, ...] = ()
@@ -147,6 +148,9 @@ def _needs(
         publishes=published,
         templates=_template_regions(entries, sources),
         fast_restores=tuple(dict.fromkeys(region for entry in entries for region in entry.fast_restore)),
+        fast_launches=destinations
+        if command.fast_launch
+        else tuple(dict.fromkeys(region for entry in entries for region in entry.fast_launch)),
         notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
