@@ -79,7 +79,7 @@ def fast_restore_lines(found: "Sequence[FastRestore]", prices: Prices | None) ->
 
 
 def fast_launch_lines(found: "Sequence[CopyFastLaunch]", prices: Prices | None) -> Iterator[str]:
-    """Yield what the snapshots of EC2 Fast Launch will cost by the month where it is switched on, and what that lacks."""
+    """Yield what the snapshots of EC2 Fast Launch will cost by the month, where it is switched on."""
     wanted = [one for one in found if one.settings and one.state is SwitchState.SWITCH]
     for region in dict.fromkeys(one.region for one in wanted):
         here = [one for one in wanted if one.region == region]
