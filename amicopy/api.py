@@ -307,6 +307,7 @@ def cancel(
     regions: str | Sequence[str],
     source_region: str | None = None,
     available: bool = False,
+    in_use: bool = False,
     copy_ids: str | Iterable[str] = (),
     exclude: str | Sequence[str] = (),
     accounts: Accounts = (),
@@ -316,6 +317,8 @@ def cancel(
     context: Context | None = None,
 ) -> CancelResult:
     """Deregister pending and failed copies (``available``: finished ones too) and delete their snapshots.
+
+    Finished copies that instances, launch templates or parameters use are only removed with ``in_use``.
 
     ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
     are copies; ``exclude`` removes regions from ``regions``. With ``accounts``, copies there are removed, too, and the
@@ -335,6 +338,7 @@ def cancel(
         _listed(regions),
         source_region=source_region,
         available=available,
+        in_use=in_use,
         copy_ids=own_ids,
         exclude=_listed(exclude),
         accounts=_targets(accounts),

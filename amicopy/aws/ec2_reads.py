@@ -97,7 +97,7 @@ class Ec2Reads:
         """
         image = self.describe_own_images([image_id]).get(image_id)
         if image is None:
-            raise ImageNotFound(f"{image_id} is not in {self.region} any more.", image_ids=(image_id,), why=why)
+            raise ImageNotFound(f"{image_id} is not in {self.region} anymore.", image_ids=(image_id,), why=why)
         return image
 
     def find_tagged_copies(self, references: Sequence[str]) -> dict[str, Image]:
@@ -279,7 +279,7 @@ class Ec2Reads:
 
         Raises:
             NotOwner: only its owner may ask.
-            ImageNotFound, ImageUnavailable: it is not there, or not any more.
+            ImageNotFound, ImageUnavailable: it is not there, or not anymore.
 
         AWS: EC2 DescribeImageAttribute.
         """
@@ -291,7 +291,7 @@ class Ec2Reads:
 
         Raises:
             NotOwner: only its owner may ask.
-            ImageNotFound, ImageUnavailable: it is not there, or not any more.
+            ImageNotFound, ImageUnavailable: it is not there, or not anymore.
 
         AWS: EC2 DescribeImageAttribute.
         """

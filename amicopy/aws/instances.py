@@ -69,7 +69,7 @@ class Instances:
         return tuple(self._described(Filters=filters))
 
     def describe(self, instance_id: str) -> Instance | None:
-        """Return one instance; None if EC2 doesn't show it, or not any more.
+        """Return one instance; None if EC2 doesn't show it, or not anymore.
 
         AWS: EC2 DescribeInstances.
         """

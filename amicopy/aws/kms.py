@@ -47,7 +47,7 @@ class KmsClient:
             return self._call(operation, KeyId=text, **parameters)
         except RequestRefused as error:
             if error.code == "NotFoundException":
-                raise KeyNotFound(f"There is not a valid KMS key {text} in {self._region}.", why=error.why) from error
+                raise KeyNotFound(f"There is no valid KMS key {text} in {self._region}.", why=error.why) from error
             raise
 
     def key_policy(self, arn: str) -> str:

@@ -80,7 +80,7 @@ _KNOWN = (
         "quota",
         Advice(
             why="A quota of the account in this region is used up.",
-            next_step="Remove what is not needed any more, or ask AWS for more (Service Quotas), then run the same "
+            next_step="Remove what is not needed anymore, or ask AWS for more (Service Quotas), then run the same "
             "command again.",
         ),
     ),

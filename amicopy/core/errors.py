@@ -32,7 +32,8 @@ EXIT_CODES = {
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
     ExitCode.USAGE: "bad option or manifest, AWS was not called; or a question and no terminal, nothing was changed",
     ExitCode.PARTIAL: "some destinations done, some not",
-    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do",
+    ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do; "
+    "`copy` or `sync` found a copy that is shared with more accounts than requested",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
     ExitCode.BUG: "a bug, with a traceback and where to report it",
@@ -254,6 +255,12 @@ class NotWindows(AmicopyError):
     """EC2 Fast Launch is requested for an image that does not run Windows."""
 
     slug = "not-windows"
+
+
+class CopyFinished(AmicopyError):
+    """A copy became available before it could be cancelled, and stays."""
+
+    slug = "copy-finished"
 
 
 class NoRoomForRecords(AmicopyError):

@@ -83,7 +83,7 @@ class OpenGrant:
         return _time_of(self.since)
 
     def is_stale(self, now: datetime) -> bool:
-        """Return whether no run can be working with it any more."""
+        """Return whether no run can be working with it anymore."""
         return self.at is None or now - self.at > STALE_AFTER
 
 

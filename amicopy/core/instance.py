@@ -22,7 +22,7 @@ class Instance:
 
     @property
     def has_ended(self) -> bool:
-        """It does not run any more, and will not by itself."""
+        """It does not run anymore, and will not by itself."""
         return self.state in _ENDED
 
     @property

@@ -69,7 +69,7 @@ def check_regions(
             raise UsageError(
                 f"{option}: no region matches {name!r}.",
                 why=choice,
-                next_step="Quote patterns for the shell: --to 'eu-*'",
+                next_step="Check the pattern, and quote it for the shell: --to 'eu-*'",
             )
     unknown = [name for name in names if not is_pattern(name) and name not in known]
     if not unknown:

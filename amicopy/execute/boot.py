@@ -197,7 +197,7 @@ def _watched(
     while True:
         instance = yield from persist(overloaded(clock), partial(instances.describe, launched.instance_id))
         if instance is None and clock.now() >= shown_by:
-            return _Verdict(passed=False, ending="disappeared: EC2 does not show it any more", is_news=False)
+            return _Verdict(passed=False, ending="disappeared: EC2 does not show it anymore", is_news=False)
         if instance is not None and (told := _told(instance)):
             return told
         if instance is not None and instance.has_ended:

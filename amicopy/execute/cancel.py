@@ -11,7 +11,14 @@ from enum import StrEnum
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination, at
-from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
+from amicopy.core.errors import (
+    AccessDenied,
+    AmicopyError,
+    CopyFinished,
+    Interrupted,
+    OperationNotPermitted,
+    RequestRefused,
+)
 from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.grants import OpenGrant, open_grants
@@ -59,6 +66,7 @@ class Target:
     fast_launch: bool = False  # we switched EC2 Fast Launch on for it
     is_hub: bool = False  # copies in other regions may have been made from it
     is_named: bool = False  # by its own id, not as a copy of a named source
+    is_finished: bool = False  # it is a copy that is available, or was before it was disabled
     spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
     is_protected: bool = False  # it would be cancelled, but for its deregistration protection
     error: AmicopyError | None = None  # why it was not removed, or not completely
@@ -207,7 +215,7 @@ def _source_target(image: Image) -> Target | None:
         account=image.owner_id,
         state=TargetState.KEEP,
         reason="it is named as a source; to remove this copy itself: "
-        f"amicopy cancel --copy {image.image_id} --in {image.region}",
+        f"amicopy cancel --copy {image.image_id} --in {image.region}{_also(image)}",
         snapshot_ids=image.snapshot_ids,
     )
 
@@ -233,11 +241,12 @@ def _target(
     if not source and (not origin or image.source_instance_id):
         state, reason = (
             TargetState.KEEP,
-            "it is not a copy: neither EC2's source fields nor our tag say what it was copied from",
+            "it is not a copy: neither EC2's source fields nor amicopy's tag say what it was copied from",
         )
     elif not named and (is_service_copy(image) or not (has_our_snapshots or is_tagged(source, image))):
         state = TargetState.KEEP
-        reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} {at(where)}"
+        command = f"amicopy cancel --copy {image.image_id} {at(where)}{_also(image)}"
+        reason = f"amicopy did not make it; to remove it: {command}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
     elif image.is_retired:
@@ -260,6 +269,7 @@ def _target(
         reason=reason,
         is_hub=HUB_TAG in image.tags,
         is_named=not source,
+        is_finished=is_finished,
         spares_finished=not available,
         is_protected=is_protected,
         expected_snapshots=0 if is_finished else sum(device.ebs for device in image.devices),
@@ -268,6 +278,11 @@ def _target(
         fast_restore=recorded_zones(image.tags, image.region),
         fast_launch=has_fast_launch(image.tags),
     )
+
+
+def _also(image: Image) -> str:
+    """Return the option without which a finished copy stays, for a command that removes this one."""
+    return " --available" if image.state in _FINISHED else ""
 
 
 def _finished(image: Image) -> str:
@@ -347,7 +362,7 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
         if target.spares_finished:
             image = ec2.describe_own_images([target.resource_id]).get(target.resource_id)
             if image is not None and image.state in _FINISHED:
-                return replace(target, state=TargetState.KEEP, reason=_finished(image))
+                return replace(target, state=TargetState.KEEP, reason=_finished(image), error=_too_late(target, image))
         if target.fast_restore:
             from amicopy.execute.fast_restore import switch_off  # few copies have it
 
@@ -381,6 +396,15 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
     state = TargetState.GONE if removal.was_gone else TargetState.CANCELLED
     done = replace(target, state=state, reason=str(state), snapshots=removal.snapshots)
     return replace(done, error=_unlisted(target, removal)) if removal.unlisted else done
+
+
+def _too_late(target: Target, image: Image) -> CopyFinished:
+    return CopyFinished(
+        f"{target.resource_id} in {target.place} was not removed.",
+        why=f"It became {image.state} before it could be cancelled.",
+        next_step="To remove it all the same: "
+        f"amicopy cancel --copy {target.resource_id} {at(target.destination)} --available",
+    )
 
 
 def _unlisted(target: Target, removal: Removal) -> Interrupted:

@@ -152,7 +152,7 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
     except ValueError as error:
         raise unreadable(image) from error
     if record is None:
-        return replace(target, state=RetireState.UNCHANGED, reason="it is not retired any more")
+        return replace(target, state=RetireState.UNCHANGED, reason="it is not retired anymore")
     check_known(image)
     now = ec2.server_time(clock.now())
     for write in plan.restorings(image, record, now):

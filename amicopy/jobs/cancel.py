@@ -1,6 +1,6 @@
 """Cancelling copies: `find` looks, `remove` removes."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,6 +11,7 @@ from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.grants import Grants, OpenGrant, open_grants
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.references import users_text
 from amicopy.core.retries import driven
 from amicopy.execute.access import Access
 from amicopy.execute.boot_leftovers import terminate_target, with_instances
@@ -28,6 +29,7 @@ from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.survey.closed_regions import look_everywhere
 from amicopy.survey.destinations import survey_regions
+from amicopy.survey.image_users import users_of
 from amicopy.survey.relays import Relays, being_copied_to
 
 
@@ -55,7 +57,7 @@ class CancelResult:
     @property
     def exit_code(self) -> ExitCode:
         """The exit code of the process."""
-        lost = [target for target in self.targets if target.state is TargetState.FAILED or target.remaining_snapshots]
+        lost = [one for one in self.targets if one.state is TargetState.FAILED or one.error or one.remaining_snapshots]
         protected = [target for target in self.targets if target.is_protected]
         done = [target for target in self.targets if target.state in {TargetState.CANCELLED, TargetState.GONE}]
         if any(isinstance(target.error, Interrupted) for target in self.targets):
@@ -86,8 +88,11 @@ class CancelJob:
         copy_ids: Sequence[str] = (),
         exclude: Sequence[str] = (),
         accounts: Sequence[TargetAccount] = (),
+        in_use: bool = False,
     ) -> None:
         """Resolve the regions. ``copy_ids`` are ids of copies; ``image_ids`` those of sources, or of copies elsewhere.
+
+        With ``in_use``, copies that something uses are removed, too.
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches.
@@ -95,6 +100,7 @@ class CancelJob:
         """
         self._context = context
         self._image_ids = tuple(image_ids)
+        self._spares_used = available and not in_use
         self._named_ids = frozenset((*image_ids, *copy_ids))
         source_region = context.source_region(source_region)
         named = context.named_regions(source_region, regions=regions, exclude=exclude)
@@ -120,10 +126,11 @@ class CancelJob:
         self.destinations = tuple(looked.found)
         found = looked.found.items()
         targets = [replace(target, other_account=where.account) for where, one in found for target in one.targets]
+        going, unknown = self._without_used(self._without_hubs(self._without_sources(targets)))
         return CancelResult(
-            targets=self._without_hubs(self._without_sources(targets)),
+            targets=going,
             unread=looked.unread,
-            notes=(*looked.notes, *(note for _, one in found for note in one.notes)),
+            notes=(*looked.notes, *(note for _, one in found for note in one.notes), *unknown),
             grants=self._grants([grant for where, one in found if not where.account for grant in one.grants]),
         )
 
@@ -194,6 +201,30 @@ class CancelJob:
             return replace(target, state=TargetState.KEEP, reason=reason)
 
         return tuple(spared(one) if one.is_hub and not one.other_account and one in going else one for one in targets)
+
+    def _without_used(self, targets: Sequence[Target]) -> tuple[tuple[Target, ...], tuple[str, ...]]:
+        """Return the targets, and where it is not known what uses them; an available copy that is in use stays."""
+        finished: dict[Destination, list[str]] = {}
+        for one in targets:
+            if self._spares_used and one.is_finished and one.state is TargetState.CANCEL:
+                finished.setdefault(one.destination, []).append(one.resource_id)
+        looks = ((where, partial(self._users, where, image_ids)) for where, image_ids in finished.items())
+        answers = all_at_once(looks, self._context.stop)
+        users = {image_id: tuple(arns) for found, _ in answers.values() for image_id, arns in found.items() if arns}
+
+        def spared(target: Target) -> Target:
+            reason = f"{users_text(users[target.resource_id])} it; to remove it all the same: --in-use"
+            return replace(target, state=TargetState.KEEP, is_protected=True, reason=reason)
+
+        unknown = (f"{', '.join(finished[where])} in {where}: {why}" for where, (_, why) in answers.items() if why)
+        return tuple(spared(one) if one.resource_id in users else one for one in targets), tuple(unknown)
+
+    def _users(self, where: Destination, image_ids: Sequence[str]) -> tuple[Mapping[str, Iterable[str]], str]:
+        clients = self._context.clients
+        try:
+            return users_of(clients[where], image_ids)
+        finally:
+            clients.release(where)
 
     def _has_copies(self, target: Target, ec2: Ec2) -> bool:
         return self._context.with_retries(partial(has_copies, target.resource_id, target.region, ec2))

@@ -138,7 +138,7 @@ class CopyJob:
             remember_scans(self.context, plan.scans, reserved=accounts)
 
     def _grants_taken(self) -> Iterator[Event]:
-        """Take away the temporary permissions that no copy needs any more; yield that for the rows they were for."""
+        """Take away the temporary permissions that no copy needs anymore; yield that for the rows they were for."""
         context, plan = self.context, self.report.plan
         for grant in plan.grants_to_take:
             about = next((row for row in plan.rows if row.destination.account == grant.account), None)
@@ -201,7 +201,7 @@ class CopyJob:
         """Return the row that gives a held copy what it was to have from the start.
 
         Raises:
-            CopyVanished: it is not there any more, so that nothing may be shared.
+            CopyVanished: it is not there anymore, so that nothing may be shared.
         """
         context = self.context
         ec2, image_id = context.clients[outcome.row.destination], outcome.image_id

@@ -38,7 +38,7 @@ class FastRestore:
 
     row: Row
     zones: tuple[str, ...]  # in which it should be on
-    dropped: tuple[str, ...] = ()  # in which we switched it on, and it is not asked for any more
+    dropped: tuple[str, ...] = ()  # in which we switched it on, and it is not asked for anymore
     image_id: str = ""  # empty while the copy is still to be made
     state: SwitchState = SwitchState.SWITCH
     error: AmicopyError | None = None
@@ -129,7 +129,7 @@ def switch_fast_restores(
 
 
 def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
-    """Look at the copy again, record what will be on, switch it on, and off where it is not asked for any more."""
+    """Look at the copy again, record what will be on, switch it on, and off where it is not asked for anymore."""
     ec2, clock = context.clients[asked.region], context.clock
     copy = yield from persist(flapping(clock), partial(ec2.own_image, asked.image_id))
     one, missing = yield from persist(flapping(clock), partial(_compared, asked, copy, ec2))

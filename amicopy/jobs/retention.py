@@ -29,6 +29,7 @@ from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.manifest.model import Keep
 from amicopy.plan.copy_status import is_usable
 from amicopy.plan.plan import Action
+from amicopy.survey.image_users import users_of
 from amicopy.survey.relays import Relays, being_copied_to
 
 _MOVING = {ParameterState.PUT, ParameterState.DONE}
@@ -158,7 +159,7 @@ def copies_to_remove(
     old = others[keep.newest - 1 :]
     if not old:
         return ()
-    used, unknown = _used(ec2, old)
+    used, unknown = users_of(ec2, [image.image_id for image in old])
     return tuple(
         _target(
             image,
@@ -184,18 +185,6 @@ def _is_made_by(keep: Keep, source_region: str, image: Image) -> bool:
         and bool(image.source_image_id)
         and source_of(image) == made_from
     )
-
-
-def _used(ec2: Ec2, images: Iterable[Image]) -> tuple[Mapping[str, Iterable[str]], str]:
-    """Return what uses the images, and why that is not known."""
-    try:
-        return ec2.image_references([image.image_id for image in images]), ""
-    except Interrupted:
-        raise
-    except AccessDenied as error:
-        return {}, f"{error.action} is not allowed, so it is not known whether it is in use"
-    except AmicopyError as error:
-        return {}, f"it is not known whether it is in use: {error.what}"
 
 
 def _staying(arns: Iterable[str], moving: Collection[str]) -> list[str]:

@@ -317,10 +317,10 @@ def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget
 
 def _notes_on(target: RetireTarget) -> list[str]:
     notes = [
-        f"{move.path} in {target.place} keeps {move.before}, from which nothing can be launched any more"
+        f"{move.path} in {target.place} keeps {move.before}, from which nothing can be launched anymore"
         for move in target.moves
         if not move.after and not target.is_stuck(move)
     ]
     if target.used_by:
-        notes.append(f"{users_text(target.used_by)} {target.image_id}, from which nothing can be launched any more")
+        notes.append(f"{users_text(target.used_by)} {target.image_id}, from which nothing can be launched anymore")
     return notes

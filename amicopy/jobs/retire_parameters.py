@@ -1,6 +1,7 @@
 """Why `retire` changes nothing: what was said about parameters is wrong, or is still to be said."""
 
 import difflib
+import shlex
 from collections.abc import Collection, Iterator, Sequence
 
 from amicopy.core.errors import AmicopyError, NoReplacement, ParameterNotFound
@@ -8,6 +9,8 @@ from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.regions import regions_text
 from amicopy.execute.retire import RetireTarget
 from amicopy.survey.release import Release
+
+_SPELLED_OUT = 3  # names of parameters in advice
 
 
 def refusals(
@@ -35,7 +38,7 @@ def refusals(
             next_step="Name another AMI: --parameter NAME=AMI",
         )
     stuck = [
-        f"{move.path} in {target.place} has {move.before}"
+        (move.path, f"{move.path} in {target.place} has {move.before}")
         for target in targets
         for move in target.moves
         if target.is_stuck(move)
@@ -50,17 +53,21 @@ def _near(absent: Sequence[str], there: Collection[str]) -> str:
     return f"Did you mean {' or '.join(dict.fromkeys(near))}?" if near else ""
 
 
-def _without_replacement(stuck: Sequence[str]) -> NoReplacement:
+def _without_replacement(stuck: Sequence[tuple[str, str]]) -> NoReplacement:
+    """Return the error about parameters, each with its name and a clause about it."""
     many = len(stuck) > 1
+    names = list(dict.fromkeys(name for name, _ in stuck))
+    leaving = " ".join(f"--leave-parameter {shlex.quote(name)}" for name in names[:_SPELLED_OUT])
     error = NoReplacement(
         f"{len(stuck)} parameters have an image that is to be retired, and no other image to go back to."
         if many
-        else f"{stuck[0]}, which is to be retired, and no other image to go back to.",
+        else f"{stuck[0][1]}, which is to be retired, and no other image to go back to.",
         why="None of the values that it had before is an AMI that is still available: whatever reads it could launch "
         "nothing.",
         next_step="Name the AMI that it gets: --parameter NAME=AMI. If the release before was retired, restore it at "
-        "the same time: --restore AMI. Or let it keep the retired image: --leave-parameter NAME",
+        f"the same time: --restore AMI. Or let it keep the retired image: {leaving}"
+        f"{' and so on' if names[_SPELLED_OUT:] else ''}",
     )
-    for line in stuck if many else ():
+    for _, line in stuck if many else ():
         error = error.with_detail(line)
     return error

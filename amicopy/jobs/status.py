@@ -65,7 +65,7 @@ class StatusJob:
         return StatusResult(copies=found, survey=survey, percents=self._percents(found))
 
     def watch(self) -> Iterator[StatusResult]:
-        """Yield one look after another, every few seconds, until nothing is being copied any more.
+        """Yield one look after another, every few seconds, until nothing is being copied anymore.
 
         Everything is compared again only once a copy has changed its state. If there is no copy at all, one is waited
         for during a minute: EC2 shows a new AMI only after a moment.

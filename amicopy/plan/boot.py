@@ -100,7 +100,7 @@ _ABANDONED_AFTER = timedelta(minutes=10)  # when its time limit is over
 
 
 def is_abandoned(instance: Instance, now: datetime) -> bool:
-    """Return whether a run that was killed has left this instance of a boot test: nobody waits for it any more."""
+    """Return whether a run that was killed has left this instance of a boot test: nobody waits for it anymore."""
     seconds = instance.tags.get(BOOT_TIMEOUT_TAG, "")
     if BOOT_TAG not in instance.tags or not instance.costs or instance.launched_at is None or not seconds.isdigit():
         return False

@@ -103,7 +103,7 @@ ACTIONS = (
     Action(
         operation="DescribeImageReferences",
         where=Where.DESTINATION,
-        purpose="`sync` with `keep`: is an old copy in use; `retire`: what names an image, such as a parameter",
+        purpose="`sync` with `keep`, `cancel --available`: is a copy in use; `retire`: what names an image",
         optional=True,
     ),
     Action(

@@ -131,7 +131,7 @@ def _reads(needs: Needs) -> set[str]:
     if needs.command == "cancel":
         found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
         removing = set() if needs.only_look else _reads_of_features(needs)  # pending copies do not have them
-        return found | ({"ListImagesInRecycleBin", *removing} if needs.available else set())
+        return found | ({"ListImagesInRecycleBin", "DescribeImageReferences", *removing} if needs.available else set())
     if needs.command == "scan":
         images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
         return images | _blocks(ContentLevel.FULL)

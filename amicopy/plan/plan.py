@@ -151,7 +151,7 @@ class Plan:
 
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
-    grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs any more
+    grants_to_take: tuple[OpenGrant, ...] = ()  # temporary permissions that no copy needs anymore
     scans: tuple[ImageScan, ...] = ()  # what was found in the sources, if the request wants to know
     prices: "Prices | None" = None  # for its estimate; None: those that come with amicopy
 
@@ -182,6 +182,11 @@ class Plan:
     def has_work(self) -> bool:
         """Whether there is something to write or to wait for."""
         return any(row.writes for row in self.rows) or bool(self.grants_to_take)
+
+    @property
+    def is_wider(self) -> bool:
+        """Whether more people can use a copy than requested: the run then ends as it does if something differs."""
+        return any(row.wider for row in self.rows)
 
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""

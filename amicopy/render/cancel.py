@@ -21,7 +21,8 @@ def target_lines(targets: Sequence[Target], grants: Sequence[OpenGrant] = ()) ->
 
 def write_targets(targets: Sequence[Target], output: str) -> None:
     """Write ``REGION RESOURCE VERDICT`` for each image and each snapshot, as lines or as a table."""
-    rows = [row for target in targets if target.state is not TargetState.KEEP for row in _verdicts(target)]
+    told = [target for target in targets if target.state is not TargetState.KEEP or target.error]
+    rows = [row for target in told for row in _verdicts(target)]
     if output == "table":
         print_table("", ["region", "resource", "verdict"], rows)
     else:

@@ -55,7 +55,7 @@ class View(Protocol):
         """Called several times a minute: show that time passes, and that a signal was received."""
 
     def close(self) -> None:
-        """End; nothing is shown any more."""
+        """End; nothing is shown anymore."""
 
 
 class QuietView:

@@ -42,7 +42,8 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         yield summary(report)
     left = report.left_behind
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
-        yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete them: {same_command}"
+        them = "it" if len(left) == 1 else "them"
+        yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete {them}: {same_command}"
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             yield from _failure_lines(outcome, outcome.error, same_command)

@@ -90,7 +90,7 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
             what = "not all copies are" if one.publication.publish.when_all else "the copy is not"
             return ["=", one.place, safe(one.label), f"waiting: {what} up to date yet"]
         case ParameterState.FAILED:
-            return ["!", one.place, safe(one.label), "could not be written, see below"]
+            return ["!", one.place, safe(one.label), "cannot be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""
     return ["~" if one.before else "+", one.place, safe(one.label), f"{was}{after}"]
 
@@ -100,7 +100,7 @@ def _switch_line(one: "FastRestore | CopyFastLaunch") -> list[str]:
         case SwitchState.WAITING:
             words = "waiting: the copy is not up to date yet"
         case SwitchState.FAILED:
-            words = "could not be switched, see below"
+            words = "cannot be switched, see below"
         case _:
             words = one.words
     what = f"{one.feature} of {one.image_id or 'the new copy'}"

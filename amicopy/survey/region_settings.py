@@ -133,7 +133,7 @@ class _Reader:
         except KeyNotFound as error:
             region = self._ec2.region
             return None, KeyNotFound(
-                f"There is not a valid KMS key {text} in {self._destination}.",
+                f"There is no valid KMS key {text} in {self._destination}.",
                 why=f"{error.why.rstrip('.')}. EC2 would start the copy and fail it later.",
                 next_step=f"Name a key of {self._destination} that is there; to list them: "
                 f"aws kms list-aliases --region {region}",

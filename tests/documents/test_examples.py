@@ -265,7 +265,7 @@ def test_the_release_pipeline_tests_shares_publishes_retires_and_takes_back(
         return {image.image_id: image for image in every if image.tags["amicopy:source"].endswith(source)}
 
     def booted() -> dict[str, int]:
-        """Return how many instances were launched in each region of the copies; none runs any more."""
+        """Return how many instances were launched in each region of the copies; none runs anymore."""
         counts = {}
         for region in regions:
             client: Any = boto3.client("ec2", region)

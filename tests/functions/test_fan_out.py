@@ -170,7 +170,7 @@ def test_only_one_worker_at_a_time_does_what_needs_all_units(
     worker(event_of(whole), Remaining())
     assert published(world) == []
     assert rounds.take(round_id, now=now + 60, until=now + 70)  # that worker was killed, and its time is over
-    rounds.give_back(round_id, until=now + 60)  # what it took is not its own any more
+    rounds.give_back(round_id, until=now + 60)  # what it took is not its own anymore
     assert not rounds.take(round_id, now=now, until=now + 90)
     rounds.give_back(round_id, until=now + 70)
     worker(event_of(whole), Remaining())

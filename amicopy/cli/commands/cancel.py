@@ -41,7 +41,12 @@ Exit codes:
     is_flag=True,
     help="Cancel every pending copy that amicopy made in these regions, whatever its source.",
 )
-@option("--available", is_flag=True, help="Also remove available copies.")
+@option("--available", is_flag=True, help="Also remove available copies that nothing uses.")
+@option(
+    "--in-use",
+    is_flag=True,
+    help="With --available: also remove copies that instances, launch templates or parameters use.",
+)
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Show what would be removed without removing anything.")
 @connection_options
@@ -53,8 +58,8 @@ def command(environment: Environment, /, **options: Any) -> int:
     AMI is either a source (in the region of --from, or the configured one), to cancel the pending and failed copies
     that amicopy made of it, or a copy in another region. --copy names a copy in any region. Snapshots left behind
     by an interrupted copy are also removed, and instances that a boot test has left are terminated. Sources are
-    never removed, nor images that are not copies, nor available copies unless you add --available. A copy that
-    another tool made is removed only if you name its own id.
+    never removed, nor images that are not copies, nor available copies unless you add --available, nor those in use
+    unless you add --in-use, too. A copy that another tool made is removed only if you name its own id.
 
     \b
     Examples:
@@ -66,6 +71,8 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["dry_run"] and options["yes"]:
         raise click.UsageError("--dry-run and --yes cannot be used together: a dry run removes nothing.")
     named = options["image_ids"] or options["copy_ids"]
+    if options["in_use"] and not options["available"]:
+        raise click.UsageError("--in-use requires --available: without it, no available copy is removed.")
     if options["all_pending"] and (named or options["available"]):
         raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
     if not options["all_pending"] and not named:
@@ -85,6 +92,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             connection=connection,
             output=output,
             available=options["available"],
+            in_use=options["in_use"],
             yes=options["yes"],
             dry_run=options["dry_run"],
         ),

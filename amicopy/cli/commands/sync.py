@@ -18,7 +18,8 @@ EXIT_CODES = """\b
 Exit codes:
   0 everything is up to date          1 nothing succeeded, or plan refused
   2 usage, or an invalid manifest     3 some entries done, some not
-  4 changes needed (--exit-code)      5 still copying; rerun to resume
+  4 changes needed (--exit-code), or a copy is shared with more than requested
+  5 still copying; rerun to resume
   6 credentials, permissions, region not enabled
   130, 143 interrupted; EC2 keeps copying
 """

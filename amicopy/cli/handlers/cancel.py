@@ -30,6 +30,7 @@ class CancelCommand:
     connection: ConnectionOptions
     output: OutputOptions
     available: bool = False
+    in_use: bool = False
     yes: bool = False
     dry_run: bool = False
 
@@ -46,6 +47,7 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         command.regions,
         source_region=command.source_region,
         available=command.available,
+        in_use=command.in_use,
         copy_ids=command.copy_ids,
         exclude=command.exclude,
         accounts=command.accounts,
@@ -56,7 +58,7 @@ def _cancel(command: CancelCommand, context: Context) -> int:
         say(target_lines(found.targets, found.grants))
     if not found.targets and not found.grants and not found.unread and not command.output.quiet:
         named = (*command.image_ids, *command.copy_ids)
-        what = "of " + ", ".join(named) if named else "with our tag"
+        what = "of " + ", ".join(named) if named else "with amicopy's tag"
         say([f"nothing to cancel: found no copy {what} to remove in {', '.join(map(str, job.destinations))}"])
     if (found.going or found.grants) and not command.dry_run:
         doing = " and ".join(_intentions(found, "removing", "terminating", "ending"))

@@ -23,7 +23,7 @@ from amicopy.jobs.copy import CopyJob, check_boot_regions
 from amicopy.plan.plan import Plan
 from amicopy.render.json_documents import plan_document, report_document
 from amicopy.render.plan import plan_cells, plan_lines
-from amicopy.render.summary import ending_lines, refusal_lines
+from amicopy.render.summary import ending_lines, refusal_lines, wider_lines
 from amicopy.render.text import error_lines
 
 STDIN = "-"
@@ -81,12 +81,12 @@ def _makes_public(plan: Plan, request: CopyRequest) -> bool:
 def _show(plan: Plan, context: Context, command: CopyCommand, run_output: RunOutput) -> int:
     """Print the plan as the result."""
     code = plan.exit_code
-    if code is ExitCode.OK and plan.has_work and command.exit_code:
+    if code is ExitCode.OK and command.exit_code and (plan.has_work or plan.is_wider):
         code = ExitCode.DRIFT
     document = partial(plan_document, plan, code, context.calls.count())
     lines = () if command.output.quiet and not plan.has_work else plan_lines(plan)
     written = run_output.show_plan(plan, document, lines, plan_cells(plan), code)
-    say(refusal_lines(plan))
+    say([*wider_lines(plan), *refusal_lines(plan)])
     return int(code or written)
 
 
@@ -132,9 +132,7 @@ def _with_stdin(arguments: Sequence[str]) -> tuple[str, ...]:
         except ValueError as error:
             raise UsageError(f"On stdin: {error}.", next_step="Give AMI ids, separated by spaces or lines.") from error
     if not words:
-        raise UsageError(
-            "There is not a valid AMI id on stdin.", next_step="Give AMI ids, separated by spaces or lines."
-        )
+        raise UsageError("There is no valid AMI id on stdin.", next_step="Give AMI ids, separated by spaces or lines.")
     ids = (one for argument in arguments for one in (words if argument == STDIN else [argument]))
     return tuple(dict.fromkeys(ids))
 

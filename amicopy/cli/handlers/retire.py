@@ -124,9 +124,12 @@ def _intentions(found: RetireResult, restoring: str, retiring: str) -> str:
 
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:
-    written = show(output.format, partial(retire_document, found), partial(write_targets, found.targets, output.format))
+    told = () if found.refused else found.targets  # plans are no results
+    written = show(output.format, partial(retire_document, found), partial(write_targets, told, output.format))
     for error in (*found.unread, *found.refused):
         say(error_lines(error))
+    if found.refused:
+        say(["nothing was changed"])
     for target in found.targets:
         if target.error:
             say(error_lines(target.error))

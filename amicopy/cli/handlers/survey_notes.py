@@ -25,7 +25,7 @@ def tell_survey(looking: ExistingCopies, survey: Survey, *, quiet: bool) -> None
 
 def _where(source: Image) -> str:
     if not source.owner_id:
-        return f"not in {source.region} any more"
+        return f"not in {source.region} anymore"
     if source.is_retired:
         undo = f"amicopy retire {source.image_id} --from {source.region} --undo"
         return f"retired in {source.region} since {moment_of(source.tags)[:10]} (to restore it: {undo})"

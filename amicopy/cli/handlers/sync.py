@@ -22,7 +22,7 @@ from amicopy.manifest.model import Entry
 from amicopy.manifest.read import read_manifest
 from amicopy.render.json_documents import plan_document, report_document, units_document
 from amicopy.render.result import write_json
-from amicopy.render.summary import ending_lines, refusal_lines
+from amicopy.render.summary import ending_lines, refusal_lines, wider_lines
 from amicopy.render.sync import after_lines, diff_cells, diff_lines, sync_members
 from amicopy.render.text import error_lines
 
@@ -100,14 +100,14 @@ def _show(result: SyncResult, context: Context, command: SyncCommand, run_output
     code = plan.exit_code
     if code is ExitCode.OK and result.errors:
         code = ExitCode.PARTIAL
-    if code is ExitCode.OK and result.has_work and command.exit_code:
+    if code is ExitCode.OK and command.exit_code and (result.has_work or plan.is_wider):
         code = ExitCode.DRIFT
     calls = context.calls.count()
     lines = () if command.output.quiet and not result.has_work else diff_lines(result)
     written = run_output.show_plan(
         plan, lambda: plan_document(plan, code, calls) | sync_members(result), lines, diff_cells(result), code
     )
-    say(refusal_lines(plan))
+    say([*wider_lines(plan), *refusal_lines(plan)])
     for error in result.errors:
         say(error_lines(error))
     return int(code or written)

@@ -125,13 +125,13 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
         for one in verdict.copies:
             if one.can_be_repaired:
                 words = (str(difference) for difference in one.missing if difference.repairable)
-                yield from (f"would fix  {one.place} {safe(text)}" for text in words)
+                yield from (f"would fix in {one.place}: {safe(text)}" for text in words)
     else:
         for one in verdict.copies:
-            yield from (f"will fix  {one.place} {safe(str(difference))}" for difference in one.shared_by_repair)
+            yield from (f"will fix in {one.place}: {safe(str(difference))}" for difference in one.shared_by_repair)
     if command.prune:
         verb = "would remove" if command.dry_run else "will remove"
-        yield from (f"{verb}  {one.place} {safe(str(extra))}" for one, extra in verdict.prunable)
+        yield from (f"{verb} what is extra in {one.place}: {safe(str(extra))}" for one, extra in verdict.prunable)
 
 
 def _question(verdict: VerifyResult, *, prunes: bool) -> str:

@@ -11,6 +11,7 @@ import pytest
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
+from amicopy.core.errors import CopyFinished
 from amicopy.core.parallel import Stop
 from amicopy.execute.cancel import TargetState
 from amicopy.jobs.cancel import CancelJob
@@ -161,7 +162,38 @@ def test_a_copy_that_becomes_available_while_cancel_asks_is_left_alone(
     assert [(one.state, one.reason) for one in removed.targets] == [
         (TargetState.KEEP, "it is available; finished copies are removed only with --available")
     ]
+    assert removed.exit_code == 1
+    [error] = [one.error for one in removed.targets]
+    assert isinstance(error, CopyFinished)
+    assert error.next_step.endswith(f"amicopy cancel --copy {copy} --in us-west-2 --available")
     assert [image.image_id for image in world.images("us-west-2")] == [copy]
+
+
+def test_a_copy_that_something_uses_stays_unless_that_is_said(amicopy: Run, world: World, source: str) -> None:
+    amicopy("copy", source, "--to", "us-west-2,eu-west-1")
+    [used] = [image.image_id for image in world.images("us-west-2")]
+    world.state.references[used] = [("ec2:LaunchTemplate", "arn:aws:ec2:us-west-2:1:launch-template/lt-1")]
+    ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--available", "--yes")
+    assert ran.code == 3, ran.err
+    assert "launch template lt-1 uses it; to remove it all the same: --in-use" in ran.err
+    assert [image.image_id for image in world.images("us-west-2")] == [used]
+    assert world.images("eu-west-1") == []
+    forced = amicopy("cancel", "--copy", used, "--in", "us-west-2", "--available", "--in-use", "--yes")
+    assert (forced.code, world.images("us-west-2")) == (0, [])
+
+
+def test_where_nobody_knows_what_uses_a_copy_that_is_said(amicopy: Run, world: World, source: str) -> None:
+    amicopy("copy", source, "--to", "us-west-2")
+    [copy] = [image.image_id for image in world.images("us-west-2")]
+    world.inject(parse_fault("DescribeImageReferences=error:403 UnauthorizedOperation: no*always"))
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, world.images("us-west-2")) == (0, [])
+    assert f"note: {copy} in us-west-2: ec2:DescribeImageReferences is not allowed, so it is not known" in ran.err
+
+
+def test_in_use_is_about_available_copies(amicopy: Run, source: str) -> None:
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--in-use")
+    assert (ran.code, "--in-use requires --available" in ran.err) == (2, True)
 
 
 def test_what_was_not_made_from_the_named_source_is_never_touched(amicopy: Run, world: World, source: str) -> None:

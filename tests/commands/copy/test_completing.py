@@ -380,8 +380,14 @@ def test_what_others_added_to_a_copy_is_left_alone(amicopy: Run, world: World, c
     copy = the_copy(world, WEST)
     copy.launch_permissions.add(OTHERS)
     copy.tags["Added"] = "there"
+    words = f"warning: {WEST}: {copy.image_id} is shared with {OTHERS}, more than requested"
+    for options, code in (((), 0), (("--exit-code",), 4)):
+        rehearsed = amicopy("copy", source.image_id, "--to", WEST, "--adopt", "--dry-run", *options)
+        assert (rehearsed.code, words in rehearsed.err) == (code, True), rehearsed.err
     ran = amicopy("copy", source.image_id, "--to", WEST, "--adopt", "--quiet")
     assert (ran.code, copy.launch_permissions) == (4, {SOMEBODY, OTHERS}), ran.err
+    rerun = amicopy("copy", source.image_id, "--to", WEST, "--dry-run", "--exit-code")
+    assert (rerun.code, words in rerun.err) == (4, True), rerun.err
     assert f"{copy.image_id} is shared with {OTHERS}, more than requested" in ran.err
     assert (copy.tags["Added"], copy.tags["Team"]) == ("there", "web")
     [request] = asked(world, "ModifyImageAttribute")

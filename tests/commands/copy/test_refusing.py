@@ -131,7 +131,7 @@ def test_a_key_that_is_not_there_is_refused(amicopy: Run, world: World, named: s
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", named)
     refused(ran, world)
-    assert f"There is not a valid KMS key {named} in {WEST}. [key-not-found]" in ran.err
+    assert f"There is no valid KMS key {named} in {WEST}. [key-not-found]" in ran.err
     assert f"aws kms list-aliases --region {WEST}" in ran.err
 
 
@@ -185,7 +185,7 @@ def test_a_key_id_of_another_region_is_missing_here(amicopy: Run, world: World, 
     world.requests.clear()
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--kms-key", key_id(arn))
     refused(ran, world)
-    assert f"There is not a valid KMS key {key_id(arn)} in {WEST}." in ran.err
+    assert f"There is no valid KMS key {key_id(arn)} in {WEST}." in ran.err
 
 
 @pytest.mark.parametrize("kind", ["id", "arn", "alias", "alias arn"])
@@ -268,7 +268,7 @@ def test_a_multi_region_key_without_a_replica_there_is_refused(amicopy: Run, wor
     named = f"arn:aws:kms:{HOME}:{DEFAULT_ACCOUNT}:key/{name}"
     ran = amicopy("copy", a_source(world).image_id, "--to", f"{WEST},{EAST}", "--kms-key", named)
     refused(ran, world)
-    assert f"There is not a valid KMS key arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:key/{name} in {WEST}." in ran.err
+    assert f"There is no valid KMS key arn:aws:kms:{WEST}:{DEFAULT_ACCOUNT}:key/{name} in {WEST}." in ran.err
     assert f"in {EAST}." not in ran.err
 
 
@@ -1074,4 +1074,4 @@ def test_a_key_that_is_not_there_is_not_the_key_of_an_existing_copy(amicopy: Run
     before = len(writes(world))
     again = amicopy("copy", source.image_id, "--to", WEST, "--kms-key", "alias/nothing")
     assert (again.code, len(writes(world))) == (1, before)
-    assert "There is not a valid KMS key alias/nothing in us-west-2." in again.err
+    assert "There is no valid KMS key alias/nothing in us-west-2." in again.err

@@ -225,7 +225,7 @@ def syncing(stage: Stage) -> Act:
     stage.amicopy("sync", str(manifest))
     stage.clock.advance(3600)
     stage.world.register(HOME, name="web-2")
-    manifest.write_text(MANIFEST)  # some copies do not have fast snapshot restore or fast launch any more
+    manifest.write_text(MANIFEST)  # some copies do not have fast snapshot restore or fast launch anymore
     stage.world.state.fast_launch_roles.clear()  # EC2 creates the role once more
     stage.arguments = ["sync", str(manifest)]
     return stage.runs(("sync", str(manifest)))

@@ -360,6 +360,8 @@ def test_a_retired_image_is_not_what_a_parameter_goes_back_to(
     )
     assert f"/images/web in {WEST} has {by_source(world, second).image_id}" in ran.err
     assert " keeps " not in ran.err  # the error says that it does not
+    assert "--leave-parameter /images/web" in ran.err
+    assert (ran.out, "nothing was changed" in ran.err) == ("", True)
     rehearsed = amicopy("retire", second.image_id, "--dry-run", "--output", "json")
     assert (rehearsed.code, [one["slug"] for one in rehearsed.json["refused"]]) == (1, ["no-replacement"])
 
@@ -373,10 +375,10 @@ def test_a_parameter_keeps_a_retired_image_only_if_the_operator_says_so(
     assert ran.code == 0, ran.err
     west = by_source(world, second).image_id
     assert parameter(WEST, "/images/web") == west
-    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched any more" in ran.err
+    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched anymore" in ran.err
     again = amicopy("retire", second.image_id, "--yes")  # nothing is left to do, and nothing to refuse
     assert again.code == 0, again.err
-    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched any more" in again.err
+    assert f"/images/web in {WEST} keeps {west}, from which nothing can be launched anymore" in again.err
 
 
 def test_the_operator_chooses_what_a_parameter_gets(
@@ -509,7 +511,7 @@ def test_what_uses_an_image_is_named_before_anything_is_changed(amicopy: Run, wo
     world.state.references[source.image_id] = [("ec2:Instance", arn) for arn in arns]
     ran = amicopy("retire", source.image_id, "--dry-run", "--output", "json")
     users = "2 instances (such as i-1) and launch template lt-1 use"
-    assert f"note: {users} {source.image_id}, from which nothing can be launched any more" in ran.err
+    assert f"note: {users} {source.image_id}, from which nothing can be launched anymore" in ran.err
     assert ran.json["images"][0]["used_by"] == arns
 
 

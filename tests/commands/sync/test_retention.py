@@ -254,7 +254,7 @@ def test_what_a_parameter_holds_stays_though_it_is_not_current(
     manifest = a_manifest(tmp_path, publishing.replace("publish:", "keep: {newest: 2}\n        publish:"))
     _, new = released(world, clock, amicopy, manifest, "web-1", "web-2")
     copy = made_from(world, WEST)[new.image_id]
-    world.call("DisableImage", {"ImageId": new.image_id}, region=HOME)  # still known, no source any more
+    world.call("DisableImage", {"ImageId": new.image_id}, region=HOME)  # still known, no source anymore
     a_manifest(tmp_path, publishing.replace("publish:", "keep: {newest: 1}\n        publish:"))
     ran = amicopy("sync", manifest)
     assert removed(world) == []

@@ -401,7 +401,7 @@ def test_a_copy_made_for_fewer_is_not_shared_like_its_source_without_asking(
     ran = verify(amicopy, source, "--repair")
     assert (ran.code, writes(world)) == (2, [])
     assert "The question is: Share 1 copy like the source in account" in ran.err
-    assert "will fix  us-west-2" in ran.err
+    assert "will fix in us-west-2:" in ran.err
     same = verify(amicopy, source, "--repair", *made_with)  # the options that it was made with
     assert (same.code, _remembered(world, the_copy(world, WEST))) == (0, before), same.err
 
@@ -428,8 +428,11 @@ def test_a_dry_run_of_a_repair_shows_what_it_would_do(amicopy: Run, world: World
     del copy.tags["Team"]
     ran = verify(amicopy, source, "--repair", "--prune", "--dry-run")
     assert (ran.code, writes(world)) == (4, [])
-    assert f"would fix  {WEST} {copy.image_id} is missing tags Team" in ran.err
-    assert f"would remove  {WEST} {copy.image_id} has tags that its source does not have: Added" in ran.err
+    assert f"would fix in {WEST}: {copy.image_id} is missing tags Team" in ran.err
+    assert (
+        f"would remove what is extra in {WEST}: {copy.image_id} has tags that its source does not have: Added"
+        in ran.err
+    )
 
 
 def test_copies_of_a_source_that_is_gone_are_not_repaired_by_one_another(amicopy: Run, world: World) -> None:
@@ -718,7 +721,7 @@ def test_the_copies_of_a_source_that_is_gone_are_compared_with_each_other(
     world.requests.clear()
     same = verify(amicopy, source, places=BOTH)
     assert (same.code, same.out.count("faithful")) == (0, 2), same.out
-    assert f"{source.image_id} is not in {HOME} any more; its copies are compared with each other" in same.err
+    assert f"{source.image_id} is not in {HOME} anymore; its copies are compared with each other" in same.err
     newer = the_copy(world, EAST)
     newer.tags["Team"] = "ops"
     newer.launch_permissions.add(STRANGER)
@@ -846,3 +849,11 @@ def test_bad_options_are_usage_errors(amicopy: Run, world: World, options: list[
     ran = amicopy("verify", a_source(world).image_id, *options)
     assert (ran.code, world.requests) == (2, []), ran.err
     assert words in ran.err
+
+
+def test_a_region_that_could_not_be_read_is_not_said_to_have_no_copy(amicopy: Run, world: World) -> None:
+    source = a_rich_source(world)
+    ran = amicopy("verify", source.image_id, "--in", f"eu-south-2,{WEST}")
+    assert (ran.code, ran.out) == (3, "")
+    assert f"there is no copy in {WEST}\n" in ran.err
+    assert "The region eu-south-2 is not enabled" in ran.err

@@ -129,7 +129,7 @@ class Crowd:
             case 1:
                 users.discard(CAROL)
                 _permissions(resource).discard(CAROL)
-                self.steps.append(f"a person does not share resource {number} with {CAROL} any more")
+                self.steps.append(f"a person does not share resource {number} with {CAROL} anymore")
             case _:
                 self._tags[number]["Hand"] = resource.tags["Hand"] = str(len(self.steps))
                 self.steps.append(f"a person tags resource {number}")

@@ -24,7 +24,7 @@ class Run:
     sources: dict[str, Image]  # by id, the sources that it names
     copy_ids: tuple[str, ...] = ()  # named with --copy
     began: int = 0  # the moment at which it began, as `Promises` counts them
-    gone_before: frozenset[str] = frozenset()  # sources that did not exist any more
+    gone_before: frozenset[str] = frozenset()  # sources that did not exist anymore
     shared_before: frozenset[str] = frozenset()  # copies that others could use
     read: dict[str, tuple[int, float]] = field(default_factory=dict)  # permissions: when, and how long it had slept
     seen_pending: dict[str, set[str]] = field(default_factory=dict)  # by region, at its last look

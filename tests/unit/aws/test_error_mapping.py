@@ -373,4 +373,4 @@ def test_a_server_on_this_machine_that_does_not_run_is_to_be_started(endpoint: s
     raised = EndpointConnectionError(endpoint_url=endpoint)
     said = our_error(raised, operation="DescribeImages", service="ec2", region="eu-west-1")
     assert said is not None
-    assert ("amicopy sandbox" in said.next_step) is is_local
+    assert ("sandbox.env" in said.next_step) is is_local
