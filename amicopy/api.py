@@ -352,6 +352,7 @@ def retire(
     parameter_names: str | Iterable[str] = (),
     replacements: Mapping[str, str | Iterable[str]] | None = None,
     leave_parameters: str | Iterable[str] = (),
+    restore: str | Iterable[str] = (),
     undo: bool = False,
     session: AwsSession | Session | None = None,
     profile: str | None = None,
@@ -364,10 +365,13 @@ def retire(
     ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. ``replacements`` has, by the
     name of a parameter, the AMIs that it gets instead, each in the region that has it; ``leave_parameters`` are names
     and patterns of those that keep the retired image. If a parameter has neither, nothing is changed, and
-    ``result.refused`` says why. What is taken is recorded in tags; ``undo`` restores exactly that. Safe to repeat: a
-    second call finishes an interrupted one. To look first, use `RetireJob`.
+    ``result.refused`` says why. ``restore`` names AMIs of a release that was retired: it is restored first, so that the
+    parameters can go back to it; if it cannot be restored completely, nothing is retired. What is taken is recorded in
+    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
+    `RetireJob`.
 
     Raises:
+        UsageError: a region does not exist, or an AMI should be restored and retired.
         ImageNotFound: an AMI is not there, and no copy of it is.
         AmicopyError: nothing could be read.
     """
@@ -384,6 +388,7 @@ def retire(
             left=_listed(leave_parameters),
         ),
         undo=undo,
+        restored=_listed(restore),
     )
     return job.carry_out(job.find())
 

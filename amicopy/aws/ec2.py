@@ -20,6 +20,7 @@ from amicopy.core.write import Write, tag_list
 
 if TYPE_CHECKING:  # few commands use them
     from amicopy.aws.ebs import EbsClient
+    from amicopy.aws.fast_launches import FastLaunches
     from amicopy.aws.fast_restores import FastRestores
     from amicopy.aws.instances import Instances
     from amicopy.aws.launch_templates import LaunchTemplates
@@ -34,6 +35,13 @@ class Ec2(Ec2Reads):
         from amicopy.aws.instances import Instances
 
         return Instances(self.region, self._call)
+
+    @cached_property
+    def fast_launches(self) -> "FastLaunches":
+        """EC2 Fast Launch in the region."""
+        from amicopy.aws.fast_launches import FastLaunches
+
+        return FastLaunches(self._pages)
 
     @cached_property
     def fast_restores(self) -> "FastRestores":
@@ -227,6 +235,6 @@ class Clients:
         """Return Service Quotas in that destination."""
         return ServiceQuotas(self._sessions[destination.account], destination.region, self._calls)
 
-    def parameters(self, region: str) -> ParameterStore:
-        """Return Systems Manager's parameters in that region."""
-        return ParameterStore(self._sessions[""], region, self._calls)
+    def parameters(self, destination: Destination) -> ParameterStore:
+        """Return Systems Manager's parameters in that destination."""
+        return ParameterStore(self._sessions[destination.account], destination.region, self._calls)

@@ -60,4 +60,4 @@ def _state(result: SyncResult) -> Iterator[list[Any]]:
         if outcome.is_well:
             yield ["copy", outcome.row.source.reference, str(outcome.row.destination), outcome.image_id]
     for write in result.parameter_writes:
-        yield ["id", write.region, write.label, write.image_id]
+        yield ["id", write.place, write.label, write.image_id]

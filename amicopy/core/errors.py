@@ -250,6 +250,12 @@ class NotCopyable(AmicopyError):
     slug = "not-copyable"
 
 
+class NotWindows(AmicopyError):
+    """EC2 Fast Launch is requested for an image that does not run Windows."""
+
+    slug = "not-windows"
+
+
 class NoRoomForRecords(AmicopyError):
     """An AMI has so many tags that a temporary permission on it could not be recorded."""
 

@@ -1,20 +1,9 @@
-"""EBS fast snapshot restore: its states, names of zones, and the tag that records where amicopy switched it on."""
+"""EBS fast snapshot restore: names of zones, and the tag that records where amicopy switched it on."""
 
 import re
 from collections.abc import Collection, Mapping
-from enum import StrEnum
 
 from amicopy.core.models import FAST_RESTORE_TAG
-
-
-class FastRestoreState(StrEnum):
-    """What will be done for one copy, or what was done."""
-
-    SWITCH = "switch"  # in a plan: it will be switched on, or off where it is no longer requested
-    KEPT = "kept"  # it is as requested
-    WAITING = "waiting"  # the copy is not up to date yet
-    DONE = "done"
-    FAILED = "failed"
 
 
 def is_zone_of(region: str, zone: str) -> bool:

@@ -14,11 +14,15 @@ VIA_TAG = "amicopy:via"  # on a copy that was made from another copy: ``REGION/A
 HUB_TAG = "amicopy:hub"  # on a copy that others may be made from: it is not removed while they are
 CHECKED_TAG = "amicopy:checked"  # the check that a copy has passed: a hash of its command
 FAST_RESTORE_TAG = "amicopy:fast-restore"  # on a copy: the zones in which a manifest has switched it on
+FAST_LAUNCH_TAG = "amicopy:fast-launch"  # on a copy: the settings with which a manifest has switched it on
 SCANNED_TAG = "amicopy:scanned"  # on a source: what a scan of its content has found, see core/image_scan.py
 RETIRED_TAG = "amicopy:retired"  # what `retire` has taken from an image: see core/retirement.py
 RETIRED_TAGS = (RETIRED_TAG, *(f"{RETIRED_TAG}:{number}" for number in range(1, 50)))
 OWN_TAGS = frozenset(
-    {SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG, CHECKED_TAG, FAST_RESTORE_TAG, SCANNED_TAG, *RETIRED_TAGS}
+    {
+        *(SOURCE_TAG, MANIFEST_TAG, VIA_TAG, HUB_TAG, CHECKED_TAG, FAST_RESTORE_TAG, FAST_LAUNCH_TAG, SCANNED_TAG),
+        *RETIRED_TAGS,
+    }
 )
 """The tags that amicopy sets and no user may. `SOURCE_TAG` is on every copy and its snapshots: ``REGION/AMI``."""
 
@@ -201,6 +205,11 @@ class Image:
     def is_retired(self) -> bool:
         """`retire` holds it: it has a record of what was taken from it, which `retire --undo` restores."""
         return RETIRED_TAG in self.tags
+
+    @property
+    def is_windows(self) -> bool:
+        """It runs Windows, as EC2 shows it."""
+        return self.attributes.get("Platform", "").lower() == "windows"
 
     @property
     def is_instance_store(self) -> bool:

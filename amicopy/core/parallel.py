@@ -19,6 +19,8 @@ _Item = TypeVar("_Item")
 
 # What every thread is called.
 THREAD = "amicopy"
+# So many tasks run at the same time, unless a caller says otherwise.
+MOST_AT_ONCE = 40
 # How long to wait before the view is called. A stop is noticed immediately.
 _GLANCE_SECONDS = 1.0
 # When one of several tasks has failed, the others get this long to end.
@@ -168,7 +170,7 @@ class Once:
         return result
 
 
-def run_all(reads: Iterable[Pending[Any]], stop: Stop, *, most: int = 40) -> None:
+def run_all(reads: Iterable[Pending[Any]], stop: Stop, *, most: int = MOST_AT_ONCE) -> None:
     """Run up to ``most`` reads at the same time; errors stay in them. Raises Interrupted as soon as ``stop`` is set."""
     all_at_once(enumerate(reads), stop, most=most)
 
@@ -177,7 +179,7 @@ def all_at_once(
     tasks: Mapping[_Key, Callable[[], _Result]] | Iterable[tuple[_Key, Callable[[], _Result]]],
     stop: Stop,
     *,
-    most: int = 40,
+    most: int = MOST_AT_ONCE,
 ) -> dict[_Key, _Result]:
     """Return the result of every task, by its key, having run up to ``most`` of them at a time.
 

@@ -28,6 +28,8 @@ RATES: Mapping[str, Rate] = {
     "CreateTags": Rate(80, 8.0),
     "DescribeImageAttribute": Rate(80, 16.0),
     "DescribeSnapshotAttribute": Rate(80, 16.0),
+    "DisableFastLaunch": Rate(4, 1.6),
+    "EnableFastLaunch": Rate(4, 1.6),
     "EnableImageDeprecation": Rate(40, 4.0),
     "EnableImageDeregistrationProtection": Rate(40, 4.0),
     "ModifyImageAttribute": Rate(80, 4.0),

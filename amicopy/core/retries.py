@@ -42,6 +42,8 @@ GONE_AFTER = timedelta(minutes=1)
 # The state flaps after `available` for a minute or two (hashicorp/packer#2659).
 STABLE_WITHIN = timedelta(minutes=5)
 READ_BACK_WITHIN = timedelta(minutes=2)
+# EC2 Fast Launch: removing five snapshots and ending the instances that make more of them; not documented.
+REMOVED_WITHIN = timedelta(minutes=10)
 UNREACHABLE_FOR = timedelta(minutes=3)
 SURVEYED_WITHIN = timedelta(minutes=5)
 GLITCHES_FOR = timedelta(seconds=15)
@@ -129,6 +131,12 @@ def not_read_back_yet(clock: Clock) -> Retrying:
     """Read again while what was written is not all there; ends with what is still lacking."""
     errors = retry_if_exception_type((Throttled, Unreachable))
     return _policy(clock, retry_if_result(bool) | errors, wait_random_exponential(1, 10), READ_BACK_WITHIN)
+
+
+def removed_late(clock: Clock) -> Retrying:
+    """Look again while EC2 is removing something by itself; ends with True if it still is."""
+    errors = retry_if_exception_type((Throttled, Unreachable))
+    return _policy(clock, retry_if_result(bool) | errors, wait_random_exponential(2, 30), REMOVED_WITHIN)
 
 
 def persist(policy: Retrying, call: Callable[[], _Result]) -> Work[_Result]:

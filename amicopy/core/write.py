@@ -25,6 +25,8 @@ class WriteOperation(StrEnum):
     UNDEPRECATE = "DisableImageDeprecation"
     DEREGISTER = "DeregisterImage"
     DELETE_SNAPSHOT = "DeleteSnapshot"
+    ENABLE_FAST_LAUNCH = "EnableFastLaunch"
+    DISABLE_FAST_LAUNCH = "DisableFastLaunch"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
+from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.grants import OpenGrant, open_grants
 from amicopy.core.lineage import is_service_copy, is_tagged, source_of
@@ -55,6 +56,7 @@ class Target:
     snapshot_ids: tuple[str, ...] = ()
     snapshots: Mapping[str, str] = field(default_factory=dict)  # a verdict each, once it has happened
     fast_restore: frozenset[str] = frozenset()  # zones in which we switched that on for its snapshots
+    fast_launch: bool = False  # we switched EC2 Fast Launch on for it
     is_hub: bool = False  # copies in other regions may have been made from it
     is_named: bool = False  # by its own id, not as a copy of a named source
     spares_finished: bool = False  # it is looked at again before it is removed, and stays if it is available by then
@@ -251,6 +253,7 @@ def _target(
         created_at="" if is_finished or image.state.in_progress else image.created_at,
         snapshot_ids=image.snapshot_ids,
         fast_restore=recorded_zones(image.tags, image.region),
+        fast_launch=has_fast_launch(image.tags),
     )
 
 
@@ -336,6 +339,11 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
 
             off = switch_off(ec2, clock, target.snapshot_ids, target.fast_restore)
             driven(clock, stop, off, to_the_end=True)
+        if target.fast_launch:
+            from amicopy.execute.fast_launch import switch_off as fast_launch_off
+
+            # EC2 removes its snapshots, which takes minutes: that may be interrupted, and the copy stays then.
+            driven(clock, stop, fast_launch_off(ec2, clock, target.resource_id, cleaned_up=True))
         removing = remove_completely(
             ec2,
             clock,

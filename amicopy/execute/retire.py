@@ -18,6 +18,8 @@ from amicopy.core.errors import (
     OperationNotPermitted,
     RequestRefused,
 )
+from amicopy.core.fast_launch import is_recorded as has_fast_launch
+from amicopy.core.fast_launch import recorded_settings
 from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.models import RETIRED_TAG, Image, ImageState
 from amicopy.core.parallel import Stop
@@ -106,6 +108,10 @@ def _retire(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: C
         from amicopy.execute.fast_restore import switch_off  # few copies have it
 
         yield from switch_off(ec2, clock, image.snapshot_ids, zones)
+    if has_fast_launch(image.tags):  # likewise; EC2 removes its snapshots by itself
+        from amicopy.execute.fast_launch import switch_off as fast_launch_off
+
+        yield from fast_launch_off(ec2, clock, image.image_id, cleaned_up=False)
     for move in target.moves:
         if move.after:
             yield from _put(move.path, move.before, move.after, parameters, clock, data_type=move.data_type)
@@ -159,6 +165,10 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
         from amicopy.execute.fast_restore import switch_on
 
         yield from switch_on(ec2, clock, image.snapshot_ids, zones)
+    if settings := recorded_settings(image.tags):
+        from amicopy.execute.fast_launch import switch_on as fast_launch_on
+
+        yield from fast_launch_on(ec2, clock, image.image_id, settings)
     for write in plan.forgettings(image):
         yield from paced_write(ec2, clock, write)
     return replace(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from amicopy.core.destination import Key
+from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.grants import Grants
 from amicopy.core.parallel import all_at_once
@@ -30,7 +30,7 @@ class KnownEntry:
 
     @property
     def own_rows(self) -> tuple[Row, ...]:
-        """The rows in the account of the credentials: only there ids are published, and old copies removed."""
+        """The rows in the account of the credentials."""
         return tuple(row for row in self.rows if not row.destination.account)
 
     def covers(self, row: Row) -> bool:
@@ -85,7 +85,7 @@ def with_sources(context: Context, entries: Sequence[KnownEntry], *, waits: bool
     def tasks() -> Iterator[tuple[int, Callable[[], KnownEntry | str]]]:
         for known in entries:
             by_parameter = isinstance(known.entry.source, ByParameter)
-            parameters = context.clients.parameters(known.source_region) if by_parameter else None
+            parameters = context.clients.parameters(Destination(known.source_region)) if by_parameter else None
             ec2 = context.clients[known.source_region]
             read = partial(found, known.entry.source, ec2, parameters, context.clock.now(), waits=waits)
             yield known.number, partial(find, known, read)
@@ -112,14 +112,6 @@ def requests_of(
         for known in entries
         for request in known.entry.requests
     ]
-
-
-def account_notes(entries: Sequence[KnownEntry]) -> Iterator[str]:
-    """Yield what is done in the account of the credentials only, if entries have others."""
-    wide = [known.entry for known in entries if any(request.accounts for request in known.entry.requests)]
-    keys = {"publish": any(entry.publish for entry in wide), "keep": any(entry.keep for entry in wide)}
-    if named := [key for key, is_set in keys.items() if is_set]:
-        yield f"{' and '.join(named)}: only for copies in the account of the credentials, not in other accounts"
 
 
 def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ...]:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Key
 from amicopy.core.errors import AmicopyError, Interrupted
-from amicopy.core.fast_restore import FastRestoreState, record_of, recorded_zones
+from amicopy.core.fast_restore import record_of, recorded_zones
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.retries import driven, flapping, persist
 from amicopy.core.steps import Work
+from amicopy.core.switch import SwitchState
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.fast_restore import Pairs, lacking, switch_off, switch_on
 from amicopy.execute.paced_write import paced_write
@@ -39,13 +40,24 @@ class FastRestore:
     zones: tuple[str, ...]  # in which it should be on
     dropped: tuple[str, ...] = ()  # in which we switched it on, and it is not asked for any more
     image_id: str = ""  # empty while the copy is still to be made
-    state: FastRestoreState = FastRestoreState.SWITCH
+    state: SwitchState = SwitchState.SWITCH
     error: AmicopyError | None = None
 
     @property
     def region(self) -> str:
         """The copy's region."""
         return self.row.region
+
+    @property
+    def feature(self) -> str:
+        """What is switched, for people."""
+        return "fast restore"
+
+    @property
+    def words(self) -> str:
+        """Where it is switched, for people."""
+        places = {"on": self.zones, "off": self.dropped}
+        return ", ".join(f"{switch} in {', '.join(zones)}" for switch, zones in places.items() if zones) or "off"
 
     @property
     def snapshots(self) -> int:
@@ -76,7 +88,7 @@ def read_fast_restores(context: Context, entries: Sequence[KnownEntry]) -> tuple
 
 
 def _read(context: Context, row: Row, zones: tuple[str, ...]) -> FastRestore:
-    asked = FastRestore(row=row, zones=zones, state=FastRestoreState.SWITCH if zones else FastRestoreState.KEPT)
+    asked = FastRestore(row=row, zones=zones, state=SwitchState.SWITCH if zones else SwitchState.KEPT)
     if row.copy is None or row.action not in _THERE:
         return asked
     try:
@@ -84,14 +96,14 @@ def _read(context: Context, row: Row, zones: tuple[str, ...]) -> FastRestore:
     except Interrupted:
         raise
     except AmicopyError as error:
-        return replace(asked, image_id=row.copy.image_id, state=FastRestoreState.FAILED, error=error)
+        return replace(asked, image_id=row.copy.image_id, state=SwitchState.FAILED, error=error)
 
 
 def _compared(asked: FastRestore, copy: Image, ec2: "Ec2") -> tuple[FastRestore, Pairs]:
     """Return what should be done for a copy that is there, and the zones in which it is not on for all snapshots."""
     dropped = recorded_zones(copy.tags, copy.region) - {*asked.zones}
     missing = lacking(ec2, copy.snapshot_ids, asked.zones) if asked.zones else {}
-    state = FastRestoreState.SWITCH if missing or dropped else FastRestoreState.KEPT
+    state = SwitchState.SWITCH if missing or dropped else SwitchState.KEPT
     return replace(asked, dropped=tuple(sorted(dropped)), image_id=copy.image_id, state=state), missing
 
 
@@ -102,15 +114,15 @@ def switch_fast_restores(
 
     def done(one: FastRestore) -> FastRestore:
         outcome = outcomes.get(one.row.key)
-        if one.state is not FastRestoreState.SWITCH:
+        if one.state is not SwitchState.SWITCH:
             return one
         if context.stop.is_set() or outcome is None or not outcome.is_well:
-            return replace(one, state=FastRestoreState.WAITING)
+            return replace(one, state=SwitchState.WAITING)
         asked = replace(one, image_id=outcome.image_id)
         try:
             return driven(context.clock, context.stop, _switched(context, asked), to_the_end=True)
         except AmicopyError as error:
-            return replace(asked, state=FastRestoreState.FAILED, error=error)
+            return replace(asked, state=SwitchState.FAILED, error=error)
 
     tasks = {one.row.key: partial(done, one) for one in found}
     return tuple(all_at_once(tasks, Stop()).values())  # not interrupted: what was switched has to be told
@@ -121,7 +133,7 @@ def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
     ec2, clock = context.clients[asked.region], context.clock
     copy = yield from persist(flapping(clock), partial(ec2.own_image, asked.image_id))
     one, missing = yield from persist(flapping(clock), partial(_compared, asked, copy, ec2))
-    if one.state is FastRestoreState.KEPT:
+    if one.state is SwitchState.KEPT:
         return one
     recorded = recorded_zones(copy.tags, copy.region)
     ours = recorded | missing.keys()
@@ -131,7 +143,7 @@ def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
     if one.dropped:
         yield from switch_off(ec2, clock, copy.snapshot_ids, one.dropped)
         yield from _record(ec2, context, copy, ours, ours - {*one.dropped})
-    return replace(one, state=FastRestoreState.DONE)
+    return replace(one, state=SwitchState.DONE)
 
 
 def _record(ec2: "Ec2", context: Context, copy: Image, before: frozenset[str], after: frozenset[str]) -> Work[None]:

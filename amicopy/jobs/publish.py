@@ -3,23 +3,25 @@
 Launch templates are published to in the same way; what is special about them is in `jobs.publish_template`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
+from amicopy.core.accounts import AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import AmicopyError, OutputFailed, UsageError
-from amicopy.core.models import SOURCE_TAG, Image
-from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.errors import AccessDenied, AmicopyError, OutputFailed, UsageError
+from amicopy.core.lineage import source_of
+from amicopy.core.models import Image
+from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
 from amicopy.core.templates import fill_template
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry, invalid
-from amicopy.manifest.model import LaunchTemplate, Parameter, Publish
+from amicopy.manifest.model import OWN_ACCOUNT, LaunchTemplate, Parameter, Publish
 from amicopy.plan.plan import Action
 
 _ACCEPTED_WITHIN = timedelta(minutes=1)
@@ -32,7 +34,7 @@ class ParameterState(StrEnum):
     PUT = "put"  # in a plan: it will be written
     KEPT = "kept"  # it has the right id
     NEWER = "newer"  # it has the id of a newer image, and stays
-    ABSENT = "absent"  # the region does not have the launch template, and gets none
+    ABSENT = "absent"  # the launch template does not exist there, and is not created
     WAITING = "waiting"  # there is no copy yet that can be published
     DONE = "done"
     FAILED = "failed"
@@ -47,10 +49,15 @@ class Publication:
     publish: Publish
     target: Parameter | LaunchTemplate
     source: Image
-    region: str
+    destination: Destination
     path: str  # the parameter's, or the launch template's name
     description: str
     image_id: str  # of a copy that exists; empty if it is still to be made
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people read it."""
+        return str(self.destination)
 
     @property
     def is_template(self) -> bool:
@@ -63,14 +70,14 @@ class Publication:
         return f"launch template {self.path}" if self.is_template else self.path
 
     @property
-    def key(self) -> tuple[int, str, str]:
-        """The entry, the region and the label."""
-        return self.entry_number, self.region, self.label
+    def key(self) -> tuple[int, Destination, str]:
+        """The entry, the destination and the label."""
+        return self.entry_number, self.destination, self.label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterWrite:
-    """One parameter in one region, and what is done with it."""
+    """One parameter in one destination, and what is done with it."""
 
     publication: Publication
     image_id: str  # what it should have; empty while that is not known
@@ -79,9 +86,19 @@ class ParameterWrite:
     error: AmicopyError | None = None
 
     @property
+    def destination(self) -> Destination:
+        """Where the parameter is."""
+        return self.publication.destination
+
+    @property
     def region(self) -> str:
-        """The parameter's region."""
-        return self.publication.region
+        """Its region."""
+        return self.publication.destination.region
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people read it."""
+        return self.publication.place
 
     @property
     def path(self) -> str:
@@ -98,17 +115,19 @@ def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication,
     """Return every parameter that the entries publish to; ``date`` fills ``{date}``.
 
     Raises:
-        ManifestInvalid: two entries publish to the same parameter, or one entry does so twice.
+        ManifestInvalid: two entries publish to the same parameter, or one entry does so twice, or in an account that
+            gets no copies.
     """
-    taken: dict[tuple[str, str], Publication] = {}
-    wrong = []
+    taken: dict[tuple[Destination, str], Publication] = {}
+    wrong: list[str] = []
     found = tuple(one for known in entries for one in _publications(known, date))
+    wrong += _without_copies(entries)
     for one in found:
-        first = taken.setdefault((one.region, one.label), one)
+        first = taken.setdefault((one.destination, one.label), one)
         if first.where != one.where:
-            wrong.append(f"{one.where}: {one.label} in {one.region} is what {first.where} publishes to, too")
+            wrong.append(f"{one.where}: {one.label} in {one.place} is what {first.where} publishes to, too")
         elif first is not one:
-            wrong.append(f"{one.where}: publishes to {one.label} in {one.region} twice")
+            wrong.append(f"{one.where}: publishes to {one.label} in {one.place} twice")
     if wrong:
         raise invalid(wrong)
     return found
@@ -119,30 +138,40 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
     if publish is None:
         return
 
-    def made(source: Image, region: str, image_id: str, name: str) -> Iterator[Publication]:
-        values = _values(source, region, name, date)
-        targets: tuple[Parameter | LaunchTemplate, ...] = (*publish.parameters, *publish.launch_templates)
-        for target in targets:
-            if target.is_for(region):
+    def made(source: Image, destination: Destination, image_id: str, name: str) -> Iterator[Publication]:
+        values = _values(source, destination.region, name, date)
+        for target in publish.targets:
+            if target.is_for(destination):
                 yield Publication(
                     entry_number=known.number,
                     where=known.entry.where,
                     publish=publish,
                     target=target,
                     source=source,
-                    region=region,
+                    destination=destination,
                     path=fill_template(target.path, values),
                     description=fill_template(target.description, values),
                     image_id=image_id,
                 )
 
-    rows = [row for row in known.own_rows if row.action is not Action.REFUSE]
+    rows = [row for row in known.rows if row.action is not Action.REFUSE]
     replaces_source = any(row.region == known.source_region for row in known.own_rows)
     if publish.include_source and rows and not replaces_source:
         source = rows[0].source
-        yield from made(source, source.region, source.image_id, source.name)
+        yield from made(source, Destination(source.region), source.image_id, source.name)
     for row in rows:
-        yield from made(row.source, row.region, row.copy.image_id if row.copy else "", row.name)
+        yield from made(row.source, row.destination, row.copy.image_id if row.copy else "", row.name)
+
+
+def _without_copies(entries: Sequence[KnownEntry]) -> Iterator[str]:
+    """Yield which accounts are published in that no image has: an organizational unit might have had them."""
+    named = {target.account for known in entries for request in known.entry.requests for target in request.accounts}
+    there = {OWN_ACCOUNT, *named, *(row.destination.account for known in entries for row in known.rows)}
+    for known in entries:
+        for target in known.entry.publish.targets if known.entry.publish else ():
+            for account in target.accounts:
+                if account not in there:
+                    yield f"{known.entry.where}: {target.path} is for account {account}, which gets no copy"
 
 
 def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
@@ -157,9 +186,16 @@ def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
 
 
 def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
-    """Return what should be done with every parameter; reads only."""
-    reads = ((one.key, partial(_read_parameter, context, one, one.image_id)) for one in found)
-    writes = tuple(all_at_once(reads, context.stop).values())
+    """Return what should be done with every parameter; reads only.
+
+    Raises:
+        AccessDenied: with every parameter that may not be read.
+    """
+    reads = ((one.key, partial(_read_or_denied, context, one)) for one in found)
+    answers = all_at_once(reads, context.stop, most=_at_once(found))
+    if denied := {key[1:]: answer for key, answer in answers.items() if isinstance(answer, AccessDenied)}:
+        raise _denied_in_one(denied)
+    writes = tuple(answer for answer in answers.values() if isinstance(answer, ParameterWrite))
     if not any(one.is_template for one in found):
         return writes
     from amicopy.jobs.publish_template import refuse_unknown
@@ -167,8 +203,30 @@ def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[Par
     return refuse_unknown(writes)
 
 
+def _read_or_denied(context: Context, publication: Publication) -> ParameterWrite | AccessDenied:
+    try:
+        return _read_parameter(context, publication, publication.image_id)
+    except AccessDenied as error:
+        return error
+
+
+def _denied_in_one(errors: Mapping[tuple[Destination, str], AccessDenied]) -> AmicopyError:
+    """Return one error for everything that may not be read."""
+    (destination, label), first = next(iter(errors.items()))
+    if len(errors) == 1:
+        return first if not destination.account else first.with_detail(f"{label} in {destination}")
+    more = AmicopyError.in_one(list(errors.values()))
+    more.details = tuple(
+        f"{where} {what}: {error.what} {error.why}".rstrip() for (where, what), error in errors.items()
+    )
+    return more
+
+
 def _read_parameter(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
-    return context.with_retries(partial(read_parameter_write, context, publication, image_id))
+    try:
+        return context.with_retries(partial(read_parameter_write, context, publication, image_id))
+    finally:
+        context.clients.release(publication.destination)
 
 
 def read_parameter_write(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
@@ -178,7 +236,7 @@ def read_parameter_write(context: Context, publication: Publication, image_id: s
 
         return read_template_write(context, publication, image_id)
     clients, source = context.clients, publication.source
-    before = clients.parameters(publication.region).get(publication.path)
+    before = clients.parameters(publication.destination).get(publication.path)
     write = ParameterWrite(publication=publication, image_id=image_id, before=before, state=ParameterState.PUT)
     if before and before == image_id:
         return replace(write, state=ParameterState.KEPT)
@@ -186,7 +244,7 @@ def read_parameter_write(context: Context, publication: Publication, image_id: s
         check_image_id(before or image_id or source.image_id)
     except ValueError as error:
         foreign = UsageError(
-            f"The parameter {publication.path} in {publication.region} does not contain an AMI id, so it is not "
+            f"The parameter {publication.path} in {publication.place} does not contain an AMI id, so it is not "
             "changed.",
             why="Something else may rely on its value.",
             next_step="Publish under another path, or delete the parameter if it is not needed.",
@@ -203,7 +261,7 @@ def newer_stays(context: Context, write: ParameterWrite) -> ParameterWrite:
     publication, clients = write.publication, context.clients
     if not write.before or publication.publish.allow_older:
         return write
-    has = _created_at(write.before, clients[publication.region], clients.__getitem__)
+    has = _created_at(write.before, clients[publication.destination], clients.__getitem__)
     return replace(write, state=ParameterState.NEWER) if has > publication.source.created_at else write
 
 
@@ -213,7 +271,7 @@ def _may_overwrite(publication: Publication) -> bool:
 
 def _is_taken(publication: Publication, before: str) -> UsageError:
     return UsageError(
-        f"The parameter {publication.path} in {publication.region} contains {before}, and may not be overwritten.",
+        f"The parameter {publication.path} in {publication.place} contains {before}, and may not be overwritten.",
         why="The manifest has overwrite: false for it.",
         next_step="Give each release a path of its own, for example with {name}. Or delete the parameter if that image "
         "was withdrawn.",
@@ -225,14 +283,12 @@ def _created_at(image_id: str, ec2: Ec2, sources: Callable[[str], Ec2]) -> str:
     image = ec2.describe_images([image_id]).get(image_id)
     if image is None:
         return ""
-    region, _, source_id = image.tags.get(SOURCE_TAG, "").partition("/")
-    if image.source_image_id:
-        region, source_id = image.source_region, image.source_image_id
-    if not source_id or image.source_instance_id:
+    region, _, source_id = source_of(image).partition("/")  # of a copy of a copy: the first source
+    if not source_id:
         return image.created_at
     try:
         source = sources(region).describe_images([source_id]).get(source_id)
-    except AmicopyError:
+    except (AmicopyError, ValueError):  # a tag that names no region
         source = None
     return source.created_at if source else image.created_at
 
@@ -249,14 +305,20 @@ def publish_copies(
     """
     may_publish = {known.number for known in entries if _may_publish(known, outcomes)}
 
-    def tasks() -> Iterator[tuple[tuple[int, str, str], Callable[[], ParameterWrite]]]:
+    def tasks() -> Iterator[tuple[tuple[int, Destination, str], Callable[[], ParameterWrite]]]:
         for write in writes:
             publication = write.publication
             image_id = _ready_image_id(publication, outcomes) if publication.entry_number in may_publish else ""
             is_due = write.state is ParameterState.PUT and image_id
             yield publication.key, partial(_publish, context, write, image_id) if is_due else partial(withheld, write)
 
-    return tuple(all_at_once(tasks(), Stop()).values())  # not interrupted: what was written has to be told
+    most = _at_once([write.publication for write in writes])
+    return tuple(all_at_once(tasks(), Stop(), most=most).values())  # not interrupted: what was written has to be told
+
+
+def _at_once(found: Iterable[Publication]) -> int:
+    """Return how many are read or written at a time: clients in other accounts take memory, and are dropped."""
+    return AT_ONCE if any(one.destination.account for one in found) else MOST_AT_ONCE
 
 
 def publish_ready(
@@ -290,7 +352,7 @@ def _may_publish(known: KnownEntry, outcomes: Mapping[Key, Outcome]) -> bool:
 
 def _ready_image_id(publication: Publication, outcomes: Mapping[Key, Outcome]) -> str:
     """Return the id to publish; empty if the copy is not up to date."""
-    outcome = outcomes.get((publication.source.reference, Destination(publication.region)))
+    outcome = outcomes.get((publication.source.reference, publication.destination))
     if outcome is None:
         return publication.image_id  # the source itself
     return outcome.image_id if outcome.is_well else ""
@@ -312,12 +374,14 @@ def _publish(context: Context, before: ParameterWrite, image_id: str) -> Paramet
             _put_parameter(context, write.publication, image_id)
     except AmicopyError as error:
         return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
+    finally:
+        context.clients.release(before.destination)
     return replace(write, state=ParameterState.DONE)
 
 
 def _put_parameter(context: Context, publication: Publication, image_id: str) -> None:
     """Write a parameter, and wait until it has its new value."""
-    parameters = context.clients.parameters(publication.region)
+    parameters = context.clients.parameters(publication.destination)
     put = partial(
         parameters.put,
         publication.path,
@@ -341,7 +405,7 @@ def read_back(context: Context, publication: Publication, image_id: str, get: Ca
             what = "launch template" if publication.is_template else "parameter"
             service = "EC2" if publication.is_template else "Systems Manager"
             raise OutputFailed(
-                f"The {what} {publication.path} in {publication.region} still contains {found or 'nothing'}.",
+                f"The {what} {publication.path} in {publication.place} still contains {found or 'nothing'}.",
                 why=f"{service} accepted {image_id} and does not show it"
                 + ("." if publication.is_template else "; it validates AMI ids afterwards."),
                 next_step="Run the same command again.",

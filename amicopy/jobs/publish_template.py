@@ -14,7 +14,7 @@ from amicopy.jobs.publish import ParameterState, ParameterWrite, Publication, ne
 
 def read_template_write(context: Context, publication: Publication, image_id: str) -> ParameterWrite:
     """Return what should be done with one template, given the copy's id (empty: still to be made); reads only."""
-    found = context.clients[publication.region].launch_templates.default_and_latest(publication.path)
+    found = context.clients[publication.destination].launch_templates.default_and_latest(publication.path)
     before = found[0].image_id if found else ""
     write = ParameterWrite(publication=publication, image_id=image_id, before=before, state=ParameterState.PUT)
     if found is None:
@@ -25,7 +25,7 @@ def read_template_write(context: Context, publication: Publication, image_id: st
         check_image_id(before or publication.source.image_id)
     except ValueError:
         foreign = UsageError(
-            f"The launch template {publication.path} in {publication.region} is not changed: it does not name an AMI.",
+            f"The launch template {publication.path} in {publication.place} is not changed: it does not name an AMI.",
             why=f"Its default version has {before}.",
             next_step="If that is a parameter, publish to the parameter instead (ssm): the template follows it.",
         )
@@ -39,7 +39,7 @@ def put_template(context: Context, publication: Publication, image_id: str) -> N
     Raises:
         OutputFailed: EC2 still shows another one after a minute.
     """
-    templates, name = context.clients[publication.region].launch_templates, publication.path
+    templates, name = context.clients[publication.destination].launch_templates, publication.path
     # Each attempt looks first: what was created before a lost answer, or by a run that was killed, is used.
     number = context.with_retries(partial(_number, templates, publication, image_id))
     context.with_retries(partial(templates.set_default, name, number))
@@ -50,7 +50,7 @@ def _number(templates: LaunchTemplates, publication: Publication, image_id: str)
     """Return the number of the version with the image: an earlier run's, or a new one's."""
     found = templates.default_and_latest(publication.path)
     if found is None:
-        raise UsageError(f"The launch template {publication.path} in {publication.region} is gone.")
+        raise UsageError(f"The launch template {publication.path} in {publication.place} is gone.")
     default, latest = found
     if latest.image_id == image_id and latest.description == publication.description:
         return latest.number
@@ -70,14 +70,14 @@ def _default_image(templates: LaunchTemplates, name: str) -> str:
 
 
 def refuse_unknown(writes: Sequence[ParameterWrite]) -> tuple[ParameterWrite, ...]:
-    """Return the writes; a template that no region of its entry has is an error: its name may be misspelled."""
+    """Return the writes; a template that no destination of its entry has is an error: its name may be misspelled."""
     there = {(one.publication.entry_number, one.path) for one in writes if one.state is not ParameterState.ABSENT}
 
     def checked(write: ParameterWrite) -> ParameterWrite:
         if write.state is not ParameterState.ABSENT or (write.publication.entry_number, write.path) in there:
             return write
         error = UsageError(
-            f"There is no launch template {write.path} in {write.region}, nor in another region of its entry.",
+            f"There is no launch template {write.path} in {write.place}, nor in another destination of its entry.",
             why="amicopy publishes to templates that exist, and creates none.",
             next_step="Check its name, or create it.",
         )

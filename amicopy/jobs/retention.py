@@ -10,13 +10,16 @@ from functools import partial
 from itertools import chain
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.destination import Key
+from amicopy.core.accounts import AT_ONCE
+from amicopy.core.destination import Destination, Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
+from amicopy.core.grants import open_grants
 from amicopy.core.lineage import source_of
 from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
-from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
 from amicopy.core.references import users_text
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.report import Outcome
@@ -41,7 +44,10 @@ def outdated_copies(
     finished: bool,
 ) -> tuple[Target, ...]:
     """Return the copies that are more than `keep` allows; once ``finished``, only where the newest is up to date."""
-    moving = [write.path for write in writes if write.state in _MOVING and not write.publication.is_template]
+    moving: dict[Destination, list[str]] = {}
+    for write in writes:
+        if write.state in _MOVING and not write.publication.is_template:
+            moving.setdefault(write.destination, []).append(write.path)
     holding = {write.publication.key[:2] for write in writes if write.state in _HOLDING}
     relays = Relays(context.clients, context.with_retries)
     regions = dict.fromkeys(row.region for known in entries for row in known.rows)
@@ -50,31 +56,39 @@ def outdated_copies(
         others = [region for region in regions if region != image.region]
         return being_copied_to(image.reference, context.clients, others, context.stop, context.with_retries)
 
-    def tasks() -> Iterator[tuple[tuple[int, str], Callable[[], tuple[Target, ...]]]]:
+    def read(destination: Destination, look: Callable[[Ec2], tuple[Target, ...]]) -> tuple[Target, ...]:
+        try:
+            return context.with_retries(partial(look, context.clients[destination]))
+        finally:
+            context.clients.release(destination)
+
+    def tasks() -> Iterator[tuple[tuple[int, Destination], Callable[[], tuple[Target, ...]]]]:
         for known in entries:
             if known.entry.keep is None:
                 continue
-            for row in known.own_rows:
+            for row in known.rows:
                 outcome = outcomes[row.key]
                 if row.action is Action.REFUSE or (finished and not outcome.is_well):
                     continue
-                if (known.number, row.region) in holding:
+                if (known.number, row.destination) in holding:
                     continue  # whoever reads the parameter still uses an older copy
                 look = partial(
                     copies_to_remove,
                     known.entry.keep,
-                    context.clients[row.region],
-                    context.clock.now(),
+                    now=context.clock.now(),
+                    account=row.destination.account,
                     source_region=known.source_region,
                     current=outcome.image_id,
                     held=_held(row.region, entries, outcomes, writes),
-                    moving=moving,
+                    moving=moving.get(row.destination, ()),
                     relays=relays,
                     being_copied=being_copied,
                 )
-                yield (known.number, row.region), partial(context.with_retries, look)
+                yield (known.number, row.destination), partial(read, row.destination, look)
 
-    return tuple(chain.from_iterable(all_at_once(tasks(), context.stop).values()))
+    others = any(row.destination.account for known in entries if known.entry.keep for row in known.rows)
+    most = AT_ONCE if others else MOST_AT_ONCE  # clients in other accounts take memory, and are dropped
+    return tuple(chain.from_iterable(all_at_once(tasks(), context.stop, most=most).values()))
 
 
 def _held(
@@ -83,7 +97,7 @@ def _held(
     outcomes: Mapping[Key, Outcome],
     writes: Sequence[ParameterWrite],
 ) -> dict[str, str]:
-    """Return the AMIs in one region that this run itself relies on, each with the reason."""
+    """Return the AMIs in one region that this run itself relies on, in whatever account, each with the reason."""
     held: dict[str, str] = {}
     for row in (row for known in entries for row in known.rows):
         if row.region == region:
@@ -102,17 +116,22 @@ def remove_copies(context: Context, targets: Sequence[Target]) -> tuple[Target, 
     def remove(target: Target) -> Target:
         if context.stop.is_set():
             return replace(target, state=TargetState.KEEP, reason="the run was interrupted")
-        return cancel_target(target, context.clients[target.region], context.clock, context.stop)
+        try:
+            return cancel_target(target, context.clients[target.destination], context.clock, context.stop)
+        finally:
+            context.clients.release(target.destination)
 
     removals = {(target.region, target.resource_id): partial(remove, target) for target in targets}
-    return tuple(all_at_once(removals, Stop()).values())  # not interrupted: what was removed has to be told
+    most = AT_ONCE if any(target.other_account for target in targets) else MOST_AT_ONCE
+    return tuple(all_at_once(removals, Stop(), most=most).values())  # not interrupted: what was removed has to be told
 
 
 def copies_to_remove(
     keep: Keep,
     ec2: Ec2,
-    now: datetime,
     *,
+    now: datetime,
+    account: str = "",
     source_region: str,
     current: str,
     held: Mapping[str, str],
@@ -120,11 +139,12 @@ def copies_to_remove(
     relays: Relays,
     being_copied: Callable[[Image], Sequence[str]],
 ) -> tuple[Target, ...]:
-    """Return the copies in one region that exceed what ``keep`` allows, oldest last; reads only.
+    """Return the copies in one destination that exceed what ``keep`` allows, oldest last; reads only.
 
-    ``source_region`` is the region of the sources. ``current`` is the copy that this run leaves in the region: it stays
-    and counts as the newest; it is empty while the copy has no id yet. ``held`` has the AMIs that this run relies on,
-    with the reason; ``moving`` has the paths of parameters that point to another AMI once the run has published.
+    ``account`` is the destination's, if it is another than that of the credentials. ``source_region`` is the region of
+    the sources. ``current`` is the copy that this run leaves there: it stays and counts as the newest; it is empty
+    while the copy has no id yet. ``held`` has the AMIs that this run relies on, with the reason; ``moving`` has the
+    paths of parameters that point to another AMI once the run has published.
     ``being_copied`` returns the regions in which copies are being made from an image.
     """
     found = relays.checked(ec2.find_own_images_tagged(MANIFEST_TAG, keep.mark)).values()
@@ -142,6 +162,7 @@ def copies_to_remove(
     return tuple(
         _target(
             image,
+            account,
             unknown
             or _hub_reason(image, being_copied)
             or _reason_to_stay(keep, image, now, held, _staying(used.get(image.image_id, ()), moving), ec2),
@@ -200,6 +221,8 @@ def _reason_to_stay(keep: Keep, image: Image, now: datetime, held: Mapping[str, 
         return held[image.image_id]
     if arns:
         return f"{users_text(arns)} it"
+    if copying := [grant.account for grant in open_grants(image) if not grant.is_stale(now)]:
+        return f"account {', '.join(copying)} may use it for a copy that is being made"
     if not image.is_older_than(now - keep.min_age):
         return f"it is younger than {length_text(keep.min_age)}"
     if image.protection.startswith("enabled"):
@@ -221,15 +244,17 @@ def _shared_with(image: Image, ec2: Ec2) -> str:
     return f"it is shared with {names}, who may use it; to remove such copies: keep with shared: true"
 
 
-def _target(image: Image, spared: str) -> Target:
+def _target(image: Image, account: str, spared: str) -> Target:
     return Target(
         region=image.region,
         resource_id=image.image_id,
         source=image.tags.get(SOURCE_TAG, ""),
         account=image.owner_id,
+        other_account=account,
         state=TargetState.KEEP if spared else TargetState.CANCEL,
         reason=spared or f"newer copies are kept; this one was made {image.created_at[:10]}",
         volume_gib=image.volume_gib,
         snapshot_ids=image.snapshot_ids,
         fast_restore=recorded_zones(image.tags, image.region),
+        fast_launch=has_fast_launch(image.tags),
     )

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound
+from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, UsageError
 from amicopy.core.lineage import is_service_copy, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
@@ -70,7 +70,10 @@ class RetireResult:
 
 
 class RetireJob:
-    """Retires sources and the copies that amicopy made of them, or with ``undo`` restores them."""
+    """Retires sources and the copies that amicopy made of them, or with ``undo`` restores them.
+
+    With ``restored``, that release, which was retired, is restored first, so that parameters can go back to it.
+    """
 
     def __init__(
         self,
@@ -83,14 +86,24 @@ class RetireJob:
         parameters: bool = True,
         choices: ParameterChoices | None = None,
         undo: bool = False,
+        restored: Sequence[str] = (),
     ) -> None:
         """Resolve the regions. ``choices`` are about parameters; undo needs none.
 
         Raises:
-            UsageError: a region does not exist, or none that is enabled matches.
+            UsageError: a region does not exist, or none that is enabled matches; an AMI should be restored and retired.
         """
         self._context = context
         self._image_ids = tuple(dict.fromkeys(image_ids))
+        if restored and undo:
+            raise UsageError("restore and undo cannot be used together: undo restores the AMIs themselves.")
+        if both := sorted({*restored} & {*image_ids}):
+            raise UsageError(f"{', '.join(both)} cannot be restored and retired at the same time.")
+        self._restoring = (
+            RetireJob(context, restored, regions, source_region=source_region, exclude=exclude, undo=True)
+            if restored
+            else None
+        )
         self.source_region = context.source_region(source_region)
         named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
@@ -106,6 +119,12 @@ class RetireJob:
         Raises:
             ImageNotFound: an image is not there, and no copy of it is.
         """
+        restoring = self._restoring.find() if self._restoring else RetireResult(targets=())
+        again = frozenset(target.image_id for target in restoring.targets if target.state is not RetireState.KEEP)
+        self._choices = replace(self._choices, restored=again)
+        return restoring.with_more(self._find())
+
+    def _find(self) -> RetireResult:
         looks = ((Destination(region), partial(self._look, region)) for region in self.regions)
         looked = look_everywhere(looks, self._context.stop, self._spelled_out)
         targets = [self._target(one) for release in looked.found.values() for one in release.images]
@@ -136,7 +155,7 @@ class RetireJob:
             self.source_region,
             self._image_ids,
             context.clients[region],
-            context.clients.parameters(region) if looks_up else None,
+            context.clients.parameters(Destination(region)) if looks_up else None,
             context.stop,
             context.with_retries,
             choices=self._choices,
@@ -237,7 +256,7 @@ class RetireJob:
                 carry_out,
                 target,
                 context.clients[target.region],
-                context.clients.parameters(target.region),
+                context.clients.parameters(Destination(target.region)),
                 context.clock,
                 context.stop,
             )

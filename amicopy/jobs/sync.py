@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 from amicopy.core.events import CopyDone, Event
-from amicopy.core.fast_restore import FastRestoreState
 from amicopy.core.grants import Grants
 from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
+from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.execute.report import Report
 from amicopy.jobs.context import Context
 from amicopy.jobs.copy import CopyJob
 from amicopy.jobs.entries import (
     KnownEntry,
-    account_notes,
     check_entries,
     excused_outcomes,
     requests_of,
@@ -39,9 +38,9 @@ from amicopy.jobs.publish import (
 )
 from amicopy.jobs.retention import outdated_copies, remove_copies
 from amicopy.manifest.model import Entry
-from amicopy.plan.plan import with_notes
 
-if TYPE_CHECKING:  # few manifests ask for it
+if TYPE_CHECKING:  # few manifests ask for them
+    from amicopy.jobs.fast_launch import CopyFastLaunch
     from amicopy.jobs.fast_restore import FastRestore
 
 
@@ -53,6 +52,12 @@ class SyncResult:
     parameter_writes: tuple[ParameterWrite, ...] = ()
     removals: tuple[Target, ...] = ()
     fast_restores: "tuple[FastRestore, ...]" = ()
+    fast_launches: "tuple[CopyFastLaunch, ...]" = ()
+
+    @property
+    def switches(self) -> "tuple[FastRestore | CopyFastLaunch, ...]":
+        """The features of EC2 that are switched on or off for copies."""
+        return *self.fast_restores, *self.fast_launches
 
     @property
     def has_work(self) -> bool:
@@ -61,7 +66,7 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.PUT for one in self.parameter_writes)
             or any(one.state is TargetState.CANCEL for one in self.removals)
-            or any(one.state is FastRestoreState.SWITCH for one in self.fast_restores)
+            or any(one.state is SwitchState.SWITCH for one in self.switches)
         )
 
     @property
@@ -71,21 +76,21 @@ class SyncResult:
             self.report.plan.has_work
             or any(one.state is ParameterState.DONE for one in self.parameter_writes)
             or any(one.state is TargetState.CANCELLED for one in self.removals)
-            or any(one.state is FastRestoreState.DONE for one in self.fast_restores)
+            or any(one.state is SwitchState.DONE for one in self.switches)
         )
 
     @property
     def is_waiting(self) -> bool:
-        """Whether an id is still to be published, or fast snapshot restore to be switched."""
+        """Whether an id is still to be published, or a feature to be switched."""
         return any(one.state is ParameterState.WAITING for one in self.parameter_writes) or any(
-            one.state is FastRestoreState.WAITING for one in self.fast_restores
+            one.state is SwitchState.WAITING for one in self.switches
         )
 
     @property
     def errors(self) -> tuple[AmicopyError, ...]:
         """What went wrong after copying."""
         found = [
-            *(one.error for one in self.fast_restores),
+            *(one.error for one in self.switches),
             *(one.error for one in self.parameter_writes),
             *(one.error for one in self.removals),
         ]
@@ -141,8 +146,15 @@ class SyncJob:
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
         requests = requests_of(entries, preflight=self._preflight, grants=self._grants, kms_grant=self._kms_grant)
         self.copying = CopyJob(self.context, requests, self._options)
-        plan = with_notes(self.copying.plan(may_write=may_write), account_notes(self._entries))
-        self._entries = entries = with_rows(entries, plan)
+        plan = self.copying.plan(may_write=may_write)
+        entries = with_rows(entries, plan)
+        has_fast_launch = any(known.entry.fast_launch for known in entries)
+        if has_fast_launch:
+            from amicopy.jobs.fast_launch import read_fast_launches, with_windows_only
+
+            plan = with_windows_only(entries, plan)
+            entries = with_rows(entries, plan)
+        self._entries = entries
         self.copying.take(with_min_success(entries, plan))
         self.sync = SyncResult(report=self.copying.report)
         if not self.sync.report.refused:
@@ -152,6 +164,8 @@ class SyncJob:
                 from amicopy.jobs.fast_restore import read_fast_restores
 
                 self.sync.fast_restores = read_fast_restores(self.context, entries)
+            if has_fast_launch:
+                self.sync.fast_launches = read_fast_launches(self.context, entries)
         return self.sync
 
     def events(self) -> Iterator[Event | None]:
@@ -174,7 +188,7 @@ class SyncJob:
             )
 
     def finish(self) -> SyncResult:
-        """Switch fast snapshot restore, publish, then remove old copies, where that can be; if interrupted, nothing."""
+        """Switch features of EC2, publish, then remove old copies, where that can be; if interrupted, nothing."""
         sync, outcomes = self.sync, self.sync.report.by_key
         if sync.report.refused:
             sync.parameter_writes, sync.removals = tuple(map(withheld, sync.parameter_writes)), ()
@@ -185,6 +199,10 @@ class SyncJob:
             from amicopy.jobs.fast_restore import switch_fast_restores
 
             sync.fast_restores = switch_fast_restores(self.context, sync.fast_restores, outcomes)
+        if sync.fast_launches:
+            from amicopy.jobs.fast_launch import switch_fast_launches
+
+            sync.fast_launches = switch_fast_launches(self.context, sync.fast_launches, outcomes)
         sync.parameter_writes = publish_copies(self.context, self._entries, sync.parameter_writes, outcomes)
         if removes:
             with contextlib.suppress(Interrupted):

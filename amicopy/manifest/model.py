@@ -1,9 +1,11 @@
 """The entries of a manifest, as values: the source, the copies, what happens with their ids, how many stay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from amicopy.core.destination import Destination
+from amicopy.core.fast_launch import FastLaunchSettings
 from amicopy.core.regions import includes_region
 from amicopy.core.request import CopyRequest
 
@@ -37,32 +39,46 @@ class ByParameter:
 
 Sought = ById | ByName | ByParameter
 
+OWN_ACCOUNT = "self"
+"""How a manifest names the account of the credentials, whose id it need not know; EC2 has the same word."""
+
+
+def includes_account(named: Sequence[str], account: str) -> bool:
+    """Return whether a list of accounts, which is for all of them if it is empty, has one (empty: the own one)."""
+    return not named or (account or OWN_ACCOUNT) in named
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """A Systems Manager parameter in each region."""
+    """A Systems Manager parameter in each destination."""
 
     path: str  # a template
     description: str = ""  # a template
     regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
+    accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; empty: all destinations
     overwrite: bool = True  # False: it gets its value once, as a versioned one does
 
-    def is_for(self, region: str) -> bool:
-        """Return whether it is published in this region."""
-        return includes_region(self.regions, region)
+    def is_for(self, destination: Destination) -> bool:
+        """Return whether it is published there."""
+        return includes_region(self.regions, destination.region) and includes_account(
+            self.accounts, destination.account
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchTemplate:
-    """A launch template in each region that has it: it gets a new default version."""
+    """A launch template in each destination that has it: it gets a new default version."""
 
     path: str  # its name, a template
     description: str = "{name}"  # of the version, a template
     regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
+    accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; empty: all destinations
 
-    def is_for(self, region: str) -> bool:
-        """Return whether it is published in this region."""
-        return includes_region(self.regions, region)
+    def is_for(self, destination: Destination) -> bool:
+        """Return whether it is published there."""
+        return includes_region(self.regions, destination.region) and includes_account(
+            self.accounts, destination.account
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +90,11 @@ class Publish:
     when_all: bool = False
     allow_older: bool = False
     include_source: bool = False
+
+    @property
+    def targets(self) -> tuple[Parameter | LaunchTemplate, ...]:
+        """Everything that ids are published to."""
+        return (*self.parameters, *self.launch_templates)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,5 +117,6 @@ class Entry:
     requests: tuple[CopyRequest, ...]  # one for each set of destinations with the same settings; without image ids
     min_success: int | None = None
     fast_restore: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # region → zones; none: off there
+    fast_launch: Mapping[str, FastLaunchSettings | None] = field(default_factory=dict)  # by region; None: off there
     publish: Publish | None = None
     keep: Keep | None = None

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems, check_account
 from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
 from amicopy.core.errors import ManifestInvalid, UsageError
+from amicopy.core.fast_launch import PARALLEL_LAUNCHES, TARGET_RESOURCES, FastLaunchSettings, is_template_id
 from amicopy.core.fast_restore import is_zone_of
 from amicopy.core.files import read_bounded
 from amicopy.core.ignored_findings import parse
@@ -24,7 +25,18 @@ from amicopy.core.regions import check_regions, is_pattern, names_region, split_
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
-from amicopy.manifest.model import ById, ByName, ByParameter, Entry, Keep, LaunchTemplate, Parameter, Publish, Sought
+from amicopy.manifest.model import (
+    OWN_ACCOUNT,
+    ById,
+    ByName,
+    ByParameter,
+    Entry,
+    Keep,
+    LaunchTemplate,
+    Parameter,
+    Publish,
+    Sought,
+)
 from amicopy.manifest.packer import packer_artifacts
 from amicopy.manifest.validate import check, without_blamed
 from amicopy.manifest.yaml_tree import Path as TreePath
@@ -111,10 +123,13 @@ class _Entries:
             requests=requests,
             min_success=merged.get("min_success"),
             fast_restore=self._fast_restore(merged, places, requests),
+            fast_launch=self._fast_launch(merged, places, requests),
             publish=Publish(
-                parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []))),
+                parameters=tuple(self._parameters((*places["publish"], "ssm"), publish.get("ssm", []), requests)),
                 launch_templates=tuple(
-                    self._templates((*places["publish"], "launch_templates"), publish.get("launch_templates", []))
+                    self._templates(
+                        (*places["publish"], "launch_templates"), publish.get("launch_templates", []), requests
+                    )
                 ),
                 when_all=publish.get("when") == "all",
                 allow_older=publish.get("allow_older", False),
@@ -147,6 +162,42 @@ class _Entries:
                 found[region] = zones
         return found
 
+    def _fast_launch(
+        self, merged: Mapping[str, Any], places: Mapping[str, TreePath], requests: Sequence[CopyRequest]
+    ) -> dict[str, FastLaunchSettings | None]:
+        """Return the settings by region; note what is no destination of the image, and templates named twice."""
+        said: Any = merged.get("fast_launch", {})
+        place = places.get("fast_launch", ())
+        by_region = said if isinstance(said, dict) else dict.fromkeys(split_names(_listed(said)), True)
+        named = [name for request in requests for name in request.to]
+        found: dict[str, FastLaunchSettings | None] = {}
+        for region, switch in by_region.items():
+            at = (*place, region) if isinstance(said, dict) else place
+            self._check_regions(at, region)
+            is_destination = names_region(named, region)
+            if not is_destination and place[0] != "defaults":
+                self._tree.blame(at, f"{region} is not a destination")
+            settings = self._fast_launch_settings(at, switch if isinstance(switch, dict) else {})
+            if is_destination:
+                found[region] = None if switch is False else settings
+        return found
+
+    def _fast_launch_settings(self, at: TreePath, said: Mapping[str, Any]) -> FastLaunchSettings:
+        template: Mapping[str, Any] = said.get("launch_template", {})
+        name, template_id = template.get("name", ""), template.get("id", "")
+        if template and bool(name) is bool(template_id):
+            self._tree.blame((*at, "launch_template"), "give either the name or the id of the launch template")
+        if is_template_id(name):
+            self._tree.blame((*at, "launch_template", "name"), f"{name} is an id; write id: {name}")
+        if template_id and not is_template_id(template_id):
+            self._tree.blame((*at, "launch_template", "id"), f"{template_id!r} is not a launch template's id: lt-…")
+        return FastLaunchSettings(
+            target_resource_count=said.get("target_resource_count", TARGET_RESOURCES),
+            max_parallel_launches=said.get("max_parallel_launches", PARALLEL_LAUNCHES),
+            launch_template=name or template_id,
+            version=template.get("version", 0),
+        )
+
     def _label(self, label: str, path: TreePath) -> str:
         """Return the label; note one that some output could not tell from another's."""
         if label:
@@ -157,7 +208,7 @@ class _Entries:
                 self._tree.blame(path, f"the label {label!r} {same}")
         return label
 
-    def _parameters(self, path: TreePath, said: Any) -> Iterator[Parameter]:
+    def _parameters(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> Iterator[Parameter]:
         for number, one in enumerate(said if isinstance(said, list) else [said]):
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"path": one} if isinstance(one, str) else one
@@ -176,10 +227,11 @@ class _Entries:
                 path=name,
                 description=mapping.get("description", ""),
                 regions=split_names(_listed(mapping.get("in", []))),
+                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
                 overwrite=mapping.get("overwrite", True),
             )
 
-    def _templates(self, path: TreePath, said: Any) -> Iterator[LaunchTemplate]:
+    def _templates(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> Iterator[LaunchTemplate]:
         for number, one in enumerate(said if isinstance(said, list) else [said]):
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"name": one} if isinstance(one, str) else one
@@ -195,7 +247,24 @@ class _Entries:
                 path=mapping["name"],
                 description=mapping.get("description", "{name}"),
                 regions=split_names(_listed(mapping.get("in", []))),
+                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
             )
+
+    def _publishing_accounts(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> tuple[str, ...]:
+        """Return the accounts that something is published in; note those in which the image gets no copies."""
+        found = split_names(_listed(said))
+        targets = [target for request in requests for target in request.accounts]
+        may_be_there = path[0] == "defaults" or any(target.unit for target in targets)
+        for name in found:
+            try:
+                if name != OWN_ACCOUNT:
+                    check_account(name)
+            except ValueError as error:
+                self._tree.blame(path, f"{error}; {OWN_ACCOUNT} is the account of the credentials")
+            else:
+                if not may_be_there and name not in {OWN_ACCOUNT, *(target.account for target in targets)}:
+                    self._tree.blame(path, f"{name} is not one of the image's accounts")
+        return found
 
     def _check_regions(self, path: TreePath, said: Any) -> None:
         """Note each name that is no region's."""

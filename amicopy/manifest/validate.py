@@ -58,7 +58,8 @@ def _typed(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> An
         items: Mapping[str, Any] = next((branch["items"] for branch in branches if "items" in branch), {})
         return [_typed(item, items, root) for item in value]
     if isinstance(value, str):
-        if schema.get("type") == "boolean" and value.lower() in {"true", "false"}:
+        types = [branch.get("type") for branch in branches]
+        if "boolean" in types and "string" not in types and value.lower() in {"true", "false"}:
             return value.lower() == "true"
         if schema.get("type") == "integer" and value.isascii() and value.isdigit() and len(value) < 10:
             return int(value)

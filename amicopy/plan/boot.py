@@ -20,9 +20,9 @@ _TYPES: Mapping[str, tuple[str, ...]] = {
 }
 _WINDOWS_TYPES = ("t3.medium", "t3a.medium", "m5.large")
 _XEN_TYPES = ("t2.micro", "t2.small")
-# USD per hour, Linux, on demand, us-east-1, as several public price lists agree on. Windows costs more,
-# other regions a little. A type that is missing here has an unknown price.
-HOURLY_USD: Mapping[str, float] = {
+# USD per hour, Linux, on demand, us-east-1, as several public price lists agree on. Other regions cost a little more.
+# A type that is missing here has an unknown price.
+_HOURLY_USD: Mapping[str, float] = {
     "t2.micro": 0.0116,
     "t3.micro": 0.0104,
     "t3.medium": 0.0416,
@@ -48,7 +48,7 @@ def instance_types(image: Image, options: BootOptions) -> tuple[str, ...]:
         return (options.instance_type,)
     if image.attributes.get("VirtualizationType") == "paravirtual":
         known: tuple[str, ...] = ()
-    elif image.attributes.get("Platform") == "windows":
+    elif image.is_windows:
         known = _WINDOWS_TYPES
     elif architecture == "x86_64" and not image.attributes.get("EnaSupport"):
         known = _XEN_TYPES
@@ -63,6 +63,11 @@ def instance_types(image: Image, options: BootOptions) -> tuple[str, ...]:
         why=f"Its architecture is {architecture or 'not known'}{allowed}.",
         next_step="Name one: --instance-type.",
     )
+
+
+def hourly_usd(image: Image, instance_type: str) -> float | None:
+    """Return what an instance of the image costs in an hour, in USD; None if that is not known: Windows costs more."""
+    return None if image.is_windows else _HOURLY_USD.get(instance_type)
 
 
 def _is_allowed(instance_type: str, image: Image) -> bool:

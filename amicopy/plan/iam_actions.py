@@ -186,6 +186,23 @@ ACTIONS = (
         writes=True,
     ),
     Action(
+        operation="DescribeFastLaunchImages",
+        where=Where.DESTINATION,
+        purpose="`fast_launch`: whether it is on",
+    ),
+    Action(
+        operation="EnableFastLaunch",
+        where=Where.DESTINATION,
+        purpose="`sync` with `fast_launch`; `retire --undo`",
+        writes=True,
+    ),
+    Action(
+        operation="DisableFastLaunch",
+        where=Where.DESTINATION,
+        purpose="the same, before a copy that has it is removed or retired",
+        writes=True,
+    ),
+    Action(
         operation="Publish",
         service="sns",
         where=Where.DESTINATION,  # the topic's region

@@ -36,6 +36,8 @@ TEMPLATE_WRITES = frozenset({"CreateLaunchTemplateVersion", "ModifyLaunchTemplat
 """How an id is published as the default version of a launch template."""
 FAST_RESTORE_WRITES = frozenset({"EnableFastSnapshotRestores", "DisableFastSnapshotRestores"})
 """How fast snapshot restore is switched on and off."""
+FAST_LAUNCH_WRITES = frozenset({"EnableFastLaunch", "DisableFastLaunch"})
+"""How EC2 Fast Launch is switched on and off."""
 _RESTORATION = {
     *("DeleteTags", "DisableImageDeprecation", "EnableImage", "EnableImageDeprecation"),
     *("ModifyImageAttribute", "ModifySnapshotAttribute"),
@@ -83,6 +85,7 @@ class Needs:
     publishes: Parameters = field(default_factory=Parameters)
     templates: tuple[str, ...] = ()  # regions in which launch templates get versions
     fast_restores: tuple[str, ...] = ()  # regions in which fast snapshot restore is switched
+    fast_launches: tuple[str, ...] = ()  # regions in which EC2 Fast Launch is switched, or copies have it
     notifications: tuple[Notification, ...] = ()
     keys: Mapping[str, frozenset[str]] = field(default_factory=lambda: {ANYWHERE: frozenset({DEFAULT_KEY})})
     """The KMS keys of each destination as they are written, or `DEFAULT_KEY`; under ``*`` those of all others."""
@@ -127,7 +130,7 @@ def _reads(needs: Needs) -> set[str]:
         return {"DescribeImages", "DescribeRegions"} | ({"GetParameter"} if needs.reads else set())
     if needs.command == "cancel":
         found = (_FOUND | {"DescribeInstances"}) - (set() if ANYWHERE in needs.destinations else {"DescribeRegions"})
-        removing = set() if needs.only_look else {"DescribeFastSnapshotRestores"}  # pending copies do not have it
+        removing = set() if needs.only_look else _reads_of_features(needs)  # pending copies do not have them
         return found | ({"ListImagesInRecycleBin", *removing} if needs.available else set())
     if needs.command == "scan":
         images = set() if needs.only_snapshots else {"DescribeImages", "DescribeSnapshots"}
@@ -163,7 +166,18 @@ def _reads(needs: Needs) -> set[str]:
         operations.add("DescribeLaunchTemplateVersions")
     if needs.fast_restores:
         operations.add("DescribeFastSnapshotRestores")
+    if needs.fast_launches:
+        operations.add("DescribeFastLaunchImages")
     return operations
+
+
+def _reads_of_features(needs: Needs) -> set[str]:
+    return {"DescribeFastSnapshotRestores", *(["DescribeFastLaunchImages"] if needs.fast_launches else [])}
+
+
+def _switches(needs: Needs, switch: str) -> set[str]:
+    """Return how the features of copies that exist are switched: ``Enable`` or ``Disable``."""
+    return {f"{switch}FastSnapshotRestores", *([f"{switch}FastLaunch"] if needs.fast_launches else [])}
 
 
 def _blocks(content: ContentLevel | None) -> set[str]:
@@ -177,7 +191,7 @@ def _reads_of_retire(needs: Needs) -> set[str]:
     if not needs.undo:
         operations = operations | {"DescribeImageReferences"}
     if not needs.only_look:
-        operations = operations | {"DescribeFastSnapshotRestores"}
+        operations = operations | _reads_of_features(needs)
     if needs.reads:
         operations = operations | {"GetParameterHistory"} | (set() if needs.only_look else {"GetParameter"})
     return operations
@@ -186,7 +200,7 @@ def _reads_of_retire(needs: Needs) -> set[str]:
 def _writes(needs: Needs) -> set[str]:
     match needs.command:
         case "cancel":
-            off = {"DisableFastSnapshotRestores"} if needs.available else set()
+            off = _switches(needs, "Disable") if needs.available else set()
             return {*_REMOVAL, "TerminateInstances", *off}
         case "status" | "scan":
             return set()
@@ -195,8 +209,8 @@ def _writes(needs: Needs) -> set[str]:
         case "retire":
             operations = set(_RESTORATION if needs.undo else _RETIREMENT)
             operations |= _RESTORATION if needs.restores else set()
-            operations |= set() if needs.undo else {"DisableFastSnapshotRestores"}
-            operations |= {"EnableFastSnapshotRestores"} if needs.undo or needs.restores else set()
+            operations |= set() if needs.undo else _switches(needs, "Disable")
+            operations |= _switches(needs, "Enable") if needs.undo or needs.restores else set()
             return operations | ({"PutParameter"} if needs.publishes else set())
         case "verify":
             operations = set(_COMPLETION) if needs.repair else set()
@@ -216,4 +230,6 @@ def _writes(needs: Needs) -> set[str]:
         operations |= TEMPLATE_WRITES
     if needs.fast_restores:
         operations |= FAST_RESTORE_WRITES
+    if needs.fast_launches:
+        operations |= FAST_LAUNCH_WRITES
     return operations

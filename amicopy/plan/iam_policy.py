@@ -15,6 +15,7 @@ from amicopy.plan.iam_needs import (
     ANY_REGION,
     ANYWHERE,
     BOOT_WRITES,
+    FAST_LAUNCH_WRITES,
     FAST_RESTORE_WRITES,
     TEMPLATE_WRITES,
     Needs,
@@ -36,6 +37,7 @@ _GETS_RETIRED = {
 }
 _ARE_RECORDS = {"ForAllValues:StringLike": {"aws:TagKeys": [f"{GRANT_TAG}*"]}, "Null": {"aws:TagKeys": "false"}}
 _IS_BOOTED = {"Null": {f"aws:ResourceTag/{BOOT_TAG}": "false"}}
+_FAST_LAUNCH_TAG = {"StringEquals": {"aws:RequestTag/CreatedBy": "EC2 Fast Launch"}}
 _RECORDS_SCAN = {"ForAllValues:StringEquals": {"aws:TagKeys": [SCANNED_TAG]}, "Null": {"aws:TagKeys": "false"}}
 _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 
@@ -84,6 +86,13 @@ SIDS: Mapping[str, str] = {
     "ids, so this is for all of these regions.",
     "AmicopyFastRestore": "`fast_restore`: switch fast snapshot restore on and off for snapshots with the tag "
     "`amicopy:source`, and no others; off before such a copy is removed or retired.",
+    "AmicopyFastLaunch": "`fast_launch`: switch EC2 Fast Launch on and off for images with the tag `amicopy:source` "
+    "only; off before such a copy is removed or retired.",
+    "AmicopyFastLaunchTemplates": "`fast_launch`: name a launch template in that call.",
+    "AmicopyFastLaunchFrom": "EC2 switches Fast Launch on only for callers who may launch from the image themselves.",
+    "AmicopyFastLaunchTagged": "The same makes instances and volumes, and only with the tag of EC2 Fast Launch.",
+    "AmicopyFastLaunchTags": "That tag, in the request that launches (`ec2:CreateAction`), and at no other time.",
+    "AmicopyFastLaunchRole": "The service-linked role of EC2 Fast Launch, which EC2 creates when it is first used.",
     "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
     "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
     "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
@@ -141,8 +150,14 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if fast := writes & {f"ec2:{operation}" for operation in FAST_RESTORE_WRITES}:
         snapshots = _arns(needs.partition, needs.fast_restores or needs.destinations, ["snapshot"])
         yield statement("AmicopyFastRestore", fast, snapshots, None if needs.any_image else _HAS_TAG)
+    if fast := writes & {f"ec2:{operation}" for operation in FAST_LAUNCH_WRITES}:
+        images = _arns(needs.partition, needs.fast_launches, ["image"])
+        yield statement("AmicopyFastLaunch", fast, images, None if needs.any_image else _HAS_TAG)
+        if "ec2:EnableFastLaunch" in fast:
+            yield from _fast_launching(needs)
     if needs.command != "boot":
-        writes -= {f"ec2:{operation}" for operation in BOOT_WRITES | TEMPLATE_WRITES | FAST_RESTORE_WRITES}
+        apart = BOOT_WRITES | TEMPLATE_WRITES | FAST_RESTORE_WRITES | FAST_LAUNCH_WRITES
+        writes -= {f"ec2:{operation}" for operation in apart}
         yield from _retiring(needs, writes) if needs.command == "retire" else _managing(needs, writes)
     if needs.publishes and not needs.only_look:
         arns = _parameters(needs.partition, needs.publishes)
@@ -159,6 +174,29 @@ def _statements(needs: Needs) -> Iterator[Statement]:
         yield from function_statements(
             needs.function, needs.partition, needs.manifests_at, notifies=bool(needs.notifications)
         )
+
+
+def _fast_launching(needs: Needs) -> Iterator[Statement]:
+    """Yield what a caller has to be allowed so that EC2 switches Fast Launch on with a launch template.
+
+    EC2 User Guide, "Configure EC2 Fast Launch settings"; the statements are those of AWS's managed policy
+    EC2FastLaunchFullAccess, without what EC2 needs to make a VPC, and without ``iam:PassRole`` for every role.
+    """
+    regions = _region_names(needs.fast_launches)
+    own = [f"arn:{needs.partition}:ec2:{region}:*:" for region in regions]
+    templates = [f"{prefix}launch-template/*" for prefix in own]
+    used = [f"{prefix}{kind}/*" for prefix in own for kind in ("network-interface", "security-group", "subnet")]
+    made = [f"{prefix}{kind}/*" for prefix in own for kind in ("instance", "volume")]
+    images = _arns(needs.partition, needs.fast_launches, ["image"])
+    role = "role/aws-service-role/ec2fastlaunch.amazonaws.com/AWSServiceRoleForEC2FastLaunch"
+    yield statement("AmicopyFastLaunchTemplates", ["ec2:EnableFastLaunch"], templates)
+    yield statement("AmicopyFastLaunchFrom", ["ec2:RunInstances"], [*images, *templates, *used])
+    yield statement("AmicopyFastLaunchTagged", ["ec2:RunInstances"], made, _FAST_LAUNCH_TAG)
+    launching = {"StringEquals": {"ec2:CreateAction": "RunInstances"}}
+    yield statement("AmicopyFastLaunchTags", ["ec2:CreateTags"], made, launching)
+    service = {"StringEquals": {"iam:AWSServiceName": "ec2fastlaunch.amazonaws.com"}}
+    arn = f"arn:{needs.partition}:iam::*:{role}"
+    yield statement("AmicopyFastLaunchRole", ["iam:CreateServiceLinkedRole"], [arn], service)
 
 
 def _entering(needs: Needs) -> Iterator[Statement]:

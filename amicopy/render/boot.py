@@ -5,7 +5,7 @@ from typing import Any
 
 from amicopy.core.boot import BootOptions
 from amicopy.jobs.boot import BootReport, BootTarget
-from amicopy.plan.boot import HOURLY_USD
+from amicopy.render.boot_cost import Launch, boot_cost, hourly_words
 from amicopy.render.json_documents import envelope, error_document
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import columns, counted, safe
@@ -18,23 +18,18 @@ def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
     for region, instance_id in report.leftovers:
         yield f"terminate {instance_id} in {region}, left by a run that was killed"
     if report.due:
-        minutes = round(options.timeout.total_seconds() / 60)
-        count, limit = counted(len(report.due), "instance"), counted(minutes, "minute")
-        yield f"costs: {count} for at most {limit}, volumes included; {_hourly(report)}"
+        yield f"costs: {boot_cost(_launches(report), options.timeout)}"
         yield "needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot"
 
 
 def launch_question(report: BootReport) -> str:
     """Return the question before anything is launched, with what that costs."""
     regions = ", ".join(dict.fromkeys(one.image.region for one in report.due))
-    return f"Launch {counted(len(report.due), 'instance')} in {regions}, {_hourly(report)}?"
+    return f"Launch {counted(len(report.due), 'instance')} in {regions}, {hourly_words(_launches(report))}?"
 
 
-def _hourly(report: BootReport) -> str:
-    prices = [HOURLY_USD.get(one.instance_type) for one in report.due]
-    if None in prices:
-        return "at a price that amicopy does not know"
-    return f"about {sum(price or 0 for price in prices):.3f} USD an hour (price in us-east-1 for Linux)"
+def _launches(report: BootReport) -> list[Launch]:
+    return [(one.image, one.instance_type) for one in report.due]
 
 
 def write_targets(targets: Sequence[BootTarget], output: str) -> None:

@@ -12,6 +12,7 @@ from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
 
 if TYPE_CHECKING:  # few manifests ask for it
+    from amicopy.jobs.fast_launch import CopyFastLaunch
     from amicopy.jobs.fast_restore import FastRestore
 
 _MOST_NAMED = 3  # destinations in a sentence
@@ -74,6 +75,32 @@ def fast_restore_lines(found: "Sequence[FastRestore]", prices: Prices | None) ->
             date = f" (price of {price.date})" if price.date else ""
             words = f"{usd_words(price.usd * count)} an hour while it is on: {count} times {price.usd}{date}"
         yield f"fast snapshot restore in {region}, for each snapshot in each zone: {words}"
+
+
+def fast_launch_lines(found: "Sequence[CopyFastLaunch]", prices: Prices | None) -> Iterator[str]:
+    """Yield what the snapshots of EC2 Fast Launch cost by the month, for each region, and what is not in that."""
+    wanted = [one for one in found if one.settings and not one.is_others]
+    for region in dict.fromkeys(one.region for one in wanted):
+        here = [one for one in wanted if one.region == region]
+        count = sum(one.settings.target_resource_count for one in here if one.settings)
+        usd = storage_of(sum(one.gib for one in here), region, prices)
+        words = "unknown; to give unknown prices: --prices FILE"
+        if usd is not None:
+            price = (prices or Prices()).storage(region)
+            date = f" (price of {price.date})" if price and price.date else ""
+            words = f"at most {usd_words(usd)} a month while it is on{date}"
+        yield f"fast launch in {region}, storage of {counted(count, 'snapshot', 'snapshots')}: {words}"
+    if wanted:
+        launches = max(one.settings.max_parallel_launches for one in wanted if one.settings)
+        yield (
+            f"for fast launch, EC2 also launches instances, up to {launches} at a time, to make these snapshots and a "
+            "new one for each that is used: AWS charges for them, and the estimate does not include them"
+        )
+
+
+def fast_launch_document(one: "CopyFastLaunch", prices: Prices | None) -> str | None:
+    """Return what the snapshots of one copy's EC2 Fast Launch cost in a month."""
+    return _exact(one.storage_per_month(prices))
 
 
 def hourly_document(one: "FastRestore", prices: Prices | None) -> str | None:

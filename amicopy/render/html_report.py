@@ -147,9 +147,10 @@ def _scans(report: Report) -> Iterator[str]:
 
 
 def _cost(report: Report) -> Iterator[str]:
+    from amicopy.render.boot_cost import check_cost_lines
     from amicopy.render.cost import cost_lines
 
-    if lines := tuple(cost_lines(report.plan)):
+    if lines := (*cost_lines(report.plan), *check_cost_lines(report.plan)):
         yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
         yield f"{listed(lines)}\n</section>"
 

@@ -50,6 +50,10 @@ def note_lines(plan: Plan, more: Iterable[str] = (), *, in_brief: bool = False) 
     """Yield the notes on the plan and its rows, each once, what it costs, and ``more``; ``in_brief`` only in total."""
     from amicopy.render.cost import cost_lines
 
+    if any(row.check and row.check.is_built_in for row in plan.rows):
+        from amicopy.render.boot_cost import check_cost_lines  # few plans have such checks
+
+        more = (*check_cost_lines(plan), *more)
     notes = (
         *plan.notes,
         *(note for row in plan.rows for note in row.notes),

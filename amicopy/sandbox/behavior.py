@@ -50,6 +50,10 @@ class Unconfirmed:
     unshared_source: Literal["copied", "failed"] = "copied"
     # The EBS guide says that a snapshot deleted while pending disappears only when its copy ends.
     deleted_pending_snapshot_lingers: bool = False
+    # What EnableFastLaunch does for an image for which it is on, and whether DescribeFastLaunchImages lists one for
+    # which it is off again: with "disabled", which the reference does not name, or not at all.
+    fast_launch_again: Literal["changed", "refused"] = "changed"
+    fast_launch_ended: Literal["gone", "disabled"] = "gone"
     # Whether the EBS direct APIs read a snapshot that another account shares; of public ones AWS says that they don't.
     ebs_direct_reads_shared: bool = True
 

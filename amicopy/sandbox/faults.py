@@ -301,6 +301,14 @@ class InjectedFaults:
             if isinstance(injected.fault.effect, CopyEffect) and injected.take(operation, region)
         ]
 
+    def take_fast_launch_failure(self, operation: str, region: str) -> str:
+        """Use up the failure of what this call has switched on or off, if there is one; return EC2's reason."""
+        for injected in self._faults:
+            effect = injected.fault.effect
+            if isinstance(effect, Fail) and injected.fault.operation == operation and injected.take(operation, region):
+                return f"{effect.code}: {effect.message}".removesuffix(": ")
+        return ""
+
     def take_launch_effects(self, operation: str, region: str) -> list[LaunchEffect]:
         """Use up and return the effects on the instance that this call has launched."""
         return [
@@ -342,6 +350,7 @@ PAGES = {
     "ListChildren": "Children",
     "ListOrganizationalUnitsForParent": "OrganizationalUnits",
 }
+_FAST_LAUNCH = ("EnableFastLaunch", "DisableFastLaunch")
 # The only operations that these effects are for.
 _EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshotBlock", "ListSnapshotBlocks")}
 
@@ -364,6 +373,8 @@ def parse_fault(text: str) -> Fault:
     the snapshot's message), ``stuck``, ``vanish``, ``flap:DESCRIBES``, ``unseen:DESCRIBES``, ``differ:BLOCKS`` (so many
     blocks of each snapshot are not the source's), ``lose:BLOCKS`` (they are missing).
 
+    Effect on what an EnableFastLaunch or DisableFastLaunch begins: ``fail``, ``fail:CODE: MESSAGE``.
+
     Effects on the instance that a RunInstances launches: ``unhealthy`` (its status check fails), ``unchecked`` (its
     checks never end), ``dies:SECONDS`` (it terminates itself).
 
@@ -384,7 +395,8 @@ def parse_fault(text: str) -> Fault:
         raise ValueError(f"{match['name']!r} affects a snapshot's blocks: use it with {' or '.join(allowed)}.")
     if isinstance(effect, Expired):
         effect = Expired(operation=operation)
-    if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*"):
+    is_of_fast_launch = isinstance(effect, Fail) and operation in _FAST_LAUNCH
+    if isinstance(effect, CopyEffect) and operation not in ("CopyImage", "*") and not is_of_fast_launch:
         raise ValueError(f"{match['name']!r} affects a copy: use it with CopyImage, not with {operation}.")
     if isinstance(effect, Empty) and operation not in PAGES:
         raise ValueError(f"'empty' affects a list of AWS Organizations: use it with one of {', '.join(PAGES)}.")

@@ -86,6 +86,10 @@ class OtherResources:
         """Return the data of the launch template version that a RunInstances names; empty if there is none."""
         return {}
 
+    def launch_template_names(self, _account: str, _region: str, _named: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return the id and the name of a launch template; None if there is no such template."""
+        return None
+
     def parameter(self, _account: str, _region: str, _name: str) -> str:
         """Return the value of an SSM parameter; "" if there is no such parameter."""
         return ""

@@ -138,6 +138,20 @@ class Watermark:
     attached_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FastLaunch:
+    """EC2 Fast Launch of an image, since it was switched on or off."""
+
+    is_on: bool
+    since: datetime
+    count: int
+    launches: int
+    template_id: str
+    template: str
+    version: str
+    failure: str = ""  # why EC2 could not do it; "": it can
+
+
 @dataclass(slots=True, kw_only=True)
 class Image:
     """One AMI."""
@@ -188,6 +202,7 @@ class Image:
     protection: str = "disabled"
     protected_until: datetime | None = None
     last_launched_at: datetime | None = None
+    fast_launch: FastLaunch | None = None  # None: it was never on
     unseen_describes: int = 0  # set by a fault: hidden from this many more DescribeImages calls
     flap_describes: int = 0  # set by a fault: shown as pending this many more times once it was shown as available
     shown_available: bool = False

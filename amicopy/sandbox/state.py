@@ -79,6 +79,7 @@ class State:
     # Image id → resource type, ARN: what uses an image beside the other resources.
     references: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     instance_runs: dict[str, InstanceRun] = field(default_factory=dict)  # by instance id
+    fast_launch_roles: set[str] = field(default_factory=set)  # accounts that have the service-linked role
     adopted: set[str] = field(default_factory=set)  # ids of snapshots that other services made
     keys: KeyLookup = any_key
     others: OtherResources = field(default_factory=OtherResources)

@@ -92,6 +92,27 @@ def test_retire_changes_nothing_until_parameters_are_decided(world: World, conte
     assert (left.exit_code, parameter(HOME, "/web")) == (ExitCode.OK, source.image_id)
 
 
+def test_retire_restores_the_release_before_first(world: World, context: amicopy.Context) -> None:
+    good, bad = a_source(world, name="good"), a_source(world, name="bad")
+    put_parameter(HOME, "/web", good.image_id)
+    about: dict[str, Any] = {"regions": HOME, "parameter_names": "/web", "context": context}
+    amicopy.retire(good.image_id, regions=HOME, parameters=False, context=context)
+    put_parameter(HOME, "/web", bad.image_id)
+    assert amicopy.retire(bad.image_id, **about).refused  # the only earlier value is a retired image
+    assert (good.state, bad.state) == ("disabled", "available")
+    result = amicopy.retire(bad.image_id, restore=good.image_id, **about)
+    assert [(one.image_id, str(one.state)) for one in result.targets] == [
+        (good.image_id, "restored"),
+        (bad.image_id, "retired"),
+    ]
+    assert (result.exit_code, parameter(HOME, "/web")) == (ExitCode.OK, good.image_id)
+    assert (good.state, bad.state) == ("available", "disabled")
+    wrongs: tuple[dict[str, Any], ...] = ({"restore": bad.image_id}, {"restore": good.image_id, "undo": True})
+    for wrong in wrongs:
+        with pytest.raises(UsageError, match="restore"):
+            amicopy.retire(bad.image_id, **wrong, **about)
+
+
 def test_the_same_call_again_writes_nothing(world: World, context: amicopy.Context) -> None:
     source = a_source(world)
     amicopy.copy([source.image_id], to=[WEST], context=context)

@@ -211,7 +211,7 @@ def test_other_operations_fall_through_to_moto_and_are_on_record(aws: Aws) -> No
     assert ec2.describe_snapshots(SnapshotIds=[snapshot["SnapshotId"]])["Snapshots"][0]["VolumeSize"] == 11
     assert [row.operation for row in aws.world.requests][:2] == ["CreateVolume", "CreateTags"]
     with pytest.raises(ClientError) as caught:
-        ec2.describe_fast_launch_images()
+        ec2.describe_store_image_tasks()
     assert code_of(caught) == ("InvalidAction", 400)
     with pytest.raises(ClientError) as caught:
         ec2.describe_volumes(VolumeIds=["vol-00000000"])

@@ -12,6 +12,7 @@ OPERATIONS = (
     "DeleteSnapshot",
     "DeleteTags",
     "DeregisterImage",
+    "DescribeFastLaunchImages",
     "DescribeFastSnapshotRestores",
     "DescribeImageAttribute",
     "DescribeImageReferences",
@@ -24,9 +25,11 @@ OPERATIONS = (
     "DescribeSnapshotAttribute",
     "DescribeSnapshots",
     "DescribeSubnets",
+    "DisableFastLaunch",
     "DisableFastSnapshotRestores",
     "DisableImage",
     "DisableImageDeprecation",
+    "EnableFastLaunch",
     "EnableFastSnapshotRestores",
     "EnableImage",
     "EnableImageDeprecation",
@@ -49,9 +52,17 @@ OPERATIONS = (
 NEWER_OPERATIONS = {"AttachImageWatermark", "ReplaceImageInstanceTypeSpecification"}
 
 
-# Of large shapes only what is sent and read, so that the model stays quick to load: those of the boot test, and of
-# launch templates.
+# Of large shapes only what is sent and read, so that the model stays quick to load: those of the boot test, of
+# launch templates and of EC2 Fast Launch.
 MEMBERS: Mapping[str, frozenset[str]] = {
+    "DescribeFastLaunchImagesSuccessItem": frozenset(
+        {
+            *("ImageId", "LaunchTemplate", "MaxParallelLaunches", "SnapshotConfiguration", "State"),
+            "StateTransitionReason",
+        }
+    ),
+    "DisableFastLaunchResult": frozenset(),
+    "EnableFastLaunchResult": frozenset(),
     "Instance": frozenset(
         {"ImageId", "InstanceId", "InstanceType", "LaunchTime", "State", "StateReason", "StateTransitionReason", "Tags"}
     ),

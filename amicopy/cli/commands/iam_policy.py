@@ -67,6 +67,11 @@ _LISTED = {
     help="Allow writes to every image and snapshot of the regions, not only to those with the tag amicopy:source.",
 )
 @option(
+    "--fast-launch",
+    is_flag=True,
+    help="Copies have EC2 Fast Launch (fast_launch in a manifest): what removing, retiring and restoring them needs.",
+)
+@option(
     "--instance-store",
     "source_buckets",
     multiple=True,
@@ -134,6 +139,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             parameters=not options["no_parameters"],
             source_buckets=options["source_buckets"],
             any_image=options["any_image"],
+            fast_launch=options["fast_launch"],
             external_id=options["external_id"] or "",
             trusted=options["trusted"] or "",
             notifications=options["notifications"],

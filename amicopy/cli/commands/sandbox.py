@@ -92,6 +92,8 @@ def command(
                         error:CODE: MESSAGE, lost (the reply), dead (the region)
       CopyImage         fail:CODE: MESSAGE, stuck, vanish, flap:N, unseen:N,
                         differ:BLOCKS, lose:BLOCKS
+      EnableFastLaunch, DisableFastLaunch
+                        fail:CODE: MESSAGE (later)
       RunInstances      unhealthy, unchecked, dies:SECONDS
       GetSnapshotBlock  corrupt, expired
       ListAccounts      empty (a page)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
@@ -16,10 +16,10 @@ from amicopy.core.destination import Destination
 from amicopy.core.functions import DISPATCHER
 from amicopy.core.grants import Grants
 from amicopy.core.notification import Notification
-from amicopy.core.regions import check_regions, is_pattern
+from amicopy.core.regions import check_regions, includes_region, is_pattern
 from amicopy.core.request import DIRECT, MANIFEST, OPTIONS, CopyRequest
 from amicopy.core.templates import fill_template
-from amicopy.manifest.model import ByParameter, Entry
+from amicopy.manifest.model import OWN_ACCOUNT, ByParameter, Entry, LaunchTemplate, Parameter
 from amicopy.manifest.read import read_manifest
 from amicopy.plan.iam_needs import ANY_REGION, ANYWHERE, Needs, Parameters
 from amicopy.plan.iam_policy import policy, trust_policy
@@ -55,6 +55,7 @@ class IamPolicyCommand:
     parameters: bool = True  # of retire
     source_buckets: tuple[str, ...] = ()
     any_image: bool = False
+    fast_launch: bool = False  # copies have EC2 Fast Launch
     external_id: str = ""
     trusted: str = ""  # --account-role: who may assume the role that the policy is for
     notifications: tuple[Notification, ...] = ()
@@ -112,8 +113,10 @@ def _needs(
     names = [*command.regions] or [name for request in requests for name in _destinations(request)]
     destinations = _regions(names)
     places = tuple(dict.fromkeys([*sources, *destinations]))
+    entries = list(_of_holder(entries, of_role=bool(command.trusted)))
     published = _parameters(_published(entries, sources))
-    read = _parameters([*([] if dispatches else _published(entries, sources)), *_named_sources(entries, sources)])
+    named = () if command.trusted else _named_sources(entries, sources)  # which the run's own account looks for
+    read = _parameters([*([] if dispatches else _published(entries, sources)), *named])
     if unknown:
         read = published = Parameters(by_region=dict.fromkeys(_regions(places), frozenset({ANYWHERE})))
     if command.command == "retire" and command.parameters:  # those that name the images
@@ -145,6 +148,9 @@ def _needs(
         publishes=published,
         templates=_template_regions(entries, sources),
         fast_restores=tuple(dict.fromkeys(region for entry in entries for region in entry.fast_restore)),
+        fast_launches=destinations
+        if command.fast_launch
+        else tuple(dict.fromkeys(region for entry in entries for region in entry.fast_launch)),
         notifications=command.notifications,
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
@@ -209,6 +215,27 @@ def _keys(requests: Iterable[CopyRequest]) -> dict[str, frozenset[str]]:
     return keys
 
 
+def _of_holder(entries: Iterable[Entry], *, of_role: bool) -> Iterator[Entry]:
+    """Yield the entries with what is published and switched in the account that the policy is for.
+
+    ``of_role``: it is that of the role in other accounts, and not the caller's.
+    """
+
+    def concerns(target: Parameter | LaunchTemplate) -> bool:
+        return not target.accounts or any((name != OWN_ACCOUNT) is of_role for name in target.accounts)
+
+    for entry in entries:
+        if of_role and not any(request.accounts for request in entry.requests):
+            continue
+        publish = entry.publish and replace(
+            entry.publish,
+            parameters=tuple(filter(concerns, entry.publish.parameters)),
+            launch_templates=tuple(filter(concerns, entry.publish.launch_templates)),
+            include_source=entry.publish.include_source and not of_role,
+        )
+        yield replace(entry, publish=publish, fast_restore={} if of_role else entry.fast_restore)
+
+
 def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield the regions and names of the parameters that ids are published to."""
     for entry in entries:
@@ -217,7 +244,7 @@ def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tup
         for region in _publishing_regions(entry, sources):
             values = dict.fromkeys(("name", "source_id", "source_region", "date"), ANYWHERE)
             for parameter in entry.publish.parameters:
-                if region == ANYWHERE or parameter.is_for(region):
+                if region == ANYWHERE or includes_region(parameter.regions, region):
                     yield region, fill_template(parameter.path, values | {"region": region})
 
 
@@ -228,7 +255,7 @@ def _template_regions(entries: Iterable[Entry], sources: Sequence[str]) -> tuple
         for entry in entries
         if entry.publish and entry.publish.launch_templates
         for region in _publishing_regions(entry, sources)
-        if region == ANYWHERE or any(one.is_for(region) for one in entry.publish.launch_templates)
+        if region == ANYWHERE or any(includes_region(one.regions, region) for one in entry.publish.launch_templates)
     }
     return tuple(found)
 

@@ -48,13 +48,8 @@ def _retire(command: RetireCommand, context: Context) -> int:
     find = partial(_found, command, context)
     if command.manifest:
         job, found = _old_releases(command, context, find)
-    elif command.restored:
-        _, restoring = find(command.restored, undo=True)
-        again = frozenset(target.image_id for target in restoring.targets if target.state is not RetireState.KEEP)
-        job, found = find(command.image_ids, choices=replace(command.choices, restored=again))
-        found = restoring.with_more(found)
     else:
-        job, found = find(command.image_ids, undo=command.undo)
+        job, found = find(command.image_ids, undo=command.undo, restored=command.restored)
     if not command.output.quiet:
         say(target_lines(found.targets))
         say(f"note: {note}" for note in found.notes)
@@ -77,6 +72,7 @@ def _found(
     image_ids: Sequence[str],
     *,
     undo: bool = False,
+    restored: Sequence[str] = (),
     source_region: str = "",
     choices: ParameterChoices | None = None,
 ) -> tuple[RetireJob, RetireResult]:
@@ -89,6 +85,7 @@ def _found(
         parameters=command.parameters,
         choices=choices or command.choices,
         undo=undo,
+        restored=restored,
     )
     return job, job.find()
 

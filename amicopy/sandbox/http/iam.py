@@ -170,6 +170,8 @@ def _resources(
         return [(_arn(region, "instance", one), tags_of(one)) for one in instance_ids]
     if params.get("SnapshotId"):
         named.append(("snapshot", params["SnapshotId"]))
+    if template := params.get("LaunchTemplate"):
+        named.append(("launch-template", template.get("LaunchTemplateId") or "lt-0"))
     named += [("snapshot", one) for one in params.get("SourceSnapshotIds") or []]
     for resource in params.get("Resources") or []:
         kinds = {"ami-": "image", "snap-": "snapshot", "i-": "instance"}

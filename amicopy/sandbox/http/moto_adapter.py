@@ -48,6 +48,12 @@ EC2_REQUEST = "amicopy.ec2_request"  # the `Ec2Request`
 CONNECTION_CUT = "amicopy.connection_cut"  # set instead of a response: seconds to wait before closing the connection
 # Not well-formed XML, like most such pages: botocore reads a well-formed one as a response without content.
 PROXY_PAGE = "<!doctype html><title>Proxy error</title><h1>The proxy could not reach the server</h1><hr>"
+# What EC2 does with resources that it tags, when it switches Fast Launch on: condition keys by action.
+_OF_FAST_LAUNCH: Mapping[str, Mapping[str, str]] = {
+    "ec2:RunInstances": {"aws:requesttag/createdby": "EC2 Fast Launch"},
+    "ec2:CreateTags": {"aws:requesttag/createdby": "EC2 Fast Launch", "ec2:createaction": "RunInstances"},
+    "iam:CreateServiceLinkedRole": {"iam:awsservicename": "ec2fastlaunch.amazonaws.com"},
+}
 Response = tuple[int, list[tuple[str, str]], bytes]
 MotoRespond = Callable[[Mapping[str, str]], Any]  # from a request's form to moto's response
 _log = logging.getLogger(__name__)
@@ -214,7 +220,7 @@ class Ec2Request(SignedRequest):
         )
 
     def is_allowed(self, action: str, resource: str) -> bool:
-        """Return True if EC2 may do this in the caller's name: delete a snapshot, or use a KMS key."""
+        """Return True if EC2 may do this in the caller's name: delete a snapshot, use a key, or launch instances."""
         if action.startswith("kms:") and resource.split(":")[4] != self.account:
             principal = principal_of(self.access_key, self.account, self.region, self.session)
             if not may_use(resource, principal, action):
@@ -231,6 +237,7 @@ class Ec2Request(SignedRequest):
             if action == "kms:CreateGrant":
                 context["kms:grantisforawsresource"] = "true"
         else:
+            context |= _OF_FAST_LAUNCH.get(action, {})
             context |= resource_tags(self.tags_of(resource.rpartition("/")[2]))
         return self.authorizer.allows(
             action, Resource(resource, context), access_key=self.access_key, region=self.region

@@ -68,11 +68,7 @@ class MotoResources(OtherResources):
 
     def launch_template(self, account: str, region: str, named: Mapping[str, str]) -> Mapping[str, Any]:
         """Return the data of the launch template version that a RunInstances names; empty if there is none."""
-        backend = ec2_backends[account][region]
-        template_id = named.get("LaunchTemplateId") or backend.launch_template_name_to_ids.get(
-            named.get("LaunchTemplateName", "")
-        )
-        template = backend.launch_templates.get(template_id or "")
+        template = _launch_template(account, region, named)
         if template is None:
             return {}
         try:
@@ -80,6 +76,11 @@ class MotoResources(OtherResources):
         except (ServiceException, ValueError):  # an unknown version: moto refuses the call
             return {}
         return data
+
+    def launch_template_names(self, account: str, region: str, named: Mapping[str, str]) -> tuple[str, str] | None:
+        """Return the id and the name of a launch template; None if there is no such template."""
+        template = _launch_template(account, region, named)
+        return (template.id, template.name) if template is not None else None
 
     def parameter(self, account: str, region: str, name: str) -> str:
         """Return the value of an SSM parameter; "" if there is no such parameter."""
@@ -172,6 +173,14 @@ def known_to_moto(state: State, account: str, region: str) -> Iterator[None]:
         for snapshot_id, snapshot in state.snapshots[region].items():
             if snapshot_id in backend.snapshots:
                 snapshot.storage_tier = getattr(backend.snapshots[snapshot_id], "storage_tier", "standard")
+
+
+def _launch_template(account: str, region: str, named: Mapping[str, str]) -> Any:
+    backend = ec2_backends[account][region]
+    template_id = named.get("LaunchTemplateId") or backend.launch_template_name_to_ids.get(
+        named.get("LaunchTemplateName", "")
+    )
+    return backend.launch_templates.get(template_id or "")
 
 
 def adopt_snapshots(state: State, account: str, region: str) -> None:

@@ -34,16 +34,6 @@ def test_each_account_has_copies_in_its_own_regions(amicopy: Run, world: World, 
     assert "nothing to do: 6 copies are up to date" in amicopy("sync", path).err
 
 
-def test_ids_are_published_in_the_own_account_only(amicopy: Run, world: World, tmp_path: Path) -> None:
-    path = a_manifest(tmp_path, a_source(world).image_id, f"      - id: {B}\n    publish: {{ ssm: /images/web }}\n")
-    ran = amicopy("sync", path, "--output", "json")
-    assert ran.code == 0, ran.err
-    said = "publish: only for copies in the account of the credentials, not in other accounts"
-    assert said in ran.json["notes"]
-    written = {one["region"]: one["image_id"] for one in ran.json["parameters"]}
-    assert written == {region: world.images(region, OWN)[0].image_id for region in (WEST, EAST)}
-
-
 def test_a_unit_and_a_key_in_a_manifest(amicopy: Run, sandbox: Sandbox, world: World, tmp_path: Path) -> None:
     sandbox.add_account(B, unit="workloads")
     said = f"      - {{ ou: {unit_id('workloads')}, regions: {WEST}, kms_key: alias/images }}\n"

@@ -462,6 +462,21 @@ def test_copying_can_end_with_a_boot_test_before_anything_is_shared(amicopy: Run
     assert east.launch_permissions == {"111122223333"}
 
 
+def test_the_plan_of_a_gate_shows_what_its_instances_cost(amicopy: Run, world: World) -> None:
+    image, windows = a_source(world), a_source(world, name="windows", platform="windows")
+    copy = ("copy", image.image_id, "--to", f"{WEST},{EAST}", "--check", "boot")
+    words = (
+        "2 instances for at most 30 minutes, volumes included; about 0.021 USD an hour (price in us-east-1 for Linux)"
+    )
+    for planned in (amicopy(*copy, "--dry-run"), amicopy(*copy)):
+        assert f"note: --check boot costs: {words}" in planned.out + planned.err
+    assert "boot costs" not in amicopy(*copy, "--dry-run").out  # both have passed
+    unknown = amicopy("copy", windows.image_id, "--to", WEST, "--check", "boot", "--check-timeout", "1h", "--dry-run")
+    assert "1 instance for at most 60 minutes, volumes included; at a price that amicopy does not know" in unknown.out
+    typed = amicopy("copy", windows.image_id, "--to", WEST, "--check", "true", "--dry-run")
+    assert "boot costs" not in typed.out
+
+
 @pytest.mark.parametrize("check", ["boot --expect (", "boot --nonsense", "boot --instance-type huge"])
 def test_a_boot_test_that_is_not_one_is_refused_before_the_first_copy(
     amicopy: Run, world: World, source: Image, check: str

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -12,7 +13,9 @@ from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Ran, Run
 from tests.support.accounts import OWN, B, guests, records
-from tests.support.iam import Caller, denied, each_action, printed, without
+from tests.support.clock import FakeClock
+from tests.support.iam import Caller, actions_of, denied, each_action, printed, without
+from tests.support.manifests import DAY, a_manifest
 from tests.support.scenes import HOME, WEST
 
 ARGUMENTS = ("copy", "--from", HOME, "--to", f"{HOME},{WEST}", "--account", B, "--external-id", "golden-1")
@@ -124,3 +127,115 @@ def test_without_accounts_the_policy_says_nothing_of_them(amicopy: Run) -> None:
     text = json.dumps(printed(amicopy, "copy", "--from", HOME, "--to", WEST))
     assert "sts:" not in text
     assert "amicopy:grant" not in text
+
+
+RELEASES = f"""\
+    name: base
+    images:
+      - source: {{name: 'web-*'}}
+        from: {HOME}
+        to: {WEST}
+        carry_permissions: false
+        carry_deprecation: false
+        accounts: [{{id: '{B}'}}]
+        publish: {{ssm: /amis/web, launch_templates: web}}
+        keep: {{newest: 1}}
+"""
+OF_RELEASES = {
+    *("AmicopyReadParameters:ssm:GetParameter", "AmicopyPublishParameters:ssm:PutParameter"),
+    *("AmicopyRead:ec2:DescribeImageReferences", "AmicopyManageCopies:ec2:DeregisterImage"),
+    *("AmicopyRead:ec2:DescribeLaunchTemplateVersions", "AmicopyPublishTemplates:ec2:CreateLaunchTemplateVersion"),
+    "AmicopyPublishTemplates:ec2:ModifyLaunchTemplate",
+}
+
+
+OLD = "ami-0123456789abcdef0"
+
+
+class Releases:
+    """A manifest with two releases, the second of which the caller and the role copy, publish, and clean up after."""
+
+    def __init__(self, amicopy: Run, sandbox: Sandbox, clock: FakeClock, folder: Path) -> None:
+        self._amicopy, self._world, self._clock = amicopy, sandbox.world, clock
+        self.manifest = a_manifest(folder, RELEASES)
+        sandbox.add_account(B, role="")
+        self.role = Role(sandbox, printed(amicopy, "sync", self.manifest, "--account-role", USER))
+        session = boto3.Session(**sandbox.credentials(B), region_name=WEST)
+        self.ec2: Any = session.client("ec2", endpoint_url=sandbox.endpoint_url)
+        self.ssm: Any = session.client("ssm", endpoint_url=sandbox.endpoint_url)
+        own = boto3.Session(**sandbox.credentials(OWN), region_name=WEST)
+        self._own: Any = own.client("ec2", endpoint_url=sandbox.endpoint_url)
+        self._own.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": OLD})
+
+    def run(self, name: str) -> Ran:
+        """Apply the manifest when this image has been registered."""
+        self._clock.advance(2 * DAY)
+        self._world.register(HOME, name=name)
+        return self._amicopy("sync", self.manifest)
+
+    def add_template(self) -> None:
+        """Let the other account have the template, too; what a version of it names stays."""
+        self.ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": OLD})
+
+    @property
+    def published(self) -> str:
+        """The id that the other account's parameter has."""
+        return str(self.ssm.get_parameter(Name="/amis/web")["Parameter"]["Value"])
+
+    def close(self) -> None:
+        """End the connections."""
+        for one in (self.role, self.ec2, self.ssm, self._own):
+            one.close()
+
+
+@pytest.fixture
+def releases(amicopy: Run, guarded: World, sandbox: Sandbox, clock: FakeClock, tmp_path: Path) -> Iterator[Releases]:
+    """The manifest, and the role with what is printed for it."""
+    assert guarded is sandbox.world
+    made = Releases(amicopy, sandbox, clock, tmp_path)
+    yield made
+    made.close()
+
+
+def test_a_manifest_s_policies_let_ids_be_published_and_old_copies_removed_there(
+    amicopy: Run, caller: Caller, releases: Releases, guarded: World
+) -> None:
+    caller.may(printed(amicopy, "sync", releases.manifest))
+    assert releases.run("web-1").code == 0
+    releases.add_template()
+    ran = releases.run("web-2")
+    assert ran.code == 0, ran.err
+    assert denied(guarded) == []
+    [copy] = guarded.images(WEST, B)
+    assert releases.published == copy.image_id
+
+
+@pytest.mark.parametrize("name", sorted(OF_RELEASES))
+def test_without_one_action_of_the_role_s_the_manifest_is_not_applied_there(
+    amicopy: Run, caller: Caller, releases: Releases, guarded: World, name: str
+) -> None:
+    sid, action = name.split(":", 1)
+    caller.may(printed(amicopy, "sync", releases.manifest))
+    assert releases.run("web-1").code == 0
+    releases.add_template()
+    assert (sid, action) in each_action(releases.role.policy)
+    releases.role.may(without(releases.role.policy, action, sid))
+    ran = releases.run("web-2")
+    assert action in ran.err
+    assert ran.code != 0 or len(guarded.images(WEST, B)) == 2  # what uses a copy is not known, so it stays
+
+
+def test_each_policy_has_the_parameters_of_its_own_accounts_only(amicopy: Run, tmp_path: Path) -> None:
+    paths = f"[{{path: /own, accounts: self}}, {{path: /theirs, accounts: '{B}'}}, /all]"
+    manifest = a_manifest(tmp_path, RELEASES.replace("/amis/web, launch_templates: web", paths))
+
+    def parameters(*more: str) -> set[str]:
+        document = printed(amicopy, "sync", manifest, *more)
+        [found] = [one for one in document.get("Policy", document)["Statement"] if "ssm:PutParameter" in one["Action"]]
+        return {arn.partition("parameter/")[2] for arn in found["Resource"]}
+
+    assert parameters() == {"own", "all"}
+    assert parameters("--account-role", USER) == {"theirs", "all"}
+    alone = a_manifest(tmp_path, RELEASES.replace(f"        accounts: [{{id: '{B}'}}]\n", ""), "alone.yaml")
+    role = printed(amicopy, "sync", alone, "--account-role", USER)["Policy"]
+    assert not {"ssm:PutParameter", "ec2:DescribeImageReferences"} & actions_of(role)

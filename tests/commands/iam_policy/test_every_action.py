@@ -93,6 +93,24 @@ class Stage:
         self.world.call("EnableFastSnapshotRestores", parameters, region=copy.region)
         copy.tags["amicopy:fast-restore"] = zone
 
+    def has_fast_launch(self, copy: Image) -> None:
+        """Leave a copy as a manifest with ``fast_launch`` does."""
+        copy.platform = "windows"
+        self.world.call("EnableFastLaunch", {"ImageId": copy.image_id}, region=copy.region)
+        copy.tags["amicopy:fast-launch"] = "snapshots=5 launches=6"
+
+    def launch_template(self) -> None:
+        """Create a launch template in the region of the copies."""
+        ec2 = self.caller.root("ec2", WEST)
+        ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"})
+        ec2.close()
+
+    def runs_with_fast_launch(self) -> Act:
+        """Return what runs the command line, of which the policy is for copies that have EC2 Fast Launch."""
+        line = tuple(self.arguments)
+        self.arguments.append("--fast-launch")
+        return self.runs(line)
+
     def runs(self, *lines: tuple[str, ...]) -> Act:
         """Return what runs these command lines one after the other."""
         return lambda: [self.amicopy(*line) for line in lines]
@@ -169,6 +187,14 @@ images:
     to: us-west-2
     fast_restore: {us-west-2: []}
     share: []
+  - source: {name: windows-on}
+    from: us-east-1
+    to: us-west-2
+    fast_launch: {us-west-2: {launch_template: {name: web, version: 1}}}
+  - source: {name: windows-off}
+    from: us-east-1
+    to: us-west-2
+    fast_launch: {us-west-2: false}
 """
 
 
@@ -179,25 +205,28 @@ images:
     to: us-west-2
     publish: {ssm: "/images/{region}/web"}
     fast_restore: {us-west-2: us-west-2a}
+    fast_launch: {us-west-2: {launch_template: {name: web, version: 1}}}
 """
 
 
 def syncing(stage: Stage) -> Act:
     """A second release: publish it, and remove the first."""
     manifest = stage.folder / "amis.yaml"
-    manifest.write_text(MANIFEST.replace("us-west-2: []", "us-west-2: us-west-2c"))
+    before = MANIFEST.replace("us-west-2: []", "us-west-2: us-west-2c").replace("us-west-2: false", "us-west-2: true")
+    manifest.write_text(before.replace("fast_launch: {us-west-2: {launch", "tags: {launch: no} #"))
+    stage.world.register(HOME, name="windows-on", platform="windows")
+    stage.world.register(HOME, name="windows-off", platform="windows")
     built = stage.world.register(HOME, name="latest")
     ssm = stage.caller.root("ssm", HOME)
     ssm.put_parameter(Name="/build/latest", Value=built.image_id, Type="String")
     ssm.close()
-    ec2 = stage.caller.root("ec2", WEST)
-    ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t3.micro"})
-    ec2.close()
+    stage.launch_template()
     stage.world.register(HOME, name="web-1")
     stage.amicopy("sync", str(manifest))
     stage.clock.advance(3600)
     stage.world.register(HOME, name="web-2")
-    manifest.write_text(MANIFEST)  # one copy does not have fast snapshot restore any more
+    manifest.write_text(MANIFEST)  # some copies do not have fast snapshot restore or fast launch any more
+    stage.world.state.fast_launch_roles.clear()  # EC2 creates the role once more
     stage.arguments = ["sync", str(manifest)]
     return stage.runs(("sync", str(manifest)))
 
@@ -237,16 +266,17 @@ def cancelling(stage: Stage) -> Act:
     stage.amicopy("copy", source.image_id, *TO)
     last = stage.world.images(WEST)[0]
     stage.has_fast_restore(last)
+    stage.has_fast_launch(last)
     stage.left_by_a_boot_test(last)
     stage.arguments = ["cancel", source.image_id, "--from", HOME, "--in", "us-*", "--available", "--yes"]
-    return stage.runs(tuple(stage.arguments))
+    return stage.runs_with_fast_launch()
 
 
 def retiring(stage: Stage) -> Act:
     """Take the last of several published releases back."""
     [_, _, last] = published(stage)
     stage.arguments = ["retire", last.image_id, "--from", HOME, "--in", f"{HOME},us-west-*", "--yes"]
-    return stage.runs(tuple(stage.arguments))
+    return stage.runs_with_fast_launch()
 
 
 def restoring(stage: Stage) -> Act:
@@ -255,19 +285,21 @@ def restoring(stage: Stage) -> Act:
     second.deprecate_at = None
     stage.amicopy("retire", second.image_id, last.image_id, "--from", HOME, "--yes")
     places = ("--from", HOME, "--in", f"{HOME},us-west-*")
-    line = ("retire", second.image_id, last.image_id, *places, "--undo", "--yes")
-    stage.arguments = list(line)
-    return stage.runs(line)
+    stage.arguments = ["retire", second.image_id, last.image_id, *places, "--undo", "--yes"]
+    stage.clock.advance(60)  # EC2 has removed the snapshots of fast launch
+    stage.world.state.fast_launch_roles.clear()
+    return stage.runs_with_fast_launch()
 
 
 def published(stage: Stage) -> list[Image]:
     """Return three releases, published one after the other."""
     manifest = stage.folder / "amis.yaml"
     manifest.write_text(RELEASES)
+    stage.launch_template()
     stage.world.settings(WEST).fast_restore_limit = 10
     sources = []
     for name in ("web-1", "web-2", "web-3"):
-        sources.append(stage.source(name))
+        sources.append(stage.source(name, platform="windows"))
         stage.amicopy("sync", str(manifest))
         stage.clock.advance(3600)
     return sources
@@ -328,7 +360,7 @@ SCENES: dict[Scene, tuple[str, ...]] = {
     encrypting_with_an_arn: ("AmicopyKms",),
     encrypting_with_an_alias: ("AmicopyKms",),
     adopting: ("AmicopyTagAdopted", "AmicopyManage"),
-    syncing: ("AmicopyReadParameters", "AmicopyPublish", "AmicopyFastRestore", "AmicopyRead"),
+    syncing: ("AmicopyReadParameters", "AmicopyPublish", "AmicopyFast", "AmicopyRead"),
     repairing: (ALL,),
     checking_keys: ("AmicopyKms",),
     comparing_content: ("AmicopyReadBlocks", "AmicopyKmsReadBlocks"),

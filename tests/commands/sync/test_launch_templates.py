@@ -83,7 +83,7 @@ def test_the_copy_becomes_the_default_where_the_template_exists(
     copy = the_copy(world, WEST).image_id
     assert default["LaunchTemplateData"] == {"ImageId": copy, "InstanceType": "m5.large"}  # as the one before
     assert f"launch template web  {OLD} -> {copy}" in ran.err
-    assert f"{EAST}  launch template web  the region does not have it; none is created" in ran.err
+    assert f"{EAST}  launch template web  does not exist there; none is created" in ran.err
     assert not asked(world, "CreateLaunchTemplateVersion", EAST)
 
 
@@ -159,7 +159,7 @@ def test_a_template_that_no_region_has_is_an_error(amicopy: Run, world: World, t
     a_source(world, name="web-1")
     ran = amicopy("sync", a_manifest(tmp_path, MANIFEST), "--dry-run")
     assert ran.code == 3
-    assert f"There is no launch template web in {WEST}, nor in another region of its entry." in ran.err
+    assert f"There is no launch template web in {WEST}, nor in another destination of its entry." in ran.err
 
 
 def test_names_are_templates_and_regions_can_be_chosen(

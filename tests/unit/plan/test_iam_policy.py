@@ -9,6 +9,7 @@ import pytest
 from amicopy.aws import ebs as ebs
 from amicopy.aws import ec2 as ec2
 from amicopy.aws import ec2_reads as reader
+from amicopy.aws import fast_launches as fast_launches
 from amicopy.aws import fast_restores as fast_restores
 from amicopy.aws import instances as instances
 from amicopy.aws import launch_templates as launch_templates
@@ -18,7 +19,7 @@ from amicopy.aws import ssm as parameters
 from amicopy.core.write import WriteOperation
 from amicopy.plan.differences import ATTRIBUTES
 from amicopy.plan.iam_actions import ACTIONS, Action, Where
-from amicopy.plan.iam_needs import BOOT_WRITES, FAST_RESTORE_WRITES, TEMPLATE_WRITES
+from amicopy.plan.iam_needs import BOOT_WRITES, FAST_LAUNCH_WRITES, FAST_RESTORE_WRITES, TEMPLATE_WRITES
 
 CALLING = {"_call", "call", "_described", "_by_id", "_pages", "_paced", "_switch"}
 INDIRECT = {str(operation) for attribute in ATTRIBUTES for operation in attribute.purposes}
@@ -33,7 +34,8 @@ def _name(function: ast.expr) -> str:
 
 def called() -> Iterator[str]:
     """Yield the EC2 operation of every call in the gateway's source that names one."""
-    modules = (reader, ec2, ebs, fast_restores, instances, launch_templates, notifications, parameters, quotas)
+    of_features = (fast_launches, fast_restores, instances, launch_templates)
+    modules = (reader, ec2, ebs, *of_features, notifications, parameters, quotas)
     sources = [Path(str(module.__file__)).read_text() for module in modules]
     for node in (node for source in sources for node in ast.walk(ast.parse(source))):
         if isinstance(node, ast.Call) and node.args and _name(node.func) in CALLING:
@@ -43,7 +45,9 @@ def called() -> Iterator[str]:
 
 
 def test_every_call_is_in_the_table_and_nothing_else_is() -> None:
-    assert sorted(action.operation for action in ACTIONS) == sorted({*called(), *INDIRECT, *RETIRING})
+    assert sorted(action.operation for action in ACTIONS) == sorted(
+        {*called(), *INDIRECT, *RETIRING, *FAST_LAUNCH_WRITES}
+    )
 
 
 def test_every_write_operation_is_in_the_table_as_one() -> None:

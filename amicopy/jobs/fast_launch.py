@@ -1,0 +1,197 @@
+"""EC2 Fast Launch of the copies that a manifest asks it for: what has to be switched, and switching it.
+
+What somebody else has switched on is left alone: it is neither recorded on the copy nor ever changed or switched off.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING
+
+from amicopy.core.destination import Key
+from amicopy.core.errors import AmicopyError, Interrupted, NotFaithful, NotWindows
+from amicopy.core.fast_launch import (
+    FastLaunch,
+    FastLaunchSettings,
+    is_recorded,
+    record_of,
+    recorded_settings,
+)
+from amicopy.core.models import Image
+from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.retries import driven, flapping, persist
+from amicopy.core.steps import Work
+from amicopy.core.switch import SwitchState
+from amicopy.core.write import Write, WriteOperation, tag_list
+from amicopy.execute.fast_launch import switch_off, switch_on
+from amicopy.execute.paced_write import paced_write
+from amicopy.execute.report import Outcome
+from amicopy.jobs.context import Context
+from amicopy.jobs.entries import KnownEntry
+from amicopy.plan.plan import Action, Plan, Row
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.aws.ec2 import Ec2
+    from amicopy.core.prices import Prices
+
+_THERE = {Action.UPDATE, Action.UNCHANGED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFastLaunch:
+    """EC2 Fast Launch of one copy."""
+
+    row: Row
+    settings: FastLaunchSettings | None  # None: it should be off, as far as amicopy switched it on
+    image_id: str = ""  # empty while the copy is still to be made
+    before: FastLaunch | None = None  # what EC2 shows of the copy; None: nothing was read
+    is_others: bool = False  # somebody else has switched it on
+    state: SwitchState = SwitchState.SWITCH
+    error: AmicopyError | None = None
+
+    @property
+    def region(self) -> str:
+        """The copy's region."""
+        return self.row.region
+
+    @property
+    def feature(self) -> str:
+        """What is switched, for people."""
+        return "fast launch"
+
+    @property
+    def words(self) -> str:
+        """How it is switched, for people, with what EC2 says of the state before."""
+        if self.is_others:
+            return "somebody else has switched it on; it stays as it is"
+        was = f" (before: {self.before.problem})" if self.before and self.before.problem else ""
+        return f"on: {self.settings}{was}" if self.settings else f"off{was}"
+
+    @property
+    def gib(self) -> int:
+        """GiB of the snapshots that EC2 keeps for it, at most: each of them is as large as all volumes of the copy."""
+        return self.row.source.volume_gib * self.settings.target_resource_count if self.settings else 0
+
+    def storage_per_month(self, prices: "Prices | None") -> Decimal | None:
+        """Return what these snapshots cost in a month at most, in USD; None if the price is unknown."""
+        from amicopy.plan.estimate import storage_of
+
+        return storage_of(self.gib, self.region, prices) if self.gib else Decimal(0)
+
+
+def with_windows_only(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
+    """Return the plan in which no image gets EC2 Fast Launch that does not run Windows: its row is refused."""
+    refused = {
+        row.key: row.refused(
+            NotWindows(
+                f"EC2 Fast Launch is for Windows, and {row.source.image_id} in {row.source.region} is not Windows.",
+                why=f"EC2 shows its platform as {row.source.attributes.get('PlatformDetails') or 'unknown'}; the "
+                f"manifest has fast_launch for {row.region}.",
+                next_step=f"Take {row.region} out of the image's fast_launch.",
+            )
+        )
+        for known, row in _asked(entries)
+        if known.entry.fast_launch[row.region] is not None and not row.source.is_windows
+    }
+    return replace(plan, rows=tuple(refused.get(row.key, row) for row in plan.rows)) if refused else plan
+
+
+def _asked(entries: Sequence[KnownEntry]) -> Iterator[tuple[KnownEntry, Row]]:
+    """Yield every row for which a manifest says something about EC2 Fast Launch."""
+    for known in entries:
+        yield from ((known, row) for row in known.own_rows if row.region in known.entry.fast_launch)
+
+
+def read_fast_launches(context: Context, entries: Sequence[KnownEntry]) -> tuple[CopyFastLaunch, ...]:
+    """Return what should be done for every copy that the entries ask it for; reads only."""
+    reads = {
+        row.key: partial(_read, context, row, known.entry.fast_launch[row.region])
+        for known, row in _asked(entries)
+        if row.action is not Action.REFUSE
+    }
+    return tuple(all_at_once(reads, context.stop).values())
+
+
+def _read(context: Context, row: Row, settings: FastLaunchSettings | None) -> CopyFastLaunch:
+    asked = CopyFastLaunch(
+        row=row, settings=settings, state=SwitchState.KEPT if settings is None else SwitchState.SWITCH
+    )
+    if row.copy is None or row.action not in _THERE:
+        return asked
+    try:
+        return context.with_retries(partial(_compared, asked, row.copy, context.clients[row.region]))
+    except Interrupted:
+        raise
+    except AmicopyError as error:
+        return replace(asked, image_id=row.copy.image_id, state=SwitchState.FAILED, error=error)
+
+
+def _compared(asked: CopyFastLaunch, copy: Image, ec2: "Ec2") -> CopyFastLaunch:
+    """Return what should be done for a copy that is there."""
+    settings, ours, recorded = asked.settings, is_recorded(copy.tags), recorded_settings(copy.tags)
+    kept = replace(asked, image_id=copy.image_id, state=SwitchState.KEPT)
+    if settings is None and not ours:
+        return kept
+    now = ec2.fast_launches.of(copy.image_id)
+    kept = replace(kept, before=now, is_others=now.is_on and not ours)
+    if settings is None or kept.is_others:
+        return kept if kept.is_others else replace(kept, state=SwitchState.SWITCH)
+    if now.problem and recorded == settings:
+        # Switching it on again by itself would launch instances in every run, each of which costs money.
+        return replace(kept, state=SwitchState.FAILED, error=_failed(copy, now))
+    is_as_requested = now.is_on and now.has(settings) and recorded == settings
+    return kept if is_as_requested else replace(kept, state=SwitchState.SWITCH)
+
+
+def _failed(copy: Image, now: FastLaunch) -> AmicopyError:
+    return NotFaithful(
+        f"EC2 Fast Launch of {copy.image_id} in {copy.region} has failed.",
+        why=f"EC2 reports that {now.problem}.",
+        next_step="Fix what EC2 names. Then change the settings in the manifest, or switch it off: aws ec2 "
+        f"disable-fast-launch --image-id {copy.image_id} --region {copy.region} (the next run switches it on again).",
+    )
+
+
+def switch_fast_launches(
+    context: Context, found: Sequence[CopyFastLaunch], outcomes: Mapping[Key, Outcome]
+) -> tuple[CopyFastLaunch, ...]:
+    """Switch it for the copies that are up to date; return all with what was done. If interrupted, the others wait."""
+
+    def done(one: CopyFastLaunch) -> CopyFastLaunch:
+        outcome = outcomes.get(one.row.key)
+        if one.state is not SwitchState.SWITCH:
+            return one
+        if context.stop.is_set() or outcome is None or not outcome.is_well:
+            return replace(one, state=SwitchState.WAITING)
+        asked = replace(one, image_id=outcome.image_id)
+        try:
+            return driven(context.clock, context.stop, _switched(context, asked), to_the_end=True)
+        except AmicopyError as error:
+            return replace(asked, state=SwitchState.FAILED, error=error)
+
+    tasks = {one.row.key: partial(done, one) for one in found}
+    return tuple(all_at_once(tasks, Stop()).values())  # not interrupted: what was switched has to be told
+
+
+def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
+    """Look at the copy again, record how it will be, and switch it."""
+    ec2, clock = context.clients[asked.region], context.clock
+    copy = yield from persist(flapping(clock), partial(ec2.own_image, asked.image_id))
+    one = yield from persist(flapping(clock), partial(_compared, asked, copy, ec2))
+    if one.state is not SwitchState.SWITCH:
+        return one
+    if one.settings is None:
+        yield from switch_off(ec2, clock, copy.image_id, cleaned_up=False)
+        yield from _record(ec2, context, copy, None)
+    else:
+        yield from _record(ec2, context, copy, one.settings)
+        yield from switch_on(ec2, clock, copy.image_id, one.settings)
+    return replace(one, state=SwitchState.DONE)
+
+
+def _record(ec2: "Ec2", context: Context, copy: Image, settings: FastLaunchSettings | None) -> Work[None]:
+    tags = record_of(settings)
+    if any(copy.tags.get(key) != value for key, value in tags.items()):
+        parameters = {"Resources": [copy.image_id], "Tags": tag_list(tags)}
+        yield from paced_write(ec2, context.clock, Write(WriteOperation.CREATE_TAGS, parameters))

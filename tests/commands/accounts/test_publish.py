@@ -1,0 +1,209 @@
+"""``publish`` in other accounts: each has the id of its own copy, by its own session, forwards only."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from amicopy.sandbox.accounts import unit_id
+from amicopy.sandbox.http.server import Sandbox
+from amicopy.sandbox.world import World
+from tests.conftest import Run
+from tests.support.accounts import OWN, B, C, copy_in
+from tests.support.clock import FakeClock
+from tests.support.manifests import DAY, a_manifest, parameter
+from tests.support.scenes import HOME, WEST, a_source, asked, order, writes
+
+MANIFEST = f"""\
+    images:
+      - source: {{name: 'web-*'}}
+        from: {HOME}
+        to: [{HOME}, {WEST}]
+        accounts:
+          - id: '{B}'
+          - {{id: '{C}', regions: {WEST}}}
+        publish: {{ssm: /amis/web}}
+"""
+OLD = "ami-0123456789abcdef0"
+
+
+class There:
+    """What a test looks at in another account, by that account's own credentials."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._clients: list[Any] = []
+
+    def client(self, account: str, service: str, region: str) -> Any:
+        """Return a client of an account."""
+        session = boto3.Session(**self._sandbox.credentials(account), region_name=region)
+        self._clients.append(session.client(service, endpoint_url=self._sandbox.endpoint_url))
+        return self._clients[-1]
+
+    def parameter(self, account: str, region: str, path: str = "/amis/web") -> str:
+        """Return what a parameter has; empty where there is none."""
+        client = self.client(account, "ssm", region)
+        try:
+            return str(client.get_parameter(Name=path)["Parameter"]["Value"])
+        except client.exceptions.ParameterNotFound:
+            return ""
+
+    def close(self) -> None:
+        """End the connections."""
+        for client in self._clients:
+            client.close()
+
+
+@pytest.fixture
+def there(sandbox: Sandbox) -> Iterator[There]:
+    """The other accounts."""
+    one = There(sandbox)
+    yield one
+    one.close()
+
+
+def test_each_account_s_parameter_has_the_id_of_its_own_copy(
+    amicopy: Run, world: World, there: There, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    manifest = a_manifest(tmp_path, MANIFEST)
+    planned = amicopy("sync", manifest, "--dry-run")
+    assert f"+ {B}/{WEST} /amis/web the new copy" in " ".join(planned.out.split())
+    ran = amicopy("sync", manifest, "--output", "json")
+    assert ran.code == 0, ran.err
+    for account, region in ((B, HOME), (B, WEST), (C, WEST)):
+        assert there.parameter(account, region) == copy_in(world, account, region).image_id
+    assert parameter(WEST, "/amis/web") == copy_in(world, OWN, WEST).image_id
+    assert [there.parameter(C, HOME), parameter(HOME, "/amis/web")] == ["", ""]
+    said = {(one.get("account"), one["region"], one["state"]) for one in ran.json["parameters"]}
+    assert said == {(None, WEST, "done"), (B, HOME, "done"), (B, WEST, "done"), (C, WEST, "done")}
+    assert not [note for note in ran.json["notes"] if "publish" in note]
+    world.requests.clear()
+    again = amicopy("sync", manifest)
+    assert (again.code, [one for one in writes(world) if one != "AssumeRole"]) == (0, [])
+
+
+def test_a_parameter_can_be_for_some_accounts_only(amicopy: Run, world: World, there: There, tmp_path: Path) -> None:
+    a_source(world, name="web-1")
+    paths = (
+        f"[{{path: /all}}, {{path: /own, accounts: self}}, {{path: /theirs, accounts: [{B}, {C}]}},"
+        f" {{path: /one, in: {WEST}, accounts: 'self,{B}'}}]"
+    )
+    ran = amicopy("sync", a_manifest(tmp_path, MANIFEST.replace("/amis/web", paths)))
+    assert ran.code == 0, ran.err
+    found = {
+        (account, region, path)
+        for account, region in ((OWN, WEST), (B, HOME), (B, WEST), (C, WEST))
+        for path in ("/all", "/own", "/theirs", "/one")
+        if there.parameter(account, region, path)
+    }
+    assert found == {
+        *((account, region, "/all") for account, region in ((OWN, WEST), (B, HOME), (B, WEST), (C, WEST))),
+        (OWN, WEST, "/own"),
+        *((account, region, "/theirs") for account, region in ((B, HOME), (B, WEST), (C, WEST))),
+        *((account, WEST, "/one") for account in (OWN, B)),
+    }
+
+
+def test_all_or_none_counts_the_other_accounts(amicopy: Run, world: World, there: There, tmp_path: Path) -> None:
+    a_source(world, name="web-1")
+    manifest = a_manifest(tmp_path, MANIFEST.replace("/amis/web", "/amis/web, when: all"))
+    order(world, f"copy@{WEST}=fail after 1")  # the own copy in that region is the first one there
+    ran = amicopy("sync", manifest)
+    assert ran.code == 3, ran.err
+    assert asked(world, "PutParameter") == []
+    assert amicopy("sync", manifest).code == 0
+    assert parameter(WEST, "/amis/web") == copy_in(world, OWN, WEST).image_id
+    assert there.parameter(B, HOME) == copy_in(world, B, HOME).image_id
+
+
+def test_a_release_replaces_the_one_before_although_its_copies_are_younger_than_that_image(
+    amicopy: Run, world: World, clock: FakeClock, there: There, tmp_path: Path
+) -> None:
+    """What a copy in another account was made from is a copy, too: its age is not that of the release."""
+    first = a_source(world, name="web-1")
+    clock.advance(60)
+    second = a_source(world, name="web-2")
+    clock.advance(DAY)
+    manifest = a_manifest(tmp_path, MANIFEST)
+    only = a_manifest(tmp_path, MANIFEST.replace("web-*", "web-1"), "first.yaml")
+    assert amicopy("sync", only).code == 0
+    assert there.parameter(B, WEST) != ""
+    ran = amicopy("sync", manifest)
+    assert ran.code == 0, ran.err
+    [copy] = [one for one in world.images(WEST, B) if one.tags["amicopy:source"].endswith(second.image_id)]
+    assert there.parameter(B, WEST) == copy.image_id
+    back = amicopy("sync", only, "--output", "json")  # and never back
+    assert {one["state"] for one in back.json["parameters"]} == {"newer"}
+    assert (there.parameter(B, WEST), first.name) == (copy.image_id, "web-1")
+
+
+def test_what_one_account_does_not_let_be_written_is_its_own_failure(
+    amicopy: Run, world: World, there: There, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    there.client(B, "ssm", WEST).put_parameter(Name="/amis/web", Value="something else", Type="String")
+    ran = amicopy("sync", a_manifest(tmp_path, MANIFEST))
+    assert ran.code == 3
+    assert f"The parameter /amis/web in {B}/{WEST} does not contain an AMI id" in ran.err
+    assert there.parameter(B, WEST) == "something else"
+    assert there.parameter(C, WEST) == copy_in(world, C, WEST).image_id
+
+
+def test_accounts_whose_parameters_may_not_be_read_are_named_before_anything_is_written(
+    amicopy: Run, world: World, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    order(world, f"GetParameter@{WEST}=error:403 AccessDeniedException: You may not.*always")
+    ran = amicopy("sync", a_manifest(tmp_path, MANIFEST))
+    assert (ran.code, asked(world, "CopyImage"), asked(world, "PutParameter")) == (6, [], [])
+    assert all(f"{where} /amis/web: " in ran.err for where in (WEST, f"{B}/{WEST}", f"{C}/{WEST}"))
+
+
+def test_a_launch_template_of_another_account_gets_the_copy_there(
+    amicopy: Run, world: World, there: There, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    ec2 = there.client(B, "ec2", WEST)
+    ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": OLD})
+    ran = amicopy("sync", a_manifest(tmp_path, MANIFEST.replace("ssm: /amis/web", "launch_templates: web")))
+    assert ran.code == 0, ran.err
+    answer = ec2.describe_launch_template_versions(LaunchTemplateName="web", Versions=["$Default"])
+    assert answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"] == copy_in(world, B, WEST).image_id
+    assert f"{C}/{WEST} launch template web does not exist there; none is created" in " ".join(ran.err.split())
+
+
+def test_a_unit_s_accounts_are_published_in_and_one_that_it_lacks_is_an_error(
+    amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C)
+    a_source(world, name="web-1")
+    text = MANIFEST.replace(f"- id: '{B}'", f"- ou: {unit_id('workloads')}")
+    wrong = amicopy("sync", a_manifest(tmp_path, text.replace("/amis/web", "{path: /a, accounts: 444444444444}")))
+    assert (wrong.code, asked(world, "CopyImage")) == (2, [])
+    assert "/a is for account 444444444444, which gets no copy" in wrong.err
+    ran = amicopy("sync", a_manifest(tmp_path, text.replace("/amis/web", f"{{path: /a, accounts: {B}}}")))
+    assert ran.code == 0, ran.err
+    assert there.parameter(B, HOME, "/a") == copy_in(world, B, HOME).image_id
+    assert parameter(WEST, "/a") == ""
+
+
+@pytest.mark.parametrize(
+    ("accounts", "wrong"),
+    [
+        ("12345", "'12345' is not a valid account id"),
+        ("own", "'own' is not a valid account id: an account id has 12 digits; self is the account of the credentials"),
+        ("444444444444", "444444444444 is not one of the image's accounts"),
+    ],
+)
+def test_an_account_that_cannot_be_published_in_is_said_with_its_place(
+    amicopy: Run, world: World, tmp_path: Path, accounts: str, wrong: str
+) -> None:
+    text = MANIFEST.replace("/amis/web", f"{{path: /amis/web, accounts: {accounts}}}")
+    ran = amicopy("sync", a_manifest(tmp_path, text))
+    assert (ran.code, world.requests) == (2, [])
+    assert wrong in ran.err
+    assert "amis.yaml:8:" in ran.err
