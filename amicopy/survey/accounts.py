@@ -23,7 +23,7 @@ Regions = Mapping[str, Region] | None
 def _regions_of(
     request: CopyRequest, home: Destination, clients: Clients, clock: Clock, stop: Stop
 ) -> tuple[Regions, tuple[str, ...]]:
-    """Return the regions that are on in an account, and notes. Regions that are named say so with their first answer."""
+    """Return the regions of an account, and notes. Those that are named say with their first answer if they are on."""
     if not any(map(is_pattern, request.to)):
         return None, ()
     return with_read_retries(clock, stop, partial(survey_regions, clients[home]))
