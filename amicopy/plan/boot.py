@@ -24,9 +24,14 @@ _XEN_TYPES = ("t2.micro", "t2.small")
 # A type that is missing here has an unknown price.
 _HOURLY_USD: Mapping[str, float] = {
     "t2.micro": 0.0116,
+    "t2.small": 0.023,
     "t3.micro": 0.0104,
+    "t3.small": 0.0208,
     "t3.medium": 0.0416,
     "t3a.micro": 0.0094,
+    "t3a.medium": 0.0376,
+    "t4g.micro": 0.0084,
+    "t4g.small": 0.0168,
     "m5.large": 0.096,
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from amicopy.core.destination import Destination, Key
 from amicopy.core.prices import Prices
+from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.plan.estimate import Cost, direct_transfer, estimate, saving_by_a_hub, storage_of, total
 from amicopy.plan.plan import Plan
@@ -78,8 +79,8 @@ def fast_restore_lines(found: "Sequence[FastRestore]", prices: Prices | None) ->
 
 
 def fast_launch_lines(found: "Sequence[CopyFastLaunch]", prices: Prices | None) -> Iterator[str]:
-    """Yield what the snapshots of EC2 Fast Launch cost by the month, for each region, and what is not in that."""
-    wanted = [one for one in found if one.settings and not one.is_others]
+    """Yield what the snapshots of EC2 Fast Launch will cost by the month, where it is switched on."""
+    wanted = [one for one in found if one.settings and one.state is SwitchState.SWITCH]
     for region in dict.fromkeys(one.region for one in wanted):
         here = [one for one in wanted if one.region == region]
         count = sum(one.settings.target_resource_count for one in here if one.settings)

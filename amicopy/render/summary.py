@@ -49,7 +49,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     yield from wider_lines(report.plan)
     waiting = [outcome for outcome in left if outcome.left is LeftBecause.OTHERS]
     if waiting:
-        yield "Nothing was shared because some destinations have no copy yet. Ready:"
+        yield "Nothing was shared, because not all copies are ready. Ready:"
         yield from map(_line, waiting)
     unfinished = [outcome for outcome in left if outcome.left not in {LeftBecause.NO_WAIT, LeftBecause.OTHERS}]
     if unfinished:

@@ -87,7 +87,8 @@ def _parameter_line(one: ParameterWrite) -> list[str]:
         case ParameterState.ABSENT:
             return ["=", one.place, safe(one.label), "does not exist there; none is created"]
         case ParameterState.WAITING:
-            return ["=", one.place, safe(one.label), "waiting: the copy is not up to date yet"]
+            what = "not all copies are" if one.publication.publish.when_all else "the copy is not"
+            return ["=", one.place, safe(one.label), f"waiting: {what} up to date yet"]
         case ParameterState.FAILED:
             return ["!", one.place, safe(one.label), "could not be written, see below"]
     was = f"{safe(one.before)} -> " if one.before else ""

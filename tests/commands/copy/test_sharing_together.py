@@ -132,7 +132,7 @@ def test_where_one_region_fails_nobody_gets_anything(amicopy: Run, world: World)
     assert (row(ran, WEST)["state"], row(ran, WEST)["left"]) == ("sharing-deferred", "others-not-available")
     assert row(ran, EAST)["state"] == "failed"
     assert "no luck" in ran.err
-    assert "Nothing was shared because some destinations have no copy yet." in ran.err
+    assert "Nothing was shared, because not all copies are ready." in ran.err
     assert f"  {WEST}  {the_copy(world, WEST).image_id}  of {HOME}/{source.image_id}" in ran.err
     assert ran.err.rstrip().splitlines()[-1].startswith("  next   amicopy copy")
 

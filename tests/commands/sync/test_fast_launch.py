@@ -104,6 +104,7 @@ def test_a_second_run_writes_nothing(amicopy: Run, world: World, clock: FakeCloc
         assert (again.code, again.json["fast_launches"][0]["state"]) == (0, "kept")
         assert {one.operation for one in world.requests if not one.operation.startswith(("Describe", "Get"))} == set()
     assert again.json["fast_launches"][0]["before"] == "enabled"
+    assert "fast launch" not in amicopy("sync", manifest, "--dry-run").out  # it is on, and its price was shown before
 
 
 def test_a_manifest_without_it_makes_no_further_call(amicopy: Run, world: World, tmp_path: Path) -> None:
