@@ -348,6 +348,7 @@ def retire(
     source_region: str | None = None,
     regions: str | Sequence[str] = "all",
     exclude: str | Sequence[str] = (),
+    accounts: Accounts = (),
     parameters: bool = True,
     parameter_names: str | Iterable[str] = (),
     replacements: Mapping[str, str | Iterable[str]] | None = None,
@@ -361,18 +362,19 @@ def retire(
 ) -> RetireResult:
     """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
 
-    Parameters of Systems Manager that have one of their ids get the last good AMI that they had before, unless
-    ``parameters`` is False; ``parameter_names`` are looked at beside those that EC2 names. ``replacements`` has, by the
-    name of a parameter, the AMIs that it gets instead, each in the region that has it; ``leave_parameters`` are names
-    and patterns of those that keep the retired image. If a parameter has neither, nothing is changed, and
-    ``result.refused`` says why. ``restore`` names AMIs of a release that was retired: it is restored first, so that the
-    parameters can go back to it; if it cannot be restored completely, nothing is retired. What is taken is recorded in
-    tags; ``undo`` restores exactly that. Safe to repeat: a second call finishes an interrupted one. To look first, use
-    `RetireJob`.
+    With ``accounts``, the copies there are retired, too. Parameters of Systems Manager that have one of their ids get
+    the last good AMI that they had before, unless ``parameters`` is False; ``parameter_names`` are looked at beside
+    those that EC2 names. ``replacements`` has, by the name of a parameter, the AMIs that it gets instead, each in the
+    account and region that has it; ``leave_parameters`` are names and patterns of those that keep the retired image. If
+    a parameter has neither, nothing is changed, and ``result.refused`` says why. ``restore`` names AMIs of a release
+    that was retired: it is restored first, so that the parameters can go back to it; if it cannot be restored
+    completely, nothing is retired. What is taken is recorded in tags; ``undo`` restores exactly that. Safe to repeat: a
+    second call finishes an interrupted one. To look first, use `RetireJob`.
 
     Raises:
         UsageError: a region does not exist, or an AMI should be restored and retired.
         ImageNotFound: an AMI is not there, and no copy of it is.
+        RoleNotAssumed: one of ``accounts`` cannot be worked in.
         AmicopyError: nothing could be read.
     """
     job = RetireJob(
@@ -381,6 +383,7 @@ def retire(
         _listed(regions),
         source_region=source_region,
         exclude=_listed(exclude),
+        accounts=_targets(accounts),
         parameters=parameters,
         choices=ParameterChoices(
             names=_listed(parameter_names),

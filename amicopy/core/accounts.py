@@ -25,6 +25,11 @@ class TargetAccount:
     regions: tuple[str, ...] = ()  # names and patterns; empty: every region of the request
     kms_key: str = ""  # for copies there, unless the request names one for the account by its id
 
+    @property
+    def name(self) -> str:
+        """The account's id, or the unit's."""
+        return self.account or self.unit
+
     def role_arn(self, partition: str) -> str:
         """Return the ARN of the role."""
         return f"arn:{partition}:iam::{self.account}:role/{self.role}"
@@ -71,5 +76,5 @@ def account_problems(targets: Iterable[TargetAccount]) -> Iterator[str]:
                     check(text)
             except ValueError as error:
                 yield str(error)
-    named = Counter(target.account or target.unit for target in targets)
+    named = Counter(target.name for target in targets)
     yield from (f"{name} is given {count} times" for name, count in named.items() if count > 1)

@@ -81,7 +81,7 @@ class Access:
         return self._grants is not Grants.NONE
 
     def used(self, image_id: str, accounts: Iterable[str]) -> None:
-        """Note that one more copy in each account is to be made of the image."""
+        """Note that one more copy in each account is to be made of the image, or is being made of it."""
         with self._lock:
             self._users.update((image_id, account) for account in accounts)
 

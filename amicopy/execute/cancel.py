@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.destination import Destination
+from amicopy.core.destination import Destination, at
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OperationNotPermitted, RequestRefused
 from amicopy.core.fast_launch import is_recorded as has_fast_launch
 from amicopy.core.fast_restore import recorded_zones
@@ -110,13 +110,15 @@ def find_targets(
     *,
     available: bool,
     copy_ids: Sequence[str] = (),
+    account: str = "",
     checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict,
 ) -> Found:
     """Return what these AMI ids mean in one region: copies made from them, the AMIs themselves, orphaned snapshots.
 
     An id of ``image_ids`` is that of a source in ``source_region``, or of a copy in another region; one of ``copy_ids``
     is always that of a copy, or of one that is gone and has left snapshots. An image in the source region that is named
-    by ``image_ids`` is a source, and stays. ``checked`` looks at copies that were made from copies (`survey.relays`).
+    by ``image_ids`` is a source, and stays. ``account`` is that of ``ec2``, if it is another than that of the
+    credentials. ``checked`` looks at copies that were made from copies (`survey.relays`).
     Reads only.
     """
     references = [f"{source_region}/{image_id}" for image_id in image_ids]
@@ -128,7 +130,8 @@ def find_targets(
         snapshots = {**snapshots, **ec2.find_snapshots_of_copies(gone)}
     named = {*image_ids, *copy_ids}
     sources = frozenset(image_ids) - frozenset(copy_ids) if ec2.region == source_region else frozenset()
-    targets = _targets(images, snapshots, named, references, ec2, available=available, source_ids=sources)
+    where = Destination(ec2.region, account)
+    targets = _targets(images, snapshots, named, references, ec2, where, available=available, source_ids=sources)
     about = [one for one in images.values() if {one.reference, source_of(one)} & set(references)]
     return Found(targets, tuple(grant for one in about for grant in open_grants(_with_snapshots(one, snapshots))))
 
@@ -137,7 +140,9 @@ def _with_snapshots(image: Image, snapshots: Mapping[str, Snapshot]) -> Image:
     return replace(image, snapshots=tuple(snapshots[one] for one in image.snapshot_ids if one in snapshots))
 
 
-def find_all_pending(ec2: Ec2, *, checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict) -> Found:
+def find_all_pending(
+    ec2: Ec2, *, account: str = "", checked: Callable[[Mapping[str, Image]], Mapping[str, Image]] = dict
+) -> Found:
     """Return every pending copy in one region that amicopy made, and every orphaned snapshot. Reads only.
 
     The source that EC2 records has to be the one in our tag: a copy of our copy can have our tag, too. So can a backup
@@ -149,7 +154,8 @@ def find_all_pending(ec2: Ec2, *, checked: Callable[[Mapping[str, Image]], Mappi
         if source_of(image) == image.tags.get(SOURCE_TAG) and not is_service_copy(image)
     }
     snapshots = ec2.find_all_tagged_snapshots()
-    return Found(_targets(images, snapshots, tuple(images), (), ec2, available=False))
+    where = Destination(ec2.region, account)
+    return Found(_targets(images, snapshots, tuple(images), (), ec2, where, available=False))
 
 
 def has_copies(image_id: str, region: str, ec2: Ec2) -> bool:
@@ -165,6 +171,7 @@ def _targets(
     named_ids: Iterable[str],
     references: Iterable[str],
     ec2: Ec2,
+    where: Destination,
     *,
     available: bool,
     source_ids: frozenset[str] = frozenset(),
@@ -175,7 +182,7 @@ def _targets(
     found = (
         _source_target(image)
         if image.image_id in source_ids
-        else _target(image, named, sources, available=available, has_our_snapshots=image.image_id in made_for)
+        else _target(image, where, named, sources, available=available, has_our_snapshots=image.image_id in made_for)
         for image in images.values()
     )
     targets = [
@@ -206,7 +213,13 @@ def _source_target(image: Image) -> Target | None:
 
 
 def _target(
-    image: Image, named_ids: frozenset[str], sources: frozenset[str], *, available: bool, has_our_snapshots: bool
+    image: Image,
+    where: Destination,
+    named_ids: frozenset[str],
+    sources: frozenset[str],
+    *,
+    available: bool,
+    has_our_snapshots: bool,
 ) -> Target | None:
     """Return what will be done with one image; None if it has nothing to do with the named ids."""
     source = made_from if (made_from := source_of(image)) in sources else ""
@@ -224,12 +237,12 @@ def _target(
         )
     elif not named and (is_service_copy(image) or not (has_our_snapshots or is_tagged(source, image))):
         state = TargetState.KEEP
-        reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} --in {image.region}"
+        reason = f"amicopy did not make it; to remove it: amicopy cancel --copy {image.image_id} {at(where)}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
         state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
     elif image.is_retired:
         # A record of what was taken from it would be lost, and with it the way back.
-        state, is_protected, reason = TargetState.KEEP, True, _retired(image)
+        state, is_protected, reason = TargetState.KEEP, True, _retired(image, where)
     elif is_finished and not available:
         state, reason = TargetState.KEEP, _finished(image)
     elif image.protection.startswith("enabled"):
@@ -261,9 +274,10 @@ def _finished(image: Image) -> str:
     return f"it is {image.state}; finished copies are removed only with --available"
 
 
-def _retired(image: Image) -> str:
+def _retired(image: Image, where: Destination) -> str:
     source = source_of(image).partition("/")
-    undo = f"amicopy retire {source[2]} --from {source[0]} --undo" if source[2] else "amicopy retire --undo"
+    account = f" --account {where.account}" if where.account else ""
+    undo = f"amicopy retire {source[2]} --from {source[0]}{account} --undo" if source[2] else "amicopy retire --undo"
     return f"it is held for inspection since it was retired on {moment_of(image.tags)[:10]}; to restore it: {undo}"
 
 
@@ -372,9 +386,9 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
 def _unlisted(target: Target, removal: Removal) -> Interrupted:
     """Return what a person has to know who has interrupted the search for snapshots that EC2 lists late."""
     return Interrupted(
-        f"Interrupted after {target.resource_id} in {target.region} was deregistered, before EC2 had listed "
+        f"Interrupted after {target.resource_id} in {target.place} was deregistered, before EC2 had listed "
         f"{removal.unlisted} of its {target.expected_snapshots} snapshots.",
         why="EC2 may list the snapshots of a stopped copy after the copy itself is gone; each of them costs money.",
         next_step="To remove those that appear, in a minute: "
-        f"amicopy cancel --copy {target.resource_id} --in {target.region} --available",
+        f"amicopy cancel --copy {target.resource_id} {at(target.destination)} --available",
     )

@@ -9,6 +9,7 @@ from functools import partial
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.ssm import ParameterStore
 from amicopy.core.clock import Clock
+from amicopy.core.destination import Destination
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import (
     AccessDenied,
@@ -50,6 +51,7 @@ class RetireTarget:
     """One image of a release."""
 
     image: Image  # as it was when it was looked for, with its permissions
+    account: str = ""  # whose it is, if that is another than that of the credentials
     source: str  # ``REGION/AMI``
     state: RetireState
     reason: str
@@ -64,6 +66,16 @@ class RetireTarget:
     def region(self) -> str:
         """The image's region."""
         return self.image.region
+
+    @property
+    def destination(self) -> Destination:
+        """Where it is."""
+        return Destination(self.image.region, self.account)
+
+    @property
+    def place(self) -> str:
+        """The same as people read it."""
+        return str(self.destination)
 
     @property
     def image_id(self) -> str:
@@ -153,7 +165,7 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
         data_type = yield from _data_type(path, parameters, clock)
         value = yield from _put(path, after, image.image_id, parameters, clock, data_type=data_type)
         if value not in {after, image.image_id}:
-            notes.append(f"{path} in {image.region} has another value by now, and stays: {value or 'nothing'}")
+            notes.append(f"{path} in {target.place} has another value by now, and stays: {value or 'nothing'}")
     if plan.has_lapsed(record, now) and record.deprecate_at != image.deprecate_at:
         notes.append(
             f"{image.image_id} was to be deprecated on {record.deprecate_at:%Y-%m-%d}, which has passed: it stays "

@@ -240,7 +240,7 @@ class CancelJob:
 
         def look() -> Found:
             try:
-                return self._look(clients[destination], checked=dict)
+                return self._look(clients[destination], account=destination.account, checked=dict)
             finally:
                 clients.release(destination)
 

@@ -223,6 +223,10 @@ class CopyJob:
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
         hubs = Hubs(plan.rows, clients, clock)
+        # Before any lane ends: copies in several regions may be made of the same image.
+        for row in plan.rows:
+            for grant in () if row.action.starts_a_copy else row.grants:
+                self._access.used(grant.image_id, [grant.account])
         found = rows_by_destination(plan)
         others: dict[str, dict[Destination, tuple[Row, ...]]] = {}
         for destination, rows in found.items():

@@ -1,10 +1,11 @@
 """The releases that a manifest no longer needs: sources that its names match, older than the one that it copies now."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.durations import length_text
 from amicopy.core.parallel import all_at_once
 from amicopy.core.templates import FIELDS, fill_template
@@ -21,6 +22,7 @@ class OldReleases:
     """What is old enough to be retired."""
 
     sources: tuple[tuple[str, tuple[str, ...]], ...]  # region and ids
+    accounts: tuple[TargetAccount, ...]  # the others that the images are copied to
     left: tuple[str, ...]  # patterns of the parameters that name one version for ever
     notes: tuple[str, ...] = ()
 
@@ -62,6 +64,13 @@ def old_releases(context: Context, entries: Sequence[Entry], older_than: timedel
         notes.append(f"nothing to retire: no earlier release is older than {length_text(older_than)}")
     return OldReleases(
         sources=tuple((region, tuple(ids)) for region, ids in by_region.items() if ids),
+        accounts=tuple(dict.fromkeys(_without_regions(named))),
         left=tuple(dict.fromkeys(fill_template(one.path, _ANYTHING) for one in once)),
         notes=tuple(notes),
     )
+
+
+def _without_regions(entries: Sequence[Entry]) -> Iterator[TargetAccount]:
+    """Yield the other accounts of the entries: an earlier release may have been copied to any region there."""
+    for target in (target for entry in entries for request in entry.requests for target in request.accounts):
+        yield replace(target, regions=(), kms_key="")

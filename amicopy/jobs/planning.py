@@ -158,7 +158,7 @@ def _check_account_regions(asked: _Surveyed, spelling: Mapping[str, str]) -> Non
         for region in target.regions:
             if not is_pattern(region) and not names_region(to, region):
                 raise UsageError(
-                    f"{option}: {target.account or target.unit} has {region}, which is not a destination.",
+                    f"{option}: {target.name} has {region}, which is not a destination.",
                     why=f"The destinations are: {', '.join(to)}.",
                     next_step="Add it to them, or leave it out.",
                 )

@@ -1,20 +1,22 @@
 """Taking a release back: `find` looks, `carry_out` retires or restores."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from amicopy.core.destination import Destination
+from amicopy.core.accounts import AT_ONCE, TargetAccount
+from amicopy.core.destination import Destination, at
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, UsageError
 from amicopy.core.lineage import is_service_copy, source_of
-from amicopy.core.models import Image, ImageState
-from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.models import Image, ImageState, Region
+from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
 from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.references import users_text
 from amicopy.core.regions import regions_text
 from amicopy.core.retirement import Retirement, moment_of, record_in
 from amicopy.execute.retire import RetireState, RetireTarget, carry_out, check_known, record_checked, unreadable
+from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.jobs.retire_parameters import refusals
 from amicopy.plan.retire import takings
@@ -83,6 +85,7 @@ class RetireJob:
         *,
         source_region: str | None = None,
         exclude: Sequence[str] = (),
+        accounts: Sequence[TargetAccount] = (),
         parameters: bool = True,
         choices: ParameterChoices | None = None,
         undo: bool = False,
@@ -92,6 +95,7 @@ class RetireJob:
 
         Raises:
             UsageError: a region does not exist, or none that is enabled matches; an AMI should be restored and retired.
+            RoleNotAssumed: one of ``accounts``, in which these regions are looked at too, cannot be worked in.
         """
         self._context = context
         self._image_ids = tuple(dict.fromkeys(image_ids))
@@ -100,15 +104,22 @@ class RetireJob:
         if both := sorted({*restored} & {*image_ids}):
             raise UsageError(f"{', '.join(both)} cannot be restored and retired at the same time.")
         self._restoring = (
-            RetireJob(context, restored, regions, source_region=source_region, exclude=exclude, undo=True)
+            RetireJob(
+                context, restored, regions, source_region=source_region, exclude=exclude, accounts=accounts, undo=True
+            )
             if restored
             else None
         )
         self.source_region = context.source_region(source_region)
         named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
-        ask = partial(survey_regions, context.clients[self.source_region])
-        self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
+        others = [target.account for target in enter_accounts(context, [tuple(accounts)], self.source_region)[0]]
+        self.destinations = tuple(
+            Destination(region, account)
+            for account in ("", *others)
+            for region in named.resolve("regions", partial(self._regions_of, account))
+        )
+        self.regions = tuple(dict.fromkeys(one.region for one in self.destinations))
         self._parameters = parameters
         self._choices = choices or ParameterChoices()
         self._undo = undo
@@ -125,9 +136,9 @@ class RetireJob:
         return restoring.with_more(self._find())
 
     def _find(self) -> RetireResult:
-        looks = ((Destination(region), partial(self._look, region)) for region in self.regions)
+        looks = ((where, partial(self._look, where)) for where in self.destinations)
         looked = look_everywhere(looks, self._context.stop, self._spelled_out)
-        targets = [self._target(one) for release in looked.found.values() for one in release.images]
+        targets = [self._target(one, where) for where, release in looked.found.items() for one in release.images]
         self._check_found(targets, is_complete=not looked.unread)
         notes = [note for release in looked.found.values() for note in release.notes]
         return RetireResult(
@@ -147,20 +158,28 @@ class RetireJob:
             else (),
         )
 
-    def _look(self, region: str) -> Release:
-        """Return what is in one region."""
+    def _regions_of(self, account: str) -> Mapping[str, Region] | None:
+        ask = partial(survey_regions, self._context.clients[Destination(self.source_region, account)])
+        return self._context.with_retries(ask)[0]
+
+    def _look(self, destination: Destination) -> Release:
+        """Return what is in one destination."""
         context = self._context
         looks_up = self._parameters and not self._undo
-        return find_release(
-            self.source_region,
-            self._image_ids,
-            context.clients[region],
-            context.clients.parameters(Destination(region)) if looks_up else None,
-            context.stop,
-            context.with_retries,
-            choices=self._choices,
-            uses=not self._undo,
-        )
+        try:
+            return find_release(
+                self.source_region,
+                self._image_ids,
+                context.clients[destination],
+                context.clients.parameters(destination) if looks_up else None,
+                context.stop,
+                context.with_retries,
+                account=destination.account,
+                choices=self._choices,
+                uses=not self._undo,
+            )
+        finally:
+            context.clients.release(destination)
 
     def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
         known = {target.source for target in targets}
@@ -193,9 +212,10 @@ class RetireJob:
                 )
         return notes
 
-    def _target(self, one: ReleaseImage) -> RetireTarget:
+    def _target(self, one: ReleaseImage, where: Destination) -> RetireTarget:
         target = RetireTarget(
             image=one.image,
+            account=where.account,
             source=one.source,
             state=RetireState.KEEP,
             reason="",
@@ -214,7 +234,7 @@ class RetireJob:
         if self._undo:
             return _to_restore(target, record)
         if image.state.in_progress:
-            stop = f"amicopy cancel --copy {image.image_id} --in {image.region}"
+            stop = f"amicopy cancel --copy {image.image_id} {at(where)}"
             return replace(target, is_left=True, reason=f"it is still being copied; to stop it: {stop}")
         if image.state not in {ImageState.AVAILABLE, ImageState.DISABLED}:
             return replace(target, reason=f"it is {image.state}")
@@ -251,21 +271,23 @@ class RetireJob:
     def _carried_out(self, found: RetireResult, state: RetireState) -> RetireResult:
         """Do what is due in one state."""
         context = self._context
-        do = {
-            (target.region, target.image_id): partial(
-                carry_out,
-                target,
-                context.clients[target.region],
-                context.clients.parameters(Destination(target.region)),
-                context.clock,
-                context.stop,
-            )
+
+        def do(target: RetireTarget) -> RetireTarget:
+            clients, where = context.clients, target.destination
+            try:
+                return carry_out(target, clients[where], clients.parameters(where), context.clock, context.stop)
+            finally:
+                clients.release(where)
+
+        due = {
+            (target.destination, target.image_id): partial(do, target)
             for target in found.targets
             if target.state is state
         }
+        most = AT_ONCE if any(where.account for where, _ in due) else MOST_AT_ONCE
         # Not interrupted: an image that was begun is finished, and what was done has to be reported.
-        done = all_at_once(do, Stop())
-        targets = tuple(done.get((target.region, target.image_id), target) for target in found.targets)
+        done = all_at_once(due, Stop(), most=most)
+        targets = tuple(done.get((target.destination, target.image_id), target) for target in found.targets)
         return replace(found, targets=targets, stopped=context.stop.exit_code)
 
 
@@ -295,7 +317,7 @@ def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget
 
 def _notes_on(target: RetireTarget) -> list[str]:
     notes = [
-        f"{move.path} in {target.region} keeps {move.before}, from which nothing can be launched any more"
+        f"{move.path} in {target.place} keeps {move.before}, from which nothing can be launched any more"
         for move in target.moves
         if not move.after and not target.is_stuck(move)
     ]

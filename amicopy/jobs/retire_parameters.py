@@ -35,7 +35,7 @@ def refusals(
             next_step="Name another AMI: --parameter NAME=AMI",
         )
     stuck = [
-        f"{move.path} in {target.region} has {move.before}"
+        f"{move.path} in {target.place} has {move.before}"
         for target in targets
         for move in target.moves
         if target.is_stuck(move)

@@ -10,6 +10,7 @@ from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.grants import OpenGrant
 from amicopy.core.parallel import all_at_once
 from amicopy.core.progress import percent_by_image
+from amicopy.core.regions import regions_text
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import GONE_AFTER
 from amicopy.jobs.context import Context
@@ -60,6 +61,7 @@ class StatusJob:
     def look(self) -> StatusResult:
         """Return what is where now."""
         survey, found = self.existing.found()
+        survey = replace(survey, notes=(*survey.notes, *_accounts_without_copies(survey, found)))
         return StatusResult(copies=found, survey=survey, percents=self._percents(found))
 
     def watch(self) -> Iterator[StatusResult]:
@@ -96,6 +98,15 @@ class StatusJob:
         tasks = {where: partial(_progress, clients[where], some) for where, some in _pending(found).items()}
         parts = all_at_once(tasks, self._context.stop)
         return {image_id: percent for part in parts.values() for image_id, percent in part.items()}
+
+
+def _accounts_without_copies(survey: Survey, found: Sequence[CopyStatus]) -> Iterator[str]:
+    """Yield a note for each other account that was looked at and has no copy."""
+    have = {one.destination.account for one in found}
+    for account in dict.fromkeys(where.account for where in survey.destinations if where.account not in {"", *have}):
+        here = [one for where, one in survey.destinations.items() if where.account == account]
+        if regions := [one.destination.region for one in here if not one.problem]:
+            yield f"account {account} has no copy in {regions_text(regions)}"
 
 
 def _pending(found: Sequence[CopyStatus]) -> dict[Destination, list[CopyStatus]]:

@@ -414,7 +414,7 @@ class _Entries:
             found.append((at, target))
         seen: set[str] = set()
         for at, target in found:
-            name = target.account or target.unit
+            name = target.name
             if name in seen:
                 self._tree.blame(at, f"{name} is given twice")
             seen.add(name)

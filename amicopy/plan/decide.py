@@ -164,7 +164,7 @@ def _decide(
         return _refusal(problem)
     finished = (*copies.available, *copies.disabled)
     if retired := [copy for copy in finished if copy.is_retired and is_ours(source, copy)]:
-        return _refusal(_retired(source, retired[0]), retired[0])
+        return _refusal(_retired(source, retired[0], found.destination.account), retired[0])
     if chosen is not None:
         return _decide_available(chosen, found.destination)
     if pending := pending_copies(source, copies, adopt=request.adopt):
@@ -238,13 +238,13 @@ def _prune_command(request: CopyRequest, source: Image, destination: Destination
     return f"{command} {options}".rstrip()
 
 
-def _retired(source: Image, image: Image) -> ImageRetired:
+def _retired(source: Image, image: Image, account: str = "") -> ImageRetired:
     what = "source" if image is source else "copy"
     return ImageRetired(
         f"The {what} {image.image_id} in {image.region} was retired on {moment_of(image.tags)[:10]}.",
         why="Somebody took this release back (amicopy retire). amicopy neither shares it again nor makes another copy.",
         next_step="Copy another image. Or restore the release: "
-        f"amicopy retire {source.image_id} --from {source.region} --undo",
+        f"amicopy retire {source.image_id} --from {source.region}{f' --account {account}' if account else ''} --undo",
     )
 
 

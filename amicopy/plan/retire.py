@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.grants import without_temporary
 from amicopy.core.models import RETIRED_TAG, Image, ImageState, Principal, user_tags
 from amicopy.core.retirement import Retirement, mark_tags, record_in, record_keys, record_tags
 from amicopy.core.write import Write, WriteOperation, tag_list
@@ -21,15 +22,17 @@ _SOON = timedelta(minutes=2)
 def record_of(image: Image, moves: Mapping[str, str], now: datetime) -> Retirement:
     """Return the record for an image with all its permissions: what an interrupted run has recorded, and what is left.
 
-    ``moves`` has, by the path of each parameter with the image's id, the AMI that takes its place.
+    What another account may use for the time of copying is taken, and never restored. ``moves`` has, by the path of
+    each parameter with the image's id, the AMI that takes its place.
 
     Raises:
         ValueError: an earlier record can't be read.
     """
+    lasting = without_temporary(image, now)
     found = Retirement(
         at=now,
-        launch_permissions=image.launch_permissions or frozenset(),
-        volume_permissions=_volume_permissions(image),
+        launch_permissions=lasting.launch_permissions or frozenset(),
+        volume_permissions=_volume_permissions(lasting),
         deprecate_at=image.deprecate_at,
         was_disabled=image.state is ImageState.DISABLED,
         parameters=moves,

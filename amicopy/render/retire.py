@@ -18,9 +18,9 @@ def target_lines(targets: Sequence[RetireTarget]) -> Iterator[str]:
     rows = []
     for target in targets:
         kind = "source" if target.is_source else "copy"
-        rows.append([str(target.state), target.region, kind, target.image_id, safe(target.reason)])
+        rows.append([str(target.state), target.place, kind, target.image_id, safe(target.reason)])
         rows += [
-            [str(target.state), target.region, "parameter", safe(path), f"{before} → {after}"]
+            [str(target.state), target.place, "parameter", safe(path), f"{before} → {after}"]
             for path, before, after in _moves(target)
         ]
     yield from columns(rows)
@@ -37,7 +37,7 @@ def _moves(target: RetireTarget) -> Iterator[tuple[str, str, str]]:
 def write_targets(targets: Sequence[RetireTarget], output: str) -> None:
     """Write ``REGION AMI STATE`` for each image, as lines or as a table."""
     rows = [
-        [target.region, target.image_id, _state(target)] for target in targets if target.state is not RetireState.KEEP
+        [target.place, target.image_id, _state(target)] for target in targets if target.state is not RetireState.KEEP
     ]
     if output == "table":
         print_table("", ["region", "image", "state"], rows)

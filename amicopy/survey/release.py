@@ -6,6 +6,7 @@ from functools import partial
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.ssm import ParameterStore, ParameterVersion
+from amicopy.core.destination import Destination
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
 from amicopy.core.lineage import is_ours, source_of
@@ -66,13 +67,15 @@ def find_release(
     stop: Stop,
     retry: Retry,
     *,
+    account: str = "",
     choices: ParameterChoices = _NO_CHOICES,
     uses: bool = True,
 ) -> Release:
     """Return the sources, if they are the account's own and in this region, and their copies; reads only.
 
-    With ``uses``, also what else names them. With ``parameters``, the parameters that have the id of one of them: those
-    that EC2 names, and those of ``choices``.
+    ``account`` is the one that is looked at, if it is another than that of the credentials: an AMI that is chosen for a
+    parameter has to be its own. With ``uses``, also what else names them. With ``parameters``, the parameters that have
+    the id of one of them: those that EC2 names, and those of ``choices``.
 
     AWS: EC2 DescribeImages, DescribeSnapshots, DescribeImageAttribute, DescribeSnapshotAttribute,
     DescribeImageReferences; Systems Manager GetParameterHistory.
@@ -93,11 +96,12 @@ def find_release(
         for image in images.values()
     ]
     ours = [one.image.image_id for one in release if one.is_ours and one.image.state in _FINISHED]
-    used_by, notes = _references(ours, ec2, retry) if uses else ({}, ())
+    where = Destination(ec2.region, account)
+    used_by, notes = _references(ours, ec2, where, retry) if uses else ({}, ())
     moved = _Moved()
     if parameters is not None:
         known = [path for arns in used_by.values() for arn in arns for path in _paths(arn)]
-        moved = _moved(known, choices, frozenset(ours), ec2, parameters, stop, retry)
+        moved = _moved(known, choices, frozenset(ours), account, ec2, parameters, stop, retry)
     return Release(
         images=tuple(
             replace(
@@ -119,7 +123,7 @@ def _named(reference: str) -> Image:
 
 
 def _references(
-    image_ids: Sequence[str], ec2: Ec2, retry: Retry
+    image_ids: Sequence[str], ec2: Ec2, where: Destination, retry: Retry
 ) -> tuple[Mapping[str, Sequence[str]], tuple[str, ...]]:
     """Return what names the images by their ids, and a note where that is not known."""
     if not image_ids:
@@ -132,7 +136,7 @@ def _references(
         why = f"{error.action} is not allowed"
     except AmicopyError as error:
         why = error.what
-    return {}, (f"{ec2.region}: it is not known which parameters, launch templates and instances use them: {why}",)
+    return {}, (f"{where}: it is not known which parameters, launch templates and instances use them: {why}",)
 
 
 def _paths(arn: str) -> Iterator[str]:
@@ -157,6 +161,7 @@ def _moved(
     paths: Iterable[str],
     choices: ParameterChoices,
     retiring: frozenset[str],
+    account: str,
     ec2: Ec2,
     store: ParameterStore,
     stop: Stop,
@@ -169,8 +174,11 @@ def _moved(
     histories = {path: versions for path, versions in found.items() if versions[0].value in retiring}
     earlier = {path: _earlier(versions, retiring) for path, versions in histories.items()}
     chosen = {image_id for _, image_id in choices.replacements}
-    wanted = sorted({image_id for ids in earlier.values() for image_id in ids} | chosen)
+    had = {image_id for ids in earlier.values() for image_id in ids}
+    wanted = sorted(had | chosen)
     known = retry(partial(ec2.describe_images, wanted)) if wanted else {}
+    if account:
+        known = {key: one for key, one in known.items() if key in had or one.owner_id == account}
     good = {
         image_id
         for image_id, image in known.items()

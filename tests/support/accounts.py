@@ -1,8 +1,12 @@
 """What tests of several accounts have in common: the accounts, who may use an image, and what is recorded on it."""
 
 from dataclasses import dataclass
+from typing import Any
+
+import boto3
 
 from amicopy.core.grants import GRANT_TAG
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image
 from amicopy.sandbox.world import World
 from tests.support.scenes import asked
@@ -60,3 +64,35 @@ def copy_in(world: World, account: str, region: str) -> Image:
 def copied_from(world: World, region: str) -> list[str]:
     """Return the regions that copies in a region were asked to be made from, in the order of the requests."""
     return [str(one.params["SourceRegion"]) for one in asked(world, "CopyImage", region)]
+
+
+class There:
+    """What a test looks at in another account, by that account's own credentials."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._clients: list[Any] = []
+
+    def client(self, account: str, service: str, region: str) -> Any:
+        """Return a client of an account."""
+        session = boto3.Session(**self._sandbox.credentials(account), region_name=region)
+        self._clients.append(session.client(service, endpoint_url=self._sandbox.endpoint_url))
+        return self._clients[-1]
+
+    def parameter(self, account: str, region: str, path: str = "/amis/web") -> str:
+        """Return what a parameter has; empty where there is none."""
+        client = self.client(account, "ssm", region)
+        try:
+            return str(client.get_parameter(Name=path)["Parameter"]["Value"])
+        except client.exceptions.ParameterNotFound:
+            return ""
+
+    def put_parameter(self, account: str, region: str, path: str, value: str) -> None:
+        """Let a parameter have a value, as other tools would."""
+        client = self.client(account, "ssm", region)
+        client.put_parameter(Name=path, Value=value, Type="String", Overwrite=True)
+
+    def close(self) -> None:
+        """End the connections."""
+        for client in self._clients:
+            client.close()

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options, accounts_from
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
@@ -36,6 +37,7 @@ Exit codes:
 @regions_option("Regions, patterns, or 'all'. Default: all.", default=["all"])
 @exclude_option
 @source_options
+@account_options
 @option(
     "--parameter",
     "parameters",
@@ -88,13 +90,14 @@ def command(environment: Environment, /, **options: Any) -> int:
     inspection. Systems Manager parameters that have one of their ids get the last good AMI that they had before; if one
     never had another, nothing is changed until you say what it gets. What is taken is recorded in tags first, so that
     --undo restores exactly that, and a second run finishes an interrupted one. Copies that other tools made are left
-    alone.
+    alone. With --account, or a manifest that has accounts, the same happens in those accounts.
 
     \b
     Examples:
       amicopy retire ami-0abcdef1234567890 --dry-run
       amicopy retire ami-0abcdef1234567890 --yes
       amicopy retire ami-0abcdef1234567890 --undo --yes
+      amicopy retire ami-0abcdef1234567890 --account 222222222222 --yes
       amicopy retire ami-0abcdef1234567890 --restore ami-0123456789abcdef0 --yes
       amicopy retire --manifest release.yaml --older-than 90d --dry-run
     """
@@ -117,6 +120,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             source_region=options["source_region"] or "",
             regions=options["regions"],
             exclude=options["exclude"],
+            accounts=accounts_from(options),
             parameters=not options["no_parameters"],
             choices=ParameterChoices(
                 names=tuple(name for name, image_id in named if not image_id),

@@ -10,6 +10,7 @@ from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.errors import ExitCode, Interrupted
 from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.execute.retire import RetireState
@@ -27,6 +28,7 @@ class RetireCommand:
     source_region: str
     regions: tuple[str, ...]
     exclude: tuple[str, ...]
+    accounts: tuple[TargetAccount, ...]
     parameters: bool
     choices: ParameterChoices
     undo: bool
@@ -74,6 +76,7 @@ def _found(
     undo: bool = False,
     restored: Sequence[str] = (),
     source_region: str = "",
+    accounts: Sequence[TargetAccount] = (),
     choices: ParameterChoices | None = None,
 ) -> tuple[RetireJob, RetireResult]:
     job = RetireJob(
@@ -82,6 +85,7 @@ def _found(
         command.regions,
         source_region=source_region or command.source_region,
         exclude=command.exclude,
+        accounts=accounts or command.accounts,
         parameters=command.parameters,
         choices=choices or command.choices,
         undo=undo,
@@ -102,9 +106,11 @@ def _old_releases(
     entries = read_manifest(command.manifest, manifest_content(command.manifest), regions=regions)
     old = old_releases(context, entries, command.older_than or timedelta(0))
     choices = replace(command.choices, left=(*command.choices.left, *old.left))
+    named = {one.name for one in command.accounts}
     job, found = None, RetireResult(targets=(), notes=old.notes)
     for region, image_ids in old.sources:
-        job, more = find(image_ids, source_region=region, choices=choices)
+        accounts = (*command.accounts, *(one for one in old.accounts if one.name not in named))
+        job, more = find(image_ids, source_region=region, accounts=accounts, choices=choices)
         found = found.with_more(more)
     return job, found
 
@@ -127,7 +133,7 @@ def _tell(found: RetireResult, output: OutputOptions) -> int:
         if not output.quiet and not target.is_due and target.record:
             say(f"note: {note}" for note in target.notes if target.state == "restored")
         if target.is_left:
-            say([f"error: {target.image_id} in {target.region} is not changed: {target.reason}"])
+            say([f"error: {target.image_id} in {target.place} is not changed: {target.reason}"])
     if found.stopped:
         what = "Interrupted; the images that were begun are finished."
         say(error_lines(Interrupted(what, next_step="Run the same command again to continue.")))

@@ -1,5 +1,6 @@
 """Permissions for the time of copying: recorded before they are given, taken away as recorded, never carried."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from amicopy.core.grants import GRANT_TAG, OpenGrant, record_value
@@ -169,6 +170,35 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     world.clear_faults()
     assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
     assert (guests(world), records(world)) == (set(), [])
+
+
+def test_a_copy_that_is_joined_keeps_its_permission_until_it_is_there(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    """Another copy of the same account ends first, and cannot tell which of the two images it was made of."""
+    world.state.unconfirmed = replace(world.state.unconfirmed, unshared_source="failed")
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST).code == 0
+    slow(world, 600)
+    for regions in (WEST, f"{HOME},{WEST}"):
+        assert amicopy("copy", source.image_id, "--to", regions, "--account", B, "--no-wait").code == 0
+        clock.advance(300)
+    ran = amicopy("copy", source.image_id, "--to", f"{HOME},{WEST}", "--account", B)
+    assert ran.code == 0, ran.err
+    assert [copy_in(world, B, region).state for region in (HOME, WEST)] == ["available", "available"]
+    assert (guests(world), records(world)) == (set(), [])
+
+
+def test_status_says_which_accounts_have_no_copy(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--account", B).code == 0
+    ran = amicopy("status", source.image_id, "--in", f"{HOME},{WEST}", "--account", f"{B},{C}")
+    assert ran.code == 0, ran.err
+    assert f"note: account {C} has no copy in {HOME}, {WEST}" in ran.err
+    assert f"account {B} has no copy" not in ran.err
+    ran = amicopy("status", source.image_id, "--account", C, "--output", "json")
+    [note] = [note for note in ran.json["notes"] if C in note]
+    assert note.startswith(f"account {C} has no copy in any of ")
 
 
 def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:

@@ -1,17 +1,14 @@
 """``publish`` in other accounts: each has the id of its own copy, by its own session, forwards only."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from amicopy.sandbox.accounts import unit_id
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Run
-from tests.support.accounts import OWN, B, C, copy_in
+from tests.support.accounts import OWN, B, C, There, copy_in
 from tests.support.clock import FakeClock
 from tests.support.manifests import DAY, a_manifest, parameter
 from tests.support.scenes import HOME, WEST, a_source, asked, order, writes
@@ -27,41 +24,6 @@ MANIFEST = f"""\
         publish: {{ssm: /amis/web}}
 """
 OLD = "ami-0123456789abcdef0"
-
-
-class There:
-    """What a test looks at in another account, by that account's own credentials."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self._clients: list[Any] = []
-
-    def client(self, account: str, service: str, region: str) -> Any:
-        """Return a client of an account."""
-        session = boto3.Session(**self._sandbox.credentials(account), region_name=region)
-        self._clients.append(session.client(service, endpoint_url=self._sandbox.endpoint_url))
-        return self._clients[-1]
-
-    def parameter(self, account: str, region: str, path: str = "/amis/web") -> str:
-        """Return what a parameter has; empty where there is none."""
-        client = self.client(account, "ssm", region)
-        try:
-            return str(client.get_parameter(Name=path)["Parameter"]["Value"])
-        except client.exceptions.ParameterNotFound:
-            return ""
-
-    def close(self) -> None:
-        """End the connections."""
-        for client in self._clients:
-            client.close()
-
-
-@pytest.fixture
-def there(sandbox: Sandbox) -> Iterator[There]:
-    """The other accounts."""
-    one = There(sandbox)
-    yield one
-    one.close()
 
 
 def test_each_account_s_parameter_has_the_id_of_its_own_copy(

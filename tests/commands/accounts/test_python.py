@@ -86,3 +86,12 @@ def test_wrong_accounts_are_usage_errors(
     with pytest.raises(amicopy.UsageError, match="accounts: "):
         amicopy.cancel("ami-0abcdef1234567890", regions=WEST, accounts=accounts, context=context)
     assert asked(world, "AssumeRole") == []
+
+
+def test_retire_reaches_the_copies_there(world: World, context: amicopy.Context) -> None:
+    source = a_source(world)
+    amicopy.copy(source.image_id, to=WEST, accounts=B, context=context)
+    result = amicopy.retire(source.image_id, accounts=B, context=context)
+    found = {(target.account, target.region, str(target.state)) for target in result.targets}
+    assert found == {("", HOME, "retired"), ("", WEST, "retired"), (B, WEST, "retired")}
+    assert copy_in(world, B, WEST).state == "disabled"

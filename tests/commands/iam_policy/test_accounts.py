@@ -239,3 +239,21 @@ def test_each_policy_has_the_parameters_of_its_own_accounts_only(amicopy: Run, t
     alone = a_manifest(tmp_path, RELEASES.replace(f"        accounts: [{{id: '{B}'}}]\n", ""), "alone.yaml")
     role = printed(amicopy, "sync", alone, "--account-role", USER)["Policy"]
     assert not {"ssm:PutParameter", "ec2:DescribeImageReferences"} & actions_of(role)
+
+
+def test_policies_to_retire_suffice_in_every_account(
+    amicopy: Run, caller: Caller, sandbox: Sandbox, guarded: World
+) -> None:
+    where = ("--from", HOME, "--in", f"{HOME},{WEST}", "--account", B)
+    source = guarded.register(HOME, name="web", volumes=[Volume(device="/dev/sda1", gib=8)])
+    sandbox.add_account(B, role="")
+    role = Role(sandbox, printed(amicopy, *ARGUMENTS[:-2], "--account-role", USER))
+    caller.may(printed(amicopy, *ARGUMENTS[:-2]))
+    assert amicopy("copy", source.image_id, *ARGUMENTS[1:-2]).code == 0
+    role.may(printed(amicopy, "retire", *where, "--account-role", USER)["Policy"])
+    caller.may(printed(amicopy, "retire", *where))
+    ran = amicopy("retire", source.image_id, *where, "--yes")
+    assert ran.code == 0, ran.err
+    assert denied(guarded) == []
+    assert {image.state for image in guarded.images(None, B)} == {"disabled"}
+    role.close()
