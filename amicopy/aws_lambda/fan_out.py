@@ -20,7 +20,7 @@ from amicopy.core.version import __version__
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import check_entries, with_sources
 from amicopy.jobs.sync import SyncResult
-from amicopy.jobs.units import entries_of_unit, needs_whole_pass, parse_unit, units_of
+from amicopy.jobs.units import entries_of_units, needs_whole_pass, parse_unit, units_of
 from amicopy.manifest.model import Entry
 
 # So long a unit that is up to date is not looked at again; then every copy is compared once more.
@@ -120,7 +120,7 @@ class FanOut:
         entries = entries_of(self._settings, read_content(self._settings, self._context.calls))
         if task.unit_id == _WHOLE:
             return self._work_on_all(task, entries, now, seconds)
-        result = make_pass(self._context, entries_of_unit(entries, parse_unit(task.unit_id)), seconds)
+        result = make_pass(self._context, entries_of_units(entries, [parse_unit(task.unit_id)]), seconds)
         code = result.exit_code()
         if code is ExitCode.OK and (result.report.left_behind or result.is_waiting):
             return result  # the next schedule sends it again

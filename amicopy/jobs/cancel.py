@@ -262,16 +262,18 @@ class CancelJob:
 
     def _looking(self, destination: Destination) -> Callable[[], Found]:
         """Return the look at one destination; its client is made now, or in another account while it is needed."""
-        clients = self._context.clients
+        clients, clock = self._context.clients, self._context.clock
         if not destination.account:
             ec2 = clients[destination]
-            return lambda: with_instances(
-                self._look(ec2, checked=self._checked), self._named_ids, ec2, self._context.clock
-            )
+            return lambda: with_instances(self._look(ec2, checked=self._checked), self._named_ids, ec2, clock)
 
         def look() -> Found:
+            there = clients[destination]
             try:
-                return self._look(clients[destination], account=destination.account, checked=dict)
+                found = self._look(there, account=destination.account, checked=dict)
+                looked = with_instances(found, self._named_ids, there, clock)
+                # A role that may not look for instances has tested none there (`--check boot`): nothing to note.
+                return replace(looked, notes=found.notes)
             finally:
                 clients.release(destination)
 

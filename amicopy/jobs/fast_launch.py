@@ -24,12 +24,12 @@ from amicopy.core.retries import driven, flapping, persist
 from amicopy.core.steps import Work
 from amicopy.core.switch import SwitchState
 from amicopy.core.write import Write, WriteOperation, tag_list
-from amicopy.execute.fast_launch import switch_off, switch_on
+from amicopy.execute.fast_launch import confirm_on, enable, switch_off
 from amicopy.execute.paced_write import paced_write
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry
-from amicopy.plan.plan import Action, Plan, Row
+from amicopy.plan.plan import Action, Plan, Row, with_refused_rows
 
 if TYPE_CHECKING:  # loaded when a price is asked for
     from amicopy.aws.ec2 import Ec2
@@ -83,18 +83,16 @@ class CopyFastLaunch:
 def with_windows_only(entries: Sequence[KnownEntry], plan: Plan) -> Plan:
     """Return the plan in which no image gets EC2 Fast Launch that does not run Windows: its row is refused."""
     refused = {
-        row.key: row.refused(
-            NotWindows(
-                f"EC2 Fast Launch is for Windows, and {row.source.image_id} in {row.source.region} is not Windows.",
-                why=f"EC2 shows its platform as {row.source.attributes.get('PlatformDetails') or 'unknown'}; the "
-                f"manifest has fast_launch for {row.region}.",
-                next_step=f"Take {row.region} out of the image's fast_launch.",
-            )
+        row.key: NotWindows(
+            f"EC2 Fast Launch is for Windows, and {row.source.image_id} in {row.source.region} is not Windows.",
+            why=f"EC2 shows its platform as {row.source.attributes.get('PlatformDetails') or 'unknown'}; the "
+            f"manifest has fast_launch for {row.region}.",
+            next_step=f"Take {row.region} out of the image's fast_launch.",
         )
         for known, row in _asked(entries)
         if known.entry.fast_launch[row.region] is not None and not row.source.is_windows
     }
-    return replace(plan, rows=tuple(refused.get(row.key, row) for row in plan.rows)) if refused else plan
+    return with_refused_rows(plan, refused)
 
 
 def _asked(entries: Sequence[KnownEntry]) -> Iterator[tuple[KnownEntry, Row]]:
@@ -184,9 +182,14 @@ def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
     if one.settings is None:
         yield from switch_off(ec2, clock, copy.image_id, cleaned_up=False)
         yield from _record(ec2, context, copy, None)
+        return replace(one, state=SwitchState.DONE)
+    if is_recorded(copy.tags):  # a change: the record of it comes after the call, so that a killed run is repeated
+        yield from enable(ec2, clock, copy.image_id, one.settings)
+        yield from _record(ec2, context, copy, one.settings)
     else:
         yield from _record(ec2, context, copy, one.settings)
-        yield from switch_on(ec2, clock, copy.image_id, one.settings)
+        yield from enable(ec2, clock, copy.image_id, one.settings)
+    yield from confirm_on(ec2, clock, copy.image_id, one.settings)
     return replace(one, state=SwitchState.DONE)
 
 

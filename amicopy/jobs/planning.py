@@ -211,6 +211,10 @@ class Planning:
             scans=tuple({(one.reference, one.digest): one for plan in plans for one in plan.scans}.values()),
             prices=self._prices,
         )
+        if any(row.check and row.check.is_built_in for row in plan.rows):
+            from amicopy.jobs.boot_gate import with_boots_checked
+
+            plan = with_boots_checked(self._context, plan)
         if not all(asked.request.preflight for asked in self._asked):
             return plan
         context = self._context

@@ -115,13 +115,11 @@ def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication,
     """Return every parameter that the entries publish to; ``date`` fills ``{date}``.
 
     Raises:
-        ManifestInvalid: two entries publish to the same parameter, or one entry does so twice, or in an account that
-            gets no copies.
+        ManifestInvalid: two entries publish to the same parameter, or one entry does so twice.
     """
     taken: dict[tuple[Destination, str], Publication] = {}
     wrong: list[str] = []
     found = tuple(one for known in entries for one in _publications(known, date))
-    wrong += _without_copies(entries)
     for one in found:
         first = taken.setdefault((one.destination, one.label), one)
         if first.where != one.where:
@@ -163,15 +161,18 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
         yield from made(row.source, row.destination, row.copy.image_id if row.copy else "", row.name)
 
 
-def _without_copies(entries: Sequence[KnownEntry]) -> Iterator[str]:
-    """Yield which accounts are published in that no image has: an organizational unit might have had them."""
-    named = {target.account for known in entries for request in known.entry.requests for target in request.accounts}
-    there = {OWN_ACCOUNT, *named, *(row.destination.account for known in entries for row in known.rows)}
+def unused_accounts(entries: Sequence[KnownEntry]) -> Iterator[str]:
+    """Yield a note for each account that something is published in and that gets no copy.
+
+    Only where an organizational unit might have it: all others are known from the manifest alone.
+    """
     for known in entries:
-        for target in known.entry.publish.targets if known.entry.publish else ():
-            for account in target.accounts:
-                if account not in there:
-                    yield f"{known.entry.where}: {target.path} is for account {account}, which gets no copy"
+        targets = [target for request in known.entry.requests for target in request.accounts]
+        there = {OWN_ACCOUNT, *(row.destination.account for row in known.rows)}
+        if known.entry.publish is not None and any(target.unit for target in targets):
+            for one in known.entry.publish.targets:
+                if absent := [account for account in one.accounts if account not in there]:
+                    yield f"{one.path} is not published in account {', '.join(absent)}, which gets no copy"
 
 
 def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:

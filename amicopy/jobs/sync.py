@@ -34,10 +34,12 @@ from amicopy.jobs.publish import (
     publish_copies,
     publish_ready,
     read_parameters,
+    unused_accounts,
     withheld,
 )
 from amicopy.jobs.retention import outdated_copies, remove_copies
 from amicopy.manifest.model import Entry
+from amicopy.plan.plan import with_notes
 
 if TYPE_CHECKING:  # few manifests ask for them
     from amicopy.jobs.fast_launch import CopyFastLaunch
@@ -155,7 +157,7 @@ class SyncJob:
             plan = with_windows_only(entries, plan)
             entries = with_rows(entries, plan)
         self._entries = entries
-        self.copying.take(with_min_success(entries, plan))
+        self.copying.take(with_notes(with_min_success(entries, plan), unused_accounts(entries)))
         self.sync = SyncResult(report=self.copying.report)
         if not self.sync.report.refused:
             self.sync.parameter_writes = read_parameters(self.context, publications(entries, date))

@@ -60,30 +60,28 @@ def parse_unit(unit_id: str) -> Destination:
     return Destination(region, account)
 
 
-def entries_of_unit(entries: Sequence[Entry], unit: Destination) -> tuple[Entry, ...]:
-    """Return the entries that copy to the unit, each limited to it and to what it can decide on its own.
+def entries_of_units(entries: Sequence[Entry], units: Sequence[Destination]) -> tuple[Entry, ...]:
+    """Return the entries that copy to one of the units, each limited to them and to what they can decide on their own.
 
     Raises:
-        UsageError: no entry copies there.
+        UsageError: no entry copies to one of them.
     """
+    regions = [unit.region for unit in units if not unit.account]
     found = tuple(
         replace(
             entry,
             requests=requests,
             min_success=None,
             publish=None if _publishes_together(entry) else entry.publish,
-            keep=entry.keep if _may_remove(entry, entries, [unit.region]) else None,
+            keep=entry.keep if _may_remove(entry, entries, regions) else None,
         )
         for entry in entries
-        if (
-            requests := tuple(
-                _limited(one, unit) for one in entry.requests if not unit.account and _names(one, unit.region)
-            )
-        )
+        if (requests := tuple(filter(None, (_limited(request, regions) for request in entry.requests))))
     )
-    if not found:
+    named = {region for entry in found for request in entry.requests for region in request.to}
+    if unknown := [str(unit) for unit in units if unit.account or unit.region not in named]:
         raise UsageError(
-            f"No entry of the manifest copies to the unit {unit}.",
+            f"No entry of the manifest copies to the {'unit' if len(unknown) == 1 else 'units'} {', '.join(unknown)}.",
             next_step="List the units: amicopy sync MANIFEST --list-units",
         )
     return found
@@ -103,27 +101,34 @@ def _names(request: CopyRequest, region: str) -> bool:
     return names_region(request.to, region) and not names_region(request.exclude, region)
 
 
-def _limited(request: CopyRequest, unit: Destination) -> CopyRequest:
-    """Return the request with the unit's region as its only one."""
-    accounts = tuple(target for target in request.accounts if includes_region(target.regions, unit.region))
-    key = request.key_for(unit)
+def _limited(request: CopyRequest, regions: Iterable[str]) -> CopyRequest | None:
+    """Return the request with those of the regions that it names as its only ones; None if it names none."""
+    to = tuple(region for region in regions if _names(request, region))
+    if not to:
+        return None
+    places = [
+        (target, [region for region in to if includes_region(target.regions, region)]) for target in request.accounts
+    ]
+    own = {region: key for region in to if (key := request.key_for(Destination(region)))}
     return replace(
         request,
-        to=(unit.region,),
+        to=to,
         exclude=(),
-        accounts=tuple(replace(target, regions=()) for target in accounts),
-        best_effort=(unit.region,) if unit.region in request.best_effort else (),
-        direct=(unit.region,) if unit.region in request.direct else (),
-        kms_keys=({unit.region: key} if key else {}) | dict(_keys_of(request, accounts, unit.region)),
+        accounts=tuple(
+            replace(target, regions=() if len(there) == len(to) else tuple(there)) for target, there in places if there
+        ),
+        best_effort=tuple(region for region in to if region in request.best_effort),
+        direct=tuple(region for region in to if region in request.direct),
+        kms_keys=own | {name: key for target, there in places for name, key in _keys_of(request, target, there)},
     )
 
 
-def _keys_of(request: CopyRequest, accounts: Iterable[TargetAccount], region: str) -> Iterator[tuple[str, str]]:
-    """Yield the keys that are named for these accounts, each under the account."""
-    for target in accounts:
+def _keys_of(request: CopyRequest, target: TargetAccount, regions: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the keys that are named for an account, each under the account and the region."""
+    for region in regions:
         named = (f"{target.account}/{region}", target.account)
         if target.account and (place := next((one for one in named if one in request.kms_keys), "")):
-            yield target.account, request.kms_keys[place]
+            yield f"{target.account}/{region}", request.kms_keys[place]
 
 
 def _publishes_together(entry: Entry) -> bool:

@@ -156,6 +156,8 @@ def _reads(needs: Needs) -> set[str]:
         operations.add("GetEbsEncryptionByDefault")
     if needs.keep:
         operations |= {"DescribeImageReferences", "DescribeImageAttribute"}
+    if needs.checks_boot:  # a rehearsal finds out, too, whether the tests can be made
+        operations |= {"DescribeInstanceTypeOfferings", "DescribeSubnets"}
     if needs.boots:
         operations |= _BOOT_READS
     if needs.scan:

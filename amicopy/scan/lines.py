@@ -5,10 +5,11 @@ import hashlib
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amicopy.scan.regions import ANY_REGION
-from amicopy.scan.rules import AN_ID, Rule
+from amicopy.scan.result import Severity
+from amicopy.scan.rule import AN_ID, Rule
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
 _OVERLAP = 200
@@ -23,6 +24,13 @@ _STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".cs
 _UTF_16 = {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
 _NEWLINE = re.compile("\n")
 _AN_ID_BYTES = re.compile(AN_ID.pattern.encode())
+# Examples, tests and documentation. A folder `test` or `docs` is none of them: it may be what is deployed there.
+_SHOWS = re.compile(
+    r"/(?:examples?|samples?|tests|testdata|fixtures|__tests__)/|\.(?:example|sample|dist|md|rst|adoc)$|\.(?:example|sample)\.\w{1,8}$"
+    r"|/(?:test_[^/]*\.py|[^/]*_test\.(?:go|py)|[^/]*\.(?:test|spec)\.[jt]sx?|(?:readme|changelog|notes)(?:\.txt)?)$",
+    re.IGNORECASE,
+)
+_RESOLV_CONF = "/etc/resolv.conf"
 _REST = re.compile(r"\s#\s|;\s*//")
 
 
@@ -68,7 +76,7 @@ class Matcher:
             found += _in_line(lines, number, rules)
             if len(found) >= MOST_PER_FILE:
                 break
-        return found
+        return [_as_important(match, path) for match in found]
 
 
 def _positions(text: str, literals: Iterable[str], *, has_ids: bool) -> Iterator[int]:
@@ -151,6 +159,15 @@ def decoded(data: bytes) -> str | None:
     if b"\0" in data[:4096]:
         return None
     return data.decode("utf-8", "replace")
+
+
+def _as_important(match: Match, path: str) -> Match:
+    """Return the match; of low severity where its file shows or tests something, or where DHCP writes it anew."""
+    rule = match.rule
+    shows = _SHOWS.search(path) is not None and rule.group != "secrets"
+    if rule.severity > Severity.LOW and (shows or (rule.name == "resolver" and path == _RESOLV_CONF)):
+        return replace(match, rule=replace(rule, severity=Severity.LOW))
+    return match
 
 
 def _is_example(rule: Rule, match: re.Match[str]) -> bool:

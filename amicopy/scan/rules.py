@@ -1,11 +1,12 @@
 """The rules, as data: what a line has to look like, how much that matters, and what to use instead."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from amicopy.scan.indirect_rules import global_services, indirect
 from amicopy.scan.regions import ANY_REGION, constants, short_code
 from amicopy.scan.result import ScanOptions, Severity
+from amicopy.scan.rule import Rule
 
 GROUPS = ("region", "account", "secrets", "left")
 DEFAULT_GROUPS = ("region", "account", "secrets")
@@ -25,31 +26,7 @@ _IDS = (
     r"|acl|pl|pcx|eipalloc|eipassoc|dopt|lt|lgw|cr|r|h|ipam|ipam-pool|fl|rslvr-in|rslvr-out|mt|lc"
 )
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
-AN_ID = re.compile(r"-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![0-9a-zA-Z])")
-"""What every id has; quick, because it begins with a sign that is rare."""
 _SETTING_SIGNS = r"[\s:=(,>?\-\"'`\[\]{$|*]"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing to look for in a line.
-
-    ``literals`` are texts of which one is in every line that matches, for a quick search; none: `AN_ID` is.
-    ``secret`` is the number of the group in ``pattern`` that is never printed. ``in_lists`` says that the rule holds in
-    a list of regions too, and ``in_comments`` in comments. Of several matches at the same place the first rule counts.
-    """
-
-    name: str
-    group: str
-    severity: Severity
-    message: str
-    advice: str
-    pattern: re.Pattern[str]
-    literals: tuple[str, ...]
-    secret: int | None = None
-    in_lists: bool = False
-    in_comments: bool = False
-    accepts: Callable[[re.Match[str]], bool] | None = None
 
 
 def rules_for(options: ScanOptions) -> tuple[Rule, ...]:
@@ -66,6 +43,7 @@ def _region(region: str) -> Sequence[Rule]:
     code = short_code(region)
     here = (region,)
     return (
+        *global_services(region),
         *_addresses(region),
         Rule(
             "mirror",
@@ -156,6 +134,7 @@ def _region(region: str) -> Sequence[Rule]:
             re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(map(re.escape, constants(region)))})(?![A-Za-z0-9])"),
             constants(region),
         ),
+        *indirect(region),
         Rule(
             "bare-region",
             "region",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from amicopy.aws.ec2 import Clients, Ec2
+from amicopy.aws.ec2 import Clients
 from amicopy.core.accounts import AT_ONCE, TargetAccount
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
@@ -20,11 +20,13 @@ from amicopy.survey.destinations import survey_destinations, survey_regions
 Regions = Mapping[str, Region] | None
 
 
-def _regions_of(request: CopyRequest, ec2: Ec2, clock: Clock, stop: Stop) -> tuple[Regions, tuple[str, ...]]:
-    """Return the regions of an account, and notes. Of a single one its first answer says whether it is enabled."""
-    if len(request.to) == 1 and not is_pattern(request.to[0]):
+def _regions_of(
+    request: CopyRequest, home: Destination, clients: Clients, clock: Clock, stop: Stop
+) -> tuple[Regions, tuple[str, ...]]:
+    """Return the regions of an account, and notes. Those that are named say with their first answer if they are on."""
+    if not any(map(is_pattern, request.to)):
         return None, ()
-    return with_read_retries(clock, stop, partial(survey_regions, ec2))
+    return with_read_retries(clock, stop, partial(survey_regions, clients[home]))
 
 
 def with_accounts(
@@ -46,7 +48,7 @@ def with_accounts(
 
     def look(target: TargetAccount) -> Survey:
         home = Destination(request.source_region, target.account)
-        regions, notes = _regions_of(request, clients[home], clock, stop)
+        regions, notes = _regions_of(request, home, clients, clock, stop)
         destinations = destinations_in(target, regions)
         if not destinations:
             notes = (*notes, "none of the destination regions is enabled there")

@@ -1,4 +1,4 @@
-"""A manifest of many accounts: one process, and ten at a time that share its units.
+"""A manifest of many accounts: one process, and ten that share its units, each with some of them.
 
 ``python -m tests.bench.fan_out [ACCOUNTS [REGIONS [WORKERS]]]`` prints a line of JSON for each way. A copy takes two
 seconds. The sandbox runs in this process, each ``amicopy`` in one of its own.
@@ -8,6 +8,8 @@ import json
 import sys
 import tempfile
 import time
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,24 +38,27 @@ def run(folder: Path, accounts: int, regions: int, workers: int) -> dict[str, An
         manifest.write_text(f"images:\n  - {entry}\n")
         environment = {**surroundings(folder / "home"), **sandbox.environment}
 
-        def one(unit: str) -> Any:
-            options = ["--unit", unit] if unit else []
+        def one(units: Sequence[str]) -> Any:
+            options = ["--unit", ",".join(units)] if units else []
             command = [str(OWN_BIN / "amicopy"), "sync", str(manifest), "--quiet", *options]
-            return measured(command, environment=environment, log=folder / f"log-{unit}", timeout_seconds=3600)
+            log = folder / f"log-{'-'.join(units)}"
+            return measured(command, environment=environment, log=log, timeout_seconds=3600)
 
         begun, own_cpu = time.monotonic(), time.process_time()
-        with ThreadPoolExecutor(max(1, workers)) as pool:
-            took = list(pool.map(one, places if workers else [""]))
+        shares: list[Sequence[str]] = [places[number::workers] for number in range(workers)] if workers else [()]
+        with ThreadPoolExecutor(len(shares)) as pool:
+            took = list(pool.map(one, shares))
         return {
             "accounts": len(ids),
             "regions": regions,
-            "processes_at_a_time": workers or 1,
+            "processes": len(shares),
             "seconds": round(time.monotonic() - begun, 1),
             "cpu_seconds": round(sum(each.cpu_seconds for each in took), 1),
             "cpu_seconds_of_the_sandbox": round(time.process_time() - own_cpu, 1),
             "exit_codes": sorted({each.exit_code for each in took}),
             "copies": sum(made.operation == "CopyImage" and not made.error for made in world.requests),
             "requests": len(world.requests),
+            "operations": dict(Counter(made.operation for made in world.requests).most_common()),
         }
 
 

@@ -166,3 +166,11 @@ def test_the_policy_names_the_topic_and_the_bus(amicopy: Run) -> None:
     found = {one["Sid"]: one for one in ran.json["Statement"]}
     assert (found["AmicopyNotifySns"]["Action"], found["AmicopyNotifySns"]["Resource"]) == (["sns:Publish"], [topic])
     assert found["AmicopyNotifyEvents"]["Resource"] == [bus]
+
+
+def test_a_topic_in_a_region_that_is_none_is_refused_before_the_first_copy(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--notify", "arn:aws:sns:eu-wset-1:123456789012:releases")
+    assert (ran.code, world.requests) == (2, []), ran.err
+    assert "eu-wset-1" in ran.err
+    assert "eu-west-1" in ran.err

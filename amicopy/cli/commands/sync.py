@@ -12,6 +12,7 @@ from amicopy.cli.options import connection_options, option, output_options
 from amicopy.cli.output_files import file_options
 from amicopy.cli.run_options import check_run_options, run_options
 from amicopy.core.grants import Grants
+from amicopy.core.regions import split_names
 from amicopy.render.formats import RUN_FORMATS
 
 EXIT_CODES = """\b
@@ -36,8 +37,10 @@ Exit codes:
 )
 @option(
     "--unit",
-    metavar="ID",
-    help="Work on this unit only. Ids that are published together are left to a run without --unit.",
+    "units",
+    metavar="ID,…",
+    multiple=True,
+    help="Work on these units only. Ids that are published together are left to a run without --unit.",
 )
 @run_options
 @connection_options
@@ -81,7 +84,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         output=output,
         run=run,
         prices=options["prices"] or "",
-        unit=options["unit"] or "",
+        units=split_names(options["units"]),
         grants=Grants(options["grants"]),
         kms_grant=options["kms_grant"],
         preflight=not options["no_preflight"],
@@ -95,12 +98,13 @@ def _check_options(options: Mapping[str, Any]) -> None:
     """Raise a usage error if the options contradict each other."""
     if not options["manifests"]:
         raise click.UsageError("Missing argument 'MANIFEST'.")
-    alone = [f"--{name.replace('_', '-')}" for name in ("check_only", "list_units", "unit") if options[name]]
+    alone = [name for name in ("check_only", "list_units", "units") if options[name]]
+    alone = ["--unit" if name == "units" else f"--{name.replace('_', '-')}" for name in alone]
     if len(alone) > 1:
         raise click.UsageError(f"{' and '.join(alone)} cannot be used together.")
     if len(options["manifests"]) > 1 and not options["check_only"]:
         raise click.UsageError("Give one manifest; only --check-only takes several.")
     if options["kms_grant"] and options["grants"] != Grants.TEMPORARY:
         raise click.UsageError("--kms-grant cannot be used with --grants keep or none: such a grant is temporary.")
-    if options["unit"] and options["share_when"] == "all":
+    if options["units"] and options["share_when"] == "all":
         raise click.UsageError("--unit cannot be used with --share-when all: one unit doesn't know about the others.")

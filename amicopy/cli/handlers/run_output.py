@@ -14,7 +14,7 @@ from amicopy.cli.output_files import plan_files, requested_files, write_files
 from amicopy.cli.terminal import reported_bug, say, show, to_stdout
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
-from amicopy.core.regions import is_pattern, split_names
+from amicopy.core.regions import check_regions, is_pattern, split_names
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.execute.report import Report
@@ -38,9 +38,17 @@ class RunOutput:
     """One run as its user sees it."""
 
     def __init__(self, environment: Environment, context: Context, output: OutputOptions) -> None:
+        """Check where others are to be told.
+
+        Raises:
+            UsageError: a topic or an event bus is in a region that does not exist.
+        """
         self._environment = environment
         self._context = context
         self._output = output
+        called = [one.region for one in output.notifications if one.region]
+        if called:
+            check_regions(called, context.session.partitions, "--notify")
 
     def with_progress(self, options: RunOptions) -> RunOptions:
         """Return the options with how often progress is read for this output."""

@@ -17,7 +17,7 @@ from amicopy.core.request import MANIFEST
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncJob, SyncResult
-from amicopy.jobs.units import entries_of_unit, parse_unit, units_of
+from amicopy.jobs.units import entries_of_units, parse_unit, units_of
 from amicopy.manifest.model import Entry
 from amicopy.manifest.read import read_manifest
 from amicopy.render.json_documents import plan_document, report_document, units_document
@@ -35,7 +35,7 @@ class SyncCommand:
     connection: ConnectionOptions
     output: OutputOptions
     run: RunOptions
-    unit: str = ""  # the id of the only one to work on
+    units: tuple[str, ...] = ()  # the ids of the only ones to work on
     prices: str = ""  # a path
     preflight: bool = True
     grants: Grants = Grants.TEMPORARY
@@ -51,8 +51,8 @@ def sync(environment: Environment, command: SyncCommand) -> int:
 
 def _sync(environment: Environment, command: SyncCommand, context: Context) -> int:
     entries = _entries(command, context)
-    if command.unit:
-        entries = entries_of_unit(entries, parse_unit(command.unit))
+    if command.units:
+        entries = entries_of_units(entries, [parse_unit(unit_id) for unit_id in command.units])
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     options = with_prices(command.run, command.prices, context.session.partitions.keys())

@@ -11,7 +11,7 @@ import pytest
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C, copy_in, guests, records
-from tests.support.scenes import HOME, SOMEBODY, WEST, a_source, asked, writes
+from tests.support.scenes import HOME, SOMEBODY, WEST, a_source, asked, order, writes
 
 CHECKED = "amicopy:checked"
 _LOOK = """
@@ -103,3 +103,18 @@ def test_instances_are_launched_in_the_account_of_the_copy(amicopy: Run, world: 
     assert ran.code == 0, ran.err
     assert [one.account for one in asked(world, "RunInstances") if not one.params.get("DryRun")] == [OWN, B]
     assert [one.account for one in asked(world, "TerminateInstances")] == [OWN, B]
+
+
+def test_an_instance_that_is_left_there_is_found_and_terminated_by_cancel(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    order(world, f"TerminateInstances@{HOME}=error:403 UnauthorizedOperation: Not today.*always")
+    amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--check", "boot", "--no-preflight")
+    world.clear_faults()
+    world.requests.clear()
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--account", B, "--yes")
+    assert ran.code == 0, ran.err
+    assert f"for a boot test of {copy_in(world, B, HOME).image_id}" in ran.err
+    assert [(one.account, one.region) for one in asked(world, "TerminateInstances")] == [(B, HOME)]
+    order(world, f"DescribeInstances@{HOME}=error:403 UnauthorizedOperation: You are not authorized.*always")
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--account", B, "--yes")
+    assert ran.err.count("boot test") == 1, ran.err  # of the own account alone

@@ -137,18 +137,17 @@ def test_a_launch_template_of_another_account_gets_the_copy_there(
     assert f"{C}/{WEST} launch template web does not exist there; none is created" in " ".join(ran.err.split())
 
 
-def test_a_unit_s_accounts_are_published_in_and_one_that_it_lacks_is_an_error(
+def test_a_unit_s_accounts_are_published_in_and_one_that_it_lacks_is_noted(
     amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
 ) -> None:
     sandbox.add_account(B, unit="workloads")
     sandbox.add_account(C)
     a_source(world, name="web-1")
     text = MANIFEST.replace(f"- id: '{B}'", f"- ou: {unit_id('workloads')}")
-    wrong = amicopy("sync", a_manifest(tmp_path, text.replace("/amis/web", "{path: /a, accounts: 444444444444}")))
-    assert (wrong.code, asked(world, "CopyImage")) == (2, [])
-    assert "/a is for account 444444444444, which gets no copy" in wrong.err
-    ran = amicopy("sync", a_manifest(tmp_path, text.replace("/amis/web", f"{{path: /a, accounts: {B}}}")))
+    paths = f"{{path: /a, accounts: [{B}, 444444444444]}}"
+    ran = amicopy("sync", a_manifest(tmp_path, text.replace("/amis/web", paths)))
     assert ran.code == 0, ran.err
+    assert "note: /a is not published in account 444444444444, which gets no copy" in ran.err
     assert there.parameter(B, HOME, "/a") == copy_in(world, B, HOME).image_id
     assert parameter(WEST, "/a") == ""
 
@@ -169,3 +168,15 @@ def test_an_account_that_cannot_be_published_in_is_said_with_its_place(
     assert (ran.code, world.requests) == (2, [])
     assert wrong in ran.err
     assert "amis.yaml:8:" in ran.err
+
+
+def test_a_process_that_works_on_one_region_publishes_in_the_accounts_there(
+    amicopy: Run, world: World, there: There, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    manifest = a_manifest(tmp_path, MANIFEST.replace("/amis/web", f"{{path: /amis/web, accounts: '{C}'}}"))
+    for region in (HOME, WEST):  # C has copies in one of them only
+        ran = amicopy("sync", manifest, "--unit", region)
+        assert ran.code == 0, ran.err
+    assert there.parameter(C, WEST) == copy_in(world, C, WEST).image_id
+    assert [there.parameter(B, HOME), there.parameter(B, WEST), parameter(WEST, "/amis/web")] == ["", "", ""]

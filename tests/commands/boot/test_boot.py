@@ -17,7 +17,7 @@ from amicopy.sandbox.settings import KEY_PREFIX
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.clock import FakeClock
-from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, writes
 
 LAUNCH = "RunInstances"
 
@@ -483,3 +483,33 @@ def test_a_boot_test_that_is_not_one_is_refused_before_the_first_copy(
 ) -> None:
     ran = amicopy("copy", source.image_id, "--to", "ap-south-1", "--check", check)
     assert (ran.code, world.requests) == (2, []), ran.err
+
+
+@pytest.mark.parametrize(
+    ("check", "words", "advice"),
+    [
+        ("boot --instance-type t99.huge", "eu-west-1 has no instance type t99.huge", "boot --instance-type"),
+        ("boot --subnet subnet-0123456789abcdef0", "has no subnet subnet-0123456789abcdef0", "boot --subnet"),
+        ("boot", "eu-west-1 has no default VPC", "Name one in the check: boot --subnet eu-west-1=SUBNET"),
+    ],
+)
+def test_a_boot_test_that_cannot_be_made_is_refused_before_the_first_copy(
+    amicopy: Run, world: World, source: Image, check: str, words: str, advice: str
+) -> None:
+    if check == "boot":
+        ec2_backends["123456789012"][EAST].subnets.clear()
+    argv = ("copy", source.image_id, "--to", f"ap-south-1,{EAST}", "--check", check)
+    for ran in (amicopy(*argv, "--dry-run"), amicopy(*argv)):
+        assert (ran.code, world.images("ap-south-1"), writes(world)) == (1, [], []), ran.err
+        assert words in ran.err + ran.out
+        assert advice in " ".join((ran.err + ran.out).split())
+    if check == "boot":
+        alone = amicopy(*argv, "--best-effort", EAST)
+        assert (alone.code, len(world.images("ap-south-1"))) == (0, 1), alone.err
+
+
+def test_what_may_not_be_read_of_a_boot_test_is_left_to_the_launch(amicopy: Run, world: World, source: Image) -> None:
+    order(world, "DescribeSubnets=error:UnauthorizedOperation: no*always")
+    order(world, "DescribeInstanceTypeOfferings=error:UnauthorizedOperation: no*always")
+    ran = amicopy("copy", source.image_id, "--to", "ap-south-1", "--check", "boot")
+    assert (ran.code, len(world.images("ap-south-1"))) == (0, 1), ran.err

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+from amicopy.core.accounts import TargetAccount
+from amicopy.core.destination import Destination
+from amicopy.core.request import CopyRequest
+from amicopy.jobs.units import entries_of_units
+from amicopy.manifest.model import ById, Entry
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C, guests, records
@@ -54,6 +59,43 @@ def test_a_unit_is_brought_up_to_date_and_nothing_else_is_asked(
     assert amicopy("sync", manifest).code == 0
     assert writes(world) == []
     assert all(len(world.images(unit)) == 1 for unit in units)
+
+
+def test_one_process_takes_several_units(amicopy: Run, world: World, tmp_path: Path) -> None:
+    a_source(world)
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},{EAST},eu-central-1'"))
+    ran = amicopy("sync", manifest, "--unit", f"{WEST},{EAST}")
+    assert ran.code == 0, ran.err
+    assert {one.region for one in world.requests} == {HOME, WEST, EAST}
+    once = [one for one in world.requests if one.region == HOME and one.operation == "DescribeImageAttribute"]
+    world.requests.clear()
+    assert amicopy("sync", manifest, "--unit", WEST).code == 0
+    alone = [one for one in world.requests if one.region == HOME and one.operation == "DescribeImageAttribute"]
+    assert len(once) == len(alone) > 0  # the source's reads are those of one unit
+    ran = amicopy("sync", manifest, "--unit", f"{WEST},us-west-1", "--unit", "sa-east-1")
+    assert (ran.code, "the units us-west-1, sa-east-1" in ran.err) == (2, True), ran.err
+
+
+def test_accounts_and_keys_keep_their_regions_among_several_units() -> None:
+    request = CopyRequest(
+        to=("us-*", EAST),
+        exclude=("us-east-1",),
+        accounts=(TargetAccount(account=B, regions=(WEST,)), TargetAccount(account=C)),
+        kms_keys={WEST: "alias/w", EAST: "alias/e", f"{C}/{EAST}": "alias/c", B: "alias/b"},
+        best_effort=(EAST,),
+    )
+    entry = Entry(where="images[1]", source=ById(region=HOME, image_id="ami-1"), requests=(request,))
+
+    def of(*regions: str) -> CopyRequest:
+        [found] = entries_of_units([entry], [Destination(region) for region in regions])
+        return found.requests[0]
+
+    both = of(WEST, EAST)
+    assert (both.to, both.exclude, both.best_effort) == ((WEST, EAST), (), (EAST,))
+    assert [(one.account, one.regions) for one in both.accounts] == [(B, (WEST,)), (C, ())]
+    assert both.kms_keys == {WEST: "alias/w", EAST: "alias/e", f"{C}/{EAST}": "alias/c", f"{B}/{WEST}": "alias/b"}
+    assert [one.account for one in of(EAST).accounts] == [C]
+    assert of(EAST).kms_keys == {EAST: "alias/e", f"{C}/{EAST}": "alias/c"}
 
 
 def test_a_key_and_best_effort_hold_for_the_unit_that_they_name(amicopy: Run, world: World, tmp_path: Path) -> None:
@@ -133,6 +175,21 @@ def test_wrong_uses_are_refused_before_aws_is_called(amicopy: Run, world: World,
         assert ran.code == 2
         assert said in ran.err
     assert world.requests == []
+
+
+def test_several_units_enter_each_account_once_and_ask_no_account_for_its_regions(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    a_source(world)
+    manifest = a_manifest(tmp_path, entries(f"to: '{WEST},{EAST},sa-east-1', accounts: [{{id: '{B}'}}, {{id: '{C}'}}]"))
+    ran = amicopy("sync", manifest, "--unit", f"{WEST},{EAST}")
+    assert ran.code == 0, ran.err
+    assert len(asked(world, "AssumeRole")) == 2
+    assert len(asked(world, "DescribeRegions")) == 1  # the run's own account
+    assert {(one.owner, one.region) for one in world.images()} == {
+        (OWN, HOME),
+        *((account, region) for account in (OWN, B, C) for region in (WEST, EAST)),
+    }
 
 
 def test_a_unit_has_the_copies_of_other_accounts_in_its_region(

@@ -215,3 +215,110 @@ def test_the_time_for_a_hostile_line_is_bounded() -> None:
     """Each piece would take minutes if a pattern had to try every way to match it."""
     for word in ("region", "region.", "a.", "us-east-1.", "http://a:", "-----BEGIN ", "aws_secret_", "us-east-1"):
         found((word * 40000)[:200_000] + " us-east-1\n")
+
+
+def worst(text: str, path: str = "/opt/app.conf", region: str = "us-east-1") -> tuple[str, str]:
+    """Return the most severe rule that matches, and its severity."""
+    matches = Matcher(rules_for(ScanOptions(region=region, rules=ALL))).matches(text.encode(), path)
+    rule = max((match.rule for match in matches), key=lambda one: one.severity)
+    return rule.name, rule.severity.name
+
+
+GLOBAL = """\
+https://cloudfront.us-east-1.amazonaws.com
+aws ce get-cost-and-usage --region us-east-1
+aws --profile ops cloudfront create-invalidation --region us-east-1
+aws ecr-public get-login-password --region us-east-1 | docker login
+boto3.client("pricing", region_name="us-east-1")
+boto3.client('route53', 'us-east-1')
+cloudwatch.get("AWS/Billing", region="us-east-1")
+arn:aws:wafv2:us-east-1:111122223344:global/webacl/x/1
+CLOUDFRONT_CERTIFICATE=arn:aws:acm:us-east-1:111122223344:certificate/0b1c
+cloudfront: {certificate_region: us-east-1}
+"""
+
+
+@pytest.mark.parametrize("line", GLOBAL.splitlines())
+def test_a_global_service_is_no_reason_to_look(line: str) -> None:
+    assert worst(line) == ("global-service", "INFO")
+
+
+@pytest.mark.parametrize(
+    ("line", "rule"),
+    [
+        ("cloudfront origin: assets.s3.us-east-1.amazonaws.com", "endpoint"),
+        ("aws cloudfront x --function arn:aws:sns:us-east-1:111122223344:t", "arn"),
+        ("arn:aws:acm:us-east-1:111122223344:certificate/0b1c", "arn"),
+        ("arn:aws:wafv2:us-east-1:111122223344:regional/webacl/x/1", "arn"),
+        ("aws s3 ls --region us-east-1", "region-setting"),
+        ("choice --region us-east-1", "region-setting"),
+        ("https://sts.us-east-1.amazonaws.com", "endpoint"),
+    ],
+)
+def test_what_only_stands_beside_a_global_service_counts(line: str, rule: str) -> None:
+    assert worst(line) == (rule, "HIGH")
+
+
+@pytest.mark.parametrize(
+    ("line", "region", "rule", "severity"),
+    [
+        ("https://queue.amazonaws.com/123456789/jobs", "us-east-1", "endpoint-old", "HIGH"),
+        ("endpoint: https://sns.amazonaws.com", "us-east-1", "endpoint-old", "HIGH"),
+        ("db_host = db.prod-use1.acme.internal", "us-east-1", "host-code", "MEDIUM"),
+        ("redis://cache-usw2.corp.net:6379", "us-west-2", "host-code", "MEDIUM"),
+        ("cluster: APSE2-prod", "ap-southeast-2", "short-code", "LOW"),
+        ("subnet_group = web-euw1b", "eu-west-1", "short-code", "LOW"),
+        ("nameserver 10.20.0.2", "us-east-1", "resolver", "MEDIUM"),
+        ('"dns": ["172.31.0.2"]', "us-east-1", "resolver", "MEDIUM"),
+        ("server=/corp.internal/10.0.0.2", "us-east-1", "resolver", "MEDIUM"),
+        ("model: us.anthropic.claude-sonnet-4-20250514-v1:0", "us-east-1", "model-profile", "MEDIUM"),
+        ("model = eu.amazon.nova-lite-v1:0", "eu-west-1", "model-profile", "MEDIUM"),
+    ],
+)
+def test_what_means_a_region_without_its_name_is_found(line: str, region: str, rule: str, severity: str) -> None:
+    assert worst(line, region=region) == (rule, severity)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '"Principal": {"Service": "ec2.amazonaws.com"}',
+        "https://s3.amazonaws.com/bucket",
+        "nameserver 169.254.169.253",
+        "nameserver 10.20.0.20",
+        "server 10.0.0.2:8080",
+        "because1 reuse1 use12",
+        "eu.anthropic.claude-sonnet-4-20250514-v1:0",
+        "https://us.amazon.com",
+        "us-west-2.queue.amazonaws.com",
+    ],
+)
+def test_what_means_no_region_is_not_found(line: str) -> None:
+    options = ScanOptions(region="us-east-1", rules=ALL)
+    found = Matcher(rules_for(options)).matches(line.encode(), "/opt/app.conf")
+    assert [match.rule.name for match in found if match.rule.severity > 0] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/opt/app/.env.example",
+        "/opt/app/config.sample.yaml",
+        "/opt/app/tests/conftest.py",
+        "/srv/web/app.spec.ts",
+        "/opt/app/README.md",
+        "/opt/app/examples/main.tf",
+    ],
+)
+def test_examples_tests_and_documentation_are_of_low_severity_but_secrets_in_them_are_not(path: str) -> None:
+    assert worst("region = us-east-1", path) == ("region-setting", "LOW")
+    assert worst("aws_key = AKIAQWERTYUIOPASDFGH", path)[1] == "CRITICAL"
+
+
+@pytest.mark.parametrize("path", ["/opt/test/app.conf", "/srv/docs/settings.py", "/opt/app/template.yaml"])
+def test_what_may_be_deployed_is_no_example(path: str) -> None:
+    assert worst("region = us-east-1", path) == ("region-setting", "HIGH")
+
+
+def test_dhcp_writes_the_resolver_anew() -> None:
+    assert worst("nameserver 10.0.0.2", "/etc/resolv.conf") == ("resolver", "LOW")

@@ -1,0 +1,32 @@
+"""What a rule is."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amicopy.scan.result import Severity
+
+AN_ID = re.compile(r"-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![0-9a-zA-Z])")
+"""What every id has; quick, because it begins with a sign that is rare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing to look for in a line.
+
+    ``literals`` are texts of which one is in every line that matches, for a quick search; none: `AN_ID` is.
+    ``secret`` is the number of the group in ``pattern`` that is never printed. ``in_lists`` says that the rule holds in
+    a list of regions too, and ``in_comments`` in comments. Of several matches at the same place the first rule counts.
+    """
+
+    name: str
+    group: str
+    severity: Severity
+    message: str
+    advice: str
+    pattern: re.Pattern[str]
+    literals: tuple[str, ...]
+    secret: int | None = None
+    in_lists: bool = False
+    in_comments: bool = False
+    accepts: Callable[[re.Match[str]], bool] | None = None
