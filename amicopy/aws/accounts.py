@@ -93,8 +93,8 @@ def _not_assumed(target: TargetAccount, arn: str, error: AmicopyError) -> RoleNo
     given = "is not the one given" if target.external_id else "is missing (--external-id)"
     return RoleNotAssumed(
         f"The role {arn} cannot be assumed.",
-        why=f"{error.why.rstrip('.')}. It doesn't exist, its trust policy doesn't admit these credentials, their own policy doesn't "
-        f"allow sts:AssumeRole on it, or the external id that it requires {given}.",
+        why=f"{error.why.rstrip('.')}. It doesn't exist, its trust policy doesn't admit these credentials, their own "
+        f"policy doesn't allow sts:AssumeRole on it, or the external id that it requires {given}.",
         next_step="Create it, or correct its trust policy: `amicopy iam-policy copy --account-role` prints both "
         "policies. Another name: --role-name",
     )

@@ -180,9 +180,7 @@ def _after_no_answer(error: Exception) -> str:
     """Return the next step, given what botocore raised when it reached nobody."""
     endpoint = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
     if _LOOPBACK.match(endpoint):
-        return (
-            "Start what serves that port. A sandbox that is started again has another one: load its sandbox.env again."
-        )
+        return "Start what serves that port. A sandbox that is started again has another: load its sandbox.env again."
     return "Check the network, that endpoint, and the region's health, then run the same command again."
 
 

@@ -352,7 +352,10 @@ class CopyTask:
             patience = _BRIEF_PATIENCE if self._options.wait else _NO_WAIT_PATIENCE
         else:
             patience = VISIBLE_WITHIN if self._options.wait else timedelta(0)
-        then = f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate (if it was just removed, the run then goes on by itself)"
+        then = (
+            f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate (if it was just removed, "
+            "the run then goes on by itself)"
+        )
         if not patience:
             then = "if it was cancelled, only a run without --no-wait creates it again"
         yield NoteAdded(
