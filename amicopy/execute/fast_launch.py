@@ -16,28 +16,45 @@ from amicopy.execute.paced_write import paced_write
 
 
 def switch_on(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings) -> Work[None]:
-    """Switch it on with these settings, or change those that it has.
+    """Switch it on with these settings where it is not on with them.
+
+    Raises what `enable` and `confirm_on` raise.
+    """
+    now = yield from persist(overloaded(clock), partial(ec2.fast_launches.of, image_id))
+    if now.problem or not (now.is_on and now.has(settings)):
+        yield from enable(ec2, clock, image_id, settings)
+        yield from confirm_on(ec2, clock, image_id, settings)
+
+
+def enable(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings) -> Work[None]:
+    """Make the call that switches it on, or changes its settings where it is on.
 
     Raises:
         RequestRefused: EC2 refused it, for example because of a quota or a launch template that does not exist.
         AccessDenied: the caller may not, or may not launch instances from the image (EC2 checks that here).
-        NotFaithful: EC2 is still removing what there was before, or does not show it within the time for that.
+        NotFaithful: EC2 is still removing what there was before.
     """
     look = partial(ec2.fast_launches.of, image_id)
     now = yield from persist(overloaded(clock), look)
-    if now.is_on and not now.problem and now.has(settings):
-        return
     if now.state == DISABLING:
         raise _ending(ec2, image_id, "EC2 is still removing its snapshots from before, and switches it on only then.")
+    write = Write(WriteOperation.ENABLE_FAST_LAUNCH, {"ImageId": image_id, **settings.parameters})
     try:
-        yield from paced_write(
-            ec2, clock, Write(WriteOperation.ENABLE_FAST_LAUNCH, {"ImageId": image_id, **settings.parameters})
-        )
+        yield from paced_write(ec2, clock, write)
     except RequestRefused:
         # A repeated call whose first answer was lost: whether EC2 takes it twice is not documented.
         now = yield from persist(overloaded(clock), look)
         if not (now.is_on and now.has(settings)):
             raise
+
+
+def confirm_on(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings) -> Work[None]:
+    """Wait until EC2 shows it as on, with these settings.
+
+    Raises:
+        NotFaithful: EC2 does not within the time for that; its reason is in the error.
+    """
+    look = partial(ec2.fast_launches.of, image_id)
     if left := (yield from persist(not_read_back_yet(clock), lambda: _missing(look(), settings))):
         raise NotFaithful(
             f"EC2 Fast Launch is not on as requested for {image_id} in {ec2.region}.",

@@ -24,7 +24,7 @@ from amicopy.core.retries import driven, flapping, persist
 from amicopy.core.steps import Work
 from amicopy.core.switch import SwitchState
 from amicopy.core.write import Write, WriteOperation, tag_list
-from amicopy.execute.fast_launch import switch_off, switch_on
+from amicopy.execute.fast_launch import confirm_on, enable, switch_off
 from amicopy.execute.paced_write import paced_write
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -182,9 +182,14 @@ def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
     if one.settings is None:
         yield from switch_off(ec2, clock, copy.image_id, cleaned_up=False)
         yield from _record(ec2, context, copy, None)
+        return replace(one, state=SwitchState.DONE)
+    if is_recorded(copy.tags):  # a change: the record of it comes after the call, so that a killed run is repeated
+        yield from enable(ec2, clock, copy.image_id, one.settings)
+        yield from _record(ec2, context, copy, one.settings)
     else:
         yield from _record(ec2, context, copy, one.settings)
-        yield from switch_on(ec2, clock, copy.image_id, one.settings)
+        yield from enable(ec2, clock, copy.image_id, one.settings)
+    yield from confirm_on(ec2, clock, copy.image_id, one.settings)
     return replace(one, state=SwitchState.DONE)
 
 

@@ -30,7 +30,7 @@ SYSTEMD = shutil.which("systemd-analyze") or ""
 
 @pytest.fixture
 def here(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with the examples in it, beside an EC2 with the samples and a key in two regions."""
+    """A directory with the examples in it, beside an EC2 with the samples, and a key and a template in two regions."""
     populate(world)
     shutil.copytree(EXAMPLES, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
@@ -40,6 +40,9 @@ def here(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         key = kms.create_key()["KeyMetadata"]["KeyId"]
         kms.create_alias(AliasName="alias/images", TargetKeyId=key)
         kms.close()
+        ec2: Any = boto3.client("ec2", region)
+        ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"InstanceType": "t4g.micro"})
+        ec2.close()
     return tmp_path / "here"
 
 

@@ -132,6 +132,22 @@ def test_changed_settings_are_written_once(amicopy: Run, world: World, tmp_path:
     assert the_copy(world, WEST).tags[TAG].endswith(f"template={template_id}:1")
 
 
+def test_a_launch_template_that_is_taken_out_is_a_change(amicopy: Run, world: World, tmp_path: Path) -> None:
+    windows(world)
+    a_template()
+    amicopy("sync", with_settings(tmp_path, TEMPLATE))
+    without = TEMPLATE.replace(", launch_template: {name: prep, version: 1}", "")
+    order(world, f"CreateTags@{WEST}=error:UnauthorizedOperation: no*1")  # as if killed between call and record
+    first = amicopy("sync", with_settings(tmp_path, without))
+    assert (first.code, the_copy(world, WEST).tags[TAG]) == (3, "snapshots=2 launches=8 template=prep:1")
+    assert amicopy("sync", with_settings(tmp_path, without)).code == 0
+    [one] = shown(world)
+    assert one["LaunchTemplate"]["LaunchTemplateName"].startswith("EC2FastLaunchDefault")
+    assert the_copy(world, WEST).tags[TAG] == "snapshots=2 launches=8"
+    world.requests.clear()
+    assert (amicopy("sync", with_settings(tmp_path, without)).code, switched(world)) == (0, [])
+
+
 def test_false_switches_it_off_and_clears_the_record(amicopy: Run, world: World, tmp_path: Path) -> None:
     windows(world)
     amicopy("sync", a_manifest(tmp_path, MANIFEST))
