@@ -233,7 +233,8 @@ def _of_holder(entries: Iterable[Entry], *, of_role: bool) -> Iterator[Entry]:
             launch_templates=tuple(filter(concerns, entry.publish.launch_templates)),
             include_source=entry.publish.include_source and not of_role,
         )
-        yield replace(entry, publish=publish, fast_restore={} if of_role else entry.fast_restore)
+        entry = replace(entry, publish=publish)
+        yield replace(entry, fast_restore={}, fast_launch={}) if of_role else entry
 
 
 def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:
