@@ -197,8 +197,9 @@ def broken(world: World, sources: Sequence[str], regions: Sequence[str], account
         if one.operation == "PutParameter" and not one.error
     )
     puts = sum(written.values())
-    if puts != len(regions) * len(sources):
-        found.append(f"{puts} parameters were written, not {len(regions) * len(sources)}: {dict(written)}")
+    expected = len(regions) * len(sources) * (1 + len(accounts))
+    if puts != expected or len(written) != expected:
+        found.append(f"{puts} parameters were written, not {expected}: {dict(written)}")
     return found
 
 

@@ -114,7 +114,7 @@ def _approved(command: VerifyCommand, cost: ReadingCost) -> bool:
     """Say what reading costs; ask if that is more than a dollar."""
     if cost.most_usd > ASK_ABOVE_USD and not command.yes:
         return confirmed(f"Read {cost}?", otherwise="no data was read", advice="Take --content sample, or run")
-    if not command.output.quiet:
+    if cost.blocks and not command.output.quiet:
         say([f"reading {cost}"])
     return True
 

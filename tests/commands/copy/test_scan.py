@@ -11,6 +11,7 @@ from amicopy.sandbox.content import DiskImage
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
+from tests.support.accounts import B
 from tests.support.disks import tool
 from tests.support.pinned import Pinned
 from tests.support.planted import SECRETS
@@ -163,6 +164,25 @@ def test_secrets_are_not_shared_unless_that_is_allowed(
     assert (shared.code, the_copy(world, WEST).launch_permissions) == (1, set())  # from the tag
     assert amicopy(*to_west(image, "--scan", "--allow-secrets", *sharing)).code == 0
     assert the_copy(world, WEST).launch_permissions
+
+
+def test_secrets_are_not_copied_into_another_account_unless_that_is_allowed(
+    amicopy: Run, world: World, pinned: Pinned
+) -> None:
+    _, image = pinned(WITH_SECRETS)
+    into = ("--account", B, "--from", HOME, "--to", WEST, "--scan")
+    ran = amicopy("copy", image.image_id, *into)
+    assert (ran.code, writes(world), "[secrets-found]" in ran.err) == (1, ["AssumeRole"], True), ran.err
+    assert f"its copy should be given to account {B}" in words(ran.err)
+    assert SECRETS[0][1] not in ran.err + ran.out
+    ran = amicopy("copy", image.image_id, *into, "--best-effort", WEST, "--output", "json")
+    states = {one.get("account"): one["state"] for one in ran.json["copies"]}
+    assert states == {None: "done", B: "refused"}  # one's own copy is no sharing
+    assert world.images(WEST, B) == []
+    ran = amicopy("copy", image.image_id, *into, "--allow-secrets")
+    assert ran.code == 0, ran.err
+    assert [one.state for one in world.images(WEST, B)] == ["available"]
+    assert amicopy("copy", image.image_id, *into).code == 0  # it has the copy: nothing is given any more
 
 
 def test_permissions_of_the_source_count_as_sharing(amicopy: Run, world: World, pinned: Pinned) -> None:

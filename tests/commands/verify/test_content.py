@@ -175,6 +175,12 @@ def test_pending_copy_is_not_compared(amicopy: Run, world: World, clock: FakeClo
     ran = verify(amicopy, source, "full", "--output", "json")
     assert (ran.code, ran.json["copies"][0]["verdict"]) == (0, "pending")
     assert "content" not in ran.json["copies"][0]
+    assert "reading" not in ran.err
+
+
+def test_nothing_is_said_about_reading_where_there_is_no_copy(amicopy: Run, world: World) -> None:
+    ran = verify(amicopy, a_source(world, volumes=[Volume(content=DATA)]), "sample")
+    assert "reading" not in ran.err + ran.out
 
 
 def test_copies_of_a_source_that_is_gone_are_not_compared(amicopy: Run, world: World) -> None:
