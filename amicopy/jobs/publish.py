@@ -13,7 +13,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.core.accounts import AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import AccessDenied, AmicopyError, OutputFailed, UsageError
+from amicopy.core.errors import AccessDenied, AmicopyError, OutputFailed, Unreachable, UsageError
 from amicopy.core.lineage import source_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
@@ -187,7 +187,7 @@ def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
 
 
 def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
-    """Return what should be done with every parameter; reads only.
+    """Return what should be done with every parameter; reads only. One whose region does not answer has failed.
 
     Raises:
         AccessDenied: with every parameter that may not be read.
@@ -209,6 +209,9 @@ def _read_or_denied(context: Context, publication: Publication) -> ParameterWrit
         return _read_parameter(context, publication, publication.image_id)
     except AccessDenied as error:
         return error
+    except Unreachable as error:  # that of one region is no reason to copy nowhere
+        failed = ParameterState.FAILED
+        return ParameterWrite(publication=publication, image_id="", before="", state=failed, error=error)
 
 
 def _denied_in_one(errors: Mapping[tuple[Destination, str], AccessDenied]) -> AmicopyError:

@@ -16,6 +16,7 @@ import pytest
 
 from amicopy.sandbox.behavior import Timing
 from amicopy.sandbox.records import Image
+from tests.support.accounts import OWN, B
 from tests.support.clock import START
 from tests.support.torture import HOME, Nursery, SharedClock, Strike, TortureSandbox, TortureWorld, a_rich_source
 
@@ -26,12 +27,12 @@ INSTANT = Timing(copy_seconds=1, seconds_per_gib=0.0, visible_after=0, snapshots
 
 @dataclass(slots=True)
 class Stage:
-    """A release with one copy, published where an earlier one was before."""
+    """A release with a copy in each of two accounts, published there where an earlier one was before."""
 
     sandbox: TortureSandbox
     nursery: Nursery
     clock: SharedClock
-    ssm: Any
+    ssm: dict[str, Any]  # by account
 
     def set(self, *, retired: bool = False) -> tuple[TortureWorld, Image]:
         """Return the world and the source."""
@@ -39,11 +40,15 @@ class Stage:
         self.sandbox.reset(clock=self.clock, timing=INSTANT)
         world = self.sandbox.torture
         source = a_rich_source(world)
-        assert self.nursery.run(world, ["copy", source.image_id, "--to", WEST, "--quiet"]).status == 0
-        earlier = world.register(WEST, name="earlier").image_id
-        [copy] = [image for image in world.images(WEST) if image.image_id != earlier]
-        for image_id in (earlier, copy.image_id):
-            self.ssm.put_parameter(Name=PATH, Value=image_id, Type="String", DataType="aws:ec2:image", Overwrite=True)
+        argv = ["copy", source.image_id, "--to", WEST, "--account", B, "--quiet"]
+        assert self.nursery.run(world, argv).status == 0
+        for account, ssm in self.ssm.items():
+            [copy] = world.images(WEST, account)
+            earlier = world.register(WEST, account=account, name="earlier")
+            for image in (earlier, copy):
+                ssm.put_parameter(
+                    Name=PATH, Value=image.image_id, Type="String", DataType="aws:ec2:image", Overwrite=True
+                )
         if retired:
             assert self.run(world, source).status == 0
         return world, source
@@ -52,13 +57,18 @@ class Stage:
         """Run retire; a `Strike` among the options kills it."""
         strikes = [one for one in options if isinstance(one, Strike)]
         words = [one for one in options if isinstance(one, str)]
-        argv = ["retire", source.image_id, "--in", f"{HOME},{WEST}", "--yes", "--quiet", *words]
+        where = ("--in", f"{HOME},{WEST}", "--account", B)
+        argv = ["retire", source.image_id, *where, "--yes", "--quiet", *words]
         return self.nursery.run(world, argv, *strikes)
 
     def all_there_is(self, world: TortureWorld, source: Image) -> Any:
-        """Return everything that retire changes, of the source, of the copy, and of the parameter."""
-        images = [world.image(HOME, source.image_id), *world.images(WEST)]
-        return [self.ssm.get_parameter(Name=PATH)["Parameter"]["Value"], *(_state(world, one) for one in images)]
+        """Return everything that retire changes, of the source, of the copies, and of the parameters."""
+        images = [
+            world.image(HOME, source.image_id),
+            *(one for account in self.ssm for one in world.images(WEST, account)),
+        ]
+        parameters = [ssm.get_parameter(Name=PATH)["Parameter"]["Value"] for ssm in self.ssm.values()]
+        return [*parameters, *(_state(world, one) for one in images)]
 
 
 def _state(world: TortureWorld, image: Image) -> Any:
@@ -88,12 +98,15 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     clock = SharedClock(clock_file)
     with TortureSandbox.start(clock=clock, samples=False) as sandbox:
         nursery = Nursery(clock_file, {**sandbox.environment, "AWS_MAX_ATTEMPTS": "1", "HOME": str(folder)})
-        keys = sandbox.credentials("123456789012")
-        ssm = boto3.client("ssm", WEST, endpoint_url=sandbox.endpoint_url, **keys)
+        ssm = {
+            account: boto3.client("ssm", WEST, endpoint_url=sandbox.endpoint_url, **sandbox.credentials(account))
+            for account in (OWN, B)
+        }
         try:
             yield Stage(sandbox, nursery, clock, ssm)
         finally:
-            ssm.close()
+            for client in ssm.values():
+                client.close()
             nursery.close()
 
 

@@ -81,6 +81,10 @@ def iam_policy(_environment: Environment, command: IamPolicyCommand) -> int:
         places.append(configured)
         if configured and command.command in {"copy", "sync"}:
             say([f"note: --from is not given; the policy is for sources in the configured region, {configured}"])
+    switched = [one for entry in entries for one in entry.fast_launch.values() if one is not None]
+    if not all(one.launch_template for one in switched):
+        managed = f"arn:{_partition(places)}:iam::aws:policy/EC2FastLaunchFullAccess"
+        say([f"note: fast_launch without a launch_template also needs {managed}: EC2 makes a VPC in your name"])
     needs = _needs(command, requests, entries, _regions(sources), _partition(places))
     document = policy(needs)
     if command.trusted:
@@ -233,7 +237,8 @@ def _of_holder(entries: Iterable[Entry], *, of_role: bool) -> Iterator[Entry]:
             launch_templates=tuple(filter(concerns, entry.publish.launch_templates)),
             include_source=entry.publish.include_source and not of_role,
         )
-        yield replace(entry, publish=publish, fast_restore={} if of_role else entry.fast_restore)
+        entry = replace(entry, publish=publish)
+        yield replace(entry, fast_restore={}, fast_launch={}) if of_role else entry
 
 
 def _published(entries: Iterable[Entry], sources: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -124,6 +124,21 @@ def test_accounts_whose_parameters_may_not_be_read_are_named_before_anything_is_
     assert all(f"{where} /amis/web: " in ran.err for where in (WEST, f"{B}/{WEST}", f"{C}/{WEST}"))
 
 
+def test_a_region_whose_parameters_do_not_answer_is_its_own_failure(
+    amicopy: Run, world: World, there: There, tmp_path: Path
+) -> None:
+    a_source(world, name="web-1")
+    order(world, f"GetParameter@{WEST}=html:502*always")
+    ran = amicopy("sync", a_manifest(tmp_path, MANIFEST), "--output", "json")
+    assert ran.code == 3, ran.err
+    states = {(one.get("account"), one["region"]): one["state"] for one in ran.json["parameters"]}
+    assert states == {(None, WEST): "failed", (B, HOME): "done", (B, WEST): "failed", (C, WEST): "failed"}
+    assert there.parameter(B, HOME) == copy_in(world, B, HOME).image_id
+    world.clear_faults()
+    assert amicopy("sync", str(tmp_path / "amis.yaml")).code == 0
+    assert there.parameter(C, WEST) == copy_in(world, C, WEST).image_id
+
+
 def test_a_launch_template_of_another_account_gets_the_copy_there(
     amicopy: Run, world: World, there: There, tmp_path: Path
 ) -> None:

@@ -335,6 +335,13 @@ def test_retire_switches_it_off_and_undo_on_again(amicopy: Run, world: World, cl
     )
 
 
+def test_the_policy_says_what_it_lacks_without_a_launch_template(amicopy: Run, world: World, tmp_path: Path) -> None:
+    ran = amicopy("iam-policy", "sync", a_manifest(tmp_path, MANIFEST))
+    assert "also needs arn:aws:iam::aws:policy/EC2FastLaunchFullAccess" in ran.err
+    for enough in (with_settings(tmp_path, TEMPLATE), with_settings(tmp_path, f"{{{WEST}: false}}", "off.yaml")):
+        assert "EC2FastLaunchFullAccess" not in amicopy("iam-policy", "sync", enough).err
+
+
 def test_many_copies_get_it_at_ec2s_rate(amicopy: Run, world: World, tmp_path: Path) -> None:
     world.rates = "ec2"
     for number in range(12):
