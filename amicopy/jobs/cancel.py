@@ -210,7 +210,13 @@ class CancelJob:
                 finished.setdefault(one.destination, []).append(one.resource_id)
         looks = ((where, partial(self._users, where, image_ids)) for where, image_ids in finished.items())
         answers = all_at_once(looks, self._context.stop)
-        users = {image_id: tuple(arns) for found, _ in answers.values() for image_id, arns in found.items() if arns}
+        ending = tuple(f":instance/{one.resource_id}" for one in targets if one.is_instance)  # of boot tests
+        users = {
+            image_id: left
+            for found, _ in answers.values()
+            for image_id, arns in found.items()
+            if (left := [arn for arn in arns if not arn.endswith(ending)])
+        }
 
         def spared(target: Target) -> Target:
             reason = f"{users_text(users[target.resource_id])} it; to remove it all the same: --in-use"

@@ -439,7 +439,9 @@ def test_cancel_works_without_the_permission_to_look_for_instances(
 ) -> None:
     left_by_a_killed_run(amicopy, world, clock, source)
     order(world, f"DescribeInstances@{WEST}=error:UnauthorizedOperation: no*always")
-    ran = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--yes")
+    kept = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--yes")
+    assert (kept.code, "uses it; to remove it all the same: --in-use" in kept.err) == (1, True)  # whose it is: unknown
+    ran = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--in-use", "--yes")
     assert (ran.code, world.images(WEST)) == (0, []), ran.err
     assert (
         f"{WEST}: it is not known whether a boot test has left an instance: ec2:DescribeInstances is not allowed"
