@@ -2,7 +2,8 @@
 # One release: sh release-pipeline.sh INSTANCE VERSION
 # Builds web-server-VERSION from an instance, copies it to three regions, launches each copy there while it is private,
 # and shares and publishes all of them or none. Then releases that are older than a week are retired, but for the newest.
-# If it fails, run it again with the same version: an image of that name is used again.
+# If it fails, run it again with the same version: an image of that name is used again. The manifest takes the newest
+# image of all versions, so that an older version is not released again: give it a new number.
 set -eu
 
 image=$(aws ec2 describe-images --region us-east-1 --owners self --filters "Name=name,Values=web-server-$2" --query 'Images[0].ImageId' --output text)

@@ -7,13 +7,14 @@ from functools import partial
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import ImageNotFound, ManifestInvalid, UsageError
 from amicopy.core.grants import Grants
+from amicopy.core.models import SOURCE_TAG
 from amicopy.core.parallel import all_at_once
 from amicopy.core.regions import names_region
 from amicopy.core.request import CopyRequest
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.planning import check_requests
-from amicopy.manifest.model import ByParameter, Entry
+from amicopy.manifest.model import ByName, ByParameter, Entry
 from amicopy.plan.plan import Action, Plan, Row
 from amicopy.survey.find_source import Found, found, why_not
 
@@ -112,6 +113,17 @@ def requests_of(
         for known in entries
         for request in known.entry.requests
     ]
+
+
+def copies_as_sources(entries: Sequence[KnownEntry]) -> Iterator[str]:
+    """Yield a note for each source that amicopy copied there and that nobody named: it is the newest that matches."""
+    for known in entries:
+        source = known.rows[0].source if known.rows else None
+        if source and isinstance(known.entry.source, ByName) and (origin := source.tags.get(SOURCE_TAG)):
+            yield (
+                f"{known.entry.where}: the newest image that matches, {source.image_id}, is itself a copy of {origin}; "
+                "to leave it out: a narrower name, or tags"
+            )
 
 
 def with_rows(entries: Sequence[KnownEntry], plan: Plan) -> tuple[KnownEntry, ...]:

@@ -21,6 +21,7 @@ from amicopy.jobs.copy import CopyJob
 from amicopy.jobs.entries import (
     KnownEntry,
     check_entries,
+    copies_as_sources,
     excused_outcomes,
     requests_of,
     with_min_success,
@@ -157,7 +158,8 @@ class SyncJob:
             plan = with_windows_only(entries, plan)
             entries = with_rows(entries, plan)
         self._entries = entries
-        self.copying.take(with_notes(with_min_success(entries, plan), unused_accounts(entries)))
+        notes = [*copies_as_sources(entries), *unused_accounts(entries)]
+        self.copying.take(with_notes(with_min_success(entries, plan), notes))
         self.sync = SyncResult(report=self.copying.report)
         if not self.sync.report.refused:
             self.sync.parameter_writes = read_parameters(self.context, publications(entries, date))

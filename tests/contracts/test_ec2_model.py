@@ -117,6 +117,7 @@ def model(wire: Wire, operation: str) -> OperationModel:
 
 # Of their large shapes the cut model has only what amicopy sends and reads: that much has to be the same.
 PARTLY = {
+    *("DescribeFastLaunchImages", "DisableFastLaunch", "EnableFastLaunch"),
     *("CreateLaunchTemplateVersion", "DescribeLaunchTemplateVersions", "ModifyLaunchTemplate"),
     *("DescribeInstanceStatus", "DescribeInstances", "DescribeSubnets", "RunInstances", "TerminateInstances"),
 }

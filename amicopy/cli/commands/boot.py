@@ -55,9 +55,9 @@ Exit codes:
     "--timeout",
     type=Duration(),
     default=BOOT_TIMEOUT,
-    show_default="15m",
+    show_default=False,
     metavar="DURATION",
-    help="How long an instance may take, such as 10m.",
+    help="How long an instance may take, such as 10m. Default: 15m.",
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Check everything that can be checked before a launch, and launch nothing.")

@@ -48,6 +48,18 @@ def test_a_name_means_the_newest_that_matches_in_every_respect(
     assert the_copy(world, WEST).source_image_id == newest.image_id
 
 
+def test_a_copy_that_amicopy_made_and_that_is_the_newest_of_a_name_is_named(
+    amicopy: Run, world: World, clock: FakeClock, tmp_path: Path
+) -> None:
+    elsewhere = a_source(world, name="web-1", region=EAST)
+    clock.advance(DAY)
+    assert amicopy("copy", elsewhere.image_id, "--from", EAST, "--to", HOME).code == 0
+    copy = the_copy(world, HOME)
+    ran = amicopy("sync", a_manifest(tmp_path, one("{name: 'web-*'}")), "--dry-run")
+    assert ran.code == 0
+    assert f"{copy.image_id}, is itself a copy of {EAST}/{elsewhere.image_id}" in ran.out + ran.err
+
+
 def test_another_account_s_images_are_found_by_their_owner(amicopy: Run, world: World, tmp_path: Path) -> None:
     a_source(world, name="web-1")
     theirs = a_source(world, name="web-1", account=SOMEBODY, launch_permissions={"all"})
