@@ -11,7 +11,7 @@ from amicopy.aws.client import CallCounter
 from amicopy.aws.conditional_table import ConditionalTable
 from amicopy.aws.session import Session
 
-PREFIX = "notified "  # of the records' keys, which are no ids of rounds
+PREFIX = "notified "  # of the records' keys, so that none is the id of a round
 _IS_NEWER = (
     "(attribute_not_exists(sent) OR sent <> :id) AND (attribute_not_exists(as_of) OR as_of < :as_of) "
     "AND (attribute_not_exists(sending_until) OR sending_until <= :now)"

@@ -142,7 +142,7 @@ class FanOut:
     def _work_on_all(self, task: Task, entries: Sequence[Entry], now: float, seconds: float) -> SyncResult | None:
         """Make a pass over all destinations, which publishes what is published together, if nobody else does.
 
-        When everything is done, whoever is to be notified is told, and then the round is finished.
+        When everything is done, the targets of ``AMICOPY_NOTIFY`` are told, and then the round is finished.
         """
         until = now + seconds + AFTERWARDS_SECONDS
         if not self._rounds.take(task.round_id, now=now, until=until):

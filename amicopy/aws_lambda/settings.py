@@ -38,7 +38,7 @@ class Settings:
         """Return whom a pass tells that everything is done.
 
         Raises:
-            UsageError: one is not the ARN of a topic or an event bus, or there is no table that keeps what was sent.
+            UsageError: one is not the ARN of a topic or an event bus, or no table is set for what was sent.
         """
         try:
             found = tuple(_topic_or_bus(text) for text in self.notify.replace(",", " ").split())

@@ -19,8 +19,12 @@ class Destination:
 
 def at(destination: Destination) -> str:
     """Return the options of a command that is about one destination."""
-    account = f" --account {destination.account}" if destination.account else ""
-    return f"--in {destination.region}{account}"
+    return f"--in {destination.region}{in_account(destination.account)}"
+
+
+def in_account(account: str) -> str:
+    """Return the option of a command that is about another account, after a space; empty for the own one."""
+    return f" --account {account}" if account else ""
 
 
 Key = tuple[str, Destination]

@@ -168,7 +168,7 @@ class ParameterNotFound(AmicopyError):
 
 
 class NoReplacement(AmicopyError):
-    """A parameter names an image that is to be retired, and never named another one that is still good."""
+    """A parameter has the id of an image that is to be retired, and never had that of one that is still good."""
 
     slug = "no-replacement"
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Generic, NoReturn, TypeVar
 
+from amicopy.core.accounts import AT_ONCE
 from amicopy.core.errors import AmicopyError, ExitCode, Interrupted
 
 _Key = TypeVar("_Key")
@@ -168,6 +169,14 @@ class Once:
             self._made[key]()
         result: _Result = self._made[key].result()
         return result
+
+
+def most_at_once(accounts: Iterable[str]) -> int:
+    """Return how many tasks may run at a time, given the account of each; empty: that of the credentials.
+
+    Clients in other accounts take memory, and are dropped when they are not needed.
+    """
+    return AT_ONCE if any(accounts) else MOST_AT_ONCE
 
 
 def run_all(reads: Iterable[Pending[Any]], stop: Stop, *, most: int = MOST_AT_ONCE) -> None:

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.destination import Destination, at
+from amicopy.core.destination import Destination, at, in_account
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -291,7 +291,7 @@ def _finished(image: Image) -> str:
 
 def _retired(image: Image, where: Destination) -> str:
     source = source_of(image).partition("/")
-    account = f" --account {where.account}" if where.account else ""
+    account = in_account(where.account)
     undo = f"amicopy retire {source[2]} --from {source[0]}{account} --undo" if source[2] else "amicopy retire --undo"
     return f"it is held for inspection since it was retired on {moment_of(image.tags)[:10]}; to restore it: {undo}"
 

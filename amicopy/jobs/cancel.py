@@ -1,6 +1,6 @@
 """Cancelling copies: `find` looks, `remove` removes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -29,7 +29,7 @@ from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.survey.closed_regions import look_everywhere
 from amicopy.survey.destinations import survey_regions
-from amicopy.survey.image_users import users_of
+from amicopy.survey.image_users import unknown_use, users_of
 from amicopy.survey.relays import Relays, being_copied_to
 
 
@@ -222,13 +222,19 @@ class CancelJob:
             reason = f"{users_text(users[target.resource_id])} it; to remove it all the same: --in-use"
             return replace(target, state=TargetState.KEEP, is_protected=True, reason=reason)
 
-        unknown = (f"{', '.join(finished[where])} in {where}: {why}" for where, (_, why) in answers.items() if why)
+        unknown = (
+            f"{', '.join(finished[where])} in {where}: {unknown_use(error)}"
+            for where, (_, error) in answers.items()
+            if error
+        )
         return tuple(spared(one) if one.resource_id in users else one for one in targets), tuple(unknown)
 
-    def _users(self, where: Destination, image_ids: Sequence[str]) -> tuple[Mapping[str, Iterable[str]], str]:
+    def _users(
+        self, where: Destination, image_ids: Sequence[str]
+    ) -> tuple[Mapping[str, Sequence[str]], AmicopyError | None]:
         clients = self._context.clients
         try:
-            return users_of(clients[where], image_ids)
+            return users_of(clients[where], image_ids, self._context.with_retries)
         finally:
             clients.release(where)
 

@@ -119,9 +119,14 @@ class ExistingCopies:
         names = self._named.resolve("regions", lambda: regions)
         return tuple(Destination(name, target.account) for name in names)
 
-    def without_copy(self, have: Collection[Destination]) -> tuple[Destination, ...]:
-        """Return where a copy is missing: in regions named one by one; everywhere where there is none at all."""
-        missing = (one for one in self._looked_at if one not in have and one != Destination(self.source_region))
+    def without_copy(self, survey: Survey, have: Collection[Destination]) -> tuple[Destination, ...]:
+        """Return where a copy is missing: in regions named one by one; everywhere where there is none at all.
+
+        Where the survey could not look, there may be one.
+        """
+        unread = {where for where, one in survey.destinations.items() if one.problem}
+        present = {*have, *unread, Destination(self.source_region)}
+        missing = (one for one in self._looked_at if one not in present)
         return tuple(one for one in missing if one.region in self._spelled_out or not have)
 
 

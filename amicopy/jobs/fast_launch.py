@@ -1,7 +1,4 @@
-"""EC2 Fast Launch of the copies that a manifest asks it for: what has to be switched, and switching it.
-
-What somebody else has switched on is left alone: it is neither recorded on the copy nor ever changed or switched off.
-"""
+"""EC2 Fast Launch of the copies that a manifest asks it for: what has to be switched, and switching it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,50 +7,32 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Key
-from amicopy.core.errors import AmicopyError, Interrupted, NotFaithful, NotWindows
-from amicopy.core.fast_launch import (
-    FastLaunch,
-    FastLaunchSettings,
-    is_recorded,
-    record_of,
-    recorded_settings,
-)
+from amicopy.core.errors import AmicopyError, NotFaithful, NotWindows
+from amicopy.core.fast_launch import FastLaunch, FastLaunchSettings, is_recorded, record_of, recorded_settings
 from amicopy.core.models import Image
-from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retries import driven, flapping, persist
+from amicopy.core.parallel import all_at_once
+from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Work
 from amicopy.core.switch import SwitchState
-from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.fast_launch import confirm_on, enable, switch_off
-from amicopy.execute.paced_write import paced_write
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry
+from amicopy.jobs.switches import CopySwitch, read_switch, record_on, switch_copies
 from amicopy.plan.plan import Action, Plan, Row, with_refused_rows
 
 if TYPE_CHECKING:  # loaded when a price is asked for
     from amicopy.aws.ec2 import Ec2
     from amicopy.core.prices import Prices
 
-_THERE = {Action.UPDATE, Action.UNCHANGED}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CopyFastLaunch:
+class CopyFastLaunch(CopySwitch):
     """EC2 Fast Launch of one copy."""
 
-    row: Row
     settings: FastLaunchSettings | None  # None: it should be off, as far as amicopy switched it on
-    image_id: str = ""  # empty while the copy is still to be made
     before: FastLaunch | None = None  # what EC2 shows of the copy; None: nothing was read
     is_others: bool = False  # somebody else has switched it on
-    state: SwitchState = SwitchState.SWITCH
-    error: AmicopyError | None = None
-
-    @property
-    def region(self) -> str:
-        """The copy's region."""
-        return self.row.region
 
     @property
     def feature(self) -> str:
@@ -112,17 +91,8 @@ def read_fast_launches(context: Context, entries: Sequence[KnownEntry]) -> tuple
 
 
 def _read(context: Context, row: Row, settings: FastLaunchSettings | None) -> CopyFastLaunch:
-    asked = CopyFastLaunch(
-        row=row, settings=settings, state=SwitchState.KEPT if settings is None else SwitchState.SWITCH
-    )
-    if row.copy is None or row.action not in _THERE:
-        return asked
-    try:
-        return context.with_retries(partial(_compared, asked, row.copy, context.clients[row.region]))
-    except Interrupted:
-        raise
-    except AmicopyError as error:
-        return replace(asked, image_id=row.copy.image_id, state=SwitchState.FAILED, error=error)
+    state = SwitchState.KEPT if settings is None else SwitchState.SWITCH
+    return read_switch(context, CopyFastLaunch(row=row, settings=settings, state=state), _compared)
 
 
 def _compared(asked: CopyFastLaunch, copy: Image, ec2: "Ec2") -> CopyFastLaunch:
@@ -154,22 +124,8 @@ def _failed(copy: Image, now: FastLaunch) -> AmicopyError:
 def switch_fast_launches(
     context: Context, found: Sequence[CopyFastLaunch], outcomes: Mapping[Key, Outcome]
 ) -> tuple[CopyFastLaunch, ...]:
-    """Switch it for the copies that are up to date; return all with what was done. If interrupted, the others wait."""
-
-    def done(one: CopyFastLaunch) -> CopyFastLaunch:
-        outcome = outcomes.get(one.row.key)
-        if one.state is not SwitchState.SWITCH:
-            return one
-        if context.stop.is_set() or outcome is None or not outcome.is_well:
-            return replace(one, state=SwitchState.WAITING)
-        asked = replace(one, image_id=outcome.image_id)
-        try:
-            return driven(context.clock, context.stop, _switched(context, asked), to_the_end=True)
-        except AmicopyError as error:
-            return replace(asked, state=SwitchState.FAILED, error=error)
-
-    tasks = {one.row.key: partial(done, one) for one in found}
-    return tuple(all_at_once(tasks, Stop()).values())  # not interrupted: what was switched has to be told
+    """Switch it for the copies that are up to date; return all with what was done."""
+    return switch_copies(context, found, outcomes, _switched)
 
 
 def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
@@ -196,5 +152,4 @@ def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
 def _record(ec2: "Ec2", context: Context, copy: Image, settings: FastLaunchSettings | None) -> Work[None]:
     tags = record_of(settings)
     if any(copy.tags.get(key) != value for key, value in tags.items()):
-        parameters = {"Resources": [copy.image_id], "Tags": tag_list(tags)}
-        yield from paced_write(ec2, context.clock, Write(WriteOperation.CREATE_TAGS, parameters))
+        yield from record_on(ec2, context, copy, tags)

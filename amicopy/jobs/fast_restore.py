@@ -1,7 +1,4 @@
-"""Fast snapshot restore of the copies that a manifest asks it for: what has to be switched, and switching it.
-
-What somebody else has switched on is left alone: it is neither recorded on the copy nor ever switched off.
-"""
+"""Fast snapshot restore of the copies that a manifest asks it for: what has to be switched, and switching it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,43 +7,30 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from amicopy.core.destination import Key
-from amicopy.core.errors import AmicopyError, Interrupted
 from amicopy.core.fast_restore import record_of, recorded_zones
 from amicopy.core.models import Image
-from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.retries import driven, flapping, persist
+from amicopy.core.parallel import all_at_once
+from amicopy.core.retries import flapping, persist
 from amicopy.core.steps import Work
 from amicopy.core.switch import SwitchState
-from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.fast_restore import Pairs, lacking, switch_off, switch_on
-from amicopy.execute.paced_write import paced_write
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry
+from amicopy.jobs.switches import CopySwitch, read_switch, record_on, switch_copies
 from amicopy.plan.plan import Action, Row
 
 if TYPE_CHECKING:  # loaded when a price is asked for
     from amicopy.aws.ec2 import Ec2
     from amicopy.core.prices import Prices
 
-_THERE = {Action.UPDATE, Action.UNCHANGED}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FastRestore:
+class FastRestore(CopySwitch):
     """Fast snapshot restore of one copy."""
 
-    row: Row
     zones: tuple[str, ...]  # in which it should be on
     dropped: tuple[str, ...] = ()  # in which we switched it on, and it is not asked for anymore
-    image_id: str = ""  # empty while the copy is still to be made
-    state: SwitchState = SwitchState.SWITCH
-    error: AmicopyError | None = None
-
-    @property
-    def region(self) -> str:
-        """The copy's region."""
-        return self.row.region
 
     @property
     def feature(self) -> str:
@@ -89,14 +73,7 @@ def read_fast_restores(context: Context, entries: Sequence[KnownEntry]) -> tuple
 
 def _read(context: Context, row: Row, zones: tuple[str, ...]) -> FastRestore:
     asked = FastRestore(row=row, zones=zones, state=SwitchState.SWITCH if zones else SwitchState.KEPT)
-    if row.copy is None or row.action not in _THERE:
-        return asked
-    try:
-        return context.with_retries(partial(_compared, asked, row.copy, context.clients[row.region]))[0]
-    except Interrupted:
-        raise
-    except AmicopyError as error:
-        return replace(asked, image_id=row.copy.image_id, state=SwitchState.FAILED, error=error)
+    return read_switch(context, asked, lambda one, copy, ec2: _compared(one, copy, ec2)[0])
 
 
 def _compared(asked: FastRestore, copy: Image, ec2: "Ec2") -> tuple[FastRestore, Pairs]:
@@ -110,22 +87,8 @@ def _compared(asked: FastRestore, copy: Image, ec2: "Ec2") -> tuple[FastRestore,
 def switch_fast_restores(
     context: Context, found: Sequence[FastRestore], outcomes: Mapping[Key, Outcome]
 ) -> tuple[FastRestore, ...]:
-    """Switch it for the copies that are up to date; return all with what was done. If interrupted, the others wait."""
-
-    def done(one: FastRestore) -> FastRestore:
-        outcome = outcomes.get(one.row.key)
-        if one.state is not SwitchState.SWITCH:
-            return one
-        if context.stop.is_set() or outcome is None or not outcome.is_well:
-            return replace(one, state=SwitchState.WAITING)
-        asked = replace(one, image_id=outcome.image_id)
-        try:
-            return driven(context.clock, context.stop, _switched(context, asked), to_the_end=True)
-        except AmicopyError as error:
-            return replace(asked, state=SwitchState.FAILED, error=error)
-
-    tasks = {one.row.key: partial(done, one) for one in found}
-    return tuple(all_at_once(tasks, Stop()).values())  # not interrupted: what was switched has to be told
+    """Switch it for the copies that are up to date; return all with what was done."""
+    return switch_copies(context, found, outcomes, _switched)
 
 
 def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
@@ -147,8 +110,5 @@ def _switched(context: Context, asked: FastRestore) -> Work[FastRestore]:
 
 
 def _record(ec2: "Ec2", context: Context, copy: Image, before: frozenset[str], after: frozenset[str]) -> Work[None]:
-    if before == after:
-        return
-    tags = tag_list(record_of(after))
-    write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
-    yield from paced_write(ec2, context.clock, write)
+    if before != after:
+        yield from record_on(ec2, context, copy, record_of(after))

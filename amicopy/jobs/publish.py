@@ -3,20 +3,19 @@
 Launch templates are published to in the same way; what is special about them is in `jobs.publish_template`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.accounts import AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AccessDenied, AmicopyError, OutputFailed, Unreachable, UsageError
 from amicopy.core.lineage import source_of
 from amicopy.core.models import Image
-from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
+from amicopy.core.parallel import Stop, all_at_once, most_at_once
 from amicopy.core.templates import fill_template
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -193,7 +192,7 @@ def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[Par
         AccessDenied: with every parameter that may not be read.
     """
     reads = ((one.key, partial(_read_or_denied, context, one)) for one in found)
-    answers = all_at_once(reads, context.stop, most=_at_once(found))
+    answers = all_at_once(reads, context.stop, most=most_at_once(one.destination.account for one in found))
     if denied := {key[1:]: answer for key, answer in answers.items() if isinstance(answer, AccessDenied)}:
         raise _denied_in_one(denied)
     writes = tuple(answer for answer in answers.values() if isinstance(answer, ParameterWrite))
@@ -316,13 +315,8 @@ def publish_copies(
             is_due = write.state is ParameterState.PUT and image_id
             yield publication.key, partial(_publish, context, write, image_id) if is_due else partial(withheld, write)
 
-    most = _at_once([write.publication for write in writes])
+    most = most_at_once(write.destination.account for write in writes)
     return tuple(all_at_once(tasks(), Stop(), most=most).values())  # not interrupted: what was written has to be told
-
-
-def _at_once(found: Iterable[Publication]) -> int:
-    """Return how many are read or written at a time: clients in other accounts take memory, and are dropped."""
-    return AT_ONCE if any(one.destination.account for one in found) else MOST_AT_ONCE
 
 
 def publish_ready(

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import chain
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.accounts import AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
@@ -19,8 +18,9 @@ from amicopy.core.fast_restore import recorded_zones
 from amicopy.core.grants import open_grants
 from amicopy.core.lineage import source_of
 from amicopy.core.models import HUB_TAG, MANIFEST_TAG, SOURCE_TAG, Image
-from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
+from amicopy.core.parallel import Stop, all_at_once, most_at_once
 from amicopy.core.references import users_text
+from amicopy.core.retries import once
 from amicopy.execute.cancel import Target, TargetState, cancel_target
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
@@ -29,7 +29,7 @@ from amicopy.jobs.publish import ParameterState, ParameterWrite
 from amicopy.manifest.model import Keep
 from amicopy.plan.copy_status import is_usable
 from amicopy.plan.plan import Action
-from amicopy.survey.image_users import users_of
+from amicopy.survey.image_users import unknown_use, users_of
 from amicopy.survey.relays import Relays, being_copied_to
 
 _MOVING = {ParameterState.PUT, ParameterState.DONE}
@@ -87,8 +87,7 @@ def outdated_copies(
                 )
                 yield (known.number, row.destination), partial(read, row.destination, look)
 
-    others = any(row.destination.account for known in entries if known.entry.keep for row in known.rows)
-    most = AT_ONCE if others else MOST_AT_ONCE  # clients in other accounts take memory, and are dropped
+    most = most_at_once(row.destination.account for known in entries if known.entry.keep for row in known.rows)
     return tuple(chain.from_iterable(all_at_once(tasks(), context.stop, most=most).values()))
 
 
@@ -123,7 +122,7 @@ def remove_copies(context: Context, targets: Sequence[Target]) -> tuple[Target, 
             context.clients.release(target.destination)
 
     removals = {(target.region, target.resource_id): partial(remove, target) for target in targets}
-    most = AT_ONCE if any(target.other_account for target in targets) else MOST_AT_ONCE
+    most = most_at_once(target.other_account for target in targets)
     return tuple(all_at_once(removals, Stop(), most=most).values())  # not interrupted: what was removed has to be told
 
 
@@ -159,12 +158,12 @@ def copies_to_remove(
     old = others[keep.newest - 1 :]
     if not old:
         return ()
-    used, unknown = users_of(ec2, [image.image_id for image in old])
+    used, unknown = users_of(ec2, [image.image_id for image in old], once)
     return tuple(
         _target(
             image,
             account,
-            unknown
+            (unknown and unknown_use(unknown))
             or _hub_reason(image, being_copied)
             or _reason_to_stay(keep, image, now, held, _staying(used.get(image.image_id, ()), moving), ec2),
         )

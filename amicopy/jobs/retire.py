@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from amicopy.core.accounts import AT_ONCE, TargetAccount
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination, at
 from amicopy.core.errors import AmicopyError, ExitCode, ImageNotFound, UsageError
 from amicopy.core.lineage import is_service_copy, source_of
 from amicopy.core.models import Image, ImageState, Region
-from amicopy.core.parallel import MOST_AT_ONCE, Stop, all_at_once
+from amicopy.core.parallel import Stop, all_at_once, most_at_once
 from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.references import users_text
 from amicopy.core.regions import regions_text
@@ -284,7 +284,7 @@ class RetireJob:
             for target in found.targets
             if target.state is state
         }
-        most = AT_ONCE if any(where.account for where, _ in due) else MOST_AT_ONCE
+        most = most_at_once(where.account for where, _ in due)
         # Not interrupted: an image that was begun is finished, and what was done has to be reported.
         done = all_at_once(due, Stop(), most=most)
         targets = tuple(done.get((target.destination, target.image_id), target) for target in found.targets)

@@ -72,11 +72,8 @@ class VerifyJob:
     def verdict(self, not_repaired: Sequence[AmicopyError] = ()) -> VerifyResult:
         """Return how every copy compares; reads only."""
         survey, found = self.existing.found()
-        unread = {where for where, one in survey.destinations.items() if one.problem}
-        bare = [
-            where for where in self.existing.without_copy({one.destination for one in found}) if where not in unread
-        ]
-        return VerifyResult(copies=found, survey=survey, without_copy=tuple(bare), not_repaired=tuple(not_repaired))
+        bare = self.existing.without_copy(survey, {one.destination for one in found})
+        return VerifyResult(copies=found, survey=survey, without_copy=bare, not_repaired=tuple(not_repaired))
 
     def with_content(
         self, verdict: VerifyResult, level: ContentLevel, *, seed: int | None = None, approve: Approve = approve_any

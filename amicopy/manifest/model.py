@@ -1,6 +1,6 @@
 """The entries of a manifest, as values: the source, the copies, what happens with their ids, how many stay."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -43,42 +43,33 @@ OWN_ACCOUNT = "self"
 """How a manifest names the account of the credentials, whose id it need not know; EC2 has the same word."""
 
 
-def includes_account(named: Sequence[str], account: str) -> bool:
-    """Return whether a list of accounts, which is for all of them if it is empty, has one (empty: the own one)."""
-    return not named or (account or OWN_ACCOUNT) in named
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """A Systems Manager parameter in each destination."""
+class PublishTarget:
+    """What the ids of copies are published to."""
 
     path: str  # a template
     description: str = ""  # a template
     regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
     accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; empty: all destinations
-    overwrite: bool = True  # False: it gets its value once, as a versioned one does
 
     def is_for(self, destination: Destination) -> bool:
         """Return whether it is published there."""
-        return includes_region(self.regions, destination.region) and includes_account(
-            self.accounts, destination.account
-        )
+        named = (destination.account or OWN_ACCOUNT) in self.accounts
+        return includes_region(self.regions, destination.region) and (named or not self.accounts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaunchTemplate:
-    """A launch template in each destination that has it: it gets a new default version."""
+class Parameter(PublishTarget):
+    """A Systems Manager parameter in each destination."""
 
-    path: str  # its name, a template
+    overwrite: bool = True  # False: it gets its value once, as a versioned one does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchTemplate(PublishTarget):
+    """A launch template, by its name, in each destination that has it: it gets a new default version."""
+
     description: str = "{name}"  # of the version, a template
-    regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
-    accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; empty: all destinations
-
-    def is_for(self, destination: Destination) -> bool:
-        """Return whether it is published there."""
-        return includes_region(self.regions, destination.region) and includes_account(
-            self.accounts, destination.account
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
-from amicopy.core.destination import Destination, at
+from amicopy.core.destination import Destination, at, in_account
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import CHECKED_TAG, Image, ImageState
@@ -244,7 +244,7 @@ def _retired(source: Image, image: Image, account: str = "") -> ImageRetired:
         f"The {what} {image.image_id} in {image.region} was retired on {moment_of(image.tags)[:10]}.",
         why="Somebody took this release back (amicopy retire). amicopy neither shares it again nor makes another copy.",
         next_step="Copy another image. Or restore the release: "
-        f"amicopy retire {source.image_id} --from {source.region}{f' --account {account}' if account else ''} --undo",
+        f"amicopy retire {source.image_id} --from {source.region}{in_account(account)} --undo",
     )
 
 

@@ -1,6 +1,6 @@
 """Reading a release in one region: a source, its copies, who can use them, and what names them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -8,7 +8,7 @@ from amicopy.aws.ec2 import Ec2
 from amicopy.aws.ssm import ParameterStore, ParameterVersion
 from amicopy.core.destination import Destination
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted
+from amicopy.core.errors import AccessDenied, AmicopyError
 from amicopy.core.lineage import is_ours, source_of
 from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
@@ -16,6 +16,7 @@ from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.retries import Retry
 from amicopy.survey.copy_details import with_all_details
 from amicopy.survey.destinations import look_up
+from amicopy.survey.image_users import users_of
 
 _PARAMETER = ":parameter/"
 _FINISHED = {ImageState.AVAILABLE, ImageState.DISABLED}
@@ -96,8 +97,7 @@ def find_release(
         for image in images.values()
     ]
     ours = [one.image.image_id for one in release if one.is_ours and one.image.state in _FINISHED]
-    where = Destination(ec2.region, account)
-    used_by, notes = _references(ours, ec2, where, retry) if uses else ({}, ())
+    used_by, problem = users_of(ec2, ours if uses else [], retry)
     moved = _Moved()
     if parameters is not None:
         known = [path for arns in used_by.values() for arn in arns for path in _paths(arn)]
@@ -111,7 +111,7 @@ def find_release(
             )
             for one in release
         ),
-        notes=notes,
+        notes=(_unknown_users(Destination(ec2.region, account), problem),) if problem else (),
         names=moved.names,
         replacements=moved.replacements,
     )
@@ -122,21 +122,9 @@ def _named(reference: str) -> Image:
     return Image(image_id=image_id, region=region)
 
 
-def _references(
-    image_ids: Sequence[str], ec2: Ec2, where: Destination, retry: Retry
-) -> tuple[Mapping[str, Sequence[str]], tuple[str, ...]]:
-    """Return what names the images by their ids, and a note where that is not known."""
-    if not image_ids:
-        return {}, ()
-    try:
-        return retry(partial(ec2.image_references, image_ids)), ()
-    except Interrupted:
-        raise
-    except AccessDenied as error:
-        why = f"{error.action} is not allowed"
-    except AmicopyError as error:
-        why = error.what
-    return {}, (f"{where}: it is not known which parameters, launch templates and instances use them: {why}",)
+def _unknown_users(where: Destination, error: AmicopyError) -> str:
+    why = f"{error.action} is not allowed" if isinstance(error, AccessDenied) else error.what
+    return f"{where}: it is not known which parameters, launch templates and instances use them: {why}"
 
 
 def _paths(arn: str) -> Iterator[str]:

@@ -124,7 +124,7 @@ def _intentions(found: RetireResult, restoring: str, retiring: str) -> str:
 
 
 def _tell(found: RetireResult, output: OutputOptions) -> int:
-    told = () if found.refused else found.targets  # plans are no results
+    told = () if found.refused else found.targets  # what was only planned is not a result
     written = show(output.format, partial(retire_document, found), partial(write_targets, told, output.format))
     for error in (*found.unread, *found.refused):
         say(error_lines(error))

@@ -191,6 +191,15 @@ def test_where_nobody_knows_what_uses_a_copy_that_is_said(amicopy: Run, world: W
     assert f"note: {copy} in us-west-2: ec2:DescribeImageReferences is not allowed, so it is not known" in ran.err
 
 
+def test_what_uses_a_copy_is_asked_again_while_ec2_throttles(amicopy: Run, world: World, source: str) -> None:
+    amicopy("copy", source, "--to", "us-west-2")
+    [used] = [image.image_id for image in world.images("us-west-2")]
+    world.state.references[used] = [("ec2:LaunchTemplate", "arn:aws:ec2:us-west-2:1:launch-template/lt-1")]
+    world.inject(parse_fault("DescribeImageReferences=throttle*2"))
+    ran = amicopy("cancel", source, "--in", "us-west-2", "--available", "--yes")
+    assert (ran.code, [image.image_id for image in world.images("us-west-2")]) == (1, [used]), ran.err
+
+
 def test_in_use_is_about_available_copies(amicopy: Run, source: str) -> None:
     ran = amicopy("cancel", source, "--in", "us-west-2", "--in-use")
     assert (ran.code, "--in-use requires --available" in ran.err) == (2, True)
