@@ -42,9 +42,14 @@ def check_account(text: str) -> None:
         raise ValueError(f"{text!r} is not a valid account id: an account id has 12 digits")
 
 
+def is_unit(text: str) -> bool:
+    """Return whether ``text`` is the id of an organizational unit or of a root."""
+    return bool(_UNIT.fullmatch(text))
+
+
 def check_unit(text: str) -> None:
     """Raise ValueError if ``text`` is not the id of an organizational unit or of a root."""
-    if not _UNIT.fullmatch(text):
+    if not is_unit(text):
         raise ValueError(
             f"{text!r} is not a valid id of an organizational unit, such as ou-abcd-12345678, or of a root"
         )
