@@ -20,19 +20,27 @@ class Organization:
         """Return the active accounts in a unit or a root and in all units under it, each once.
 
         Raises:
-            UnitNotFound: there is no such unit, or the account is in no organization.
+            UnitNotFound: there is no such unit, it has no active account, or the run's own account is in no
+                organization.
             AccessDenied: only the management account and delegated administrators may ask.
 
         AWS: Organizations ListAccountsForParent, ListOrganizationalUnitsForParent.
         """
         try:
-            return tuple(dict.fromkeys(self._accounts(unit)))
+            found = tuple(dict.fromkeys(self._accounts(unit)))
         except RequestRefused as error:
             raise UnitNotFound(
                 f"The organizational unit {unit} cannot be listed.",
                 why=error.why or error.what,
                 next_step="Check its id: aws organizations list-organizational-units-for-parent --parent-id r-…",
             ) from error
+        if not found:  # to do nothing there would look as if all was well
+            raise UnitNotFound(
+                f"The organizational unit {unit} has no active account.",
+                why="Neither it nor a unit in it has one.",
+                next_step="Check its id, or leave it out.",
+            )
+        return found
 
     def _accounts(self, unit: str) -> Iterator[str]:
         for account in self._pages("ListAccountsForParent", "Accounts", unit):

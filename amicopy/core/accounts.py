@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 DEFAULT_ROLE = "amicopy"
 AT_ONCE = 10  # so many accounts are worked on at the same time, in each region: each costs memory
+PLACES_AT_ONCE = 200  # and so many accounts times regions, where the regions are few
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _UNIT = re.compile(r"(?:ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})")  # Organizations, ListAccountsForParent
@@ -41,9 +42,14 @@ def check_account(text: str) -> None:
         raise ValueError(f"{text!r} is not a valid account id: an account id has 12 digits")
 
 
+def is_unit(text: str) -> bool:
+    """Return whether ``text`` is the id of an organizational unit or of a root."""
+    return bool(_UNIT.fullmatch(text))
+
+
 def check_unit(text: str) -> None:
     """Raise ValueError if ``text`` is not the id of an organizational unit or of a root."""
-    if not _UNIT.fullmatch(text):
+    if not is_unit(text):
         raise ValueError(
             f"{text!r} is not a valid id of an organizational unit, such as ou-abcd-12345678, or of a root"
         )

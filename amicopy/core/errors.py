@@ -432,7 +432,7 @@ class RoleNotAssumed(AmicopyError):
 
 
 class UnitNotFound(AmicopyError):
-    """There is no such organizational unit in the account's organization, or these credentials may not list it."""
+    """There is no such organizational unit in the account's organization, or it has no active account."""
 
     slug = "unit-not-found"
     exit_code = ExitCode.ACCESS

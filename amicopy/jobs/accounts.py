@@ -1,7 +1,7 @@
 """Working in other accounts: which they are, and a session in each, before anything else is read or written."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from amicopy.aws.accounts import Sts, problems_in_one
@@ -15,30 +15,32 @@ from amicopy.jobs.context import Context
 Targets = tuple[TargetAccount, ...]
 
 
-def enter_accounts(context: Context, named: Sequence[Targets], region: str) -> list[Targets]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The accounts that a run works in, each by a session of its own."""
+
+    targets: tuple[Targets, ...]  # of each request, units replaced by their accounts
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The accounts of each unit; that of the credentials is empty, as in a `Destination`."""
+
+
+def enter_accounts(context: Context, named: Sequence[Targets], region: str, *, units: Collection[str] = ()) -> Entered:
     """Return the accounts of each request, units replaced by theirs, having assumed the role in each.
 
-    ``region`` is where STS is asked. Without accounts nothing is.
+    ``region`` is where STS is asked; ``units`` are listed, too. Without accounts and units nothing is asked.
 
     Raises:
         UsageError: the run's own account is listed as another, or one account with two roles.
-        RoleNotAssumed, AccessDenied: with every account that cannot be worked in, every unit that cannot be listed.
+        RoleNotAssumed, AccessDenied, UnitNotFound: with every account that cannot be worked in, and every unit that
+            cannot be listed or has no active account.
     """
-    if not any(named):
-        return list(named)
+    if not any(named) and not units:
+        return Entered(targets=tuple(named))
     sts = Sts(context.session, region, context.calls, context.clock)
     own = context.with_retries(sts.caller)
-    problems: dict[str, AmicopyError] = {}
-    members: dict[str, tuple[str, ...]] = {}
-    units = dict.fromkeys(target.unit for targets in named for target in targets if target.unit)
-    organization = Organization(context.session, region, context.calls) if units else None
-    for unit in units:
-        assert organization is not None  # there is a unit
-        try:
-            members[unit] = context.with_retries(partial(organization.accounts_in, unit))
-        except AmicopyError as error:
-            problems[unit] = _not_listed(unit, error)
-    found = [tuple(_expanded(targets, members, own)) for targets in named]
+    asked = [*(target.unit for targets in named for target in targets if target.unit), *units]
+    members, problems = _members(context, dict.fromkeys(asked), region, own)
+    found = tuple(tuple(_expanded(targets, members)) for targets in named)
     everyone: dict[str, TargetAccount] = {}
     for target in (target for targets in found for target in targets):
         known = everyone.setdefault(target.account, target)
@@ -63,7 +65,25 @@ def enter_accounts(context: Context, named: Sequence[Targets], region: str) -> l
             problems[account] = session
     if problems:
         raise problems_in_one(problems)
-    return found
+    return Entered(targets=found, members=members)
+
+
+def _members(
+    context: Context, units: Collection[str], region: str, own: str
+) -> tuple[dict[str, tuple[str, ...]], dict[str, AmicopyError]]:
+    """Return the accounts of each unit, and why those of others are not known."""
+    members: dict[str, tuple[str, ...]] = {}
+    problems: dict[str, AmicopyError] = {}
+    if not units:
+        return members, problems
+    organization = Organization(context.session, region, context.calls)
+    for unit in units:
+        try:
+            found = context.with_retries(partial(organization.accounts_in, unit))
+            members[unit] = tuple("" if account == own else account for account in found)
+        except AmicopyError as error:
+            problems[unit] = _not_listed(unit, error, context.spelling.get("accounts", "accounts"))
+    return members, problems
 
 
 def _entered(context: Context, sts: Sts, target: TargetAccount) -> Session | AmicopyError:
@@ -73,24 +93,24 @@ def _entered(context: Context, sts: Sts, target: TargetAccount) -> Session | Ami
         return error
 
 
-def _expanded(targets: Targets, members: Mapping[str, tuple[str, ...]], own: str) -> Iterator[TargetAccount]:
+def _expanded(targets: Targets, members: Mapping[str, tuple[str, ...]]) -> Iterator[TargetAccount]:
     """Yield the accounts, each once: what is said of one by its id counts more than what is said of its unit."""
     seen = {target.account for target in targets if target.account}
     for target in targets:
         if target.account:
             yield target
         for account in members.get(target.unit, ()) if target.unit else ():
-            if account not in seen and account != own:
+            if account and account not in seen:
                 seen.add(account)
                 yield replace(target, account=account, unit="")
 
 
-def _not_listed(unit: str, error: AmicopyError) -> AmicopyError:
+def _not_listed(unit: str, error: AmicopyError, option: str) -> AmicopyError:
     if not isinstance(error, AccessDenied):
         return error
     return AccessDenied(
         f"The accounts of {unit} cannot be listed.",
         action=error.action,
         why=f"{error.why} Only an organization's management account and its delegated administrators may list them.",
-        next_step=f"Allow {error.action}, run from such an account, or name the accounts: --account ID,…",
+        next_step=f"Allow {error.action}, run from such an account, or name the accounts by their ids ({option}).",
     )

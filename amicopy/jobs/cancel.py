@@ -107,7 +107,7 @@ class CancelJob:
         self._spelled_out = named.spelled_out("regions")
         self._source_region, self._known = source_region, named.known
         self._accounts = tuple(
-            target.account for target in enter_accounts(context, [tuple(accounts)], source_region)[0]
+            target.account for target in enter_accounts(context, [tuple(accounts)], source_region).targets[0]
         )
         self.destinations = tuple(
             Destination(region, account)

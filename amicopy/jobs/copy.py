@@ -1,6 +1,6 @@
 """Copying: plan, execute, and a report that can be written at any time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -52,8 +52,15 @@ class CopyJob:
 
     report: Report
 
-    def __init__(self, context: Context, requests: Sequence[CopyRequest], options: RunOptions | None = None) -> None:
-        """Check what can be checked without AWS.
+    def __init__(
+        self,
+        context: Context,
+        requests: Sequence[CopyRequest],
+        options: RunOptions | None = None,
+        *,
+        units: Collection[str] = (),
+    ) -> None:
+        """Check what can be checked without AWS. ``units`` are listed beside those of the requests: see `members`.
 
         Raises:
             UsageError: a request contradicts itself, or has a region that does not exist.
@@ -62,11 +69,16 @@ class CopyJob:
         self.options = options or RunOptions()
         self.started_at = context.clock.now()
         self._deadline = self.started_at + self.options.timeout
-        self._planning = Planning(context, requests, self.options.prices)
+        self._planning = Planning(context, requests, self.options.prices, units=units)
         grants = next((request.grants for request in requests if request.accounts), Grants.TEMPORARY)
         self._kms_grant = any(request.kms_grant for request in requests)
         self._access = Access(context.clients, context.clock, grants, kms_grant=self._kms_grant)
         self._gate = Gate(context.clients.environment, self.options.most_checks)
+
+    @property
+    def members(self) -> Mapping[str, tuple[str, ...]]:
+        """The accounts of each organizational unit, once there is a plan; that of the credentials is empty."""
+        return self._planning.members
 
     def plan(self, *, may_write: bool = True) -> Plan:
         """Return what has to be done; reads only. ``may_write`` is False if the plan will not be executed.

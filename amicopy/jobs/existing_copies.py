@@ -41,7 +41,7 @@ class ExistingCopies:
         self.context = context
         self.source_region = context.source_region(request.source_region)
         named = context.named_regions(self.source_region, regions=regions, exclude=request.exclude)
-        accounts = enter_accounts(context, [request.accounts], self.source_region)[0]
+        accounts = enter_accounts(context, [request.accounts], self.source_region).targets[0]
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))

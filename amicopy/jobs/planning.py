@@ -173,9 +173,24 @@ def _still_free(plans: Sequence[Plan]) -> tuple[OpenGrant, ...]:
 class Planning:
     """Makes the plan of one job; what is empty or contradictory is said without asking AWS."""
 
-    def __init__(self, context: Context, requests: Sequence[CopyRequest], prices: "Prices | None" = None) -> None:
-        """Check what can be checked without AWS, as `check_requests` does."""
+    members: Mapping[str, tuple[str, ...]]
+    """The accounts of each organizational unit, once there is a plan; that of the credentials is empty."""
+
+    def __init__(
+        self,
+        context: Context,
+        requests: Sequence[CopyRequest],
+        prices: "Prices | None" = None,
+        *,
+        units: Collection[str] = (),
+    ) -> None:
+        """Check what can be checked without AWS, as `check_requests` does.
+
+        ``units`` are organizational units that matter beside those of the requests.
+        """
         self._context = context
+        self._units = units
+        self.members = {}
         self._prices = prices
         self._asked = check_requests(context, requests)
 
@@ -229,8 +244,9 @@ class Planning:
     def _enter_accounts(self) -> None:
         """Assume a role in every other account, and replace units by their accounts."""
         named = [asked.request.accounts for asked in self._asked]
-        entered = enter_accounts(self._context, named, self._asked[0].source_region)
-        for asked, targets in zip(self._asked, entered, strict=True):
+        entered = enter_accounts(self._context, named, self._asked[0].source_region, units=self._units)
+        self.members = entered.members
+        for asked, targets in zip(self._asked, entered.targets, strict=True):
             asked.request = replace(asked.request, accounts=targets)
 
     def _planned(self, asked: _Surveyed, regions: Mapping[str, Region] | None, notes: tuple[str, ...]) -> Plan:

@@ -20,7 +20,7 @@ from amicopy.core.templates import fill_template
 from amicopy.execute.report import Outcome
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import KnownEntry, invalid
-from amicopy.manifest.model import OWN_ACCOUNT, LaunchTemplate, Parameter, Publish
+from amicopy.manifest.model import LaunchTemplate, Parameter, Publish
 from amicopy.plan.plan import Action
 
 _ACCEPTED_WITHIN = timedelta(minutes=1)
@@ -158,20 +158,6 @@ def _publications(known: KnownEntry, date: str) -> Iterator[Publication]:
         yield from made(source, Destination(source.region), source.image_id, source.name)
     for row in rows:
         yield from made(row.source, row.destination, row.copy.image_id if row.copy else "", row.name)
-
-
-def unused_accounts(entries: Sequence[KnownEntry]) -> Iterator[str]:
-    """Yield a note for each account that something is published in and that gets no copy.
-
-    Only where an organizational unit might have it: all others are known from the manifest alone.
-    """
-    for known in entries:
-        targets = [target for request in known.entry.requests for target in request.accounts]
-        there = {OWN_ACCOUNT, *(row.destination.account for row in known.rows)}
-        if known.entry.publish is not None and any(target.unit for target in targets):
-            for one in known.entry.publish.targets:
-                if absent := [account for account in one.accounts if account not in there]:
-                    yield f"{one.path} is not published in account {', '.join(absent)}, which gets no copy"
 
 
 def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:

@@ -113,7 +113,8 @@ class RetireJob:
         self.source_region = context.source_region(source_region)
         named = context.named_regions(self.source_region, regions=regions, exclude=exclude)
         self._spelled_out = named.spelled_out("regions")
-        others = [target.account for target in enter_accounts(context, [tuple(accounts)], self.source_region)[0]]
+        entered = enter_accounts(context, [tuple(accounts)], self.source_region)
+        others = [target.account for target in entered.targets[0]]
         self.destinations = tuple(
             Destination(region, account)
             for account in ("", *others)

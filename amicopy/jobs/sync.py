@@ -35,9 +35,9 @@ from amicopy.jobs.publish import (
     publish_copies,
     publish_ready,
     read_parameters,
-    unused_accounts,
     withheld,
 )
+from amicopy.jobs.publish_accounts import publishing_units, unused_accounts, with_units_expanded
 from amicopy.jobs.retention import outdated_copies, remove_copies
 from amicopy.manifest.model import Entry
 from amicopy.plan.plan import with_notes
@@ -148,8 +148,10 @@ class SyncJob:
         entries = with_sources(self.context, self._entries, waits=may_write and self._options.wait)
         date = self.context.clock.now().strftime("%Y-%m-%d")  # paths stay the same when midnight passes
         requests = requests_of(entries, preflight=self._preflight, grants=self._grants, kms_grant=self._kms_grant)
-        self.copying = CopyJob(self.context, requests, self._options)
+        self.copying = CopyJob(self.context, requests, self._options, units=publishing_units(entries))
         plan = self.copying.plan(may_write=may_write)
+        members = self.copying.members
+        entries = with_units_expanded(entries, members)
         entries = with_rows(entries, plan)
         has_fast_launch = any(known.entry.fast_launch for known in entries)
         if has_fast_launch:
@@ -158,7 +160,7 @@ class SyncJob:
             plan = with_windows_only(entries, plan)
             entries = with_rows(entries, plan)
         self._entries = entries
-        notes = [*copies_as_sources(entries), *unused_accounts(entries)]
+        notes = [*copies_as_sources(entries), *unused_accounts(entries, members)]
         self.copying.take(with_notes(with_min_success(entries, plan), notes))
         self.sync = SyncResult(report=self.copying.report)
         if not self.sync.report.refused:

@@ -50,12 +50,14 @@ class PublishTarget:
     path: str  # a template
     description: str = ""  # a template
     regions: tuple[str, ...] = ()  # names and patterns; empty: all destinations
-    accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; empty: all destinations
+    accounts: tuple[str, ...] = ()  # ids and `OWN_ACCOUNT`; without units, too: all destinations
+    units: tuple[str, ...] = ()  # organizational units; `accounts` has their accounts as soon as they are known
 
     def is_for(self, destination: Destination) -> bool:
         """Return whether it is published there."""
         named = (destination.account or OWN_ACCOUNT) in self.accounts
-        return includes_region(self.regions, destination.region) and (named or not self.accounts)
+        is_everywhere = not self.accounts and not self.units
+        return includes_region(self.regions, destination.region) and (named or is_everywhere)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems, check_account
+from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems, check_account, check_unit, is_unit
 from amicopy.core.check import CHECK_TIMEOUT, Check
 from amicopy.core.durations import completion_from, date_from, deprecation_from, length_from
 from amicopy.core.ec2_rules import check_image_id, tag_problem
@@ -21,7 +21,7 @@ from amicopy.core.ignored_findings import parse
 from amicopy.core.image_scan import ScanMode, ScanRequest
 from amicopy.core.kms_key import check_key, key_in_region
 from amicopy.core.models import MANIFEST_TAG, Principal
-from amicopy.core.regions import check_regions, is_pattern, names_region, split_names
+from amicopy.core.regions import check_regions, is_pattern, listed_names, names_region, split_names
 from amicopy.core.request import DIRECT, MANIFEST, CopyRequest, Protection, request_problems
 from amicopy.core.scan_results import ScanRequirement
 from amicopy.core.templates import check_template
@@ -227,7 +227,7 @@ class _Entries:
                 path=name,
                 description=mapping.get("description", ""),
                 regions=split_names(_listed(mapping.get("in", []))),
-                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
+                **self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
                 overwrite=mapping.get("overwrite", True),
             )
 
@@ -247,24 +247,41 @@ class _Entries:
                 path=mapping["name"],
                 description=mapping.get("description", "{name}"),
                 regions=split_names(_listed(mapping.get("in", []))),
-                accounts=self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
+                **self._publishing_accounts((*at, "accounts"), mapping.get("accounts", []), requests),
             )
 
-    def _publishing_accounts(self, path: TreePath, said: Any, requests: Sequence[CopyRequest]) -> tuple[str, ...]:
-        """Return the accounts that something is published in; note those in which the image gets no copies."""
-        found = split_names(_listed(said))
+    def _publishing_accounts(
+        self, path: TreePath, said: Any, requests: Sequence[CopyRequest]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return the accounts and the units that something is published in; note where the image gets no copies."""
         targets = [target for request in requests for target in request.accounts]
-        may_be_there = path[0] == "defaults" or any(target.unit for target in targets)
-        for name in found:
-            try:
-                if name != OWN_ACCOUNT:
-                    check_account(name)
-            except ValueError as error:
-                self._tree.blame(path, f"{error}; {OWN_ACCOUNT} is the account of the credentials")
-            else:
-                if not may_be_there and name not in {OWN_ACCOUNT, *(target.account for target in targets)}:
-                    self._tree.blame(path, f"{name} is not one of the image's accounts")
-        return found
+        named = {OWN_ACCOUNT, *(target.account for target in targets)}
+        is_default = path[0] == "defaults"
+        found: dict[str, dict[str, None]] = {"accounts": {}, "units": {}}
+        for number, one in enumerate(said if isinstance(said, list) else [said]):
+            at = (*path, number) if isinstance(said, list) else path
+            if isinstance(one, dict) and ("id" in one) == ("ou" in one):
+                self._tree.blame(at, "give exactly one of id and ou")
+            elif isinstance(one, dict) and "ou" in one:
+                self._checked(at, check_unit, one["ou"])
+                if not targets and not is_default:
+                    self._tree.blame(at, f"the image has no accounts, so none of {one['ou']} gets a copy")
+                self._once(found["units"], one["ou"], at)
+            elif one is not None:  # its problem is noted
+                for name in listed_names([str(one["id"] if isinstance(one, dict) else one)]):
+                    is_known = name in named or is_default or any(target.unit for target in targets)
+                    if problem := _no_account(name):
+                        self._tree.blame(at, problem)
+                    elif not is_known:
+                        self._tree.blame(at, f"{name} is not one of the image's accounts")
+                    self._once(found["accounts"], name, at)
+        return {key: tuple(names) for key, names in found.items()}
+
+    def _once(self, found: dict[str, None], name: str, path: TreePath) -> None:
+        """Add a name; note one that is given twice."""
+        if name in found:
+            self._tree.blame(path, f"{name} is given twice")
+        found[name] = None
 
     def _check_regions(self, path: TreePath, said: Any) -> None:
         """Note each name that is no region's."""
@@ -535,6 +552,18 @@ def _words(source: ByName | ByParameter) -> str:
     if source.owner != "self":
         more["owner"] = source.owner
     return " ".join([source.pattern, *(f"{key}={value}" for key, value in more.items())])
+
+
+def _no_account(name: str) -> str:
+    """Return why something cannot be published in an account of this name; empty if it can."""
+    if is_unit(name):
+        return f"{name} is an organizational unit; write a list with {{ou: {name}}}"
+    try:
+        if name != OWN_ACCOUNT:
+            check_account(name)
+    except ValueError as error:
+        return f"{error}; {OWN_ACCOUNT} is the account of the credentials"
+    return ""
 
 
 def _are(destinations: int) -> str:

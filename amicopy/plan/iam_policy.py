@@ -53,7 +53,7 @@ SIDS: Mapping[str, str] = {
     "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
     "AmicopyAssumeRoles": "`--account`, `--ou`: the role in each of the other accounts.",
-    "AmicopyListAccounts": "`--ou`: the accounts of organizational units.",
+    "AmicopyListAccounts": "`--ou`, `ou` in a manifest: the accounts of organizational units.",
     "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
     "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
     "AmicopyKmsReadPolicies": "`--account`: find out before anything is written whether the other accounts can use "
@@ -130,6 +130,9 @@ def _statements(needs: Needs) -> Iterator[Statement]:
     if needs.reads:
         names = [action.name for action in actions if action.service == "ssm" and not action.writes]
         yield statement("AmicopyReadParameters", names, _parameters(needs.partition, needs.reads))
+    if needs.units:
+        listing = ["organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"]
+        yield statement("AmicopyListAccounts", listing, ["*"])
     if needs.accounts:
         yield from _entering(needs)
     if needs.copies:
@@ -203,9 +206,6 @@ def _entering(needs: Needs) -> Iterator[Statement]:
     """Yield the roles in other accounts, and the permissions that they need while they copy."""
     roles = [f"arn:{needs.partition}:iam::{account}:role/{needs.role}" for account in needs.accounts]
     yield statement("AmicopyAssumeRoles", ["sts:AssumeRole"], roles)
-    if needs.units:
-        listing = ["organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent"]
-        yield statement("AmicopyListAccounts", listing, ["*"])
     if not needs.grants or needs.only_look:
         return
     there = _arns(needs.partition, dict.fromkeys([*needs.sources, *needs.destinations]))

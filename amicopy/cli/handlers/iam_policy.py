@@ -161,7 +161,7 @@ def _needs(
         source_buckets=command.source_buckets,
         accounts=() if command.trusted else _accounts(requests),
         role=next((target.role for target in _targets(requests)), DEFAULT_ROLE),
-        units=any(target.unit for target in _targets(requests)),
+        units=not command.trusted and _has_units(requests, entries),
         grants=not dispatches
         and command.command in {"copy", "sync", "cancel"}
         and all(one.grants is not Grants.NONE for one in requests),
@@ -184,6 +184,12 @@ def _accounts(requests: Iterable[CopyRequest]) -> tuple[str, ...]:
     targets = _targets(requests)
     found = dict.fromkeys(target.account for target in targets)
     return (ANYWHERE,) if any(target.unit for target in targets) else tuple(found)
+
+
+def _has_units(requests: Iterable[CopyRequest], entries: Iterable[Entry]) -> bool:
+    """Return whether an organizational unit is named, as one that gets copies or in which their ids are published."""
+    published = (one.units for entry in entries if entry.publish for one in entry.publish.targets)
+    return any(target.unit for target in _targets(requests)) or any(published)
 
 
 def _is_name(place: str) -> bool:
@@ -226,7 +232,8 @@ def _of_holder(entries: Iterable[Entry], *, of_role: bool) -> Iterator[Entry]:
     """
 
     def concerns(target: Parameter | LaunchTemplate) -> bool:
-        return not target.accounts or any((name != OWN_ACCOUNT) is of_role for name in target.accounts)
+        named = [(name != OWN_ACCOUNT) is of_role for name in target.accounts]
+        return any(named) or bool(target.units) or not target.accounts  # a unit may have either
 
     for entry in entries:
         if of_role and not any(request.accounts for request in entry.requests):

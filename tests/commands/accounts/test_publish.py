@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.sandbox.accounts import unit_id
+from amicopy.sandbox.accounts import ROOT_ID, unit_id
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -167,9 +167,128 @@ def test_a_unit_s_accounts_are_published_in_and_one_that_it_lacks_is_noted(
     assert parameter(WEST, "/a") == ""
 
 
+def publishing(paths: str) -> str:
+    """Return the manifest with what is published."""
+    return MANIFEST.replace("/amis/web", paths)
+
+
+def test_a_unit_stands_for_its_active_accounts_with_those_of_units_in_it(
+    amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
+) -> None:
+    sandbox.add_account(B, unit="workloads/test")
+    sandbox.add_account(C, unit="security")
+    sandbox.add_account("444444444444", unit="workloads", suspended=True)
+    a_source(world, name="web-1")
+    theirs = f"[self, {{ou: {unit_id('workloads')}}}]"
+    paths = f"[{{path: /a, accounts: {theirs}}}, {{path: /c, accounts: [{{id: '{C}'}}]}}]"
+    ran = amicopy("sync", a_manifest(tmp_path, publishing(paths)))
+    assert ran.code == 0, ran.err
+    assert [there.parameter(B, region, "/a") for region in (HOME, WEST)] == [
+        copy_in(world, B, region).image_id for region in (HOME, WEST)
+    ]
+    assert parameter(WEST, "/a") == copy_in(world, OWN, WEST).image_id
+    assert there.parameter(C, WEST, "/c") == copy_in(world, C, WEST).image_id
+    assert [there.parameter(C, WEST, "/a"), there.parameter(B, WEST, "/c"), parameter(WEST, "/c")] == ["", "", ""]
+    assert "is not published" not in ran.err
+    assert len(asked(world, "ListAccountsForParent")) == 2  # the unit and the one in it, once
+
+
+def test_the_account_of_the_credentials_can_be_in_the_unit_too(
+    amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
+) -> None:
+    """A root has all accounts, its own management account included."""
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C)
+    a_source(world, name="web-1")
+    ran = amicopy("sync", a_manifest(tmp_path, publishing(f"{{path: /a, accounts: [{{ou: {ROOT_ID}}}]}}")))
+    assert ran.code == 0, ran.err
+    found = [there.parameter(account, WEST, "/a") for account in (OWN, B, C)]
+    assert found == [copy_in(world, account, WEST).image_id for account in (OWN, B, C)]
+
+
+def test_a_unit_s_launch_templates_get_the_copies_and_no_others(
+    amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C, unit="security")
+    a_source(world, name="web-1")
+    for account in (B, C):
+        ec2 = there.client(account, "ec2", WEST)
+        ec2.create_launch_template(LaunchTemplateName="web", LaunchTemplateData={"ImageId": OLD})
+    templates = f"launch_templates: {{name: web, accounts: [{{ou: {unit_id('workloads')}}}]}}"
+    text = MANIFEST.replace("ssm: /amis/web", templates)
+    assert amicopy("sync", a_manifest(tmp_path, text)).code == 0
+    images = []
+    for account in (B, C):
+        ec2 = there.client(account, "ec2", WEST)
+        answer = ec2.describe_launch_template_versions(LaunchTemplateName="web", Versions=["$Default"])
+        images.append(answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]["ImageId"])
+    assert images == [copy_in(world, B, WEST).image_id, OLD]
+
+
+def test_units_of_the_copies_and_of_publishing_are_listed_once_and_everything_wrong_is_said_together(
+    amicopy: Run, sandbox: Sandbox, world: World, tmp_path: Path
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C, unit="empty", suspended=True)
+    a_source(world, name="web-1")
+    units = unit_id("workloads"), unit_id("empty"), "ou-exam-00000000"
+    first, second, third = (f"{{ou: {unit}}}" for unit in units)
+    paths = f"[{{path: /a, accounts: [{first}, {second}]}}, {{path: /b, accounts: [{third}]}}]"
+    text = publishing(paths).replace(f"- id: '{B}'", f"- ou: {units[0]}").replace(f"id: '{C}'", f"ou: {units[1]}")
+    ran = amicopy("sync", a_manifest(tmp_path, text))
+    assert ran.code == 6
+    assert "2 accounts or organizational units cannot be worked in, so nothing was started." in ran.err
+    assert f"{units[1]}: The organizational unit {units[1]} has no active account." in ran.err
+    assert f"{units[2]}: The organizational unit {units[2]} cannot be listed." in ran.err
+    asked_for = [one.params["ParentId"] for one in asked(world, "ListAccountsForParent")]
+    assert sorted(asked_for) == sorted(units)
+    assert [one for one in writes(world) if one != "AssumeRole"] == []
+
+
+def test_a_unit_that_may_not_be_listed_is_exit_6_before_anything_is_written(
+    amicopy: Run, sandbox: Sandbox, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox.add_account(B, unit="workloads")
+    a_source(world, name="web-1", account=B)
+    for name, value in sandbox.credentials(B).items():
+        monkeypatch.setenv(name.upper(), value)
+    text = publishing(f"{{path: /a, accounts: [{{ou: {unit_id('workloads')}}}]}}")
+    ran = amicopy("sync", a_manifest(tmp_path, text.replace(f"- id: '{B}'", f"- id: '{OWN}'")))
+    assert ran.code == 6, ran.err
+    assert f"The accounts of {unit_id('workloads')} cannot be listed." in ran.err
+    assert "or name the accounts by their ids (accounts)" in ran.err
+    assert [one for one in writes(world) if one != "AssumeRole"] == []
+
+
+def test_a_unit_without_any_copy_is_noted(
+    amicopy: Run, sandbox: Sandbox, world: World, there: There, tmp_path: Path
+) -> None:
+    for account, unit in ((B, "workloads"), (C, "workloads"), ("444444444444", "security")):
+        sandbox.add_account(account, unit=unit)
+    a_source(world, name="web-1")
+    ran = amicopy("sync", a_manifest(tmp_path, publishing(f"{{path: /a, accounts: [{{ou: {unit_id('security')}}}]}}")))
+    assert ran.code == 0, ran.err
+    assert f"note: /a is published in no account of {unit_id('security')}: none of them gets a copy" in ran.err
+    assert [there.parameter(account, WEST, "/a") for account in (OWN, B, C)] == ["", "", ""]
+
+
+def test_without_a_unit_in_publish_no_unit_is_listed(amicopy: Run, world: World, tmp_path: Path) -> None:
+    a_source(world, name="web-1")
+    assert amicopy("sync", a_manifest(tmp_path, MANIFEST)).code == 0
+    assert asked(world, "ListAccountsForParent") == []
+
+
 @pytest.mark.parametrize(
     ("accounts", "wrong"),
     [
+        ("ou-abcd-12345678", "ou-abcd-12345678 is an organizational unit; write a list with {ou: ou-abcd-12345678}"),
+        ("[ou: workloads]", "'workloads' is not a valid id of an organizational unit, such as ou-abcd-12345678"),
+        ("[{ou: ou-abcd-12345678, id: '222222222222'}]", "give exactly one of id and ou"),
+        ("[{ou: ou-abcd-12345678, role: a}]", "'role' is an unknown key; there are: id, ou"),
+        ("[{ou: ou-abcd-12345678}, {ou: ou-abcd-12345678}]", "ou-abcd-12345678 is given twice"),
+        ("['222222222222', {id: '222222222222'}]", "222222222222 is given twice"),
+        ("'self,self'", "self is given twice"),
         ("12345", "'12345' is not a valid account id"),
         ("own", "'own' is not a valid account id: an account id has 12 digits; self is the account of the credentials"),
         ("444444444444", "444444444444 is not one of the image's accounts"),

@@ -150,6 +150,15 @@ def test_what_is_said_of_an_account_counts_more_than_what_is_said_of_its_unit(
     assert len(asked(world, "AssumeRole")) == 1
 
 
+def test_a_unit_without_an_active_account_is_exit_6_and_nothing_is_copied(
+    amicopy: Run, sandbox: Sandbox, world: World
+) -> None:
+    sandbox.add_account(B, unit="workloads", suspended=True)
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--ou", unit_id("workloads"))
+    assert (ran.code, writes(world), world.images(WEST)) == (6, [], [])
+    assert f"The organizational unit {unit_id('workloads')} has no active account." in ran.err
+
+
 def test_units_that_do_not_exist_or_may_not_be_listed_are_exit_6(
     amicopy: Run, sandbox: Sandbox, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,4 +172,4 @@ def test_units_that_do_not_exist_or_may_not_be_listed_are_exit_6(
         monkeypatch.setenv(name.upper(), value)
     ran = amicopy("copy", shared.image_id, "--to", WEST, "--ou", unit_id("workloads"))
     assert ran.code == 6
-    assert "or name the accounts: --account" in ran.err
+    assert "or name the accounts by their ids (--account)" in ran.err

@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from amicopy.sandbox.accounts import unit_id
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
@@ -226,7 +227,8 @@ def test_without_one_action_of_the_role_s_the_manifest_is_not_applied_there(
 
 
 def test_each_policy_has_the_parameters_of_its_own_accounts_only(amicopy: Run, tmp_path: Path) -> None:
-    paths = f"[{{path: /own, accounts: self}}, {{path: /theirs, accounts: '{B}'}}, /all]"
+    unit = "{path: /unit, accounts: [{ou: ou-abcd-12345678}]}"  # which may have either
+    paths = f"[{{path: /own, accounts: self}}, {{path: /theirs, accounts: '{B}'}}, {unit}, /all]"
     manifest = a_manifest(tmp_path, RELEASES.replace("/amis/web, launch_templates: web", paths))
 
     def parameters(*more: str) -> set[str]:
@@ -234,11 +236,36 @@ def test_each_policy_has_the_parameters_of_its_own_accounts_only(amicopy: Run, t
         [found] = [one for one in document.get("Policy", document)["Statement"] if "ssm:PutParameter" in one["Action"]]
         return {arn.partition("parameter/")[2] for arn in found["Resource"]}
 
-    assert parameters() == {"own", "all"}
-    assert parameters("--account-role", USER) == {"theirs", "all"}
+    assert parameters() == {"own", "unit", "all"}
+    assert parameters("--account-role", USER) == {"theirs", "unit", "all"}
     alone = a_manifest(tmp_path, RELEASES.replace(f"        accounts: [{{id: '{B}'}}]\n", ""), "alone.yaml")
     role = printed(amicopy, "sync", alone, "--account-role", USER)["Policy"]
     assert not {"ssm:PutParameter", "ec2:DescribeImageReferences"} & actions_of(role)
+
+
+LISTING = ("organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent")
+
+
+def test_a_unit_that_ids_are_published_in_has_to_be_listed(
+    amicopy: Run, caller: Caller, sandbox: Sandbox, guarded: World, tmp_path: Path
+) -> None:
+    sandbox.add_account(B, unit="workloads", role="")
+    paths = f"{{path: /amis/web, accounts: [{{ou: {unit_id('workloads')}}}]}}"
+    manifest = a_manifest(tmp_path, RELEASES.replace("/amis/web, launch_templates: web", paths))
+    role = Role(sandbox, printed(amicopy, "sync", manifest, "--account-role", USER))
+    guarded.register(HOME, name="web-1")
+    document = printed(amicopy, "sync", manifest)
+    assert not set(LISTING) & actions_of(role.policy)
+    for action in LISTING:
+        caller.may(without(document, action, "AmicopyListAccounts"))
+        ran = amicopy("sync", manifest)
+        assert (ran.code, guarded.images(WEST)) == (6, [])
+        assert action in ran.err
+    guarded.requests.clear()
+    caller.may(document)
+    ran = amicopy("sync", manifest)
+    assert (ran.code, denied(guarded)) == (0, []), ran.err
+    role.close()
 
 
 def test_policies_to_retire_suffice_in_every_account(
