@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 DEFAULT_ROLE = "amicopy"
 AT_ONCE = 10  # so many accounts are worked on at the same time, in each region: each costs memory
+PLACES_AT_ONCE = 200  # and so many accounts times regions, where the regions are few
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 _UNIT = re.compile(r"(?:ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})")  # Organizations, ListAccountsForParent

@@ -7,7 +7,7 @@ the region, which costs no transfer. The region's copy is taken only if it can b
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from amicopy.core.accounts import AT_ONCE
+from amicopy.core.accounts import AT_ONCE, PLACES_AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, NoRoomForRecords, NotCopyable, NotShareable
@@ -119,13 +119,17 @@ def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[
 
 
 def accounts_at_once(rows: Iterable[Row], *, of_keys: bool = False) -> int:
-    """Return how many accounts can be worked on at a time in each region: each takes a tag on what is copied."""
-    rooms = (
-        room_of(row, None if row.waits_for else row.origin, of_keys=of_keys)
-        for row in rows
-        if row.destination.account and row.action.starts_a_copy
-    )
-    return max(1, min((AT_ONCE, *rooms)))
+    """Return how many accounts can be worked on at a time in each region.
+
+    Each takes memory for as long as its copy takes, so where the regions are few, the accounts can be more. Each takes
+    a tag on what is copied, and another run may need as many.
+    """
+    started = [row for row in rows if row.destination.account and row.action.starts_a_copy]
+    regions = {row.region for row in started}
+    rooms = (room_of(row, None if row.waits_for else row.origin, of_keys=of_keys) for row in started)
+    room = min(rooms, default=AT_ONCE)
+    most = max(AT_ONCE, min(room // 2, PLACES_AT_ONCE // max(1, len(regions))))
+    return max(1, min(most, room))
 
 
 def room_of(row: Row, origin: Image | None, *, of_keys: bool = False) -> int:

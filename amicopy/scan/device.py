@@ -82,6 +82,9 @@ class Device(Protocol):
             BlockLimitReached: the scan may not fetch so many blocks.
         """
 
+    def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Return whether reading these ranges (offset, length) fetches nothing."""
+
 
 class Disk:
     """A disk whose blocks are fetched from a source when they are first needed, and kept while memory allows.
@@ -139,6 +142,15 @@ class Disk:
         for index in wanted.keys() & self._cache.keys():
             self._cache.move_to_end(index)  # needed soon: not to be dropped for what is fetched now
         self._fetch(missing[: self._room])
+
+    def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Return whether reading these ranges fetches nothing."""
+        return not any(
+            self._is_missing(index)
+            for offset, length in ranges
+            if offset >= 0 and length > 0
+            for index in range(offset // self.block_size, (min(offset + length, self.size) - 1) // self.block_size + 1)
+        )
 
     def forget(self) -> None:
         """Drop the blocks that are kept: nothing more is expected to be read."""
@@ -208,6 +220,11 @@ class Joined:
                 wanted.setdefault(id(device), (device, []))[1].append((start, count))
         for device, some in wanted.values():
             device.prefetch(some)
+
+    def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        """Return whether reading these ranges fetches nothing."""
+        pieces = (piece for offset, length in ranges for piece in self._behind(offset, length))
+        return all(device.is_in_memory([(start, count)]) for device, start, count in pieces)
 
     def _behind(self, offset: int, length: int) -> Iterator[tuple[Device, int, int]]:
         """Yield where a range is: device, offset on it, length."""

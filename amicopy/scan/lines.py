@@ -49,25 +49,23 @@ class Matcher:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._literals = tuple(dict.fromkeys(text for rule in rules for text in rule.literals))
+        self._literals = {text: text.encode() for rule in rules for text in rule.literals}
         self._wants_ids = any(not rule.literals for rule in rules)
 
     def matches(self, data: bytes, path: str) -> list[Match]:
         """Return the matches in a file; of one rule at most one on a line."""
-        text = decoded(data)
-        if text is None:
-            return []
+        plain = in_utf_8(data)
         # Most files end here, so it has to be fast: searching is faster in bytes than in text.
-        plain = text.encode() if data[:2] in _UTF_16 else data
-        present = {literal for literal in self._literals if literal.encode() in plain}
+        present = {literal for literal, searched in self._literals.items() if searched in plain}
         has_ids = self._wants_ids and _AN_ID_BYTES.search(plain) is not None
+        if not present and not has_ids:
+            return []
         rules = [
             rule
             for rule in self._rules
             if (any(literal in present for literal in rule.literals) if rule.literals else has_ids)
         ]
-        if not rules:
-            return []
+        text = plain.decode("utf-8", "replace")
         starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
         lines = _Lines(text, starts, path)
         found: list[Match] = []
@@ -152,13 +150,11 @@ class _Lines:
         return len(regions) >= _A_LIST
 
 
-def decoded(data: bytes) -> str | None:
-    """Return the text in a file, also in UTF-16 as Windows writes it; None if it is not text."""
+def in_utf_8(data: bytes) -> bytes:
+    """Return the text in a file, also if it is in UTF-16 as Windows writes it; nothing if it is not text."""
     if data[:2] in _UTF_16:
-        return data.decode("utf-16", "replace")
-    if b"\0" in data[:4096]:
-        return None
-    return data.decode("utf-8", "replace")
+        return data.decode("utf-16", "replace").encode()
+    return b"" if b"\0" in data[:4096] else data
 
 
 def _as_important(match: Match, path: str) -> Match:

@@ -1,4 +1,8 @@
-"""Walks a file system level by level, so that the blocks of each level are fetched together."""
+"""Walks a file system level by level, so that the blocks of each level are fetched together.
+
+A file whose blocks are in memory when it is found is read at once, the others in the order of the disk at the end: a
+block is seldom fetched twice, however large the disk is.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -47,12 +51,12 @@ class Walk:
         return [_text(entry.name) for entry in self._files.entries(root)]
 
     def contents(self, selection: Selection) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of every selected file, in the order of the disk.
+        """Yield path and content of every selected file.
 
         Raises:
             BlockLimitReached: no more blocks may be fetched.
         """
-        for path, inode in self._in_disk_order(self._found(selection)):
+        for path, inode in self._readable(selection):
             try:
                 content = self._files.content(inode, LARGEST_FILE)
             except BlockLimitReached:
@@ -102,39 +106,41 @@ class Walk:
             return None
         return inode if inode.kind is FileKind.FILE else None
 
-    def _found(self, selection: Selection) -> dict[int, str]:
-        """Return the selected files: path by inode; of several names of a file the first one."""
-        found: dict[int, str] = {}
+    def _found(self, selection: Selection) -> Iterator[dict[int, str]]:
+        """Yield the selected files of some directories: path by inode; of several names of a file the first one."""
+        known: set[int] = set()
         level = {self._files.root: ""}
         visited = set(level)
         for _ in range(_MOST_DEPTH):
             below: dict[int, str] = {}
-            for path, number, kind in self._with_kinds(list(self._entries(level))):
-                if kind is FileKind.DIRECTORY:
-                    if number not in visited and self._is_wanted(selection.why_not_entered(path)):
-                        below.setdefault(number, path)
-                elif kind is FileKind.FILE and self._is_wanted(selection.why_not_read(path)):
-                    found.setdefault(number, path)
+            for entries in self._entries(level):
+                found: dict[int, str] = {}
+                for path, number, kind in self._with_kinds(entries):
+                    if kind is FileKind.DIRECTORY:
+                        if number not in visited and self._is_wanted(selection.why_not_entered(path)):
+                            below.setdefault(number, path)
+                    elif kind is FileKind.FILE and self._is_wanted(selection.why_not_read(path)):
+                        found.setdefault(number, path)
+                yield {number: path for number, path in found.items() if number not in known}
+                known |= found.keys()
             visited |= below.keys()
             level = below
             if not level:
-                return found
+                return
         self._gap(next(iter(level.values())), "it is too deep")
-        return found
 
     def _is_wanted(self, reason: str) -> bool:
         if reason:
             self.seen.left_out[reason] += 1
         return not reason
 
-    def _entries(self, directories: dict[int, str]) -> Iterator[tuple[str, int, FileKind | None]]:
-        """Yield path, inode and kind of everything in these directories."""
-        for mapped in self._together(self._inodes(directories), self._maps):
+    def _entries(self, directories: dict[int, str]) -> Iterator[list[tuple[str, int, FileKind | None]]]:
+        """Yield path, inode and kind of everything in these directories, some directories at a time."""
+        for mapped in self._together(self._inodes(directories), self._with_data):
             self._device.prefetch(block for pair in mapped for block in self._maps(pair))
             for batch in self._together(mapped, lambda pair: self._ranges(self._data, pair[1])):
                 self._device.prefetch(block for _, inode in batch for block in self._ranges(self._data, inode))
-                for path, inode in batch:
-                    yield from self._entries_of(path, inode)
+                yield [entry for path, inode in batch for entry in self._entries_of(path, inode)]
 
     def _entries_of(self, path: str, inode: Inode) -> Iterator[tuple[str, int, FileKind | None]]:
         """Yield path, inode and kind of everything in one directory; what cannot be read is a gap."""
@@ -183,6 +189,14 @@ class Walk:
         """Return what has to be read to know where the data of a file or directory is."""
         return self._ranges(self._files.map_ranges, pair[1])
 
+    def _with_maps(self, pair: tuple[str, Inode]) -> Iterator[tuple[int, int]]:
+        yield self._files.inode_range(pair[1].number)
+        yield from self._maps(pair)
+
+    def _with_data(self, pair: tuple[str, Inode]) -> Iterator[tuple[int, int]]:
+        yield self._files.inode_range(pair[1].number)
+        yield from self._maps(pair) or self._ranges(self._data, pair[1])
+
     def _ranges(self, ranges: Callable[[Inode], Sequence[tuple[int, int]]], inode: Inode) -> Sequence[tuple[int, int]]:
         """Return what is to be fetched for an inode; nothing if that is damaged, which reading it says."""
         try:
@@ -201,22 +215,35 @@ class Walk:
             if extent.start < most
         ]
 
-    def _in_disk_order(self, found: dict[int, str]) -> Iterator[tuple[str, Inode]]:
-        """Yield the files of a size that is read, by their first bytes on the disk, their blocks fetched together."""
-        files: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]] = []
-        for batch in self._together(self._inodes(found), self._maps):
+    def _readable(self, selection: Selection) -> Iterator[tuple[str, Inode]]:
+        """Yield the files of a size that is read: those whose blocks are in memory, then the others in disk order."""
+        unseen: dict[int, str] = {}
+        later: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]] = []  # by their first bytes on the disk
+        for found in self._found(selection):
+            near = {one: path for one, path in found.items() if self._device.is_in_memory(self._inode_ranges((one,)))}
+            yield from self._near(near, later)
+            unseen |= {number: path for number, path in found.items() if number not in near}
+        yield from self._near(unseen, later)
+        later.sort(key=lambda file: file[:2])
+        for group in self._together(later, lambda file: file[3]):
+            self._check()
+            self._device.prefetch(block for *_, data in group for block in data)
+            yield from ((path, inode) for _, path, inode, _ in group)
+
+    def _near(
+        self, found: dict[int, str], later: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]]
+    ) -> Iterator[tuple[str, Inode]]:
+        """Yield those of the files whose data is in memory once their inodes are; add the others to ``later``."""
+        for batch in self._together(self._inodes(found), self._with_maps):
             readable = [(path, inode) for path, inode in batch if self._is_readable(inode)]
             maps = [block for _, inode in readable for block in self._ranges(self._files.map_ranges, inode)]
             self._device.prefetch(maps)
             for path, inode in readable:
                 data = self._ranges(self._data, inode)
-                start = data[0][0] if data else self._files.inode_range(inode.number)[0]
-                files.append((start, path, inode, data))
-        files.sort(key=lambda file: file[:2])
-        for group in self._together(files, lambda file: file[3]):
-            self._check()
-            self._device.prefetch(block for *_, data in group for block in data)
-            yield from ((path, inode) for _, path, inode, _ in group)
+                if self._device.is_in_memory(data):
+                    yield path, inode
+                else:
+                    later.append((data[0][0], path, inode, data))
 
     def _together(
         self, items: Iterable[_Item], ranges: Callable[[_Item], Iterable[tuple[int, int]]]

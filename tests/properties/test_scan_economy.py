@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from amicopy.scan import walk
 from amicopy.scan.device import BlockUnreadable, Disk, RawFile
 from amicopy.scan.result import ScanOptions
 from amicopy.scan.scan import scan_device
@@ -63,6 +64,19 @@ def test_few_blocks_are_fetched_and_none_twice(
         assert all(map(source.holds, source.fetched))
         assert source.allocated > 2 * disk.blocks_read
         assert len(source.batches) <= most_batches  # one after another, whatever runs at the same time within each
+
+
+@pytest.mark.parametrize("make", [_ext, _xfs])
+def test_deep_fetches_hardly_any_block_twice_though_memory_is_small(
+    make: Callable[[Path, Path], Path], server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walk, "_BLOCKS_TOGETHER", 4)
+    with Counted(make(server, tmp_path)) as source:
+        disk = Disk(source, cache_bytes=16 * source.block_size)
+        result = scan_device(disk, ScanOptions(region="us-east-1", deep=True))
+        assert len(result.findings) == PINS + 2500
+        assert 4 * disk.cache_blocks < disk.blocks_read
+        assert len(source.fetched) <= 1.4 * disk.blocks_read
 
 
 def test_deep_finds_what_is_left_out_by_default(server: Path, tmp_path: Path) -> None:

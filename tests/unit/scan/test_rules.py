@@ -2,7 +2,7 @@
 
 import pytest
 
-from amicopy.scan.lines import Matcher, decoded
+from amicopy.scan.lines import Matcher, in_utf_8
 from amicopy.scan.result import ScanOptions
 from amicopy.scan.rules import rules_for
 from tests.support.planted import SECRETS
@@ -197,7 +197,7 @@ def test_an_account_counts_only_for_another_account() -> None:
 
 def test_files_of_windows_are_read_as_utf_16() -> None:
     assert found("region=us-east-1\r\n".encode("utf-16")) == ["region-setting"]
-    assert decoded(b"us-east-1\0binary") is None
+    assert in_utf_8(b"us-east-1\0binary") == b""
 
 
 def test_lines_are_counted_from_1_whatever_ends_them() -> None:
