@@ -12,7 +12,7 @@ from amicopy.core.boot import boot_options
 
 CHECK_TIMEOUT = timedelta(minutes=30)
 # A tag's value has room for it, and a person who compares two can.
-_DIGEST_LETTERS = 32
+DIGEST_LETTERS = 32
 
 _SHELL_WORDS = {"|", "||", "&", "&&", ";", ">", ">>", "<", "2>", "2>&1", "&>"}
 
@@ -51,7 +51,7 @@ class Check:
     @cached_property
     def digest(self) -> str:
         """What is remembered on a copy that has passed: a hash of the command, without its time limit."""
-        return sha256(self.command.encode("utf-8", "surrogateescape")).hexdigest()[:_DIGEST_LETTERS]
+        return sha256(self.command.encode("utf-8", "surrogateescape")).hexdigest()[:DIGEST_LETTERS]
 
     @property
     def program(self) -> str:

@@ -315,6 +315,12 @@ class CheckFailed(AmicopyError):
         self.details = output
 
 
+class NotChecked(AmicopyError):
+    """A copy was made to be checked and has not passed: it is neither used nor shared by a run without a check."""
+
+    slug = "not-checked"
+
+
 class CopyVanished(AmicopyError):
     """A pending copy no longer exists: someone deregistered it."""
 

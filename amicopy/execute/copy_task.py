@@ -20,6 +20,7 @@ from amicopy.core.errors import (
     ImageNotFound,
     ImageUnavailable,
     NoRoom,
+    NotChecked,
     NotOwner,
     RequestRefused,
     StorageNotShared,
@@ -63,6 +64,7 @@ from amicopy.execute.deregister import Removal, remove_completely
 from amicopy.execute.gate import Gate
 from amicopy.execute.hubs import Hub, Hubs
 from amicopy.execute.source_permissions import SourcePermissions
+from amicopy.plan.checked import awaited_check, not_checked
 from amicopy.plan.differences import differences, extras
 from amicopy.plan.plan import Action, Row
 from amicopy.survey.copy_details import with_details
@@ -131,7 +133,9 @@ class CopyTask:
                 yield self.leave(LeftBecause.NO_WAIT)
             else:
                 # A vanished copy may be flapping, alive and healthy; one that failed its check is kept to be looked at.
-                if not ((self._was_seen and isinstance(error, CopyVanished)) or isinstance(error, CheckFailed)):
+                if not (
+                    (self._was_seen and isinstance(error, CopyVanished)) or isinstance(error, CheckFailed | NotChecked)
+                ):
                     yield from self._cancel()
                 yield self.fail(error)
 
@@ -150,9 +154,13 @@ class CopyTask:
 
         Raises:
             CheckFailed: it did not pass.
+            NotChecked: another run has made it to be checked, and this one has no check.
             CopyVanished: somebody has removed it while it was checked.
         """
         desired, check = self.row.desired, self.row.check
+        awaited = awaited_check(self.row.source, copy)
+        if check is None and awaited and self.row.action is not Action.UPDATE:  # that one the plan has looked at
+            raise not_checked(copy, awaited, self.row.destination)
         if check is not None and copy.tags.get(CHECKED_TAG) != check.digest:
             has_to_be_shared = any(one.is_sharing for one in differences(desired, copy))
             yield from complete(desired.private, copy, self._ec2, self._clock)

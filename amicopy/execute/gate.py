@@ -1,5 +1,6 @@
 """The gate between a complete copy and its sharing: the check that each copy has to pass while it is private."""
 
+import contextlib
 import json
 import threading
 import time
@@ -11,6 +12,7 @@ from typing import Any
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.boot import boot_options
 from amicopy.core.check import CHECK_VARIABLES, CHECKING, Check, CheckResult
+from amicopy.core.check_record import failed_tags, passed_tags, waiting_tags
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.durations import length_text
@@ -21,6 +23,7 @@ from amicopy.core.steps import Sleep, Work
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.execute.check_command import GRACE_SECONDS, CheckCommand
 from amicopy.execute.paced_write import paced_write
+from amicopy.plan.checked import awaited_check
 from amicopy.plan.plan import Row
 
 _WAIT_SECONDS = 0.02  # for a command's end, in the lane's thread
@@ -52,7 +55,8 @@ def _boot(subject: Subject) -> Work[CheckResult]:
     from amicopy.execute.boot import as_check, boot
 
     options = replace(boot_options(subject.check.words), timeout=subject.check.timeout)
-    result = yield from boot(subject.copy, options, subject.ec2.instances, subject.clock, subject.deadline)
+    where = subject.row.destination
+    result = yield from boot(subject.copy, where, options, subject.ec2.instances, subject.clock, subject.deadline)
     return as_check(result)
 
 
@@ -70,7 +74,10 @@ class Gate:
         self._commands: set[CheckCommand] = set()
 
     def check(self, row: Row, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
-        """Run the row's check on its copy; remember on the copy that it has passed.
+        """Run the row's check on its copy; record on the copy how that ended.
+
+        A copy that nobody else can use yet has a record that it is to be checked before the check begins: a run that is
+        killed leaves no copy that others would share unchecked.
 
         Raises:
             CheckFailed: it did not pass.
@@ -85,6 +92,9 @@ class Gate:
         while not self._places.acquire(blocking=False):
             yield Sleep(_LONGEST_SLEEP)
         try:
+            if row.is_ours and not awaited_check(row.source, copy) and not _is_shared(copy):
+                with contextlib.suppress(AmicopyError):  # said when the result cannot be recorded either
+                    yield from _record(copy, waiting_tags(check), ec2, clock)
             yield CheckStarted(at=clock.now(), **about, command=check.command)
             deadline = clock.now() + check.timeout
             run = BUILT_IN[check.words[0]] if check.is_built_in else self._run_command
@@ -92,14 +102,15 @@ class Gate:
         finally:
             self._places.release()
         yield CheckEnded(at=clock.now(), **about, result=result)
-        if not result.passed:
-            raise _not_passed(copy, check, result)
         if row.is_ours:
+            tags = passed_tags(check) if result.passed else failed_tags(check, clock.now())
             try:
-                yield from _remember(copy, check, ec2, clock)
+                yield from _record(copy, tags, ec2, clock)
             except AmicopyError as error:
                 words = f"the next run checks {copy.image_id} again, because it cannot be tagged {CHECKED_TAG}"
                 yield NoteAdded(at=clock.now(), **about, text=f"{words}: {error.what} {error.why}".rstrip())
+        if not result.passed:
+            raise _not_passed(copy, check, result)
 
     def close(self) -> None:
         """End every command that is still running, with its children; returns when all have ended."""
@@ -147,21 +158,25 @@ class Gate:
         )
 
 
-def _remember(copy: Image, check: Check, ec2: Ec2, clock: Clock) -> Work[None]:
-    """Tag the copy, so that the next run does not repeat the check."""
-    tags = tag_list({CHECKED_TAG: check.digest})
-    write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tags})
+def _record(copy: Image, tags: Mapping[str, str], ec2: Ec2, clock: Clock) -> Work[None]:
+    """Tag the copy, so that later runs know how it stands."""
+    write = Write(WriteOperation.CREATE_TAGS, {"Resources": [copy.image_id], "Tags": tag_list(tags)})
     yield from paced_write(ec2, clock, write)
 
 
+def _is_shared(copy: Image) -> bool:
+    return bool(copy.launch_permissions) or any(snapshot.volume_permissions for snapshot in copy.snapshots)
+
+
 def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:
-    shared = copy.launch_permissions or any(snapshot.volume_permissions for snapshot in copy.snapshots)
     return CheckFailed(
         f"The copy {copy.image_id} in {copy.region} did not pass its check.",
         output=result.output,
         why=f"{check.command} {result.ending}. "
         + (
-            "It was shared before, and this run leaves that as it is." if shared else "The copy is kept and not shared."
+            "It was shared before, and this run leaves that as it is."
+            if _is_shared(copy)
+            else "The copy is kept and not shared."
         ),
         next_step="Fix what the check reports, then run the same command again: it checks this copy again. If the copy "
         f"itself is bad, remove it first: amicopy cancel --copy {copy.image_id} --in {copy.region} --available",

@@ -18,8 +18,9 @@ def repair(
 ) -> AmicopyError | None:
     """Write what one copy lacks; return why that failed, or None. What cannot be repaired is left as it is."""
     assert status.desired is not None  # a copy that was compared with nothing lacks nothing
+    desired = status.desired.private if status.awaited_check else status.desired
     try:
-        driven(clock, stop, complete(status.desired, status.copy, ec2, clock), tell=tell)
+        driven(clock, stop, complete(desired, status.copy, ec2, clock), tell=tell)
     except NotFaithful:  # the comparison after the repair says what is left
         return None
     except AmicopyError as error:

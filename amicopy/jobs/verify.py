@@ -1,6 +1,6 @@
 """Comparing every copy with its source; with repair, writing what is missing and comparing again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,6 +15,7 @@ from amicopy.jobs.content import Approve, ContentJob, approve_any
 from amicopy.jobs.context import Context
 from amicopy.jobs.existing_copies import ExistingCopies, unread_code
 from amicopy.plan.attributes.base import Extra
+from amicopy.plan.checked import not_checked
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 
@@ -88,11 +89,11 @@ class VerifyJob:
         """Write what our copies lack and, if ``prunes``, remove their extras; return the verdict afterwards.
 
         Copies that amicopy did not make are left alone unless the request adopts them, and so are the copies of a
-        source that no longer exists or is disabled. ``told`` is called with each event, ``pruned`` with each removal in
-        words.
+        source that no longer exists or is disabled. A copy that has not passed its check is not shared. ``told`` is
+        called with each event, ``pruned`` with each removal in words.
         """
         if not any(one.can_be_repaired or one.prunable for one in before.copies):
-            return before
+            return replace(before, not_repaired=tuple(_not_checked(before.copies)))
 
         def repair_in(destination: Destination, found: Sequence[CopyStatus]) -> list[AmicopyError]:
             ec2, clock, stop = self._context.clients[destination], self._context.clock, self._context.stop
@@ -110,4 +111,12 @@ class VerifyJob:
             if one.desired is not None:
                 found.setdefault(one.destination, []).append(one)
         tasks = {where: partial(repair_in, where, some) for where, some in found.items()}
-        return self.verdict([error for errors in all_at_once(tasks, self._context.stop).values() for error in errors])
+        errors = [error for errors in all_at_once(tasks, self._context.stop).values() for error in errors]
+        return self.verdict([*errors, *_not_checked(before.copies)])
+
+
+def _not_checked(found: Iterable[CopyStatus]) -> Iterator[AmicopyError]:
+    """Yield an error for each copy that a repair does not share, because it has not passed its check."""
+    for one in found:
+        if one.may_be_written and (awaited := one.awaited_check):
+            yield not_checked(one.copy, awaited, one.destination)

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from amicopy.core.check_record import CheckRecord
 from amicopy.core.content import CopyContent
 from amicopy.core.destination import Destination
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source
 from amicopy.core.models import SOURCE_TAG, Image, ImageState
 from amicopy.core.request import CopyRequest
 from amicopy.plan.attributes.base import DesiredCopy, Difference, Extra
+from amicopy.plan.checked import awaited_check, check_record
 from amicopy.plan.choose import compare, may_write
 from amicopy.plan.desired import desired_copy
 from amicopy.plan.findings import DestinationFindings, Survey
@@ -54,11 +56,22 @@ class CopyStatus:
     def is_faithful(self) -> bool:
         """Whether it lacks nothing, no more people can use it than its source, and it is neither failed nor retired.
 
-        If its data was compared, that is the same, too.
+        If it was to be checked, it has passed; if its data was compared, that is the same, too.
         """
         wider = any(one.is_wider for one in self.extras)
         has_other_data = bool(self.content and self.content.problems)
-        return not (self.missing or wider or has_other_data or self.copy.state.is_dead or self.copy.is_retired)
+        is_out_of_use = self.copy.state.is_dead or self.copy.is_retired
+        return not (self.missing or wider or has_other_data or is_out_of_use or self.awaited_check)
+
+    @property
+    def check(self) -> CheckRecord | None:
+        """What the copy says about the check that it has to pass; None if it was not to be checked."""
+        return check_record(self.source, self.copy)
+
+    @property
+    def awaited_check(self) -> CheckRecord | None:
+        """The same, if the copy is available and has not passed."""
+        return awaited_check(self.source, self.copy) if self.copy.state is ImageState.AVAILABLE else None
 
     @property
     def public_until(self) -> datetime | None:
@@ -72,7 +85,14 @@ class CopyStatus:
     @property
     def can_be_repaired(self) -> bool:
         """Whether something that it lacks can be written."""
-        return self.may_be_written and any(difference.repairable for difference in self.missing)
+        return bool(self.repairs)
+
+    @property
+    def repairs(self) -> tuple[Difference, ...]:
+        """What a repair writes: no sharing before the copy has passed its check."""
+        if not self.may_be_written:
+            return ()
+        return tuple(one for one in self.missing if one.repairable and not (one.is_sharing and self.awaited_check))
 
     @property
     def shared_by_repair(self) -> tuple[Difference, ...]:
@@ -81,14 +101,12 @@ class CopyStatus:
         The copy may have been made for fewer than its source is shared with, which nothing on it tells.
         """
         desired = self.desired
-        if desired is None or not self.may_be_written:
+        if desired is None:
             return ()
         return tuple(
             one
-            for one in self.missing
-            if one.is_sharing
-            and one.repairable
-            and (desired.volumes_from_source if one.device else desired.launch_from_source)
+            for one in self.repairs
+            if one.is_sharing and (desired.volumes_from_source if one.device else desired.launch_from_source)
         )
 
     @property

@@ -16,6 +16,7 @@ from amicopy.plan.account_rows import with_origins
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
+from amicopy.plan.checked import awaited_check, not_checked
 from amicopy.plan.checks import copy_problems, public_problems, scan_problem
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import overloaded_regions, size_notes
@@ -89,9 +90,13 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
     check = _check(request, decision)
-    if check is not None and decision.action is Action.UNCHANGED:
-        reason = f"{decision.reason}, but has not passed its check"
-        decision = replace(decision, action=Action.UPDATE, reason=reason)
+    if check is not None and decision.copy is not None:
+        awaited = awaited_check(source, decision.copy)
+        if decision.action is Action.UNCHANGED:
+            reason = f"{decision.reason}, but {awaited.words if awaited else 'has not passed its check'}"
+            decision = replace(decision, action=Action.UPDATE, reason=reason)
+        elif awaited and decision.action is Action.UPDATE:
+            decision = replace(decision, reason=f"{decision.reason}; it {awaited.words}")
     notes = [*_notes(request, desired, decision.copy, compared, copies, ours_failed)]
     if unmet and decision.action is Action.UNCHANGED:
         notes.append(f"{unmet.what} {unmet.why} Its copies are left as they are")
@@ -165,9 +170,13 @@ def _decide(
     finished = (*copies.available, *copies.disabled)
     if retired := [copy for copy in finished if copy.is_retired and is_ours(source, copy)]:
         return _refusal(_retired(source, retired[0], found.destination.account), retired[0])
+    pending = pending_copies(source, copies, adopt=request.adopt)
+    usable = chosen.copy if chosen is not None else next(iter(pending), None)
+    if usable and request.check is None and (awaited := awaited_check(source, usable)):
+        return _refusal(not_checked(usable, awaited, found.destination), usable)
     if chosen is not None:
         return _decide_available(chosen, found.destination)
-    if pending := pending_copies(source, copies, adopt=request.adopt):
+    if pending:
         if desired.is_shared and pending[0].has_aws_managed_key:
             return _refusal(_cannot_be_shared(pending[0], desired), pending[0])
         return _Decision(Action.JOIN, f"{pending[0].image_id} is already being copied", pending[0])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from amicopy.core.check import Check, CheckResult
+from amicopy.core.check_record import CheckRecord
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError, ExitCode
 from amicopy.core.events import Event
@@ -248,6 +249,13 @@ def check_result_document(result: CheckResult) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "output": list(result.output),
     }
+
+
+def check_record_document(record: CheckRecord | None) -> dict[str, Any] | None:
+    """Return what a copy says about its check, as of now."""
+    if record is None:
+        return None
+    return {"state": str(record.state), "name": record.name or None, "failed_at": moment(record.at)}
 
 
 def event_document(event: Event) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def target_lines(targets: Sequence[RetireTarget]) -> Iterator[str]:
         kind = "source" if target.is_source else "copy"
         rows.append([str(target.state), target.place, kind, target.image_id, safe(target.reason)])
         rows += [
-            [str(target.state), target.place, "parameter", safe(path), f"{before} → {after}"]
+            [str(target.state), target.place, "parameter", safe(path), f"{before} -> {after}"]
             for path, before, after in _moves(target)
         ]
     yield from columns(rows)

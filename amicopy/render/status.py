@@ -9,7 +9,14 @@ from amicopy.core.grants import OpenGrant
 from amicopy.core.retirement import moment_of
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
-from amicopy.render.json_documents import account_member, envelope, grants_member, moment, unread_documents
+from amicopy.render.json_documents import (
+    account_member,
+    check_record_document,
+    envelope,
+    grants_member,
+    moment,
+    unread_documents,
+)
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
 from amicopy.render.text import safe
@@ -27,7 +34,7 @@ def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], ou
             one.copy.image_id,
             *([] if title else [one.source.image_id]),
             _state(one, percents),
-            [safe(str(difference)) for difference in one.missing] or safe(one.copy.state_reason) or "-",
+            list(map(safe, missing_words(one))) or safe(one.copy.state_reason) or "-",
         ]
         for one in found
     ]
@@ -44,6 +51,11 @@ def public_notes(found: Sequence[CopyStatus], now: datetime) -> Iterator[str]:
                 f"{one.copy.deprecate_at:%Y-%m-%d}; AWS may stop sharing it from {one.public_until:%Y-%m-%d} on if "
                 "nobody launches it. A run with --share public shares it again"
             )
+
+
+def missing_words(one: CopyStatus) -> list[str]:
+    """Return what a copy lacks, in words: first that it has not passed its check."""
+    return [*([one.awaited_check.words] if one.awaited_check else ()), *map(str, one.missing)]
 
 
 def _state(one: CopyStatus, percents: Mapping[str, int]) -> str:
@@ -77,7 +89,8 @@ def standing_document(
                 "created_at": one.copy.created_at or None,
                 "retired_at": moment_of(one.copy.tags) or None,
                 "public_until": moment(one.public_until),
-                "missing": [str(difference) for difference in one.missing],
+                "missing": missing_words(one),
+                "check": check_record_document(one.check),
             }
             for one in found
         ],

@@ -14,6 +14,8 @@ from amicopy.core.errors import AmicopyError
 
 _WORDS = re.compile(r"\S+\s*")
 _USUAL_WIDTH = 80
+_COLUMNS = re.compile(r"\S+(?: \S+)*")  # two spaces between them
+_INDENT = 4  # of columns that have no room beside the others
 _LEAST_ROOM = 12  # columns that a folded text needs, to be read under its column
 
 # Control, format (right-to-left marks among them), surrogate and private characters; line and paragraph ends.
@@ -81,10 +83,30 @@ def fold(line: str, width: int, *, indent: int) -> list[str]:
 
 
 def fold_aligned(line: str, width: int) -> list[str]:
-    """Return the line folded, later pieces under its last column, or a little indented if a word has no room there."""
-    last_column = line.rstrip().rfind("  ") + 2
+    """Return the line folded, later pieces under its last column.
+
+    If a word has no room there, or a column in the right half would take more than two lines, the line is cut between
+    its columns, and what follows is indented.
+    """
+    line = line.rstrip()
+    if not width or cell_width(line) <= width:
+        return [line]
+    last_column = line.rfind("  ") + 2
     longest = max(map(cell_width, line[last_column:].split()), default=0)
-    return fold(line, width, indent=last_column if 2 <= last_column <= width - max(longest, _LEAST_ROOM) else 2)
+    if 2 <= last_column <= width - max(longest, _LEAST_ROOM):
+        pieces = fold(line, width, indent=last_column)
+        if last_column <= width // 2 or len(pieces) <= 2:
+            return pieces
+    first, *columns_left = _COLUMNS.finditer(line)
+    pieces = [line[: first.end()]]
+    for column in columns_left:
+        beside = line[: column.end()] if len(pieces) == 1 else f"{pieces[-1]}  {column[0]}"
+        if cell_width(beside) <= width:
+            pieces[-1] = beside
+        else:
+            pieces.append(" " * _INDENT + column[0])
+    head, *rest = pieces
+    return [*fold(head, width, indent=2), *(part for piece in rest for part in fold(piece, width, indent=_INDENT + 2))]
 
 
 def cell_width(text: str) -> int:

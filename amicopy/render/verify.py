@@ -11,6 +11,7 @@ from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
 from amicopy.render.json_documents import (
     account_member,
+    check_record_document,
     difference_document,
     envelope,
     error_document,
@@ -78,7 +79,8 @@ def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
     maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
     data = one.content.problems if one.content else ()
-    return [*maker, *map(_what, one.missing), *data, *_name(one), *map(str, one.extras)]
+    checked = [one.awaited_check.words] if one.awaited_check else []
+    return [*maker, *checked, *map(_what, one.missing), *data, *_name(one), *map(str, one.extras)]
 
 
 def _name(one: CopyStatus) -> Iterator[str]:
@@ -174,6 +176,7 @@ def verdict_document(
                 "state": str(one.copy.state),
                 "state_reason": one.copy.state_reason or None,
                 "verdict": verdict(one).replace(" ", "-"),
+                "check": check_record_document(one.check),
                 "differences": [difference_document(difference) for difference in one.missing],
                 "extras": [str(more) for more in one.extras],
                 **({"content": content_document(one.content)} if one.content else {}),

@@ -91,7 +91,8 @@ Exit codes:
     "--check",
     metavar="COMMAND",
     help="Check each copy with this command before it is shared; the copy has passed if it exits with 0. It runs "
-    "without a shell, with the copy in AMICOPY_IMAGE_ID and AMICOPY_REGION, and as JSON on stdin.",
+    "without a shell, with the copy in AMICOPY_IMAGE_ID and AMICOPY_REGION, and as JSON on stdin. A copy that fails "
+    "stays private, and a later run without a check refuses it.",
 )
 @option(
     "--check-timeout",

@@ -34,7 +34,12 @@ Exit codes:
 @source_options
 @account_options
 @wanted_options
-@option("--repair", is_flag=True, help="Write what is missing, if EC2 allows it on an existing image.")
+@option(
+    "--repair",
+    is_flag=True,
+    help="Write what is missing, if EC2 allows it on an existing image. A copy that has not passed its check is not "
+    "shared.",
+)
 @option("--prune", is_flag=True, help="With --repair: remove tags and permissions that the source does not have.")
 @option(
     "--content",

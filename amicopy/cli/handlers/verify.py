@@ -123,9 +123,9 @@ def _intentions(verdict: VerifyResult, command: VerifyCommand) -> Iterator[str]:
     """Yield what would be written, for a dry run, and what will be removed."""
     if command.dry_run:
         for one in verdict.copies:
-            if one.can_be_repaired:
-                words = (str(difference) for difference in one.missing if difference.repairable)
-                yield from (f"would fix in {one.place}: {safe(text)}" for text in words)
+            yield from (f"would fix in {one.place}: {safe(str(difference))}" for difference in one.repairs)
+            if one.may_be_written and (awaited := one.awaited_check):
+                yield f"would not share {one.copy.image_id} in {one.place}: it {safe(awaited.words)}"
     else:
         for one in verdict.copies:
             yield from (f"will fix in {one.place}: {safe(str(difference))}" for difference in one.shared_by_repair)

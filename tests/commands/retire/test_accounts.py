@@ -94,7 +94,7 @@ def test_parameters_there_get_what_they_had_before_and_undo_gives_them_back(
     ran = amicopy("retire", newest.image_id, "--account", B, "--yes")
     assert ran.code == 0, ran.err
     assert (parameter(WEST, "/amis/web"), there.parameter(B, WEST)) == ids[0]
-    assert f"retire {B}/{WEST} parameter /amis/web {ids[1][1]} → {ids[0][1]}" in " ".join(ran.err.split())
+    assert f"retire {B}/{WEST} parameter /amis/web {ids[1][1]} -> {ids[0][1]}" in " ".join(ran.err.split())
     assert amicopy("retire", newest.image_id, "--account", B, "--undo", "--yes").code == 0
     assert (parameter(WEST, "/amis/web"), there.parameter(B, WEST)) == ids[1]
 

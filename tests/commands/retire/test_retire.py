@@ -328,7 +328,7 @@ def test_parameters_get_the_last_good_image_back(
     assert ran.code == 0, ran.err
     assert parameter(HOME, "/images/web") == first.image_id
     assert parameter(WEST, "/images/web") == by_source(world, first).image_id
-    assert f"{by_source(world, second).image_id} → {by_source(world, first).image_id}" in ran.err
+    assert f"{by_source(world, second).image_id} -> {by_source(world, first).image_id}" in ran.err
     undone = amicopy("retire", second.image_id, "--undo", "--yes")
     assert undone.code == 0, undone.err
     assert parameter(WEST, "/images/web") == by_source(world, second).image_id

@@ -98,6 +98,68 @@ def test_a_line_is_folded_under_its_last_column() -> None:
     ]
 
 
+ROW = "~  us-west-2  /images/web/latest  ami-0e040ba16cb1935ad -> ami-0f2139d229788b0cf"
+
+
+@pytest.mark.parametrize(
+    ("width", "folded"),
+    [
+        (len(ROW), [ROW]),
+        (70, ["~  us-west-2  /images/web/latest  ami-0e040ba16cb1935ad ->", " " * 34 + "ami-0f2139d229788b0cf"]),
+        (54, ["~  us-west-2  /images/web/latest", "    ami-0e040ba16cb1935ad -> ami-0f2139d229788b0cf"]),
+        (
+            40,
+            [
+                "~  us-west-2  /images/web/latest",
+                "    ami-0e040ba16cb1935ad ->",
+                "      ami-0f2139d229788b0cf",
+            ],
+        ),
+        (
+            27,
+            [
+                "~  us-west-2",
+                "    /images/web/latest",
+                "    ami-0e040ba16cb1935ad",
+                "      ->",
+                "      ami-0f2139d229788b0cf",
+            ],
+        ),
+    ],
+)
+def test_a_row_without_room_for_its_last_column_is_cut_between_columns(width: int, folded: list[str]) -> None:
+    assert fold_aligned(ROW, width) == folded
+
+
+def test_columns_that_move_below_stay_beside_each_other() -> None:
+    """Without the padding that they had in the table."""
+    line = "retire  111122223333/us-west-2  copy       ami-0f3bb9e8935c2b84e  unshare from 444455556666"
+    assert fold_aligned(line, 60) == [
+        "retire  111122223333/us-west-2  copy",
+        "    ami-0f3bb9e8935c2b84e  unshare from 444455556666",
+    ]
+
+
+def test_a_narrow_last_column_does_not_grow_long() -> None:
+    row = "retire  us-west-2               copy  ami-0f3bb9e8935c2b84e"
+    line = f"{row}  unshare from 444455556666, deprecate now, disable"
+    assert fold_aligned(line, 80) == [
+        row,
+        "    unshare from 444455556666, deprecate now, disable",
+    ]
+    assert fold_aligned(line, 100) == [
+        f"{row}  unshare from 444455556666, deprecate",
+        "                                                             now, disable",
+    ]
+
+
+@pytest.mark.parametrize("width", range(1, 90))
+def test_nothing_is_lost_or_too_wide(width: int) -> None:
+    pieces = fold_aligned(ROW, width)
+    assert " ".join(pieces).split() == ROW.split()
+    assert all(len(piece) <= width or len(piece.split()) == 1 for piece in pieces)
+
+
 def test_a_word_that_is_longer_than_the_line_stays_whole() -> None:
     assert fold("  next  " + "x" * 30, 20, indent=4) == ["  next", "    " + "x" * 30]
     assert fold("a b", 0, indent=4) == ["a b"]
