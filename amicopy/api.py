@@ -406,6 +406,7 @@ def boot(
     regions: str | Sequence[str],
     source_region: str | None = None,
     exclude: str | Sequence[str] = (),
+    accounts: Accounts = (),
     instance_type: str = "",
     subnets: Mapping[str, str] | None = None,
     expect: str = "",
@@ -421,12 +422,15 @@ def boot(
     images can't be launched, nothing is (``report.refused``). How each test ended is in ``report.targets``.
 
     - ``instance_type``: by default a small one of the image's architecture that the image allows.
-    - ``subnets``: subnets by region; the one under ``""`` is for all others. By default the default VPC.
+    - ``accounts``: other accounts, in which the copies there are launched, too, by the role in each.
+    - ``subnets``: subnets by region, or ``ACCOUNT/REGION``; the one under ``""`` is for all others. By default the
+      default VPC.
     - ``expect``: a regular expression for the console output; by default both status checks have to pass.
     - ``timeout``: how long an instance may take, at least a minute.
 
     Raises:
         UsageError: an argument is not valid, or a region or subnet is of no region that is tested.
+        RoleNotAssumed: one of ``accounts`` cannot be worked in.
         ImageNotFound: an AMI is in none of the regions, and no copy of it is.
         AmicopyError: nothing could be read.
     """
@@ -443,6 +447,7 @@ def boot(
         options,
         source_region=source_region,
         exclude=_listed(exclude),
+        accounts=_targets(accounts),
     )
     found = job.find()
     return found if found.refused else job.run(found)

@@ -1,4 +1,4 @@
-"""The options that name other accounts, and what they amount to: shared by copy, status, verify and cancel."""
+"""The options that name other accounts, and what they amount to: shared by the commands that have them."""
 
 from collections.abc import Mapping
 from typing import Any

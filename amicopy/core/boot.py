@@ -1,11 +1,13 @@
 """A boot test: what is asked for, and how it ends."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import NoReturn
 
+from amicopy.core.accounts import check_account
+from amicopy.core.destination import Destination
 from amicopy.core.errors import UsageError
 from amicopy.core.regions import is_pattern
 
@@ -25,14 +27,20 @@ class BootOptions:
     """How copies are tested."""
 
     instance_type: str = ""  # empty: by architecture and by what the image allows
-    subnets: tuple[tuple[str, str], ...] = ()  # region (empty: any) and subnet; none: the default VPC
+    subnets: tuple[tuple[str, str], ...] = ()
+    """Where (``ACCOUNT/REGION``, a region in any account, or empty: anywhere) and the subnet; none: the default VPC."""
     expect: str = ""  # a regular expression for the console output; empty: both status checks
     timeout: timedelta = BOOT_TIMEOUT
 
-    def subnet_in(self, region: str) -> str:
-        """Return the subnet for one region; empty: the default VPC's."""
+    def subnet_in(self, destination: Destination) -> str:
+        """Return the subnet for one destination; empty: the default VPC's."""
         named = dict(self.subnets)
-        return named.get(region, named.get("", ""))
+        return next((named[name] for name in (str(destination), destination.region, "") if name in named), "")
+
+    def for_destination(self, destination: Destination) -> "BootOptions":
+        """Return the same options with no other subnet than the destination's."""
+        subnet = self.subnet_in(destination)
+        return replace(self, subnets=(("", subnet),) if subnet else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +61,15 @@ def boot_problem(options: BootOptions) -> str:
     """Return why such a test cannot be made; empty if it can."""
     if options.instance_type and not _INSTANCE_TYPE.fullmatch(options.instance_type):
         return f"{options.instance_type!r} is not an instance type (expected for example t3.micro)"
-    for region, subnet in options.subnets:
+    for where, subnet in options.subnets:
+        account, sign, region = where.rpartition("/")
         if is_pattern(region):
             return f"{region!r} is not the name of a region: a subnet is in one region"
+        try:
+            if sign:
+                check_account(account)
+        except ValueError as error:
+            return str(error)
         if not _SUBNET.fullmatch(subnet):
             return f"{subnet!r} is not a subnet id (expected subnet- and 8 or 17 hex digits)"
     if options.expect:
@@ -66,17 +80,18 @@ def boot_problem(options: BootOptions) -> str:
     return "the time limit (timeout) has to be at least a minute" if options.timeout < timedelta(minutes=1) else ""
 
 
-def check_subnet_regions(options: BootOptions, regions: Sequence[str], option: str) -> None:
-    """Check that each region with a subnet of its own is one that is tested; ``option`` is how the user writes it.
+def check_subnet_places(options: BootOptions, destinations: Iterable[Destination], option: str) -> None:
+    """Check that each place with a subnet of its own is one that is tested; ``option`` is how the user writes it.
 
     Raises:
         UsageError: one is not, so that its subnet would not be used.
     """
-    for region, subnet in options.subnets:
-        if region and region not in regions:
+    names = dict.fromkeys(name for one in destinations for name in (one.region, str(one)))
+    for where, subnet in options.subnets:
+        if where and where not in names:
             raise UsageError(
-                f"{option} {region}={subnet}: {region} is not tested.",
-                why=f"The regions are: {', '.join(regions)}.",
+                f"{option} {where}={subnet}: {where} is not tested.",
+                why=f"The regions are: {', '.join(names)}.",
                 next_step="Correct the region, add it to the others, or leave that subnet out.",
             )
 
@@ -109,7 +124,7 @@ def boot_options(words: Sequence[str]) -> BootOptions:
 
 
 def subnet_from(text: str) -> tuple[str, str]:
-    """Return region and subnet of ``REGION=SUBNET`` or ``SUBNET``."""
+    """Return where and which, of ``REGION=SUBNET``, ``ACCOUNT/REGION=SUBNET`` or ``SUBNET``."""
     region, sign, subnet = text.partition("=")
     return (region, subnet) if sign else ("", text)
 

@@ -11,6 +11,7 @@ from amicopy.aws.instances import Instances
 from amicopy.core.boot import BOOT_RESULT_TAG, BOOT_TAG, BOOT_TOKEN_TAG, BootOptions, BootResult, last_lines
 from amicopy.core.check import CheckResult
 from amicopy.core.clock import Clock
+from amicopy.core.destination import Destination
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AccessDenied, AmicopyError, BootRefused, RequestRefused
 from amicopy.core.instance import Instance
@@ -27,11 +28,11 @@ _TOKEN_IS_USED = "IdempotentInstanceTerminated"  # noqa: S105 - a code of EC2's
 _LIMIT = 250  # of a tag's value
 
 
-def chosen_type(image: Image, options: BootOptions, instances: Instances) -> str:
+def chosen_type(image: Image, where: Destination, options: BootOptions, instances: Instances) -> str:
     """Return the type of the instance that tests an image.
 
     Raises:
-        BootRefused: the region has none of the types that can.
+        BootRefused: the destination has none of the types that can.
     """
     types = instance_types(image, options)
     try:
@@ -41,30 +42,31 @@ def chosen_type(image: Image, options: BootOptions, instances: Instances) -> str
     if found := next((one for one in types if one in offered), ""):
         return found
     raise BootRefused(
-        f"{image.region} has no instance type {' or '.join(types)}.",
+        f"{where} has no instance type {' or '.join(types)}.",
         why=f"EC2 does not offer {'it' if len(types) == 1 else 'them'} there.",
         next_step="Name another: --instance-type.",
     )
 
 
-def check_subnet(region: str, options: BootOptions, instances: Instances) -> None:
+def check_subnet(where: Destination, options: BootOptions, instances: Instances) -> None:
     """Check that an instance has somewhere to be.
 
     Raises:
-        BootRefused: the subnet is not there, or the region has no default VPC.
+        BootRefused: the subnet is not there, or the destination has no default VPC.
     """
-    subnet = options.subnet_in(region)
+    subnet = options.subnet_in(where)
     with contextlib.suppress(AccessDenied):  # EC2 says it at the launch
         if not instances.has_subnet(subnet):
             raise BootRefused(
-                f"{region} has no subnet {subnet}." if subnet else f"{region} has no default VPC.",
+                f"{where} has no subnet {subnet}." if subnet else f"{where} has no default VPC.",
                 why="An instance needs a subnet.",
-                next_step=f"Name one: --subnet {region}=SUBNET",
+                next_step=f"Name one: --subnet {where}=SUBNET",
             )
 
 
 def boot(
     image: Image,
+    where: Destination,
     options: BootOptions,
     instances: Instances,
     clock: Clock,
@@ -75,16 +77,17 @@ def boot(
 ) -> Work[BootResult]:
     """Launch an instance of the image, or join the one of another run, and return how its start ended.
 
-    The instance is terminated before this returns, raises, or is closed. ``running`` always holds the ids of those that
-    are still to be terminated; ``tell`` is called with the id of each that is launched or joined.
+    ``where`` is whose ``instances`` these are. The instance is terminated before this returns, raises, or is closed.
+    ``running`` always holds the ids of those that are still to be terminated; ``tell`` is called with the id of each
+    that is launched or joined.
 
     Raises:
         BootRefused: no instance type can launch the image there.
         RequestRefused: EC2 refuses the launch: no capacity, no default VPC, a quota.
     """
-    begun = clock.now()
-    instance_type = yield from persist(overloaded(clock), partial(chosen_type, image, options, instances))
-    yield from persist(overloaded(clock), partial(check_subnet, image.region, options, instances))
+    begun, options = clock.now(), options.for_destination(where)
+    instance_type = yield from persist(overloaded(clock), partial(chosen_type, image, where, options, instances))
+    yield from persist(overloaded(clock), partial(check_subnet, where, options, instances))
     found = yield from persist(overloaded(clock), partial(instances.find, BOOT_TAG, [image.image_id]))
     mine = request_token(image, instance_type, options)
     same = [one for one in found if one.tags.get(BOOT_TOKEN_TAG) == mine]

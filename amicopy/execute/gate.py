@@ -55,7 +55,8 @@ def _boot(subject: Subject) -> Work[CheckResult]:
     from amicopy.execute.boot import as_check, boot
 
     options = replace(boot_options(subject.check.words), timeout=subject.check.timeout)
-    result = yield from boot(subject.copy, options, subject.ec2.instances, subject.clock, subject.deadline)
+    where = subject.row.destination
+    result = yield from boot(subject.copy, where, options, subject.ec2.instances, subject.clock, subject.deadline)
     return as_check(result)
 
 

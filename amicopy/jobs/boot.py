@@ -1,12 +1,13 @@
 """Boot tests of copies: `find` looks and checks, `run` launches an instance of each and reports how its start ended."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 from amicopy.aws.ec2 import Ec2
-from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem, check_subnet_regions
+from amicopy.core.accounts import TargetAccount
+from amicopy.core.boot import BOOT_TAG, BootOptions, BootResult, boot_problem, check_subnet_places
 from amicopy.core.destination import Destination
 from amicopy.core.durations import length_text
 from amicopy.core.errors import (
@@ -19,10 +20,12 @@ from amicopy.core.errors import (
     UsageError,
 )
 from amicopy.core.lineage import is_ours, source_of
-from amicopy.core.models import Image, ImageState
+from amicopy.core.models import Image, ImageState, Region
 from amicopy.core.parallel import Stop, all_at_once
+from amicopy.core.regions import NamedRegions, is_pattern
 from amicopy.core.retries import driven
 from amicopy.execute.boot import boot, check_subnet, chosen_type
+from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.boot import is_abandoned, launch
 from amicopy.survey.closed_regions import look_everywhere
@@ -35,9 +38,20 @@ class BootTarget:
 
     image: Image
     source: str  # ``REGION/AMI``; its own reference if it is no copy
+    account: str = ""  # another one than that of the credentials
     instance_type: str = ""
     result: BootResult | None = None
     error: AmicopyError | None = None
+
+    @property
+    def destination(self) -> Destination:
+        """Where it is."""
+        return Destination(self.image.region, self.account)
+
+    @property
+    def place(self) -> str:
+        """Where it is, as people read it."""
+        return str(self.destination)
 
     @property
     def is_due(self) -> bool:
@@ -52,10 +66,13 @@ class BootTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootReport:
-    """What will be tested, or how the tests ended, and why regions could not be read or have nothing to test."""
+    """What will be tested, or how the tests ended, and why regions could not be read or have nothing to test.
+
+    After `BootJob.run`, ``unread`` also has why leftovers could not be terminated.
+    """
 
     targets: tuple[BootTarget, ...]
-    leftovers: tuple[tuple[str, str], ...] = ()  # region and instance: what killed runs have left
+    leftovers: tuple[tuple[Destination, str], ...] = ()  # where, and the instance: what killed runs have left
     unread: tuple[AmicopyError, ...] = ()
     notes: tuple[str, ...] = ()
     stopped: ExitCode | None = None  # the exit code for a signal that arrived while images were worked on
@@ -100,10 +117,10 @@ class BootReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Region:
-    """What there is in one region."""
+    """What there is in one region of an account."""
 
     targets: tuple[BootTarget, ...]
-    leftovers: tuple[tuple[str, str], ...]
+    leftovers: tuple[tuple[Destination, str], ...]
     unfinished: Mapping[str, Sequence[Image]]  # by id of the source: its copies that cannot be launched
 
 
@@ -119,11 +136,13 @@ class BootJob:
         *,
         source_region: str | None = None,
         exclude: Sequence[str] = (),
+        accounts: Sequence[TargetAccount] = (),
     ) -> None:
-        """Check the options and resolve the regions.
+        """Check the options and resolve the regions, in the account of the credentials and in each of ``accounts``.
 
         Raises:
             UsageError: an option is not valid, a region does not exist, or none that is enabled matches.
+            RoleNotAssumed: one of ``accounts`` cannot be worked in.
         """
         self._context = context
         self._options = options or BootOptions()
@@ -131,12 +150,28 @@ class BootJob:
             raise UsageError(f"The boot test cannot be made: {problem}.")
         self._image_ids = tuple(dict.fromkeys(image_ids))
         self.source_region = context.source_region(source_region)
-        subnets = [region for region, _ in self._options.subnets if region]
+        subnets = [where.rpartition("/")[2] for where, _ in self._options.subnets if where]
         named = context.named_regions(self.source_region, regions=regions, exclude=exclude, subnets=subnets)
         self._spelled_out = named.spelled_out("regions")
-        ask = partial(survey_regions, context.clients[self.source_region])
-        self.regions = named.resolve("regions", lambda: context.with_retries(ask)[0])
-        check_subnet_regions(self._options, self.regions, context.spelling.get("subnets", "subnets"))
+        if not any(map(is_pattern, named["regions"])) and not any(target.unit for target in accounts):
+            self._check_subnets(self._destinations(named, accounts))  # before AWS is asked
+        entered = enter_accounts(context, [tuple(accounts)], self.source_region).targets[0]
+        self.destinations = self._destinations(named, entered)
+        self._check_subnets(self.destinations)
+
+    def _destinations(self, named: NamedRegions, accounts: Sequence[TargetAccount]) -> tuple[Destination, ...]:
+        return tuple(
+            Destination(region, account)
+            for account in ("", *(target.account for target in accounts))
+            for region in named.resolve("regions", partial(self._regions_of, account))
+        )
+
+    def _regions_of(self, account: str) -> Mapping[str, Region] | None:
+        ec2 = self._context.clients[Destination(self.source_region, account)]
+        return self._context.with_retries(partial(survey_regions, ec2))[0]
+
+    def _check_subnets(self, destinations: Sequence[Destination]) -> None:
+        check_subnet_places(self._options, destinations, self._context.spelling.get("subnets", "subnets"))
 
     def find(self) -> BootReport:
         """Return what would be tested, with everything that EC2 says before a launch; reads only.
@@ -144,17 +179,17 @@ class BootJob:
         Raises:
             ImageNotFound: an AMI is in none of the regions, and no copy of it is.
         """
-        clients = self._context.clients
-        looks = ((Destination(region), partial(self._look, clients[region])) for region in self.regions)
+        looks = ((where, self._looking(where)) for where in self.destinations)
         looked = look_everywhere(looks, self._context.stop, self._spelled_out)
         targets = tuple(target for one in looked.found.values() for target in one.targets)
         known = {image_id for one in targets for image_id in (one.image.image_id, one.source.partition("/")[2])}
         missing = tuple(image_id for image_id in self._image_ids if image_id not in known)
-        regions = {where.region: one for where, one in looked.found.items()}
         if missing and not looked.unread:
-            copies = [copy for one in regions.values() for image_id in missing for copy in one.unfinished[image_id]]
+            there = looked.found.values()
+            copies = [copy for one in there for image_id in missing for copy in one.unfinished[image_id]]
+            places = ", ".join(map(str, self.destinations))
             raise ImageNotFound(
-                f"{', '.join(missing)} is not in {', '.join(self.regions)}, nor is a copy of it that can be launched.",
+                f"{', '.join(missing)} is not in {places}, nor is a copy of it that can be launched.",
                 image_ids=missing,
                 why=_states(copies) or "It does not exist there.",
                 next_step="Check the ids and the regions (amicopy status AMI).",
@@ -162,17 +197,34 @@ class BootJob:
         return BootReport(
             targets=targets,
             leftovers=tuple(left for one in looked.found.values() for left in one.leftovers),
-            unread=(*looked.unread, *_absent(self._image_ids, self.source_region, regions, self._spelled_out)),
+            unread=(*looked.unread, *_absent(self._image_ids, self.source_region, looked.found, self._spelled_out)),
             notes=looked.notes,
         )
 
-    def _look(self, ec2: Ec2) -> _Region:
-        """Return what one region has to test."""
+    def _looking(self, where: Destination) -> Callable[[], _Region]:
+        """Return the look at one destination; its client is made now, or in another account while it is needed."""
+        clients = self._context.clients
+        if not where.account:
+            return partial(self._look, where, clients[where])
+
+        def look() -> _Region:
+            try:
+                return self._look(where, clients[where])
+            except AmicopyError as error:
+                raise error.with_detail(f"in {where}") from error
+            finally:
+                clients.release(where)
+
+        return look
+
+    def _look(self, where: Destination, ec2: Ec2) -> _Region:
+        """Return what one destination has to test. In another account that is nothing but what the account owns."""
         context, now = self._context, self._context.clock.now
         copies = look_up(self.source_region, self._image_ids, ec2, context.stop, context.with_retries)
-        named = context.with_retries(partial(ec2.describe_images, self._image_ids))
+        describe = ec2.describe_own_images if where.account else ec2.describe_images
+        named = context.with_retries(partial(describe, self._image_ids))
         every = context.with_retries(partial(ec2.instances.find, BOOT_TAG))
-        left = tuple((ec2.region, one.instance_id) for one in every if is_abandoned(one, now()))
+        left = tuple((where, one.instance_id) for one in every if is_abandoned(one, now()))
         targets = [BootTarget(image=image, source=image.reference) for image in named.values()]
         unfinished: dict[str, list[Image]] = {}
         for image_id in self._image_ids:
@@ -180,47 +232,61 @@ class BootJob:
             its_copies = [one for one in copies.values() if source_of(one) == source.reference]
             targets += _chosen(source, its_copies)
             unfinished[image_id] = [one for one in its_copies if one.state is not ImageState.AVAILABLE]
-        checked = tuple(self._checked(target, ec2) for target in targets)
+        checked = tuple(self._checked(replace(target, account=where.account), ec2) for target in targets)
         return _Region(targets=checked, leftovers=left, unfinished=unfinished)
 
     def _checked(self, target: BootTarget, ec2: Ec2) -> BootTarget:
         """Return the target with the type of its instance, or why it cannot be launched."""
-        image, options, retry = target.image, self._options, self._context.with_retries
+        image, where, retry = target.image, target.destination, self._context.with_retries
+        options = self._options.for_destination(where)
         try:
-            _check_state(image)
-            instance_type = retry(partial(chosen_type, image, options, ec2.instances))
-            retry(partial(check_subnet, image.region, options, ec2.instances))
+            _check_state(target)
+            instance_type = retry(partial(chosen_type, image, where, options, ec2.instances))
+            retry(partial(check_subnet, where, options, ec2.instances))
             parameters = launch(image, instance_type, options, 0)
             if error := retry(partial(ec2.instances.may_not_run, parameters)):
                 raise error
         except AmicopyError as error:
-            return replace(target, error=error)
+            return replace(target, error=error.with_detail(f"in {where}") if where.account else error)
         return replace(target, instance_type=instance_type)
 
     def run(self, found: BootReport) -> BootReport:
         """Terminate what killed runs have left, and test what is due; return how each test ended."""
-        clients = self._context.clients
-        for region, instance_id in found.leftovers:
-            clients[region].instances.terminate([instance_id])
-        do = {(one.image.region, one.image.image_id): partial(self._test, one) for one in found.targets}
+        left = [error for where, instance_id in found.leftovers if (error := self._terminated(where, instance_id))]
+        do = {(one.destination, one.image.image_id): partial(self._test, one) for one in found.targets}
         targets = tuple(all_at_once(do, Stop()).values())
-        return replace(found, targets=targets, stopped=self._context.stop.exit_code)
+        stopped = self._context.stop.exit_code
+        return replace(found, targets=targets, unread=(*found.unread, *left), stopped=stopped)
+
+    def _terminated(self, where: Destination, instance_id: str) -> AmicopyError | None:
+        """Terminate what a killed run has left; return why that failed, or None."""
+        context = self._context
+        try:
+            context.with_retries(partial(context.clients[where].instances.terminate, [instance_id]))
+        except Interrupted:
+            return None  # the next run does it
+        except AmicopyError as error:
+            return error.with_detail(f"{instance_id} in {where}, which a run that was killed has left, still runs")
+        finally:
+            context.clients.release(where)
+        return None
 
     def _test(self, target: BootTarget) -> BootTarget:
         context, image = self._context, target.image
         if not target.is_due or context.stop.is_set():
             return target
-        begun, instances = context.clock.now(), context.clients[image.region].instances
+        begun, where = context.clock.now(), target.destination
         running: set[str] = set()
         launched = ""
 
         def tell(instance_id: str) -> None:
             nonlocal launched
             launched = instance_id
-            context.say(f"testing {image.image_id} in {image.region} with the instance {instance_id}")
+            context.say(f"testing {image.image_id} in {where} with the instance {instance_id}")
 
         deadline = begun + self._options.timeout
-        work = boot(image, self._options, instances, context.clock, deadline, running=running, tell=tell)
+        instances = context.clients[where].instances
+        work = boot(image, where, self._options, instances, context.clock, deadline, running=running, tell=tell)
         try:
             result = driven(context.clock, context.stop, work)
         except Interrupted:
@@ -236,13 +302,14 @@ class BootJob:
             )
             return replace(target, result=result)
         except AmicopyError as error:
-            context.say(f"failed: {image.image_id} in {image.region}")
-            return replace(target, error=error)
+            context.say(f"failed: {image.image_id} in {where}")
+            return replace(target, error=error.with_detail(f"in {where}") if where.account else error)
         finally:
             work.close()
+            context.clients.release(where)
         after = length_text(timedelta(seconds=round(result.seconds)))
-        context.say(f"{'passed' if result.passed else 'failed'}: {image.image_id} in {image.region} after {after}")
-        return replace(target, result=result, error=None if result.passed else _not_passed(image, result))
+        context.say(f"{'passed' if result.passed else 'failed'}: {image.image_id} in {where} after {after}")
+        return replace(target, result=result, error=None if result.passed else _not_passed(target, result))
 
 
 def _chosen(source: Image, copies: Sequence[Image]) -> list[BootTarget]:
@@ -253,30 +320,33 @@ def _chosen(source: Image, copies: Sequence[Image]) -> list[BootTarget]:
 
 
 def _absent(
-    image_ids: Sequence[str], source_region: str, found: Mapping[str, _Region], named: Collection[str]
+    image_ids: Sequence[str], source_region: str, found: Mapping[Destination, _Region], named: Collection[str]
 ) -> Iterator[AmicopyError]:
     """Yield an error for each region that was named and has nothing to test for some image.
 
-    A copy that was named itself is expected only where it is.
+    A copy that was named itself is expected only where it is. One that is in another account is not expected in that of
+    the credentials, which is looked at unasked.
     """
-    elsewhere = {
-        one.image.image_id
-        for region in found.values()
+    itself = {
+        one.image.image_id: where
+        for where, region in found.items()
         for one in region.targets
-        if one.image.image_id in image_ids and one.image.region != source_region
+        if one.image.image_id in image_ids and where != Destination(source_region)
     }
-    for name, region in found.items():
-        if name not in named:
+    for where, region in found.items():
+        if where.region not in named:
             continue
         there = {one for target in region.targets for one in (target.image.image_id, target.source.partition("/")[2])}
-        absent = [one for one in image_ids if one not in there and (one not in elsewhere or not region.targets)]
+        excused = {one for one, at in itself.items() if region.targets or (at.account and not where.account)}
+        absent = [one for one in image_ids if one not in there and one not in excused]
         if absent:
             copies = [copy for image_id in absent for copy in region.unfinished[image_id]]
             yield ImageNotFound(
-                f"{', '.join(absent)} is not in {name}, nor is a copy of it that can be launched.",
+                f"{', '.join(absent)} is not in {where}, nor is a copy of it that can be launched.",
                 image_ids=tuple(absent),
                 why=_states(copies) or "It was not copied there.",
-                next_step="Copy it there and wait for the copy, or leave the region out of --in.",
+                next_step=f"Copy it there and wait for the copy, or leave {'it' if where.account else 'the region'} out"
+                f" of {'--account' if where.account else '--in'}.",
             )
 
 
@@ -289,16 +359,17 @@ def _states(copies: Sequence[Image]) -> str:
     return f"{'; '.join(state + reason for state, reason in zip(states, reasons, strict=True))}."
 
 
-def _check_state(image: Image) -> None:
+def _check_state(target: BootTarget) -> None:
+    image = target.image
     if image.state is not ImageState.AVAILABLE:
         raise ImageUnavailable(
-            f"{image.image_id} in {image.region} is {image.state}.", why="Only an available AMI can be launched."
+            f"{image.image_id} in {target.place} is {image.state}.", why="Only an available AMI can be launched."
         )
 
 
-def _not_passed(image: Image, result: BootResult) -> BootFailed:
+def _not_passed(target: BootTarget, result: BootResult) -> BootFailed:
     error = BootFailed(
-        f"{image.image_id} in {image.region} did not pass its boot test.",
+        f"{target.image.image_id} in {target.place} did not pass its boot test.",
         why=f"The instance {result.instance_id} ({result.instance_type}) {result.ending}.",
         next_step="See the end of its console output. To give it more time: --timeout; another type: --instance-type.",
     )

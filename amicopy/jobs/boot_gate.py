@@ -40,5 +40,5 @@ def _problem(context: Context, row: Row) -> BootRefused | None:
 
 def _check(context: Context, row: Row, copy: Image, options: BootOptions) -> None:
     instances = context.clients[row.destination].instances
-    chosen_type(copy, options, instances)
-    check_subnet(row.region, options, instances)
+    chosen_type(copy, row.destination, options, instances)
+    check_subnet(row.destination, options, instances)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from amicopy.core.boot import boot_options, check_subnet_regions
+from amicopy.core.boot import boot_options, check_subnet_places
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, CopyVanished, Interrupted
 from amicopy.core.events import AccessTaken, DestinationFailed, DestinationLeft, Event, LeftBecause
@@ -39,9 +39,9 @@ def check_boot_regions(plan: Plan, request: CopyRequest, spelling: Mapping[str, 
         UsageError: it names one of another region.
     """
     if request.check is not None and request.check.is_built_in:
-        regions = list(dict.fromkeys(row.region for row in plan.rows))
         option = f"{spelling.get('check', 'check')}: --subnet"
-        check_subnet_regions(boot_options(request.check.words), regions, option)
+        destinations = [row.destination for row in plan.rows]
+        check_subnet_places(boot_options(request.check.words), destinations, option)
 
 
 class CopyJob:

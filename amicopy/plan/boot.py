@@ -85,10 +85,17 @@ def _is_allowed(instance_type: str, image: Image) -> bool:
 
 
 def client_token(image: Image, instance_type: str, options: BootOptions, attempt: int) -> str:
-    """Return the token of a launch: the same for every run with the same request, another one for each attempt."""
-    subnet = options.subnet_in(image.region)
+    """Return the token of a launch: the same for every run with the same request, another one for each attempt.
+
+    EC2 compares it with the tokens of the same account and region. ``options`` are those for the destination.
+    """
+    subnet = _subnet(options)
     words = (image.image_id, instance_type, subnet, options.expect, options.timeout.total_seconds(), attempt)
     return f"amicopy-boot-{sha256(repr(words).encode()).hexdigest()[:40]}"
+
+
+def _subnet(options: BootOptions) -> str:
+    return dict(options.subnets).get("", "")
 
 
 def request_token(image: Image, instance_type: str, options: BootOptions) -> str:
@@ -110,6 +117,7 @@ def is_abandoned(instance: Instance, now: datetime) -> bool:
 def launch(image: Image, instance_type: str, options: BootOptions, attempt: int) -> dict[str, Any]:
     """Return the parameters of RunInstances: the same for every run, because EC2 compares those of a repeated token.
 
+    ``options`` are those for the destination (`BootOptions.for_destination`).
     No key, no public address, IMDSv2, and everything is deleted with the instance, which a shutdown terminates.
     """
     tags = {
@@ -119,7 +127,7 @@ def launch(image: Image, instance_type: str, options: BootOptions, attempt: int)
         BOOT_TIMEOUT_TAG: f"{options.timeout.total_seconds():.0f}",
     }
     network: dict[str, Any] = {"DeviceIndex": 0, "AssociatePublicIpAddress": False, "DeleteOnTermination": True}
-    if subnet := options.subnet_in(image.region):
+    if subnet := _subnet(options):
         network["SubnetId"] = subnet
     return {
         "ImageId": image.image_id,

@@ -6,26 +6,31 @@ from typing import Any
 from amicopy.core.boot import BootOptions
 from amicopy.jobs.boot import BootReport, BootTarget
 from amicopy.render.boot_cost import Launch, boot_cost, hourly_words
-from amicopy.render.json_documents import envelope, error_document
+from amicopy.render.json_documents import account_member, envelope, error_document
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.text import columns, counted, safe
+
+_MOST_PLACES = 40  # as many as there are regions
 
 
 def target_lines(report: BootReport, options: BootOptions) -> Iterator[str]:
     """Yield one line for each image: what will be launched; then what it costs, and what it needs."""
-    yield from columns([["boot", one.image.region, one.image.image_id, one.instance_type] for one in report.due])
+    yield from columns([["boot", one.place, one.image.image_id, one.instance_type] for one in report.due])
     yield from (f"not tested: {safe(error.what)}" for error in report.unread)
-    for region, instance_id in report.leftovers:
-        yield f"terminate {instance_id} in {region}, left by a run that was killed"
+    for where, instance_id in report.leftovers:
+        yield f"terminate {instance_id} in {where}, left by a run that was killed"
     if report.due:
         yield f"costs: {boot_cost(_launches(report), options.timeout)}"
-        yield "needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot"
+        roles = ", for that of the roles: --account-role ARN" if any(one.account for one in report.due) else ""
+        yield f"needs: ec2:RunInstances and ec2:TerminateInstances; for the policy: amicopy iam-policy boot{roles}"
 
 
 def launch_question(report: BootReport) -> str:
     """Return the question before anything is launched, with what that costs."""
-    regions = ", ".join(dict.fromkeys(one.image.region for one in report.due))
-    return f"Launch {counted(len(report.due), 'instance')} in {regions}, {hourly_words(_launches(report))}?"
+    places = list(dict.fromkeys(one.place for one in report.due))
+    accounts = {one.account for one in report.due}
+    where = ", ".join(places) if len(places) <= _MOST_PLACES else f"{counted(len(accounts), 'account')}"
+    return f"Launch {counted(len(report.due), 'instance')} in {where}, {hourly_words(_launches(report))}?"
 
 
 def _launches(report: BootReport) -> list[Launch]:
@@ -33,8 +38,8 @@ def _launches(report: BootReport) -> list[Launch]:
 
 
 def write_targets(targets: Sequence[BootTarget], output: str) -> None:
-    """Write ``REGION AMI STATE`` for each image, as lines or as a table."""
-    rows = [[one.image.region, one.image.image_id, _state(one), safe(_ending(one))] for one in targets]
+    """Write ``REGION AMI STATE`` (in another account ``ACCOUNT/REGION``) for each image, as lines or as a table."""
+    rows = [[one.place, one.image.image_id, _state(one), safe(_ending(one))] for one in targets]
     if output == "table":
         print_table("", ["region", "image", "state", "how it ended"], rows)
     else:
@@ -66,7 +71,8 @@ def boot_document(report: BootReport) -> dict[str, Any]:
         ),
         "unread": [error_document(error) for error in report.unread],
         "images": [
-            {
+            account_member(one.destination)
+            | {
                 "region": one.image.region,
                 "image_id": one.image.image_id,
                 "source": one.source,

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from amicopy.cli.account_options import account_options, accounts_from
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.option_values import connection_from, output_from
@@ -32,6 +33,7 @@ Exit codes:
 @regions_option("Regions, patterns, or 'all'.", required=True)
 @exclude_option
 @source_options
+@account_options
 @option(
     "--instance-type",
     default="",
@@ -42,7 +44,7 @@ Exit codes:
     "--subnet",
     "subnets",
     multiple=True,
-    metavar="[REGION=]SUBNET",
+    metavar="[[ACCOUNT/]REGION=]SUBNET",
     help="The subnet for a region, or for all. Default: the default VPC.",
 )
 @option(
@@ -68,10 +70,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """Launch an instance of each copy, wait for its status checks, terminate it.
 
     AMI is an image in one of the regions of --in, or the source of copies there (in the region of --from, or the
-    configured one). The instance has no key and no public address, requires IMDSv2, and everything of it is deleted
-    with it. What it costs is shown before, with a question. It is terminated whatever happens. If a run is killed, the
-    next one finds its instance by a tag, and uses or terminates it; two runs at once share one instance. The end of the
-    console output is in the result.
+    configured one). With --account, copies in other accounts are launched there, too, by the role in each. The instance
+    has no key and no public address, requires IMDSv2, and everything of it is deleted with it. What it costs is shown
+    before, with a question. It is terminated whatever happens. If a run is killed, the next one finds its instance by a
+    tag, and uses or terminates it; two runs at once share one instance. The end of the console output is in the result.
 
     \b
     Examples:
@@ -100,6 +102,7 @@ def command(environment: Environment, /, **options: Any) -> int:
             source_region=options["source_region"] or "",
             regions=options["regions"],
             exclude=options["exclude"],
+            accounts=accounts_from(options),
             options=boot_options,
             connection=connection,
             output=output,

@@ -8,6 +8,7 @@ from amicopy.cli.connection import run_connected
 from amicopy.cli.environment import Environment
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, show
+from amicopy.core.accounts import TargetAccount
 from amicopy.core.boot import BootOptions
 from amicopy.core.errors import ExitCode
 from amicopy.jobs.boot import BootJob, BootReport
@@ -25,6 +26,7 @@ class BootCommand:
     regions: tuple[str, ...]
     exclude: tuple[str, ...]
     options: BootOptions
+    accounts: tuple[TargetAccount, ...]
     connection: ConnectionOptions
     output: OutputOptions
     yes: bool = False
@@ -44,6 +46,7 @@ def _boot(command: BootCommand, context: Context) -> int:
         command.options,
         source_region=command.source_region,
         exclude=command.exclude,
+        accounts=command.accounts,
     )
     found = job.find()
     if not command.output.quiet:
@@ -64,7 +67,7 @@ def _tell(found: BootReport, output: OutputOptions) -> int:
         if target.error:
             say(error_lines(target.error))
         if target.result and target.result.is_left:
-            say([f"error: {target.result.instance_id} in {target.image.region} could not be terminated: terminate it"])
+            say([f"error: {target.result.instance_id} in {target.place} could not be terminated: terminate it"])
     if found.interruption:
         say(error_lines(found.interruption))
     return int(found.exit_code or written)

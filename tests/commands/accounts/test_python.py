@@ -49,6 +49,18 @@ def test_status_verify_and_cancel_see_the_copies_there(world: World, context: am
     assert (result.exit_code, world.images(WEST)) == (ExitCode.OK, [])
 
 
+def test_copies_are_launched_in_each_account(world: World, context: amicopy.Context) -> None:
+    source = a_source(world)
+    amicopy.copy(source.image_id, to=WEST, accounts=B, context=context)
+    report = amicopy.boot(source.image_id, regions=WEST, accounts=B, context=context)
+    assert [(one.account, one.place, one.passed) for one in report.targets] == [
+        ("", WEST, True),
+        (B, f"{B}/{WEST}", True),
+    ]
+    images = amicopy.to_dict(report)["images"]
+    assert [one.get("account") for one in images] == [None, B]
+
+
 def test_keys_are_granted_and_pending_copies_cancelled(
     sandbox: Sandbox, world: World, context: amicopy.Context
 ) -> None:

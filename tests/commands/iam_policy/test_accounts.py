@@ -17,7 +17,7 @@ from tests.support.accounts import OWN, B, guests, records
 from tests.support.clock import FakeClock
 from tests.support.iam import Caller, actions_of, denied, each_action, printed, without
 from tests.support.manifests import DAY, a_manifest
-from tests.support.scenes import HOME, WEST
+from tests.support.scenes import HOME, WEST, a_source
 
 ARGUMENTS = ("copy", "--from", HOME, "--to", f"{HOME},{WEST}", "--account", B, "--external-id", "golden-1")
 USER = f"arn:aws:iam::{OWN}:user/pipeline"
@@ -265,6 +265,26 @@ def test_a_unit_that_ids_are_published_in_has_to_be_listed(
     caller.may(document)
     ran = amicopy("sync", manifest)
     assert (ran.code, denied(guarded)) == (0, []), ran.err
+    role.close()
+
+
+def test_policies_to_boot_suffice_and_the_role_s_has_nothing_more_than_that(
+    amicopy: Run, caller: Caller, sandbox: Sandbox, guarded: World
+) -> None:
+    where = ("--from", HOME, "--in", HOME, "--account", B)
+    sandbox.add_account(B, role="")
+    role = Role(sandbox, printed(amicopy, "boot", *where, "--account-role", USER))
+    caller.may(printed(amicopy, "boot", *where))
+    argv = ("boot", a_source(guarded, account=B).image_id, *where, "--yes")
+    ran = amicopy(*argv)
+    assert (ran.code, denied(guarded)) == (0, []), ran.err
+    spared = {"ec2:DescribeInstanceTypeOfferings", "ec2:DescribeSubnets"}  # without them EC2 says it at the launch
+    for sid, action in each_action(role.policy):
+        if action.startswith("ec2:") and action not in spared:
+            role.may(without(role.policy, action, sid))
+            guarded.requests.clear()
+            ran = amicopy(*argv, "--expect", "login") if action == "ec2:GetConsoleOutput" else amicopy(*argv)
+            assert ran.code != 0 or denied(guarded) != [], (sid, action)
     role.close()
 
 
