@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 
 from amicopy.core.errors import Interrupted
 from amicopy.core.ignored_findings import is_ignored
@@ -12,16 +13,18 @@ from amicopy.scan.file_system import FileSystem
 from amicopy.scan.left import left_behind
 from amicopy.scan.lines import MOST_PER_FILE, Match, Matcher
 from amicopy.scan.mounts import with_boot_findings
+from amicopy.scan.ntfs import Ntfs
 from amicopy.scan.packages import DPKG_STATUS, Packages, digests
 from amicopy.scan.regions import named_in
+from amicopy.scan.registry import contents_of_registry
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
 from amicopy.scan.rules import rules_for
-from amicopy.scan.select import Selection
+from amicopy.scan.select import Selection, is_windows
 from amicopy.scan.volumes import NOT_NEEDED, PhysicalVolumes, Volume, volumes
 from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
 
-_READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs}
+_READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs, "NTFS": Ntfs}
 _NEVER_PACKAGED = ("/home/", "/opt/", "/root/", "/srv/", "/usr/local/")  # their findings are no reason to read one
 _LARGEST_STATUS = 32 * 1024 * 1024
 _TOO_MANY = f"it has more than {MOST_PER_FILE} findings: the others are not listed"
@@ -115,17 +118,21 @@ class _Scan:
 
     def _match(self, walk: Walk, volume: Volume) -> None:
         wants_left = "left" in self._options.rules
+        names = walk.root_names()
         selection = Selection(
-            walk.root_names(),
+            names,
             deep=self._options.deep,
             include=self._options.include,
             exclude=self._options.exclude,
             unpruned=("/var/lib/cloud",) if wants_left else (),
         )
+        contents = walk.contents(selection)
+        if is_windows(names):
+            contents = chain(contents, contents_of_registry(walk, selection, deep=self._options.deep))
         packages = Packages()
         by_file: list[tuple[str, tuple[str, str], list[Finding]]] = []
         try:
-            for path, content in walk.contents(selection):
+            for path, content in contents:
                 packages.learn(path, content)
                 matches = with_boot_findings(self._matcher.matches(content, path), path, content)
                 found = [self._finding(volume.name, path, match) for match in matches]

@@ -50,9 +50,39 @@ _DEEP_REASONS = {"mount points and lost+found", "container images and volumes"}
 _BINARY_SUFFIXES = (
     "7z a avi bin bmp bz2 class cpio dat db deb dll eot exe flac gif gz ico img iso jar jpeg jpg ko lz4 lzma "
     "mo mp3 mp4 o ogg otf parquet pdf pkl png pyc pyo qcow2 rpm so sqlite sqlite3 tar tbz tgz tif tiff ttf txz "
-    "war wasm wav webp whl woff woff2 xz zip zst"
+    "war wasm wav webp whl woff woff2 xz zip zst "
+    "blf cab cat cpl etl evtx lnk mof mui msi msp msu nls ocx pdb regtrans-ms scr sys tlb winmd"
 )
 _BINARY = frozenset(_BINARY_SUFFIXES.split())
+
+# Windows: what it brings itself, in lower case; and what is configured below that.
+_WINDOWS_REASONS: tuple[tuple[str, Sequence[str]], ...] = (
+    (
+        "installed with Windows",
+        (
+            *("/windows", "/recovery", "/programdata/microsoft", "/programdata/package cache", "/programdata/packages"),
+            *("/program files/windowsapps", "/program files/common files", "/program files (x86)/common files"),
+            *("/program files/windows*", "/program files (x86)/windows*", "/program files*/internet explorer"),
+            *("/program files*/microsoft", "/program files/amazon/ssm", "/program files/amazon/xentools"),
+        ),
+    ),
+    (
+        "caches and logs",
+        (
+            *("/$recycle.bin", "/system volume information", "/perflogs", "/users/*/appdata/local/temp"),
+            *("/users/*/appdata/local/microsoft", "/users/*/appdata/local/packages", "/users/*/appdata/locallow"),
+            *(
+                "/programdata/amazon/ssm/instancedata",
+                "/programdata/amazon/ssm/logs",
+                "/programdata/amazon/ec2launch/log",
+            ),
+        ),
+    ),
+)
+_WINDOWS_CONFIGURED = (
+    *("/windows/system32/drivers/etc", "/windows/system32/inetsrv/config", "/windows/system32/tasks"),
+    *("/windows/system32/grouppolicy", "/windows/system32/sysprep", "/windows/setup/scripts", "/windows/panther"),
+)
 
 _ROOT_NAMES = {"etc", "usr", "var", "bin", "root", "home"}
 
@@ -74,6 +104,7 @@ class Selection:
         unpruned: Iterable[str] = (),
     ) -> None:
         self._mount = mount_point(names)
+        self._is_windows = is_windows(names)
         self._deep = deep
         self._include = tuple(map(_normal, include))
         self._exclude = tuple(map(_normal, exclude))
@@ -81,25 +112,35 @@ class Selection:
 
     def why_not_entered(self, path: str) -> str:
         """Return why a directory is left out; empty if it is entered."""
-        if _matches(path, self._exclude):
+        if self.is_excluded(path):
             return "left out by --exclude"
         if self._is_on_the_way(path):
             return ""
-        reason = _NAMES.get(posixpath.basename(path)) or self._reason(self._mount + path)
+        reason = _NAMES.get(posixpath.basename(path)) or self._reason(path)
         return "" if self._deep and reason not in _DEEP_REASONS else reason
 
     def why_not_read(self, path: str) -> str:
         """Return why a file is left out by its name; empty if it is read."""
-        if _matches(path, self._exclude):
+        if self.is_excluded(path):
             return "left out by --exclude"
         if _matches(path, self._include):
             return ""
         suffix = posixpath.basename(path).rpartition(".")[2].lower()
         if suffix in _BINARY or ".so." in path:
             return "archives, images and programs"
+        if self._is_windows:  # a directory of Windows may have been entered for one below it
+            return "" if self._deep else _in_windows(posixpath.dirname(path))
         return "mount points and lost+found" if (self._mount + path) in _NOT_FILES else ""
 
+    def is_excluded(self, path: str) -> bool:
+        """Return whether the user has excluded a path."""
+        return _matches(path, self._exclude)
+
     def _reason(self, path: str) -> str:
+        if self._is_windows:
+            is_above = any(one.startswith(f"{path.lower()}/") for one in _WINDOWS_CONFIGURED)
+            return "" if is_above else _in_windows(path)
+        path = self._mount + path
         if path in self._unpruned or any(path.startswith(f"{one}/") for one in self._unpruned):
             return ""
         for reason, paths in _REASONS:
@@ -116,6 +157,19 @@ class Selection:
             if fnmatchcase(path, "/".join(pattern.split("/")[: depth + 1])) and pattern.count("/") > depth:
                 return True
         return False
+
+
+def is_windows(names: Collection[str]) -> bool:
+    """Return whether a volume with these names in its root is the one that Windows starts from."""
+    return {"windows", "users"} <= {name.lower() for name in names}
+
+
+def _in_windows(path: str) -> str:
+    """Return why a directory of Windows is left out; empty if it is read."""
+    path = path.lower()
+    if _matches(path, _WINDOWS_CONFIGURED):
+        return ""
+    return next((reason for reason, paths in _WINDOWS_REASONS if _matches(path, paths)), "")
 
 
 def mount_point(names: Collection[str]) -> str:

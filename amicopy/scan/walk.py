@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from amicopy.scan.device import BlockLimitReached, Device, Unreadable
+from amicopy.scan.device import BlockLimitReached, Device, Mapped, Unreadable
 from amicopy.scan.file_system import LARGEST_DIRECTORY, FileKind, FileSystem, Inode, Steps
 from amicopy.scan.result import NotRead
 from amicopy.scan.select import LARGEST_FILE, Selection
@@ -62,7 +62,7 @@ class Walk:
             except BlockLimitReached:
                 raise
             except Unreadable as error:
-                self._gap(path, str(error))
+                self.gap(path, str(error))
                 continue
             self.seen.files += 1
             self.seen.bytes += len(content)
@@ -91,12 +91,41 @@ class Walk:
         except Unreadable:
             return b""
 
-    def _inode_of(self, path: str) -> Inode | None:
-        """Return the inode of a file; None if it is not there, not a file, or cannot be read."""
+    def device_of(self, path: str) -> Device | None:
+        """Return one file as a device, to read a part of it; None if it is not there.
+
+        Raises:
+            Unreadable: it cannot be read, or not in parts.
+        """
+        inode = self._inode_of(path)
+        if inode is None:
+            return None
+        pieces: list[tuple[int, int]] = []
+        position = 0
+        for extent in self._files.extents(inode):
+            if extent.start != position:
+                raise Unreadable("it has holes, or is compressed")
+            pieces.append((extent.offset, extent.length))
+            position += extent.length
+        return Mapped(self._device, pieces)
+
+    def names_in(self, path: str) -> list[str]:
+        """Return the names in one directory; none if it is not there or cannot be read."""
+        inode = self._inode_of(path, FileKind.DIRECTORY)
+        try:
+            return [_text(entry.name) for entry in self._files.entries(inode)] if inode else []
+        except BlockLimitReached:
+            raise
+        except Unreadable:
+            return []
+
+    def _inode_of(self, path: str, kind: FileKind = FileKind.FILE) -> Inode | None:
+        """Return the inode of a file; None if it is not there, not of the kind, or cannot be read."""
         try:
             inode = self._files.inode(self._files.root)
-            for name in path.strip("/").split("/"):
-                number = next((one.inode for one in self._files.entries(inode) if _text(one.name) == name), None)
+            for name in map(self._folded, path.strip("/").split("/")):
+                entries = self._files.entries(inode)
+                number = next((one.inode for one in entries if self._folded(_text(one.name)) == name), None)
                 if number is None:
                     return None
                 inode = self._files.inode(number)
@@ -104,7 +133,11 @@ class Walk:
             raise
         except Unreadable:
             return None
-        return inode if inode.kind is FileKind.FILE else None
+        return inode if inode.kind is kind else None
+
+    def _folded(self, name: str) -> str:
+        """Return a name as the file system compares it."""
+        return name.lower() if self._files.kind == "NTFS" else name
 
     def _found(self, selection: Selection) -> Iterator[dict[int, str]]:
         """Yield the selected files of some directories: path by inode; of several names of a file the first one."""
@@ -127,7 +160,7 @@ class Walk:
             level = below
             if not level:
                 return
-        self._gap(next(iter(level.values())), "it is too deep")
+        self.gap(next(iter(level.values())), "it is too deep")
 
     def _is_wanted(self, reason: str) -> bool:
         if reason:
@@ -152,7 +185,7 @@ class Walk:
         except BlockLimitReached:
             raise
         except Unreadable as error:
-            self._gap(path or "/", str(error))
+            self.gap(path or "/", str(error))
         else:
             self.seen.directories += 1
 
@@ -174,7 +207,7 @@ class Walk:
                 except BlockLimitReached:
                     raise
                 except Unreadable as error:
-                    self._gap(paths[number] or "/", str(error))
+                    self.gap(paths[number] or "/", str(error))
 
     def _inode_ranges(self, numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
         for number in numbers:
@@ -267,7 +300,8 @@ class Walk:
             return False
         return self._is_wanted("larger than 1 MiB" if inode.size > LARGEST_FILE else "")
 
-    def _gap(self, path: str, reason: str) -> None:
+    def gap(self, path: str, reason: str) -> None:
+        """Note what could not be read; the first ones by name."""
         if len(self.seen.gaps) < _MOST_NAMED:
             self.seen.gaps.append(NotRead(volume=self._volume, path=path, reason=reason, is_gap=True))
         else:

@@ -100,9 +100,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     """Find what in an image points to its region, before you copy it.
 
     EC2 copies blocks: an endpoint, an ARN or a file system in /etc/fstab still names the old region afterwards. This
-    reads the file systems of an image (ext2, ext3, ext4 and XFS, in partitions or LVM) without mounting them, and
-    changes nothing. It reads configuration, not programs: by default /usr, logs and caches are left out. Secrets are
-    recognized, and never shown.
+    reads the file systems of an image (ext2, ext3, ext4, XFS and NTFS, in partitions or LVM) without mounting
+    them, of Windows also the registry, and changes nothing. It reads configuration, not programs: by default /usr,
+    /Windows, logs and caches are left out. Secrets are recognized, and never shown.
 
     Of an AMI it reads only the blocks that it needs, through the EBS direct APIs, for less than 0.01 USD. This needs
     ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock, and kms:Decrypt for an encrypted AMI.

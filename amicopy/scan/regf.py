@@ -1,0 +1,130 @@
+"""Reads a hive of the Windows registry: keys and their values that are text.
+
+The layout is that of the project libregf's documentation of the format.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from amicopy.scan.device import Device, Unreadable
+from amicopy.scan.file_system import Steps
+
+_CELLS = 4096  # where the cells begin
+_NONE = 0xFFFFFFFF
+_ASCII_KEY, _ASCII_VALUE = 0x20, 1
+_INLINE = 0x80000000
+_TEXTS = {1, 2, 7}  # REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ
+_SEGMENT = 16344  # bytes of a value that is in several cells
+_LARGEST = 65536  # bytes of a value that is read
+_MOST_STEPS = 5_000_000
+
+
+class Key(NamedTuple):
+    """A key: its name, how many keys and values it has, and where the lists of them are."""
+
+    name: str
+    key_count: int
+    keys_at: int
+    value_count: int
+    values_at: int
+
+
+class Hive:
+    """A hive. Each method raises Unreadable, and nothing else, if it makes no sense."""
+
+    def __init__(self, device: Device) -> None:
+        """Read the first page."""
+        self._device = device
+        self._steps = Steps(_MOST_STEPS)
+        self._seen: set[int] = set()  # the keys, so that none is read twice
+        head = device.read(0, 512)
+        if head[:4] != b"regf":
+            raise Unreadable("it is no hive of a registry")
+        self.root = struct.unpack_from("<I", head, 36)[0]
+        first, second = struct.unpack_from("<II", head, 4)
+        self.is_dirty = first != second
+        """Whether its last changes are in its log, as those of a running system may be."""
+
+    def key(self, offset: int) -> Key:
+        """Return the key in a cell."""
+        cell = self._cell(offset)
+        if cell[:2] != b"nk" or len(cell) < 76:
+            raise Unreadable("a key of the registry is damaged")
+        flags = struct.unpack_from("<H", cell, 2)[0]
+        key_count, keys_at = struct.unpack_from("<I4xI", cell, 20)
+        value_count, values_at = struct.unpack_from("<II", cell, 36)
+        name = cell[76 : 76 + struct.unpack_from("<H", cell, 72)[0]]
+        return Key(_name(name, is_ascii=bool(flags & _ASCII_KEY)), key_count, keys_at, value_count, values_at)
+
+    def keys(self, key: Key) -> Iterator[Key]:
+        """Yield the keys below a key; each is yielded once."""
+        if not key.key_count:
+            return
+        for offset in self._offsets(key.keys_at, deeper=True):
+            if offset in self._seen:
+                raise Unreadable("a key of the registry is below two others")
+            self._seen.add(offset)
+            yield self.key(offset)
+
+    def values(self, key: Key) -> Iterator[tuple[str, str]]:
+        """Yield name and text of each value that is text; the name of a key's default value is empty."""
+        if not key.value_count:
+            return
+        cell = self._cell(key.values_at)
+        for number in range(min(key.value_count, len(cell) // 4)):
+            self._steps.spend()
+            value = self._cell(struct.unpack_from("<I", cell, 4 * number)[0])
+            if value[:2] != b"vk" or len(value) < 20:
+                raise Unreadable("a value of the registry is damaged")
+            name_length, size, at, kind, flags = struct.unpack_from("<HIIIH", value, 2)
+            if kind in _TEXTS:
+                data = value[8 : 8 + min(size & ~_INLINE, 4)] if size & _INLINE else self._data(at, min(size, _LARGEST))
+                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data)
+
+    def _offsets(self, at: int, *, deeper: bool) -> Iterator[int]:
+        """Yield where the keys of a list are; a list may be one of lists."""
+        cell = self._cell(at)
+        kind, count = cell[:2], struct.unpack_from("<H", cell, 2)[0]
+        size = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind)
+        if size is None or 4 + count * size > len(cell) or (kind == b"ri" and not deeper):
+            raise Unreadable("a list of the registry's keys is damaged")
+        for number in range(count):
+            self._steps.spend()
+            offset = struct.unpack_from("<I", cell, 4 + number * size)[0]
+            if kind == b"ri":
+                yield from self._offsets(offset, deeper=False)
+            else:
+                yield offset
+
+    def _data(self, at: int, size: int) -> bytes:
+        cell = self._cell(at)
+        if size <= _SEGMENT or cell[:2] != b"db":
+            return cell[:size]
+        count, listed = struct.unpack_from("<HI", cell, 2)
+        places = self._cell(listed)
+        data = b""
+        for number in range(min(count, len(places) // 4, -(-size // _SEGMENT))):
+            data += self._cell(struct.unpack_from("<I", places, 4 * number)[0])[:_SEGMENT]
+        return data[:size]
+
+    def _cell(self, offset: int) -> bytes:
+        """Return what is in a cell, at most so much of it as is ever needed."""
+        self._steps.spend()
+        if offset == _NONE:
+            raise Unreadable("the registry is damaged")
+        size = -int.from_bytes(self._device.read(_CELLS + offset, 4), "little", signed=True)
+        if not 8 <= size <= 1 << 26:
+            raise Unreadable("the registry is damaged: a cell is not in use")
+        size = min(size - 4, 1 << 20)
+        self._steps.spend(size // 64)
+        return self._device.read(_CELLS + offset + 4, size)
+
+
+def _name(data: bytes, *, is_ascii: bool) -> str:
+    return data.decode("latin-1") if is_ascii else data.decode("utf-16-le", "replace")
+
+
+def _text(data: bytes) -> str:
+    """Return a value's text in one line; several texts are separated by spaces."""
+    return " ".join(data.decode("utf-16-le", "replace").replace("\0", " ").split())

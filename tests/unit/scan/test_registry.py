@@ -1,0 +1,168 @@
+"""The registry of Windows: keys and texts are read, what Windows brings is left out, damage is a gap."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from amicopy.scan.device import Disk, RawFile, Unreadable
+from amicopy.scan.regf import Hive
+from amicopy.scan.registry import keys_as_files
+from amicopy.scan.result import ScanOptions, ScanResult, Severity
+from amicopy.scan.scan import scan_device
+from tests.support.disks import unpack
+from tests.support.hives import BINARY, DWORD, EXPAND_SZ, MULTI_SZ, SZ, hive
+from tests.unit.scan.conftest import OpenDisk
+
+FIXTURE = Path(__file__).parent / "fixtures" / "ntfs-windows.xz"
+TREE: dict[str, Any] = {
+    "Amazon": {
+        "App": {
+            "": "the default",
+            "Region": "us-east-1",
+            "Endpoint": (EXPAND_SZ, "https://sqs.us-east-1.amazonaws.com"),
+            "Hosts": (MULTI_SZ, ["a", "b"]),
+            "Count": (DWORD, b"\1\0\0\0"),
+            "Data": (BINARY, b"us-east-1"),
+            "T": (SZ, "t\0".encode("utf-16-le")),
+            "Lines": "one\r\ntwo",
+        }
+    },
+    "Many": {f"Key{number}": {"v": str(number)} for number in range(300)},
+    "Long": {"text": "ab" * 20_000},
+}
+
+
+def read(disk: OpenDisk, path: Path, data: bytes, name: str = "SOFTWARE", *, deep: bool = False) -> dict[str, str]:
+    path.write_bytes(data)
+    return {key: content.decode() for key, content in keys_as_files(Hive(disk(path)), name, deep=deep)}
+
+
+@pytest.mark.parametrize("lists", ["lf", "lh", "li", "ri"])
+def test_every_text_is_read(lists: str, tmp_path: Path, disk: OpenDisk) -> None:
+    found = read(disk, tmp_path / "hive", hive(TREE, lists=lists))
+    assert found["/Amazon/App"].split("\n") == [
+        "(default) = the default",
+        "Region = us-east-1",
+        "Endpoint = https://sqs.us-east-1.amazonaws.com",
+        "Hosts = a b",
+        "T = t",
+        "Lines = one two",
+    ]
+    assert {key for key in found if key.startswith("/Many/")} == {f"/Many/Key{number}" for number in range(300)}
+    assert found["/Long"] == "text = " + "ab" * 16_384  # the beginning of it
+
+
+@pytest.mark.parametrize(
+    ("name", "tree", "expected"),
+    [
+        (
+            "SOFTWARE",
+            {
+                "Classes": {"x": {"v": "1"}},
+                "WOW6432Node": {"Microsoft": {"v": "1"}, "App": {"v": "1"}},
+                "Microsoft": {
+                    "v": "1",
+                    "Windows": {"CurrentVersion": {"RUN": {"v": "1", "sub": {"v": "1"}}, "X": {"v": "1"}}},
+                },
+            },
+            # The values of a key on the way to one that is read are read, too.
+            {
+                "/WOW6432Node/App",
+                "/Microsoft",
+                "/Microsoft/Windows/CurrentVersion/RUN",
+                "/Microsoft/Windows/CurrentVersion/RUN/sub",
+            },
+        ),
+        (
+            "SYSTEM",
+            {"ControlSet001": {"Enum": {"v": "1"}, "Services": {"x": {"v": "1"}}, "Control": {"Class": {"v": "1"}}}},
+            {"/ControlSet001/Services/x"},
+        ),
+        ("NTUSER.DAT", {"Environment": {"v": "1"}, "Software": {"Classes": {"v": "1"}}}, {"/Environment"}),
+    ],
+)
+def test_what_windows_brings_is_left_out(
+    name: str, tree: dict[str, Any], expected: set[str], tmp_path: Path, disk: OpenDisk
+) -> None:
+    assert read(disk, tmp_path / "hive", hive(tree), name).keys() == expected
+    assert len(read(disk, tmp_path / "hive", hive(tree), name, deep=True)) > len(expected)
+
+
+def test_damage_is_never_another_error_and_never_endless(tmp_path: Path, disk: OpenDisk) -> None:
+    good = hive(TREE)
+    draw = random.Random(7)
+    ended = {"read": 0, "refused": 0}
+    for number in range(300):
+        data = bytearray(good)
+        for _ in range(draw.choice((1, 3, 30))):
+            at = draw.randrange(4, len(data) - 4)
+            data[at : at + 4] = draw.choice(
+                (draw.randbytes(4), b"\xff" * 4, data[(there := draw.randrange(0, len(data) - 4)) : there + 4])
+            )
+        try:
+            read(disk, tmp_path / f"hive{number}", bytes(data), deep=True)
+            ended["read"] += 1
+        except Unreadable:
+            ended["refused"] += 1
+    assert min(ended.values()) > 20
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> Iterator[Disk]:
+    with RawFile(unpack(FIXTURE, tmp_path / "disk.img")) as source:
+        yield Disk(source)
+
+
+def scanned(windows: Disk, **options: Any) -> ScanResult:
+    return scan_device(windows, ScanOptions(region="us-east-1", **options))
+
+
+CONFIGURED = {
+    ("/inetpub/wwwroot/web.config", 1),
+    ("/ProgramData/Amazon/AmazonCloudWatchAgent/config.json", 1),
+    ("/Program Files/App/app.ini", 2),
+    ("/Users/Administrator/deploy.ps1", 1),
+    ("/Windows/System32/drivers/etc/hosts", 1),
+    ("/Windows/System32/inetsrv/config/applicationHost.config", 1),
+    ("/Windows/System32/Tasks/Backup", 1),
+    ("/Windows/System32/config/SOFTWARE/Amazon/App", 1),
+    ("/Windows/System32/config/SOFTWARE/Microsoft/Windows/CurrentVersion/Run", 1),
+    ("/Windows/System32/config/SYSTEM/ControlSet001/Control/Session Manager/Environment", 1),
+    ("/Windows/System32/config/SYSTEM/ControlSet001/Services/Web", 1),
+    ("/Windows/System32/config/SYSTEM/ControlSet001/Services/Web", 2),
+    ("/Users/Administrator/NTUSER.DAT/Environment", 1),
+}
+
+
+def test_a_windows_system_is_scanned_with_its_registry(windows: Disk) -> None:
+    result = scanned(windows)
+    assert {(one.path, one.line) for one in result.findings} == CONFIGURED
+    assert {one.severity for one in result.findings} == {Severity.HIGH}
+    assert not [one for one in result.coverage.not_read if one.is_gap]
+    assert [one.files for one in result.coverage.not_read if "which are in their logs" in one.reason] == [1]
+
+
+def test_deep_reads_what_windows_brings(windows: Disk) -> None:
+    more = {one.path for one in scanned(windows, deep=True).findings} - {path for path, _ in CONFIGURED}
+    assert {"/Windows/WinSxS/a/manifest.xml", "/Windows/System32/config/SYSTEM/ControlSet001/Enum/X"} <= more
+
+
+def test_hives_can_be_excluded(windows: Disk) -> None:
+    paths = {one.path for one in scanned(windows, exclude=("/Windows/System32/config", "/Users/*")).findings}
+    assert not [path for path in paths if "/config/S" in path or path.startswith("/Users/")]
+
+
+def test_a_damaged_hive_is_a_gap(tmp_path: Path) -> None:
+    image = unpack(FIXTURE, tmp_path / "disk.img")
+    data = image.read_bytes()
+    image.write_bytes(data.replace(b"regf", b"gone"))
+    with RawFile(image) as source:
+        result = scanned(Disk(source))
+    gaps = {one.path: one.reason for one in result.coverage.not_read if one.is_gap}
+    assert gaps == dict.fromkeys(
+        ("/Windows/System32/config/SYSTEM", "/Windows/System32/config/SOFTWARE", "/Users/Administrator/NTUSER.DAT"),
+        "it is no hive of a registry",
+    )
