@@ -213,7 +213,7 @@ class _Entries:
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"path": one} if isinstance(one, str) else one
             place = at if isinstance(one, str) else (*at, "path")
-            if mapping is None:  # its problem is noted
+            if mapping is None or "path" not in mapping:  # its problem is noted
                 continue
             name = mapping["path"]
             self._checked(place, check_template, name)
@@ -235,7 +235,7 @@ class _Entries:
         for number, one in enumerate(said if isinstance(said, list) else [said]):
             at = (*path, number) if isinstance(said, list) else path
             mapping: Any = {"name": one} if isinstance(one, str) else one
-            if mapping is None:  # its problem is noted
+            if mapping is None or "name" not in mapping:  # its problem is noted
                 continue
             place = at if isinstance(one, str) else (*at, "name")
             self._checked(place, check_template, mapping["name"])
@@ -338,7 +338,7 @@ class _Entries:
 
     def _keep(self, merged: dict[str, Any], places: Mapping[str, TreePath], source: Sought) -> Keep | None:
         said = merged.get("keep")
-        if not said:
+        if not said or "newest" not in said:  # that is noted
             return None
         name = self._tree.value.get("name")
         if not name and ("name",) in self._tree.blamed:
@@ -410,6 +410,8 @@ class _Entries:
         found: list[tuple[TreePath, TargetAccount]] = []
         for number, said in enumerate(merged.get("accounts", ())):
             at = (*path, number)
+            if said is None:  # its problem is noted
+                continue
             if ("id" in said) == ("ou" in said):
                 self._tree.blame(at, "give exactly one of id and ou")
                 continue
@@ -486,7 +488,7 @@ class _Entries:
         return frozenset(who for who in found if who)
 
     def _scan(self, said: Any, path: TreePath) -> ScanRequirement | None:
-        if not said:
+        if not said or "severity" not in said:  # that is noted
             return None
         within = self._checked((*path, "scanned_within"), length_from, said.get("scanned_within"))
         return ScanRequirement(severity=said["severity"], scanned_within=within)
@@ -509,6 +511,8 @@ class _Entries:
         if not said:
             return None
         mapping = {"command": said} if isinstance(said, str) else said
+        if "command" not in mapping:  # that is noted
+            return None
         timeout = self._checked((*path, "timeout"), length_from, mapping.get("timeout"))
         return Check(
             command=mapping["command"], timeout=timeout or CHECK_TIMEOUT, directory=str(Path(self._path).parent)

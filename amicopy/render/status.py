@@ -19,7 +19,7 @@ from amicopy.render.json_documents import (
 )
 from amicopy.render.result import print_table, write_lines
 from amicopy.render.table import title_of
-from amicopy.render.text import safe
+from amicopy.render.text import counted, safe
 
 
 def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], output: str) -> None:
@@ -40,6 +40,13 @@ def write_standings(found: Sequence[CopyStatus], percents: Mapping[str, int], ou
     ]
     columns = ["region", "copy", *([] if title else ["source"]), "state", "missing, or why it failed"]
     print_table(title, columns, rows)
+
+
+def watching_ended(found: Sequence[CopyStatus]) -> str:
+    """Return what is said when somebody stops watching: what was shown last stays, and EC2 continues."""
+    if pending := sum(one.copy.state.in_progress for one in found):
+        return f"stopped watching; EC2 is still copying {pending} of {counted(len(found), 'copy', 'copies')}"
+    return "stopped watching"
 
 
 def public_notes(found: Sequence[CopyStatus], now: datetime) -> Iterator[str]:

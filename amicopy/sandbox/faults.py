@@ -1,8 +1,9 @@
 """Faults to inject into the sandbox: what each one is, what it does, and how it is written on the command line."""
 
+import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -337,7 +338,7 @@ class _InjectedFault:
 
 
 _FAULT = re.compile(
-    r"(?P<operation>\*|[A-Za-z]+)(?:@(?P<region>\*|[a-z0-9-]+))?="
+    r"(?P<operation>\*|[A-Za-z][A-Za-z-]*)(?:@(?P<region>\*|[a-z0-9-]+))?="
     r"(?P<name>[a-z]+|5\d\d)(?::(?P<detail>.*?))?"
     r"(?:\*(?P<times>\d+|always))?(?: after (?P<skip>\d+))?",
     re.DOTALL,
@@ -353,6 +354,29 @@ PAGES = {
 _FAST_LAUNCH = ("EnableFastLaunch", "DisableFastLaunch")
 # The only operations that these effects are for.
 _EFFECTS_ON_BLOCKS = {"corrupt": ("GetSnapshotBlock",), "expired": ("GetSnapshotBlock", "ListSnapshotBlocks")}
+_SHORT = {"copy": "CopyImage", "launch": "RunInstances"}
+
+
+def known_fault(text: str, operations: Collection[str], regions: Collection[str]) -> Fault:
+    """Return the fault that a text describes, if it can occur: its operation and its region are among these.
+
+    Raises:
+        ValueError: it can't, or the text isn't a fault; the message is for the user and has the nearest name.
+    """
+    if match := _FAULT.fullmatch(text.strip()):
+        operation, region = match["operation"], match["region"] or "*"
+        if operation not in {"*", *_SHORT, *operations}:
+            names = {name.lower(): name for name in (*operations, *_SHORT)}
+            raise ValueError(f"unknown operation {operation!r}.{_near(operation.lower().replace('-', ''), names)}")
+        if region not in {"*", *regions}:
+            raise ValueError(f"unknown region {region!r}.{_near(region, {name: name for name in regions})}")
+    return parse_fault(text)
+
+
+def _near(name: str, names: Mapping[str, str]) -> str:
+    """Return a question with the nearest of some names, by the spelling that they are compared in; empty if none is."""
+    near = difflib.get_close_matches(name, names, 1)
+    return f" Did you mean {names[near[0]]}?" if near else ""
 
 
 def parse_fault(text: str) -> Fault:
@@ -389,7 +413,7 @@ def parse_fault(text: str) -> Fault:
         raise ValueError(f"{text!r} is not a valid fault. Write OPERATION[@REGION]=EFFECT[*TIMES][ after CALLS].")
     operation, region, times = match["operation"], match["region"], match["times"]
     effect = _effect(match["name"], match["detail"])
-    operation = {"copy": "CopyImage", "launch": "RunInstances"}.get(operation, operation)
+    operation = _SHORT.get(operation, operation)
     allowed = _EFFECTS_ON_BLOCKS.get(match["name"])
     if allowed and operation not in allowed:
         raise ValueError(f"{match['name']!r} affects a snapshot's blocks: use it with {' or '.join(allowed)}.")
@@ -460,8 +484,9 @@ def _effect(name: str, detail: str | None) -> Effect:
         return _NUMBERED[name](int(detail))
     if name in _PLAIN:
         raise ValueError(f"{name!r} takes no value after a colon.")
+    names = {one: one for one in (*_PLAIN, *_NUMBERED, "error")}
     known = ", ".join(sorted({*_PLAIN, "error:CODE: MESSAGE", "hang:SECONDS"}))
-    raise ValueError(f"Unknown effect {name!r}. The effects are: {known}.")
+    raise ValueError(f"unknown effect {name!r}.{_near(name, names)} The effects are: {known}.")
 
 
 def _error_response(detail: str | None) -> ErrorResponse:

@@ -111,11 +111,12 @@ class AmicopySandbox:
         """Inject faults, written as for ``amicopy sandbox --fault``: ``CopyImage@eu-west-1=throttle*5``.
 
         Raises:
-            ValueError: one isn't a fault; the message says how they are written.
+            ValueError: one isn't a fault, or is of an operation or region that there isn't; the message says what is.
         """
-        from amicopy.sandbox.faults import parse_fault
+        from amicopy.sandbox.faults import known_fault
+        from amicopy.sandbox.http.moto_adapter import operation_names
 
-        for fault in [parse_fault(text) for text in faults]:
+        for fault in [known_fault(text, operation_names(), self.world.state.regions) for text in faults]:
             self.world.inject(fault)
 
     def set_copy_seconds(self, seconds: float) -> None:

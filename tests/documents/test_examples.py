@@ -16,8 +16,9 @@ import boto3
 import pytest
 import yaml
 
+from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image
-from amicopy.sandbox.samples import populate
+from amicopy.sandbox.samples import populate, sample_accounts
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.clock import FakeClock
@@ -64,6 +65,16 @@ def test_every_manifest_is_planned_then_made_true_and_stays_so(amicopy: Run, her
     again = amicopy("sync", name, "--dry-run", "--exit-code")
     assert again.code == 0, again.out
     assert again.out.startswith("nothing to do")
+
+
+def test_the_accounts_of_the_example_are_those_of_the_sandbox(amicopy: Run, here: Path, sandbox: Sandbox) -> None:
+    """As ``amicopy sandbox --accounts 2`` has them: only roles that exist can be assumed."""
+    for sample in sample_accounts(2):
+        sandbox.add_account(sample.account_id, name=sample.name, unit=sample.unit, suspended=sample.suspended)
+    ran = amicopy("sync", "accounts.yaml", "--output", "text")
+    assert ran.code == 0, ran.err
+    assert sum(line.startswith("111122223333/") for line in ran.out.splitlines()) == 2
+    assert amicopy("sync", "accounts.yaml", "--dry-run", "--exit-code").code == 0
 
 
 def test_a_release_is_published_in_every_region_and_in_its_own(amicopy: Run, here: Path, world: World) -> None:

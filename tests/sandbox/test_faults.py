@@ -1,5 +1,6 @@
 """Faults to order: each goes wrong as ordered, as often as ordered, and nothing else does."""
 
+import re
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from amicopy.sandbox.faults import (
     TruncatedResponse,
     Unseen,
     Vanish,
+    known_fault,
     parse_fault,
 )
 from amicopy.sandbox.world import World
@@ -216,3 +218,33 @@ def test_text_of_a_fault_is_read(
 def test_wrong_text_of_a_fault_is_explained(text: str, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         parse_fault(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("CopyImgae=fail", "unknown operation 'CopyImgae'. Did you mean CopyImage?"),
+        ("COPYIMAGE=throttle", "unknown operation 'COPYIMAGE'. Did you mean CopyImage?"),
+        ("copy-image@us-west-2=stuck", "unknown operation 'copy-image'. Did you mean CopyImage?"),
+        ("coppy=fail", "unknown operation 'coppy'. Did you mean copy?"),
+        ("Copy=fail", "unknown operation 'Copy'. Did you mean copy?"),
+        ("Lanch=unhealthy", "unknown operation 'Lanch'. Did you mean launch?"),
+        ("getsnapshotblok=corrupt", "unknown operation 'getsnapshotblok'. Did you mean GetSnapshotBlock?"),
+        ("xyz=fail", "unknown operation 'xyz'."),
+        ("copy@us-wst-2=fail", "unknown region 'us-wst-2'. Did you mean us-west-2?"),
+        ("copy=throttel", "unknown effect 'throttel'. Did you mean throttle? The effects are: 500, "),
+        ("copy=errors:X: y", "unknown effect 'errors'. Did you mean error? The effects are: 500, "),
+    ],
+)
+def test_a_misspelled_name_is_refused_with_the_nearest(text: str, said: str) -> None:
+    """Also where the effect is one that few operations have."""
+    operations = ["CopyImage", "CreateImage", "RunInstances", "DescribeImages", "GetSnapshotBlock"]
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        known_fault(text, operations, ["us-west-2", "eu-west-1"])
+
+
+@pytest.mark.parametrize(
+    "text", ["copy=fail", "*@eu-west-1=dead", "launch@*=unhealthy", "DescribeImages@us-west-2=500"]
+)
+def test_a_name_that_is_known_is_a_fault(text: str) -> None:
+    assert known_fault(text, ["CopyImage", "DescribeImages"], ["us-west-2", "eu-west-1"]) == parse_fault(text)

@@ -103,6 +103,8 @@ def test_injected_faults_fail_the_run(passes: Passes) -> None:
             assert [str(outcome.state) for outcome in report.outcomes] == ["failed", "failed", "done"]
             with pytest.raises(ValueError, match="not a valid fault"):
                 amicopy_sandbox.inject("nonsense")
+            with pytest.raises(ValueError, match="Did you mean CopyImage?"):
+                amicopy_sandbox.inject("CopyImgae=fail")  # it would never occur
     """)
 
 

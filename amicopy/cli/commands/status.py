@@ -23,6 +23,7 @@ EXIT_CODES = """\b
 Exit codes:
   0 shown                             2 usage
   1, 6 nothing could be read          3 some regions could not be read
+  130, 143 --watch was interrupted
 """
 
 
@@ -32,7 +33,7 @@ Exit codes:
 @exclude_option
 @source_options
 @account_options
-@option("--watch", is_flag=True, help="Keep watching until no copy is pending.")
+@option("--watch", is_flag=True, help="Keep watching until no copy is pending, or until Ctrl-C.")
 @connection_options
 @output_options("table", "text", "json")
 @click.pass_obj

@@ -1,10 +1,9 @@
 """``amicopy sandbox``: start it, show how to use it, wait for a signal."""
 
 import contextlib
-import difflib
 import shlex
 import textwrap
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from amicopy.core.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from amicopy.sandbox.accounts import Account
     from amicopy.sandbox.behavior import Rates
-    from amicopy.sandbox.faults import Fault
     from amicopy.sandbox.records import Image
     from amicopy.sandbox.samples import Sample
     from amicopy.sandbox.world import World
@@ -53,15 +51,14 @@ def serve(
                 accounts=accounts,
             )
         )
-        from amicopy.sandbox.faults import parse_fault
+        from amicopy.sandbox.faults import known_fault
+        from amicopy.sandbox.http.moto_adapter import operation_names
         from amicopy.sandbox.samples import SAMPLES, SHARED_WITH
 
         disk_images = _registered(sandbox.world, disks)
         try:
             for text in faults:
-                fault = parse_fault(text)
-                _check_target(fault, sandbox.world.state.regions)
-                sandbox.world.inject(fault)
+                sandbox.world.inject(known_fault(text, operation_names(), sandbox.world.state.regions))
         except ValueError as error:
             raise UsageError(f"--fault: {error}", next_step="See: amicopy sandbox --help") from error
         # A profile or a session token of the shell would be used together with the keys of the sandbox.
@@ -124,23 +121,6 @@ def _registered(world: "World", disks: tuple[Path, ...]) -> "list[Image]":
                 next_step="Name a raw disk image, such as qemu-img convert -O raw writes.",
             ) from error
     return images
-
-
-def _check_target(fault: "Fault", regions: Collection[str]) -> None:
-    """Refuse a fault that would never occur: of an operation or in a region that there isn't."""
-    from amicopy.sandbox.http.moto_adapter import operation_names
-
-    known = operation_names()
-    _check_known("operation", fault.operation, known | {"*"})
-    if fault.region is not None:
-        _check_known("region", fault.region, regions)
-
-
-def _check_known(kind: str, name: str, known: Collection[str]) -> None:
-    """Refuse a name that is not among the known ones, with the nearest of them."""
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        raise ValueError(f"unknown {kind} {name!r}." + (f" Did you mean {near[0]}?" if near else ""))
 
 
 def _regions(text: str | None) -> frozenset[str] | None:

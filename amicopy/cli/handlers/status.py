@@ -1,5 +1,6 @@
 """``amicopy status``: show, and with ``--watch`` show again."""
 
+import sys
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,13 +9,13 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.handlers.survey_notes import tell_survey
 from amicopy.cli.option_values import ConnectionOptions, OutputOptions
 from amicopy.cli.terminal import say, to_stdout
-from amicopy.core.errors import ExitCode
+from amicopy.core.errors import ExitCode, Interrupted
 from amicopy.core.request import CopyRequest
 from amicopy.jobs.context import Context
 from amicopy.jobs.status import StatusJob, StatusResult
 from amicopy.plan.open_grants import grant_note
 from amicopy.render.result import write_json
-from amicopy.render.status import public_notes, standing_document, write_standings
+from amicopy.render.status import public_notes, standing_document, watching_ended, write_standings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,17 @@ def _status(command: StatusCommand, context: Context) -> int:
     job = StatusJob(context, command.request, command.regions)
     shown: StatusResult | None = None
     written = ExitCode.OK
-    for status in job.watch() if command.watch else [job.look()]:
-        if shown is None or (status.copies, status.percents) != (shown.copies, shown.percents):
-            written = _show(status, command.output)
-        shown = status
+    try:
+        for status in job.watch() if command.watch else [job.look()]:
+            if shown is None or (status.copies, status.percents) != (shown.copies, shown.percents):
+                written = _show(status, command.output)
+            shown = status
+    except Interrupted:
+        if shown is None:
+            raise
+        if not command.output.quiet:  # the terminal has written ^C into this line
+            say([*[""] * sys.stderr.isatty(), watching_ended(shown.copies)])
+        return ExitCode.of_signal(context.stop.signal_number)
     assert shown is not None  # there is at least one look
     tell_survey(job.existing, shown.survey, quiet=command.output.quiet)
     if not command.output.quiet:

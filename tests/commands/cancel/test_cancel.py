@@ -456,6 +456,34 @@ def test_an_interruption_before_ec2_has_listed_all_snapshots_says_how_to_remove_
     assert world.snapshots("us-west-2") == []
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_watching_is_stopped_without_an_error(
+    amicopy: Run,
+    capsys: pytest.CaptureFixture[str],
+    clock: FakeClock,
+    source: str,
+    number: int,
+    code: int,
+    form: str,
+) -> None:
+    """What was shown last stays, and is all that there is on stdout."""
+    pending_copy(amicopy, clock, source)
+    stop = Stop()
+
+    class Interrupting(FakeClock):
+        def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+            stop.signal_number = number
+            stop.set()
+
+    command = ("status", source, "--watch", "--in", "us-west-2", "--output", form)
+    assert main(command, Environment(clock=Interrupting(clock.now()), stop=stop)) == code
+    said = capsys.readouterr()
+    assert said.err == "stopped watching; EC2 is still copying 1 of 1 copy\n"
+    states = [one["state"] for one in json.loads(said.out)["copies"]] if form == "json" else said.out.split()
+    assert "pending" in states
+
+
 def test_watching_waits_for_a_copy_that_ec2_does_not_show_yet(
     amicopy: Run, world: World, clock: FakeClock, source: str
 ) -> None:

@@ -1,7 +1,10 @@
 """Manifests: every fault with file, line and column before AWS is asked; what is expensive to read is not read."""
 
+import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -279,3 +282,62 @@ images:
     with pytest.raises(ManifestInvalid) as caught:
         read_manifest("m.yaml", text.encode(), {})
     assert sorted(detail.split(": ")[0] for detail in caught.value.details) == ["m.yaml:1:1", "m.yaml:3:29"]
+
+
+EVERYTHING: Any = {
+    "name": "golden",
+    "defaults": {"from": "us-east-1", "tags": {"Team": "web"}},
+    "images": [
+        {
+            "source": {"name": "web-*"},
+            "to": {"us-west-2": {"kms_key": "alias/images", "tags": {"Role": "web"}}, "eu-west-1": {}},
+            "exclude": ["eu-west-2"],
+            "best_effort": ["eu-west-1"],
+            "share": ["111122223333"],
+            "share_snapshots": ["111122223333"],
+            "accounts": [{"id": "111122223333", "regions": ["us-west-2"]}, {"ou": "ou-abcd-12345678"}],
+            "publish": {
+                "ssm": ["/a", {"path": "/b", "in": ["us-west-2"], "accounts": ["self"], "overwrite": False}],
+                "launch_templates": ["x", {"name": "y", "in": "us-west-2"}],
+            },
+            "keep": {"newest": 3, "min_age": "3d"},
+            "fast_restore": {"us-west-2": ["us-west-2a"]},
+            "fast_launch": {"us-west-2": {"target_resource_count": 5}},
+            "check": {"command": "boot", "timeout": "5m"},
+            "require": {"severity": "medium", "scanned_within": "7d"},
+            "scan": {"mode": "warn", "ignore": ["rule:/etc/hosts  # known"]},
+        }
+    ],
+}
+OTHERS: tuple[Any, ...] = (None, 1, "", [], {}, ["x"], [None], [{}], {"x": 1})
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield where there is something in a manifest."""
+    yield path
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in inside:
+        yield from places(item, (*path, key))
+
+
+def test_whatever_stands_anywhere_is_read_or_refused() -> None:
+    """Something else in each place: an account that is no mapping, a parameter without its path."""
+    broken = []
+    for path in list(places(EVERYTHING))[1:]:
+        for other in OTHERS:
+            manifest = copy.deepcopy(EVERYTHING)
+            parent = manifest
+            for key in path[:-1]:
+                parent = parent[key]
+            parent[path[-1]] = other
+            try:
+                read_manifest("amis.yaml", json.dumps(manifest).encode(), {}, regions=("us-west-2", "eu-west-1"))
+            except ManifestInvalid:
+                continue
+            except Exception as error:
+                broken.append((path, other, repr(error)))
+    assert broken == []
+
+
+def test_the_manifest_with_everything_has_nothing_wrong() -> None:
+    assert read_manifest("amis.yaml", json.dumps(EVERYTHING).encode(), {})
