@@ -172,16 +172,27 @@ def _values(source: Image, region: str, name: str, date: str) -> dict[str, str]:
 
 
 def read_parameters(context: Context, found: Sequence[Publication]) -> tuple[ParameterWrite, ...]:
-    """Return what should be done with every parameter; reads only. One whose region does not answer has failed.
+    """Return what should be done with every parameter; reads only.
+
+    One whose region does not answer has failed, and so has one that the role in another account may not read: it might
+    have the id of a newer image, or something else, and is not written.
 
     Raises:
-        AccessDenied: with every parameter that may not be read.
+        AccessDenied: the run's own credentials may not read some parameter; the error has all that may not be read.
     """
     reads = ((one.key, partial(_read_or_denied, context, one)) for one in found)
     answers = all_at_once(reads, context.stop, most=most_at_once(one.destination.account for one in found))
-    if denied := {key[1:]: answer for key, answer in answers.items() if isinstance(answer, AccessDenied)}:
+    denied = {key[1:]: answer for key, answer in answers.items() if isinstance(answer, AccessDenied)}
+    if not all(destination.account for destination, _ in denied):
         raise _denied_in_one(denied)
-    writes = tuple(answer for answer in answers.values() if isinstance(answer, ParameterWrite))
+
+    def write_of(one: Publication) -> ParameterWrite:
+        answer = answers[one.key]
+        if isinstance(answer, ParameterWrite):
+            return answer
+        return _not_read(one, answer.with_detail(f"{one.label} in {one.place}"))
+
+    writes = tuple(map(write_of, found))
     if not any(one.is_template for one in found):
         return writes
     from amicopy.jobs.publish_template import refuse_unknown
@@ -195,8 +206,12 @@ def _read_or_denied(context: Context, publication: Publication) -> ParameterWrit
     except AccessDenied as error:
         return error
     except Unreachable as error:  # that of one region is no reason to copy nowhere
-        failed = ParameterState.FAILED
-        return ParameterWrite(publication=publication, image_id="", before="", state=failed, error=error)
+        return _not_read(publication, error)
+
+
+def _not_read(publication: Publication, error: AmicopyError) -> ParameterWrite:
+    failed = ParameterState.FAILED
+    return ParameterWrite(publication=publication, image_id="", before="", state=failed, error=error)
 
 
 def _denied_in_one(errors: Mapping[tuple[Destination, str], AccessDenied]) -> AmicopyError:

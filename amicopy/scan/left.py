@@ -6,11 +6,20 @@ from amicopy.scan.result import Finding, Severity
 
 # What the path looks like, the rule, how much it matters when the image is shared, what it is, what to do.
 _PATHS: tuple[tuple[str, str, Severity, str], ...] = (
-    (r".*/\.ssh/authorized_keys2?", "left-authorized-keys", Severity.HIGH, "keys that may log in to every instance"),
-    (r"/etc/ssh/ssh_host_\w+_key", "left-host-key", Severity.MEDIUM, "an SSH host key, the same on every instance"),
+    (
+        r".*/\.ssh/authorized_keys2?|(?i:/programdata/ssh/administrators_authorized_keys)",
+        "left-authorized-keys",
+        Severity.HIGH,
+        "keys that may log in to every instance",
+    ),
+    (
+        r"/etc/ssh/ssh_host_\w+_key|(?i:/programdata/ssh/ssh_host_\w+_key)",
+        *("left-host-key", Severity.MEDIUM, "an SSH host key, the same on every instance"),
+    ),
     (r".*/\.ssh/id_(?:rsa|dsa|ecdsa|ed25519)\w*", "left-ssh-key", Severity.HIGH, "a person's private SSH key"),
     (
-        r".*/\.(?:bash|zsh|python|mysql|psql|sqlite|rediscli|node_repl)_history|.*/\.(?:histfile|lesshst|viminfo)",
+        r".*/\.(?:bash|zsh|python|mysql|psql|sqlite|rediscli|node_repl)_history|.*/\.(?:histfile|lesshst|viminfo)"
+        r"|(?i:.*/psreadline/consolehost_history\.txt)",
         *("left-history", Severity.MEDIUM, "what somebody has typed"),
     ),
     (

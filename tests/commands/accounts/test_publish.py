@@ -124,6 +124,36 @@ def test_accounts_whose_parameters_may_not_be_read_are_named_before_anything_is_
     assert all(f"{where} /amis/web: " in ran.err for where in (WEST, f"{B}/{WEST}", f"{C}/{WEST}"))
 
 
+@pytest.mark.parametrize(
+    ("target", "action"),
+    [("ssm: /amis/web", "ssm:GetParameter"), ("launch_templates: web", "ec2:DescribeLaunchTemplateVersions")],
+)
+def test_what_a_role_may_not_read_is_its_own_failure_and_everything_else_is_done(
+    amicopy: Run, world: World, there: There, tmp_path: Path, target: str, action: str
+) -> None:
+    """In the source's region, only another account has a copy."""
+    a_source(world, name="web-1")
+    for account, region in ((OWN, WEST), (B, HOME), (B, WEST), (C, WEST)):
+        there.put_parameter(account, region, "/amis/web", OLD)
+        data = {"LaunchTemplateName": "web", "LaunchTemplateData": {"ImageId": OLD}}
+        there.client(account, "ec2", region).create_launch_template(**data)
+    manifest = a_manifest(tmp_path, MANIFEST.replace("ssm: /amis/web", target))
+    code = "AccessDeniedException" if action.startswith("ssm") else "UnauthorizedOperation"
+    order(world, f"{action.partition(':')[2]}@{HOME}=error:403 {code}: You may not.*always")
+    planned = amicopy("sync", manifest, "--dry-run")
+    assert (planned.code, f"! {B}/{HOME}" in " ".join(planned.out.split())) == (3, True), planned.err
+    ran = amicopy("sync", manifest, "--output", "json")
+    written = [*ran.json["parameters"], *ran.json["launch_templates"]]
+    states = {(one.get("account", OWN), one["region"]): one["state"] for one in written}
+    assert (ran.code, ran.json["status"]) == (3, "partial"), ran.err
+    assert states == {(OWN, WEST): "done", (B, HOME): "failed", (B, WEST): "done", (C, WEST): "done"}
+    assert (action in ran.err, f" in {B}/{HOME}" in ran.err) == (True, True)
+    assert copy_in(world, B, HOME).state == "available"
+    world.clear_faults()
+    assert there.parameter(B, HOME) == OLD
+    assert amicopy("sync", manifest).code == 0
+
+
 def test_a_region_whose_parameters_do_not_answer_is_its_own_failure(
     amicopy: Run, world: World, there: There, tmp_path: Path
 ) -> None:
