@@ -1,7 +1,8 @@
 """EC2 in one region: what `Ec2Reads` reads, and the writing calls. Errors are ours, never botocore's."""
 
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +210,14 @@ class Clients:
     def environment(self, destination: Destination) -> dict[str, str | None]:
         """Return the variables that make a program act in a destination's account: `Session.environment_now`."""
         return self._sessions[destination.account].environment_now()
+
+    @contextlib.contextmanager
+    def borrowed(self, destination: Destination) -> Iterator[Ec2]:
+        """Yield the client of a destination, and release it afterwards."""
+        try:
+            yield self[destination]
+        finally:
+            self.release(destination)
 
     def release(self, destination: Destination) -> None:
         """Drop what was created for a destination in another account: there can be thousands."""

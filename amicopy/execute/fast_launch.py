@@ -22,20 +22,18 @@ def switch_on(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSetting
     """
     now = yield from persist(overloaded(clock), partial(ec2.fast_launches.of, image_id))
     if now.problem or not (now.is_on and now.has(settings)):
-        yield from enable(ec2, clock, image_id, settings)
+        yield from enable(ec2, clock, image_id, settings, now)
         yield from confirm_on(ec2, clock, image_id, settings)
 
 
-def enable(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings) -> Work[None]:
-    """Make the call that switches it on, or changes its settings where it is on.
+def enable(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings, now: FastLaunch) -> Work[None]:
+    """Make the call that switches it on, or changes its settings where it is on; ``now`` is what EC2 has just shown.
 
     Raises:
         RequestRefused: EC2 refused it, for example because of a quota or a launch template that does not exist.
         AccessDenied: the caller may not, or may not launch instances from the image (EC2 checks that here).
         NotFaithful: EC2 is still removing what there was before.
     """
-    look = partial(ec2.fast_launches.of, image_id)
-    now = yield from persist(overloaded(clock), look)
     if now.state == DISABLING:
         raise _ending(ec2, image_id, "EC2 is still removing its snapshots from before, and switches it on only then.")
     write = Write(WriteOperation.ENABLE_FAST_LAUNCH, {"ImageId": image_id, **settings.parameters})
@@ -43,7 +41,7 @@ def enable(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings) 
         yield from paced_write(ec2, clock, write)
     except RequestRefused:
         # A repeated call whose first answer was lost: whether EC2 takes it twice is not documented.
-        now = yield from persist(overloaded(clock), look)
+        now = yield from persist(overloaded(clock), partial(ec2.fast_launches.of, image_id))
         if not (now.is_on and now.has(settings)):
             raise
 

@@ -209,11 +209,10 @@ class BootJob:
 
         def look() -> _Region:
             try:
-                return self._look(where, clients[where])
+                with clients.borrowed(where) as ec2:
+                    return self._look(where, ec2)
             except AmicopyError as error:
                 raise error.with_detail(f"in {where}") from error
-            finally:
-                clients.release(where)
 
         return look
 
@@ -262,13 +261,12 @@ class BootJob:
         """Terminate what a killed run has left; return why that failed, or None."""
         context = self._context
         try:
-            context.with_retries(partial(context.clients[where].instances.terminate, [instance_id]))
+            with context.clients.borrowed(where) as ec2:
+                context.with_retries(partial(ec2.instances.terminate, [instance_id]))
         except Interrupted:
             return None  # the next run does it
         except AmicopyError as error:
             return error.with_detail(f"{instance_id} in {where}, which a run that was killed has left, still runs")
-        finally:
-            context.clients.release(where)
         return None
 
     def _test(self, target: BootTarget) -> BootTarget:

@@ -232,11 +232,8 @@ class CancelJob:
     def _users(
         self, where: Destination, image_ids: Sequence[str]
     ) -> tuple[Mapping[str, Sequence[str]], AmicopyError | None]:
-        clients = self._context.clients
-        try:
-            return users_of(clients[where], image_ids, self._context.with_retries)
-        finally:
-            clients.release(where)
+        with self._context.clients.borrowed(where) as ec2:
+            return users_of(ec2, image_ids, self._context.with_retries)
 
     def _has_copies(self, target: Target, ec2: Ec2) -> bool:
         return self._context.with_retries(partial(has_copies, target.resource_id, target.region, ec2))
@@ -280,13 +277,10 @@ class CancelJob:
             return lambda: with_instances(self._look(ec2, checked=self._checked), self._named_ids, ec2, clock)
 
         def look() -> Found:
-            there = clients[destination]
-            try:
+            with clients.borrowed(destination) as there:
                 found = self._look(there, account=destination.account, checked=dict)
                 looked = with_instances(found, self._named_ids, there, clock)
                 # A role that may not look for instances has tested none there (`--check boot`): nothing to note.
                 return replace(looked, notes=found.notes)
-            finally:
-                clients.release(destination)
 
         return look

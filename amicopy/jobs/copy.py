@@ -216,16 +216,16 @@ class CopyJob:
             CopyVanished: it is not there anymore, so that nothing may be shared.
         """
         context = self.context
-        ec2, image_id = context.clients[outcome.row.destination], outcome.image_id
-        copy = until_shown(context.clock, context.stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
-        if copy is None or copy.state.is_dead:
-            raise CopyVanished(
-                f"The copy {image_id} in {outcome.place} is no longer there.",
-                why="Somebody has removed it before it could be shared.",
-                next_step="Run the same command again to make a new one, and to share all.",
-            )
-        detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
-        context.clients.release(outcome.row.destination)
+        image_id = outcome.image_id
+        with context.clients.borrowed(outcome.row.destination) as ec2:
+            copy = until_shown(context.clock, context.stop, lambda: ec2.describe_own_images([image_id]).get(image_id))
+            if copy is None or copy.state.is_dead:
+                raise CopyVanished(
+                    f"The copy {image_id} in {outcome.place} is no longer there.",
+                    why="Somebody has removed it before it could be shared.",
+                    next_step="Run the same command again to make a new one, and to share all.",
+                )
+            detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, check=None, failed=())
 
     def _lanes(self, plan: Plan) -> list[Lane | RegionLane]:

@@ -139,12 +139,13 @@ def _switched(context: Context, asked: CopyFastLaunch) -> Work[CopyFastLaunch]:
         yield from switch_off(ec2, clock, copy.image_id, cleaned_up=False)
         yield from _record(ec2, context, copy, None)
         return replace(one, state=SwitchState.DONE)
+    assert one.before is not None  # it was looked at a moment ago
     if is_recorded(copy.tags):  # a change: the record of it comes after the call, so that a killed run is repeated
-        yield from enable(ec2, clock, copy.image_id, one.settings)
+        yield from enable(ec2, clock, copy.image_id, one.settings, one.before)
         yield from _record(ec2, context, copy, one.settings)
     else:
         yield from _record(ec2, context, copy, one.settings)
-        yield from enable(ec2, clock, copy.image_id, one.settings)
+        yield from enable(ec2, clock, copy.image_id, one.settings, one.before)
     yield from confirm_on(ec2, clock, copy.image_id, one.settings)
     return replace(one, state=SwitchState.DONE)
 

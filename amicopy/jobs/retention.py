@@ -58,10 +58,8 @@ def outdated_copies(
         return being_copied_to(image.reference, context.clients, others, context.stop, context.with_retries)
 
     def read(destination: Destination, look: Callable[[Ec2], tuple[Target, ...]]) -> tuple[Target, ...]:
-        try:
-            return context.with_retries(partial(look, context.clients[destination]))
-        finally:
-            context.clients.release(destination)
+        with context.clients.borrowed(destination) as ec2:
+            return context.with_retries(partial(look, ec2))
 
     def tasks() -> Iterator[tuple[tuple[int, Destination], Callable[[], tuple[Target, ...]]]]:
         for known in entries:
@@ -116,10 +114,8 @@ def remove_copies(context: Context, targets: Sequence[Target]) -> tuple[Target, 
     def remove(target: Target) -> Target:
         if context.stop.is_set():
             return replace(target, state=TargetState.KEEP, reason="the run was interrupted")
-        try:
-            return cancel_target(target, context.clients[target.destination], context.clock, context.stop)
-        finally:
-            context.clients.release(target.destination)
+        with context.clients.borrowed(target.destination) as ec2:
+            return cancel_target(target, ec2, context.clock, context.stop)
 
     removals = {(target.region, target.resource_id): partial(remove, target) for target in targets}
     most = most_at_once(target.other_account for target in targets)

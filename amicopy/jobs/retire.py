@@ -167,11 +167,11 @@ class RetireJob:
         """Return what is in one destination."""
         context = self._context
         looks_up = self._parameters and not self._undo
-        try:
+        with context.clients.borrowed(destination) as ec2:
             return find_release(
                 self.source_region,
                 self._image_ids,
-                context.clients[destination],
+                ec2,
                 context.clients.parameters(destination) if looks_up else None,
                 context.stop,
                 context.with_retries,
@@ -179,8 +179,6 @@ class RetireJob:
                 choices=self._choices,
                 uses=not self._undo,
             )
-        finally:
-            context.clients.release(destination)
 
     def _check_found(self, targets: Sequence[RetireTarget], *, is_complete: bool) -> None:
         known = {target.source for target in targets}
@@ -275,10 +273,8 @@ class RetireJob:
 
         def do(target: RetireTarget) -> RetireTarget:
             clients, where = context.clients, target.destination
-            try:
-                return carry_out(target, clients[where], clients.parameters(where), context.clock, context.stop)
-            finally:
-                clients.release(where)
+            with clients.borrowed(where) as ec2:
+                return carry_out(target, ec2, clients.parameters(where), context.clock, context.stop)
 
         due = {
             (target.destination, target.image_id): partial(do, target)

@@ -96,14 +96,13 @@ class VerifyJob:
             return replace(before, not_repaired=tuple(_not_checked(before.copies)))
 
         def repair_in(destination: Destination, found: Sequence[CopyStatus]) -> list[AmicopyError]:
-            ec2, clock, stop = self._context.clients[destination], self._context.clock, self._context.stop
-            errors = []
-            for one in found:
-                if one.can_be_repaired:
-                    errors.append(repair(one, ec2, clock, stop, told))
-                if prunes and one.prunable:
-                    errors.append(prune(one, ec2, clock, stop, pruned))
-            self._context.clients.release(destination)
+            clock, stop, errors = self._context.clock, self._context.stop, []
+            with self._context.clients.borrowed(destination) as ec2:
+                for one in found:
+                    if one.can_be_repaired:
+                        errors.append(repair(one, ec2, clock, stop, told))
+                    if prunes and one.prunable:
+                        errors.append(prune(one, ec2, clock, stop, pruned))
             return [error for error in errors if error]
 
         found: dict[Destination, list[CopyStatus]] = {}

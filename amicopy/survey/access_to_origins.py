@@ -187,15 +187,13 @@ def _not_shared(plan: Plan, rows: Iterable[Row], clients: Clients, stop: Stop, r
 def _unseen(row: Row, clients: Clients, retry: Retry) -> tuple[str, ...]:
     """Return what the account cannot see of what it is to copy; nothing if it may not look."""
     origin, there = row.origin, Destination(row.origin.region, row.destination.account)
-    ec2 = clients[there]
     try:
-        if origin.image_id not in retry(partial(ec2.describe_images, [origin.image_id])):
-            return (f"the launch permission of {origin.image_id}",)
-        seen = retry(partial(ec2.describe_snapshots, origin.snapshot_ids)) if origin.snapshot_ids else {}
+        with clients.borrowed(there) as ec2:
+            if origin.image_id not in retry(partial(ec2.describe_images, [origin.image_id])):
+                return (f"the launch permission of {origin.image_id}",)
+            seen = retry(partial(ec2.describe_snapshots, origin.snapshot_ids)) if origin.snapshot_ids else {}
     except (AccessDenied, Throttled, Unreachable):
         return ()
-    finally:
-        clients.release(there)
     if origin.owner_alias:  # Amazon's own can be copied without their snapshots being seen
         return ()
     return tuple(f"the permission to create volumes from {one}" for one in origin.snapshot_ids if one not in seen)

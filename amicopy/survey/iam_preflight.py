@@ -124,9 +124,8 @@ def _asking(destination: Destination, write: Write, clients: Clients) -> Callabl
         return partial(clients[destination].forbidden, write)
 
     def ask() -> AccessDenied | None:
-        error = clients[destination].forbidden(write)
-        clients.release(destination)
-        return error
+        with clients.borrowed(destination) as ec2:
+            return ec2.forbidden(write)
 
     return ask
 

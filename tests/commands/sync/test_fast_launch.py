@@ -86,6 +86,16 @@ def test_it_is_switched_on_for_the_copy_and_recorded(amicopy: Run, world: World,
     assert f"fast launch of {copy.image_id}  on: 5 snapshots, at most 6 launches at a time" in ran.err
 
 
+def test_it_is_looked_at_once_just_before_it_is_switched_on(amicopy: Run, world: World, tmp_path: Path) -> None:
+    """Between the look and the call there is the record alone."""
+    windows(world)
+    assert amicopy("sync", a_manifest(tmp_path, MANIFEST)).code == 0
+    operations = [one.operation for one in world.requests if one.region == WEST]
+    enabled = operations.index("EnableFastLaunch")
+    looks = [number for number, one in enumerate(operations[:enabled]) if one == "DescribeFastLaunchImages"]
+    assert operations[looks[0] + 1 : enabled] == ["CreateTags"]
+
+
 def test_it_is_switched_on_after_the_copy_is_shared(amicopy: Run, world: World, tmp_path: Path) -> None:
     windows(world, launch_permissions={"111122223333"})
     assert amicopy("sync", a_manifest(tmp_path, MANIFEST)).code == 0
