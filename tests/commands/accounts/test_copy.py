@@ -22,10 +22,11 @@ from tests.support.scenes import (
 def test_each_account_has_a_faithful_copy_in_each_region(amicopy: Run, world: World) -> None:
     source = a_source(world, tags={"Name": "web"}, volumes=[Volume(tags={"Role": "root"})])
     before = standing(world)
-    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--account", f"{B},{C}")
+    regions = (WEST, EAST, "ap-south-1")
+    ran = amicopy("copy", source.image_id, "--to", ",".join(regions), "--account", f"{B},{C}")
     assert ran.code == 0, ran.err
     for account in (OWN, B, C):
-        for region in (WEST, EAST):
+        for region in regions:
             copy = copy_in(world, account, region)
             assert copy.state == "available"
             assert copy.tags["Name"] == "web"
