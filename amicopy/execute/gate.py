@@ -14,7 +14,7 @@ from amicopy.core.boot import boot_options
 from amicopy.core.check import CHECK_VARIABLES, CHECKING, Check, CheckResult
 from amicopy.core.check_record import failed_tags, passed_tags, waiting_tags
 from amicopy.core.clock import Clock
-from amicopy.core.destination import Destination
+from amicopy.core.destination import Destination, at
 from amicopy.core.durations import length_text
 from amicopy.core.errors import AmicopyError, CheckFailed
 from amicopy.core.events import CheckEnded, CheckStarted, NoteAdded
@@ -110,7 +110,7 @@ class Gate:
                 words = f"the next run checks {copy.image_id} again, because it cannot be tagged {CHECKED_TAG}"
                 yield NoteAdded(at=clock.now(), **about, text=f"{words}: {error.what} {error.why}".rstrip())
         if not result.passed:
-            raise _not_passed(copy, check, result)
+            raise _not_passed(copy, check, result, row.destination)
 
     def close(self) -> None:
         """End every command that is still running, with its children; returns when all have ended."""
@@ -168,7 +168,7 @@ def _is_shared(copy: Image) -> bool:
     return bool(copy.launch_permissions) or any(snapshot.volume_permissions for snapshot in copy.snapshots)
 
 
-def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:
+def _not_passed(copy: Image, check: Check, result: CheckResult, destination: Destination) -> CheckFailed:
     return CheckFailed(
         f"The copy {copy.image_id} in {copy.region} did not pass its check.",
         output=result.output,
@@ -179,7 +179,7 @@ def _not_passed(copy: Image, check: Check, result: CheckResult) -> CheckFailed:
             else "The copy is kept and not shared."
         ),
         next_step="Fix what the check reports, then run the same command again: it checks this copy again. If the copy "
-        f"itself is bad, remove it first: amicopy cancel --copy {copy.image_id} --in {copy.region} --available",
+        f"itself is bad, remove it first: amicopy cancel --copy {copy.image_id} {at(destination)} --available",
     )
 
 

@@ -73,6 +73,8 @@ def test_a_copy_that_does_not_pass_fails_for_itself_and_is_not_shared(
         assert copy_in(world, C, region).launch_permissions == {SOMEBODY}
         assert CHECKED in copy_in(world, C, region).tags
         assert f"The copy {copy_in(world, B, region).image_id} in {region} did not pass its check." in ran.err
+        advice = f"amicopy cancel --copy {copy_in(world, B, region).image_id} --in {region} --account {B} --available"
+        assert advice in " ".join(ran.err.split())
     assert (guests(world) - {SOMEBODY}, records(world)) == (set(), [])
 
 
