@@ -89,6 +89,10 @@ def test_every_command_shown_runs(
         for image_id in (world.register(home, name="web-server-0").image_id, SOURCE):
             ssm.put_parameter(Name="/images/web", Value=image_id, Type="String", Overwrite=True)
         ssm.close()
+    for accounts in re.findall(
+        r"^amicopy boot .*--account (\S+)", line
+    ):  # copies there can only be named by their source
+        assert amicopy("copy", SOURCE, "--from", home, "--to", home, "--account", accounts).code == 0
     arguments = [word for word in shlex.split(line)[1:] if word != "--sandbox"]
     ran = amicopy(*arguments)
     # Nothing was copied before, which is what verify says of these.
