@@ -114,6 +114,7 @@ def _needs(
     syncs = command.command == "sync"
     unknown = syncs and not entries  # everything that a manifest can say
     dispatches = command.function == DISPATCHER  # finds sources and regions, and leaves the rest to workers
+    enters = not command.trusted and not dispatches  # other accounts
     names = [*command.regions] or [name for request in requests for name in _destinations(request)]
     destinations = _regions(names)
     places = tuple(dict.fromkeys([*sources, *destinations]))
@@ -159,9 +160,9 @@ def _needs(
         relays=any(request.route != DIRECT for request in requests),
         keys=_keys(requests),
         source_buckets=command.source_buckets,
-        accounts=() if command.trusted else _accounts(requests),
+        accounts=_accounts(requests) if enters else (),
         role=next((target.role for target in _targets(requests)), DEFAULT_ROLE),
-        units=not command.trusted and _has_units(requests, entries),
+        units=enters and _has_units(requests, entries),
         grants=not dispatches
         and command.command in {"copy", "sync", "cancel"}
         and all(one.grants is not Grants.NONE for one in requests),

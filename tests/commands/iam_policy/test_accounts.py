@@ -268,6 +268,17 @@ def test_a_unit_that_ids_are_published_in_has_to_be_listed(
     role.close()
 
 
+def test_the_dispatcher_works_in_no_other_account(amicopy: Run, tmp_path: Path) -> None:
+    accounts = "accounts: [{ou: ou-abcd-12345678}]"
+    publish = "/amis/web, accounts: [{ou: ou-abcd-12345678}]"
+    text = RELEASES.replace(f"accounts: [{{id: '{B}'}}]", accounts).replace(
+        "ssm: /amis/web", f"ssm: {{path: {publish}}}"
+    )
+    manifest = a_manifest(tmp_path, text)
+    assert {"sts:AssumeRole", *LISTING} <= actions_of(printed(amicopy, "--for", "lambda-worker", manifest))
+    assert not {"sts:AssumeRole", *LISTING} & actions_of(printed(amicopy, "--for", "lambda-dispatcher", manifest))
+
+
 def test_policies_to_boot_suffice_and_the_role_s_has_nothing_more_than_that(
     amicopy: Run, caller: Caller, sandbox: Sandbox, guarded: World
 ) -> None:
