@@ -1,10 +1,10 @@
-"""``kill -9`` at every request of a run that copies into other accounts, and of the run after it.
+"""``kill -9`` everywhere in a run that copies into other accounts, and of the run after it.
 
 In the end the source has the permissions and tags that it had, each account has one faithful copy in each region, and
 no record of a temporary permission is left. At no time is anything shared that is neither the user's nor recorded, and
 no grant on a KMS key is there without a record.
 In ``make test`` some runs die. With AMICOPY_TORTURE=N, a run dies before and after every request that writes, around N
-of those that read, and N times two in a row. A run that dies around another read leaves what it left at the write before.
+of those that read, and N times two in a row. A run that dies around another read leaves what it left at the last write.
 """
 
 import os
