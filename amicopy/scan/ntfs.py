@@ -21,13 +21,14 @@ from amicopy.scan.file_system import (
     check_directory,
     check_link,
     checked_size,
+    entry_of,
 )
 from amicopy.scan.lznt1 import decompressed
 
 _ROOT = 5
 _VOLUME = 3
 _FIRST_OWN = 24  # the records before are those of the file system itself
-_LIST, _NAME, _INFORMATION, _DATA, _INDEX, _BLOCKS, _BITMAP, _ELSEWHERE = 0x20, 0x30, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0
+_LIST, _INFORMATION, _DATA, _INDEX, _BLOCKS, _BITMAP, _ELSEWHERE = 0x20, 0x70, 0x80, 0x90, 0xA0, 0xB0, 0xC0
 _END = 0xFFFFFFFF
 _INDEX_NAME = "$I30".encode("utf-16-le")
 _IN_USE, _IS_DIRECTORY = 1, 2
@@ -35,6 +36,7 @@ _COMPRESSED, _ENCRYPTED = 0xFF, 0x4000
 _SHORT_NAMES = 2  # those of DOS, each of which is there beside a long one
 _DIRECTORY_FLAG, _ELSEWHERE_FLAG = 0x10000000, 0x400
 _LINK_TAGS = {0xA000000C, 0xA0000003}  # symbolic link, mount point
+_KIND_FILE, _KIND_DIRECTORY, _KIND_LINK = 1, 2, 7  # as `entry_of` numbers them
 _RECORD_NUMBER = (1 << 48) - 1
 _MOST_LISTED = 16 << 20  # bytes of a list of attributes, and of the records that it names
 _LARGEST = 32 << 20  # bytes of a directory; it has hundreds of thousands of names then
@@ -83,7 +85,7 @@ class Ntfs:
         own = self._attributes(self._read_record(0))
         self._use_table(_of(own, _DATA))
         if lists := _of(own, _LIST):
-            self._use_table(_of([*own, *self._listed(lists[0], 0)], _DATA))
+            self._use_table(_of([*own, *self._attributes(self._continuing(lists[0], 0))], _DATA))
 
     def _use_table(self, parts: Sequence[_Attribute]) -> None:
         self._table = self._places(parts)
@@ -112,13 +114,11 @@ class Ntfs:
         if struct.unpack_from("<Q", body, 32)[0] & _RECORD_NUMBER:
             raise Unreadable(f"file record {number} is a part of another")
         if lists := _of(found, _LIST):
-            records = self._continuing(lists[0], number)
-            body += b"".join(records)
-            found += [one for record in records for one in self._attributes(record)]
+            body += self._continuing(lists[0], number)
+            found = self._attributes(body)
         is_directory = struct.unpack_from("<H", body, 22)[0] & _IS_DIRECTORY
         kind = FileKind.DIRECTORY if is_directory else FileKind.FILE
-        elsewhere = _of(found, _ELSEWHERE)
-        if elsewhere and struct.unpack_from("<I", (elsewhere[0].value or b"").ljust(4, b"\0"))[0] in _LINK_TAGS:
+        if _elsewhere(found) in _LINK_TAGS:
             kind = FileKind.LINK
         held = _of(found, _BLOCKS, _INDEX_NAME) if is_directory else _of(found, _DATA)
         return Inode(number, kind, checked_size(_size(held)), body)
@@ -187,7 +187,7 @@ class Ntfs:
         starts = range(0, len(records), self._record)
         return [one for start in starts for one in _parsed(records[start : start + self._record])]
 
-    def _continuing(self, listed: _Attribute, number: int) -> list[bytes]:
+    def _continuing(self, listed: _Attribute, number: int) -> bytes:
         """Return the other records of a file whose attributes are in several, by the list of them."""
         data = self._value([listed], _MOST_LISTED)
         others: dict[int, None] = {}
@@ -202,29 +202,29 @@ class Ntfs:
             position += length
         if len(others) * self._record > _MOST_LISTED:
             raise Unreadable("its list of attributes is damaged")
-        return [self._read_record(other) for other in others]
-
-    def _listed(self, listed: _Attribute, number: int) -> list[_Attribute]:
-        return [one for record in self._continuing(listed, number) for one in self._attributes(record)]
+        return b"".join(map(self._read_record, others))
 
     def _places(self, parts: Sequence[_Attribute]) -> list[Extent]:
         """Return where the clusters of an attribute are, given its parts; nothing if it is in its record."""
-        found: list[Extent] = []
-        steps = Steps()
         written = _written(parts)
+        return [
+            Extent(start, place, min(length, written - start))
+            for start, place, length in self._runs(parts, Steps())
+            if start < written
+        ]
+
+    def _runs(self, parts: Sequence[_Attribute], steps: Steps) -> Iterator[Extent]:
+        """Yield the runs of clusters of an attribute, given its parts; what is between them is zeros."""
         for part in sorted(parts, key=lambda one: one.first):
             for start, place, count in _runs(part.runs, part.first, steps):
-                first = start * self._cluster
-                length = min(count * self._cluster, written - first)
-                if place is not None and length > 0:
-                    found.append(Extent(first, place * self._cluster, length))
-        return found
+                if place is not None:
+                    yield Extent(start * self._cluster, place * self._cluster, count * self._cluster)
 
     def _value(self, parts: Sequence[_Attribute], limit: int) -> bytes:
         """Return the value of an attribute, at most its first ``limit`` bytes."""
-        if not parts:
+        first = _first(parts)
+        if first is None:
             return b""
-        first = min(parts, key=lambda one: one.first)
         if first.value is not None:
             return first.value[:limit]
         length = min(first.size, limit)
@@ -237,25 +237,23 @@ class Ntfs:
         if first.unit > 8:
             raise Unreadable("its compression is damaged")
         unit = self._cluster << first.unit
-        steps, pieces = Steps(), dict[int, list[tuple[int, int, int]]]()  # by unit: first byte, place, bytes
-        for part in sorted(parts, key=lambda one: one.first):
-            for start, place, count in _runs(part.runs, part.first, steps):
-                begin, end = start * self._cluster, (start + count) * self._cluster
-                while place is not None and begin < min(end, length):
-                    upto = min(end, (begin // unit + 1) * unit)
-                    where = place * self._cluster + begin - start * self._cluster
-                    pieces.setdefault(begin // unit, []).append((begin, where, upto - begin))
-                    begin = upto
-                    steps.spend()
+        steps, pieces = Steps(), dict[int, list[tuple[int, int]]]()  # by unit: where, and how many bytes
+        for start, place, size in self._runs(parts, steps):
+            begin, end = start, start + size
+            while begin < min(end, length):
+                upto = min(end, (begin // unit + 1) * unit)
+                pieces.setdefault(begin // unit, []).append((place + begin - start, upto - begin))
+                begin = upto
+                steps.spend()
         found = bytearray(length)
         for number, some in pieces.items():
-            if sum(count for *_, count in some) > unit:
+            if sum(count for _, count in some) > unit:
                 raise Unreadable("its extents overlap")
-            data = b"".join(self._device.read(where, count) for _, where, count in some)
+            data = b"".join(self._device.read(where, count) for where, count in some)
             plain = data if len(data) >= unit else decompressed(data, unit)
             start = number * unit
             found[start : start + len(plain)] = plain[: length - start]
-        return bytes(found[: min(length, max(first.written, 0))]).ljust(length, b"\0")
+        return bytes(found[: first.written]).ljust(length, b"\0")
 
 
 def _record_size(value: int, cluster: int) -> int:
@@ -352,9 +350,14 @@ def _written(parts: Sequence[_Attribute]) -> int:
 def _check_data(data: Sequence[_Attribute], found: Sequence[_Attribute]) -> None:
     if any(one.flags & _ENCRYPTED for one in data):
         raise Unreadable("it is encrypted (EFS), and only its owner's key opens it")
-    if elsewhere := _of(found, _ELSEWHERE):
-        tag = struct.unpack_from("<I", (elsewhere[0].value or b"").ljust(4, b"\0"))[0]
+    if (tag := _elsewhere(found)) is not None:
         raise Unreadable(f"its data is elsewhere (reparse point {tag:#x})")
+
+
+def _elsewhere(found: Sequence[_Attribute]) -> int | None:
+    """Return the kind of a reparse point, which says where else the data is; None if these attributes have none."""
+    points = _of(found, _ELSEWHERE)
+    return int.from_bytes((points[0].value or b"")[:4], "little") if points else None
 
 
 def _names(node: bytes, header: int) -> Iterator[Entry]:
@@ -373,9 +376,7 @@ def _names(node: bytes, header: int) -> Iterator[Entry]:
         name = key[66 : 66 + 2 * name_length].decode("utf-16-le", "replace").encode()
         if namespace == _SHORT_NAMES or number & _RECORD_NUMBER < _FIRST_OWN:
             continue
-        if not name or b"/" in name or b"\0" in name:
-            raise Unreadable("its directory is damaged: a name is impossible")
-        kind = FileKind.DIRECTORY if kinds & _DIRECTORY_FLAG else FileKind.FILE
+        kind = _KIND_DIRECTORY if kinds & _DIRECTORY_FLAG else _KIND_FILE
         if kinds & _ELSEWHERE_FLAG and tag in _LINK_TAGS:
-            kind = FileKind.LINK
-        yield Entry(name, number & _RECORD_NUMBER, kind)
+            kind = _KIND_LINK
+        yield entry_of(name, number & _RECORD_NUMBER, kind)
