@@ -22,7 +22,7 @@ def with_units_expanded(entries: Sequence[KnownEntry], members: Members) -> tupl
         return tuple(entries)
 
     def accounts_of(target: Parameter | LaunchTemplate) -> tuple[str, ...]:
-        ids = (account or OWN_ACCOUNT for unit in target.units for account in members[unit])
+        ids = (account for unit in target.units for account in _accounts_in(unit, members))
         return tuple(dict.fromkeys((*target.accounts, *ids)))
 
     def expanded(known: KnownEntry) -> KnownEntry:
@@ -50,10 +50,15 @@ def unused_accounts(entries: Sequence[KnownEntry], members: Members) -> Iterator
         targets = [target for request in known.entry.requests for target in request.accounts]
         there = {OWN_ACCOUNT, *(row.destination.account or OWN_ACCOUNT for row in known.rows)}
         for one in known.entry.publish.targets:
-            of_units = {account or OWN_ACCOUNT for unit in one.units for account in members[unit]}
+            of_units = {account for unit in one.units for account in _accounts_in(unit, members)}
             absent = [account for account in one.accounts if account not in there | of_units]
             if absent and any(target.unit for target in targets):
                 yield f"{one.path} is not published in account {', '.join(absent)}, which gets no copy"
             for unit in one.units:
-                if not there & {account or OWN_ACCOUNT for account in members[unit]}:
+                if there.isdisjoint(_accounts_in(unit, members)):
                     yield f"{one.path} is published in no account of {unit}: none of them gets a copy"
+
+
+def _accounts_in(unit: str, members: Members) -> Iterator[str]:
+    """Return the accounts of a unit as a manifest names them."""
+    return (account or OWN_ACCOUNT for account in members[unit])
