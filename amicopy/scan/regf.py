@@ -14,10 +14,11 @@ _CELLS = 4096  # where the cells begin
 _NONE = 0xFFFFFFFF
 _ASCII_KEY, _ASCII_VALUE = 0x20, 1
 _INLINE = 0x80000000
-_TEXTS = {1, 2, 7}  # REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ
+_SEVERAL = 7  # REG_MULTI_SZ
+_TEXTS = {1, 2, _SEVERAL}  # REG_SZ, REG_EXPAND_SZ
 _SEGMENT = 16344  # bytes of a value that is in several cells
 _LARGEST = 65536  # bytes of a value that is read
-_MOST_STEPS = 5_000_000
+_MOST_STEPS = 20_000_000  # a hive of 65 MiB takes two million of them
 
 
 class Key(NamedTuple):
@@ -80,7 +81,7 @@ class Hive:
             name_length, size, at, kind, flags = struct.unpack_from("<HIIIH", value, 2)
             if kind in _TEXTS:
                 data = value[8 : 8 + min(size & ~_INLINE, 4)] if size & _INLINE else self._data(at, min(size, _LARGEST))
-                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data)
+                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data, kind)
 
     def _offsets(self, at: int, *, deeper: bool) -> Iterator[int]:
         """Yield where the keys of a list are; a list may be one of lists."""
@@ -125,6 +126,11 @@ def _name(data: bytes, *, is_ascii: bool) -> str:
     return data.decode("latin-1") if is_ascii else data.decode("utf-16-le", "replace")
 
 
-def _text(data: bytes) -> str:
-    """Return a value's text in one line; several texts are separated by spaces."""
-    return " ".join(data.decode("utf-16-le", "replace").replace("\0", " ").split())
+def _text(data: bytes, kind: int) -> str:
+    """Return a value's text in one line; several texts are separated by spaces.
+
+    A single text ends at its null: some programs store what was behind it in their memory, too.
+    """
+    text = data.decode("utf-16-le", "replace")
+    text = text.replace("\0", " ") if kind == _SEVERAL else text.partition("\0")[0]
+    return " ".join(text.split())

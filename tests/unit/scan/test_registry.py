@@ -28,6 +28,7 @@ TREE: dict[str, Any] = {
             "Data": (BINARY, b"us-east-1"),
             "T": (SZ, "t\0".encode("utf-16-le")),
             "Lines": "one\r\ntwo",
+            "Remains": (SZ, "text\0us-east-1\0".encode("utf-16-le")),
         }
     },
     "Many": {f"Key{number}": {"v": str(number)} for number in range(300)},
@@ -50,6 +51,7 @@ def test_every_text_is_read(lists: str, tmp_path: Path, disk: OpenDisk) -> None:
         "Hosts = a b",
         "T = t",
         "Lines = one two",
+        "Remains = text",
     ]
     assert {key for key in found if key.startswith("/Many/")} == {f"/Many/Key{number}" for number in range(300)}
     assert found["/Long"] == "text = " + "ab" * 16_384  # the beginning of it
