@@ -5,19 +5,43 @@ The layout is that of the project libregf's documentation of the format.
 
 import struct
 from collections.abc import Iterator
+from functools import reduce
+from operator import xor
 from typing import NamedTuple
 
 from amicopy.scan.device import Device, Unreadable
 from amicopy.scan.file_system import Steps
 
-_CELLS = 4096  # where the cells begin
+CELLS = 4096
+"""Where in a hive the cells begin, in bytes."""
+SECTOR = 512
+_MAGIC = b"regf"
 _NONE = 0xFFFFFFFF
 _ASCII_KEY, _ASCII_VALUE = 0x20, 1
 _INLINE = 0x80000000
-_TEXTS = {1, 2, 7}  # REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ
+_SEVERAL = 7  # REG_MULTI_SZ
+_TEXTS = {1, 2, _SEVERAL}  # REG_SZ, REG_EXPAND_SZ
 _SEGMENT = 16344  # bytes of a value that is in several cells
 _LARGEST = 65536  # bytes of a value that is read
-_MOST_STEPS = 5_000_000
+MOST_STEPS = 20_000_000
+"""What the hives of a volume may take together; one of 65 MiB takes two million."""
+
+
+class BaseBlock(NamedTuple):
+    """The first sector of a hive, or of a log of it."""
+
+    first: int  # a number that is raised before the hive is written to
+    second: int  # the same number, raised after that
+    written: bytes  # the time of that
+    root: int
+    size: int  # of the bins of cells, which are all but the first page
+    sector: int
+    is_whole: bool  # it is what it should be, with the right checksum
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the last changes of a hive are in its log, as those of a running system may be."""
+        return not self.is_whole or self.first != self.second
 
 
 class Key(NamedTuple):
@@ -33,18 +57,14 @@ class Key(NamedTuple):
 class Hive:
     """A hive. Each method raises Unreadable, and nothing else, if it makes no sense."""
 
-    def __init__(self, device: Device) -> None:
-        """Read the first page."""
+    def __init__(self, device: Device, steps: Steps | None = None) -> None:
+        """Read the first page; ``steps`` is what may be spent, together with other hives."""
         self._device = device
-        self._steps = Steps(_MOST_STEPS)
+        self._steps = steps or Steps(MOST_STEPS)
         self._seen: set[int] = set()  # the keys, so that none is read twice
-        head = device.read(0, 512)
-        if head[:4] != b"regf":
+        if device.read(0, 4) != _MAGIC:
             raise Unreadable("it is no hive of a registry")
-        self.root = struct.unpack_from("<I", head, 36)[0]
-        first, second = struct.unpack_from("<II", head, 4)
-        self.is_dirty = first != second
-        """Whether its last changes are in its log, as those of a running system may be."""
+        self.root = base_block(device).root
 
     def key(self, offset: int) -> Key:
         """Return the key in a cell."""
@@ -80,7 +100,7 @@ class Hive:
             name_length, size, at, kind, flags = struct.unpack_from("<HIIIH", value, 2)
             if kind in _TEXTS:
                 data = value[8 : 8 + min(size & ~_INLINE, 4)] if size & _INLINE else self._data(at, min(size, _LARGEST))
-                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data)
+                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data, kind)
 
     def _offsets(self, at: int, *, deeper: bool) -> Iterator[int]:
         """Yield where the keys of a list are; a list may be one of lists."""
@@ -113,18 +133,35 @@ class Hive:
         self._steps.spend()
         if offset == _NONE:
             raise Unreadable("the registry is damaged")
-        size = -int.from_bytes(self._device.read(_CELLS + offset, 4), "little", signed=True)
+        size = -int.from_bytes(self._device.read(CELLS + offset, 4), "little", signed=True)
         if not 8 <= size <= 1 << 26:
             raise Unreadable("the registry is damaged: a cell is not in use")
         size = min(size - 4, 1 << 20)
         self._steps.spend(size // 64)
-        return self._device.read(_CELLS + offset + 4, size)
+        return self._device.read(CELLS + offset + 4, size)
+
+
+def base_block(device: Device) -> BaseBlock:
+    """Return the first sector of a hive or of a log; raises Unreadable if there is none, not if it is damaged."""
+    data = device.read(0, SECTOR)
+    first, second, written = struct.unpack_from("<II8s", data, 4)
+    root, size, factor = struct.unpack_from("<III", data, 36)
+    *words, checksum = struct.unpack_from("<128I", data)
+    expected = reduce(xor, words)
+    expected = {0: 1, 0xFFFFFFFF: 0xFFFFFFFE}.get(expected, expected)
+    is_whole = data[:4] == _MAGIC and checksum == expected
+    return BaseBlock(first, second, written, root, size, factor * SECTOR, is_whole)
 
 
 def _name(data: bytes, *, is_ascii: bool) -> str:
     return data.decode("latin-1") if is_ascii else data.decode("utf-16-le", "replace")
 
 
-def _text(data: bytes) -> str:
-    """Return a value's text in one line; several texts are separated by spaces."""
-    return " ".join(data.decode("utf-16-le", "replace").replace("\0", " ").split())
+def _text(data: bytes, kind: int) -> str:
+    """Return a value's text in one line; several texts are separated by spaces.
+
+    A single text ends at its null: some programs store what was behind it in their memory, too.
+    """
+    text = data.decode("utf-16-le", "replace")
+    text = text.replace("\0", " ") if kind == _SEVERAL else text.partition("\0")[0]
+    return " ".join(text.split())

@@ -5,8 +5,10 @@ Left out, unless everything is read, is what Windows itself brings: classes, com
 
 from collections.abc import Iterator, Sequence
 
-from amicopy.scan.device import BlockLimitReached, Unreadable
-from amicopy.scan.regf import Hive, Key
+from amicopy.scan.device import BlockLimitReached, Device, Unreadable
+from amicopy.scan.file_system import Steps
+from amicopy.scan.regf import MOST_STEPS, Hive, Key, base_block
+from amicopy.scan.regf_log import replayed
 from amicopy.scan.select import Selection
 from amicopy.scan.walk import Walk
 
@@ -14,7 +16,7 @@ _USER_HIVE = "NTUSER.DAT"
 _MACHINE_HIVES = ("SYSTEM", "SOFTWARE")
 _CONFIG = "/Windows/System32/config"
 _USERS = "/Users"
-_IN_LOGS = "the last changes of hives of the registry, which are in their logs"
+_LOGS = (".LOG1", ".LOG2", ".LOG")
 
 # By hive, the keys that are left out, with what is below them; `*` stands for any one name.
 _MICROSOFT = ("microsoft", "classes", "wow6432node/microsoft", "wow6432node/classes")
@@ -49,6 +51,7 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
         BlockLimitReached: no more blocks may be fetched.
     """
     users = [f"{_USERS}/{name}/{_USER_HIVE}" for name in walk.names_in(_USERS)]
+    steps = Steps(MOST_STEPS)
     for path in (*(f"{_CONFIG}/{name}" for name in _MACHINE_HIVES), *users):
         if selection.is_excluded(path):
             continue
@@ -58,9 +61,9 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
                 if path not in users:
                     walk.gap(path, "it is not there")
                 continue
-            hive = Hive(device)
-            if hive.is_dirty:
-                walk.seen.left_out[_IN_LOGS] += 1
+            if base_block(device).is_dirty:
+                device = _with_log(walk, path, device, steps)
+            hive = Hive(device, steps)
             for key, content in keys_as_files(hive, path.rpartition("/")[2], deep=deep):
                 walk.seen.files += 1
                 walk.seen.bytes += len(content)
@@ -69,6 +72,21 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
             raise
         except Unreadable as error:
             walk.gap(path, str(error))
+
+
+def _with_log(walk: Walk, path: str, hive: Device, steps: Steps) -> Device:
+    """Return a hive with the changes in its logs, which no other hive needs to be read; what is missing is said."""
+    logs: list[Device] = []
+    try:
+        logs += [log for name in _LOGS if (log := walk.device_of(path + name)) is not None]
+        hive, problem = replayed(hive, logs, steps)
+        if problem:
+            walk.leave_out(path, problem)
+    except BlockLimitReached:
+        raise
+    except Unreadable as error:
+        walk.gap(path, f"its log could not be applied: {error}")
+    return hive
 
 
 def keys_as_files(hive: Hive, name: str, *, deep: bool) -> Iterator[tuple[str, bytes]]:

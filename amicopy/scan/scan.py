@@ -218,6 +218,7 @@ class _Scan:
         if seen.more_gaps:
             reason = "damaged as well"
             self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=True, files=seen.more_gaps))
+        self._not_read += seen.parts_left_out
         self._not_read += (
             NotRead(volume=volume.name, path="", reason=reason, is_gap=False, files=count)
             for reason, count in sorted(seen.left_out.items())

@@ -30,6 +30,7 @@ class Walked:
     files: int = 0
     bytes: int = 0
     left_out: Counter[str] = field(default_factory=Counter)  # by reason
+    parts_left_out: list[NotRead] = field(default_factory=list)
     gaps: list[NotRead] = field(default_factory=list)
     more_gaps: int = 0
 
@@ -306,6 +307,14 @@ class Walk:
             self.seen.gaps.append(NotRead(volume=self._volume, path=path, reason=reason, is_gap=True))
         else:
             self.seen.more_gaps += 1
+
+    def leave_out(self, path: str, reason: str) -> None:
+        """Note what is left out of one file; of the first ones by name."""
+        if len(self.seen.parts_left_out) < _MOST_NAMED:
+            left_out = NotRead(volume=self._volume, path=path, reason=reason, is_gap=False)
+            self.seen.parts_left_out.append(left_out)
+        else:
+            self.seen.left_out[reason] += 1
 
 
 def _text(name: bytes) -> str:

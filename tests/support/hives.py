@@ -1,11 +1,13 @@
-"""Writes hives of the Windows registry, as small ones are: one bin, keys with ASCII names.
+"""Writes hives of the Windows registry, as small ones are: one bin, keys with ASCII names; and logs of changes to them.
 
-What it writes was read with libregf, regipy and python-registry.
+What it writes was read with libregf, regipy and python-registry, the logs with regipy.
 """
 
 import struct
 from collections.abc import Mapping
 from typing import Any
+
+from amicopy.scan.marvin32 import marvin32
 
 _NONE = 0xFFFFFFFF
 SZ, EXPAND_SZ, BINARY, DWORD, MULTI_SZ = 1, 2, 3, 4, 7
@@ -87,11 +89,50 @@ def hive(content: Mapping[str, Any], *, lists: str = "lh", is_dirty: bool = Fals
     size = -(-used // 4096) * 4096
     if size - used >= 8:
         writer.cells += struct.pack("<i", size - used).ljust(size - used, b"\0")
-    head = b"regf" + struct.pack("<IIQIIIIIII", 2, 1 if is_dirty else 2, 0, 1, 5, 0, 1, root, size, 1)
-    head = head.ljust(508, b"\0")
-    total = 0
-    for (word,) in struct.iter_unpack("<I", head):
-        total ^= word
-    head += struct.pack("<I", {0: 1, 0xFFFFFFFF: 0xFFFFFFFE}.get(total, total))
+    head = b"regf" + struct.pack("<IIQIIIIIIII", 2, 1 if is_dirty else 2, 0, 1, 5, 0, 1, root, size, 1, 0)
     first = b"hbin" + struct.pack("<IIQQI", 0, size, 0, 0, 0)
-    return (head.ljust(4096, b"\0") + first + bytes(writer.cells)).ljust(4096 + size, b"\0")
+    return with_checksum(head.ljust(4096, b"\0")) + (first + bytes(writer.cells)).ljust(size, b"\0")
+
+
+def with_checksum(data: bytes) -> bytes:
+    """Return a hive, or the beginning of one, with the right checksum in its first sector."""
+    total = 0
+    for (word,) in struct.iter_unpack("<I", data[:508]):
+        total ^= word
+    return data[:508] + struct.pack("<I", {0: 1, 0xFFFFFFFF: 0xFFFFFFFE}.get(total, total)) + data[512:]
+
+
+def numbered(data: bytes, first: int, second: int, *, kind: int = 0) -> bytes:
+    """Return a hive with these sequence numbers: it is dirty if they differ. ``kind`` is 1 or 6 in logs."""
+    head = data[:4] + struct.pack("<II", first, second) + data[12:28] + struct.pack("<I", kind) + data[32:]
+    return with_checksum(head)
+
+
+def entry(old: bytes, new: bytes, number: int) -> bytes:
+    """Return an entry of a log as Windows 8.1 and later write it: what makes one hive another."""
+    pages = [start for start in range(4096, len(new), 4096) if new[start : start + 4096] != old[start : start + 4096]]
+    data = b"".join(struct.pack("<II", start - 4096, 4096) for start in pages)
+    data += b"".join(new[start : start + 4096] for start in pages)
+    size = -(-(40 + len(data)) // 512) * 512
+    data = data.ljust(size - 40, b"\0")
+    head = b"HvLE" + struct.pack("<IIIII", size, 0, number, len(new) - 4096, len(pages)) + _hash(data)
+    return head + _hash(head) + data
+
+
+def _hash(data: bytes) -> bytes:
+    return marvin32(data, 0x82EF4D887A4E55C5).to_bytes(8, "little")
+
+
+def log(data: bytes, number: int, *entries: bytes) -> bytes:
+    """Return a log of entries; its first sector is that of the hive when the log was begun, with the number then."""
+    return numbered(data[:512], number, number, kind=6) + b"".join(entries)
+
+
+def old_log(old: bytes, new: bytes, number: int) -> bytes:
+    """Return a log as Windows before 8.1 writes it: a bit for each sector, and the sectors that have changed."""
+    starts = range(4096, len(new), 512)
+    dirty = [start for start in starts if new[start : start + 512] != old[start : start + 512]]
+    bits = sum(1 << (start - 4096) // 512 for start in dirty).to_bytes(len(starts) // 8, "little")
+    vector = b"DIRT" + bits
+    vector += bytes(-len(vector) % 512)
+    return numbered(new[:512], number, number, kind=1) + vector + b"".join(new[start : start + 512] for start in dirty)

@@ -1,17 +1,20 @@
 """The registry of Windows: keys and texts are read, what Windows brings is left out, damage is a gap."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amicopy.scan.device import Disk, RawFile, Unreadable
+from amicopy.scan.device import Device, Disk, RawFile, Unreadable
+from amicopy.scan.ntfs import Ntfs
 from amicopy.scan.regf import Hive
-from amicopy.scan.registry import keys_as_files
+from amicopy.scan.registry import contents_of_registry, keys_as_files
 from amicopy.scan.result import ScanOptions, ScanResult, Severity
 from amicopy.scan.scan import scan_device
+from amicopy.scan.select import Selection
+from amicopy.scan.walk import Walk
 from tests.support.disks import unpack
 from tests.support.hives import BINARY, DWORD, EXPAND_SZ, MULTI_SZ, SZ, hive
 from tests.unit.scan.conftest import OpenDisk
@@ -28,6 +31,7 @@ TREE: dict[str, Any] = {
             "Data": (BINARY, b"us-east-1"),
             "T": (SZ, "t\0".encode("utf-16-le")),
             "Lines": "one\r\ntwo",
+            "Remains": (SZ, "text\0us-east-1\0".encode("utf-16-le")),
         }
     },
     "Many": {f"Key{number}": {"v": str(number)} for number in range(300)},
@@ -50,6 +54,7 @@ def test_every_text_is_read(lists: str, tmp_path: Path, disk: OpenDisk) -> None:
         "Hosts = a b",
         "T = t",
         "Lines = one two",
+        "Remains = text",
     ]
     assert {key for key in found if key.startswith("/Many/")} == {f"/Many/Key{number}" for number in range(300)}
     assert found["/Long"] == "text = " + "ab" * 16_384  # the beginning of it
@@ -135,19 +140,71 @@ CONFIGURED = {
     ("/Windows/System32/config/SYSTEM/ControlSet001/Services/Web", 2),
     ("/Users/Administrator/NTUSER.DAT/Environment", 1),
 }
+IN_LOGS = {
+    ("/Windows/System32/config/SYSTEM/ControlSet001/Services/Worker", 1),
+    ("/Windows/System32/config/SYSTEM/ControlSet001/Services/Late/Parameters", 1),
+}
 
 
 def test_a_windows_system_is_scanned_with_its_registry(windows: Disk) -> None:
     result = scanned(windows)
-    assert {(one.path, one.line) for one in result.findings} == CONFIGURED
+    assert {(one.path, one.line) for one in result.findings} == CONFIGURED | IN_LOGS
     assert {one.severity for one in result.findings} == {Severity.HIGH}
-    assert not [one for one in result.coverage.not_read if one.is_gap]
-    assert [one.files for one in result.coverage.not_read if "which are in their logs" in one.reason] == [1]
+    assert not [one for one in result.coverage.not_read if one.is_gap or one.path]
 
 
 def test_deep_reads_what_windows_brings(windows: Disk) -> None:
-    more = {one.path for one in scanned(windows, deep=True).findings} - {path for path, _ in CONFIGURED}
+    more = {one.path for one in scanned(windows, deep=True).findings} - {path for path, _ in CONFIGURED | IN_LOGS}
     assert {"/Windows/WinSxS/a/manifest.xml", "/Windows/System32/config/SYSTEM/ControlSet001/Enum/X"} <= more
+
+
+def test_a_log_that_cannot_be_applied_is_said_and_the_hive_read_without_it(tmp_path: Path) -> None:
+    image = unpack(FIXTURE, tmp_path / "disk.img")
+    image.write_bytes(image.read_bytes().replace(b"HvLE", b"gone"))
+    with RawFile(image) as source:
+        result = scanned(Disk(source))
+    assert {(one.path, one.line) for one in result.findings} == CONFIGURED
+    assert result.coverage.is_complete
+    assert {one.path: one.reason for one in result.coverage.not_read if one.path} == {
+        "/Windows/System32/config/SYSTEM": "its log could not be applied: there is no change in it"
+    }
+
+
+class Asked(Walk):
+    """A walk that remembers which files are read as devices; some cannot be."""
+
+    def __init__(self, device: Device, unreadable: Sequence[str] = ()) -> None:
+        super().__init__("", device, Ntfs(device), lambda: None)
+        self._unreadable = unreadable
+        self.paths: list[str] = []
+
+    def device_of(self, path: str) -> Device | None:
+        self.paths.append(path)
+        if path.endswith(tuple(self._unreadable)):
+            raise Unreadable("block 3 cannot be read: it is gone")
+        return super().device_of(path)
+
+
+def test_logs_are_looked_for_only_where_a_hive_needs_them(windows: Disk) -> None:
+    walk = Asked(windows)
+    found = [path for path, _ in contents_of_registry(walk, Selection(walk.root_names(), deep=True), deep=True)]
+    config = "/Windows/System32/config"
+    system = [f"{config}/SYSTEM{ending}" for ending in ("", ".LOG1", ".LOG2", ".LOG")]
+    assert walk.paths == [*system, f"{config}/SOFTWARE", "/Users/Administrator/NTUSER.DAT"]
+    assert not [path for path in found if "Never" in path]  # SOFTWARE's log, which has a change of it
+
+
+def test_a_log_that_cannot_be_read_is_a_gap(windows: Disk) -> None:
+    walk = Asked(windows, [".LOG2"])
+    found = {path for path, _ in contents_of_registry(walk, Selection(walk.root_names(), deep=False), deep=False)}
+    assert {path for path, _ in CONFIGURED if "/config/S" in path} <= found
+    assert [(gap.path, gap.reason, gap.is_gap) for gap in walk.seen.gaps] == [
+        (
+            "/Windows/System32/config/SYSTEM",
+            "its log could not be applied: block 3 cannot be read: it is gone",
+            True,
+        )
+    ]
 
 
 def test_hives_can_be_excluded(windows: Disk) -> None:

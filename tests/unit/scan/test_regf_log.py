@@ -1,0 +1,229 @@
+"""Logs of the registry: a hive is read as Windows would have it, up to the first change that is missing or damaged."""
+
+import random
+import struct
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from amicopy.scan.device import Unreadable
+from amicopy.scan.file_system import Steps
+from amicopy.scan.marvin32 import marvin32
+from amicopy.scan.regf import MOST_STEPS, Hive, base_block
+from amicopy.scan.regf_log import replayed
+from amicopy.scan.registry import keys_as_files
+from tests.support.hives import entry, hive, log, numbered, old_log, with_checksum
+
+SEED = 0x82EF4D887A4E55C5
+
+
+class Held:
+    """Bytes in memory as a device; it counts what is read."""
+
+    block_size = 4096
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+        self.reads = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        self.reads += 1
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise Unreadable("it is beyond the end")
+        return self._data[offset : offset + length]
+
+    def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
+        assert all(length >= 0 for _, length in ranges)
+
+    def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
+        return bool(list(ranges))
+
+
+def tree(version: int) -> dict[str, Any]:
+    """A tree whose hive grows with each version, and changes in the middle."""
+    many = {f"Key{number}": {"v": f"{number} in version {version}"} for number in range(30 * version)}
+    return {"App": {"Region": f"us-east-{version}", "Stays": "x" * 5000}, "Many": many}
+
+
+VERSIONS = [numbered(hive(tree(version)), 7, 7) for version in range(1, 6)]
+ENTRIES = [entry(old, new, 7 + number) for number, (old, new) in enumerate(pairwise(VERSIONS))]
+OLD = old_log(VERSIONS[0], VERSIONS[1], 8)
+DIRTY = numbered(VERSIONS[0], 8, 7)
+
+
+def read(dirty: bytes, *logs: bytes) -> tuple[dict[str, str], str]:
+    device, problem = replayed(Held(dirty), [Held(one) for one in logs], Steps(MOST_STEPS))
+    return listing(device), problem
+
+
+def listing(device: Any) -> dict[str, str]:
+    return {path: content.decode() for path, content in keys_as_files(Hive(device), "", deep=True)}
+
+
+def version(number: int) -> dict[str, str]:
+    return listing(Held(VERSIONS[number]))
+
+
+def test_the_hash_is_marvin32() -> None:
+    """The first two are those of dotnet/runtime's tests; the last is the header of an entry that Windows wrote."""
+    assert marvin32(b"", 0x004FB61A001BDBCC) == 0x30ED35C100CD3C7D
+    assert marvin32(b"\xaf", 0x004FB61A001BDBCC) == 0x48E73FC77D75DDC1
+    header = "48764c45002e00000000000083000000000007000200000" + "01dd9b16db892ae9e" + "64e21730e4c21db4"
+    data = bytes.fromhex(header)
+    assert marvin32(data[:32], SEED).to_bytes(8, "little") == data[32:]
+
+
+@pytest.mark.parametrize(
+    "logs",
+    [
+        pytest.param([ENTRIES], id="one log"),
+        pytest.param([ENTRIES[:3], ENTRIES[3:]], id="two logs"),
+        pytest.param([ENTRIES[2:], ENTRIES[:2]], id="the second one first"),
+        pytest.param(
+            [[entry(VERSIONS[3], VERSIONS[0], 5), entry(VERSIONS[3], VERSIONS[0], 6), *ENTRIES]], id="old ones"
+        ),
+        pytest.param([[*ENTRIES, entry(VERSIONS[4], VERSIONS[0], 4)]], id="remains of an earlier round"),
+        pytest.param([[*ENTRIES, b"HvLE" + bytes(5000)]], id="remains that are no entry"),
+        pytest.param([[*ENTRIES, entry(VERSIONS[4], VERSIONS[0], 12)]], id="one that does not follow"),
+        pytest.param([[], ENTRIES], id="an empty one"),
+    ],
+)
+def test_all_changes_that_follow_each_other_are_applied(logs: Sequence[Sequence[bytes]]) -> None:
+    assert read(DIRTY, *(log(VERSIONS[0], 7, *entries) for entries in logs)) == (version(4), "")
+
+
+def test_an_empty_file_beside_the_log_does_not_matter() -> None:
+    assert read(DIRTY, b"", log(VERSIONS[0], 7, *ENTRIES), b"") == (version(4), "")
+
+
+def test_a_hive_that_grew_is_read_where_it_had_nothing() -> None:
+    assert len(VERSIONS[4]) > len(VERSIONS[0])
+    padded = DIRTY + b"\xff" * 4096  # as files are on the disk: what is behind the bins is no part of them
+    assert read(padded, log(VERSIONS[0], 7, *ENTRIES)) == (version(4), "")
+
+
+@pytest.mark.parametrize(("damaged", "applied"), [(0, 0), (1, 1), (3, 3)])
+def test_an_entry_that_was_not_written_whole_ends_it(damaged: int, applied: int) -> None:
+    entries = [bytearray(one) for one in ENTRIES]
+    entries[damaged][1000:2000] = bytes(1000)
+    what = "the rest of its log" if applied else "its log"
+    found = read(DIRTY, log(VERSIONS[0], 7, *map(bytes, entries)))
+    assert found == (version(applied), f"{what} could not be applied: a change in it was not written whole")
+
+
+def _rehashed(data: bytes) -> bytes:
+    head = data[:24] + marvin32(data[40:], SEED).to_bytes(8, "little")
+    return head + marvin32(head, SEED).to_bytes(8, "little") + data[40:]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(16, 4097), (16, 4096), (20, 1 << 30), (20, 1 << 31), (40, 511), (44, 4095), (44, 1 << 30), (40, 0xFFFFF000)],
+)
+def test_an_entry_that_makes_no_sense_ends_it_even_with_its_hashes(at: int, value: int) -> None:
+    second = _rehashed(ENTRIES[1][:at] + struct.pack("<I", value) + ENTRIES[1][at + 4 :])
+    found = read(DIRTY, log(VERSIONS[0], 7, ENTRIES[0], second, *ENTRIES[2:]))
+    assert found == (version(1), "the rest of its log could not be applied: a change in it makes no sense")
+
+
+NOT_APPLIED = "its log could not be applied: "
+DOES_NOT_CONTINUE = NOT_APPLIED + "it does not continue the hive"
+
+
+@pytest.mark.parametrize(
+    ("logs", "problem"),
+    [
+        pytest.param([], NOT_APPLIED + "it is not there", id="none"),
+        pytest.param([b"", b""], NOT_APPLIED + "it is not there", id="empty ones"),
+        pytest.param([b"regf" + bytes(5000)], NOT_APPLIED + "it is damaged", id="a damaged one"),
+        pytest.param([log(VERSIONS[0], 7)], NOT_APPLIED + "it is damaged", id="a log that ends early"),
+        pytest.param([log(VERSIONS[0], 7, bytes(512))], NOT_APPLIED + "there is no change in it", id="no change"),
+        pytest.param([log(VERSIONS[0], 8, *ENTRIES[1:])], DOES_NOT_CONTINUE, id="the first change is missing"),
+        pytest.param([log(VERSIONS[0], 7, b"HvLE" + ENTRIES[0][4:24] + bytes(5000))], DOES_NOT_CONTINUE, id="no hash"),
+        pytest.param(
+            [old_log(VERSIONS[0], VERSIONS[1], 8)[:-512]], NOT_APPLIED + "it was not written whole", id="old, cut"
+        ),
+        pytest.param(
+            [old_log(VERSIONS[0], VERSIONS[1], 8)[:600]], NOT_APPLIED + "it was not written whole", id="old, cut early"
+        ),
+    ],
+)
+def test_a_log_that_cannot_be_applied_is_named_and_the_hive_read_as_it_is(logs: list[bytes], problem: str) -> None:
+    assert read(DIRTY, *logs) == (version(0), problem)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_hive_with_a_damaged_first_sector_gets_that_of_its_log(count: int) -> None:
+    broken = b"\xff" * 512 + DIRTY[512:]
+    stale = log(VERSIONS[0], 3, entry(VERSIONS[1], VERSIONS[0], 3))
+    assert base_block(Held(broken)).is_dirty
+    assert read(broken, stale, log(VERSIONS[0], 7, *ENTRIES[:count])) == (version(count), "")
+    assert read(broken, old_log(VERSIONS[0], VERSIONS[count], 8)) == (version(count), "")
+
+
+def test_a_log_of_older_versions_of_windows_is_applied() -> None:
+    new = VERSIONS[3]
+    torn = DIRTY[:4096] + new[4096:5120] + DIRTY[5120:]  # a write that ended in the middle
+    assert read(torn, old_log(VERSIONS[0], new, 8)) == (version(3), "")
+    assert read(torn, b"", old_log(VERSIONS[0], VERSIONS[1], 6), old_log(VERSIONS[0], new, 8)) == (version(3), "")
+
+
+def test_an_old_log_of_another_time_is_not_applied() -> None:
+    later = with_checksum(OLD[:12] + b"\1" + OLD[13:])
+    unfinished = numbered(OLD, 9, 8, kind=1)
+    assert read(DIRTY, later, unfinished) == (version(0), DOES_NOT_CONTINUE)
+
+
+def test_an_old_log_of_another_hive_is_not_applied() -> None:
+    shifted = VERSIONS[1][:4096] + b"hbin\0\x10" + VERSIONS[1][4102:]
+    problem = NOT_APPLIED + "what it changes is elsewhere in the hive"
+    assert read(DIRTY, old_log(VERSIONS[0], shifted, 8)) == (version(0), problem)
+
+
+@pytest.mark.parametrize("kind", ["entry", "old"])
+def test_too_many_changes_are_refused_before_they_are_read(kind: str) -> None:
+    size = 40 << 20
+    if kind == "entry":
+        head = b"HvLE" + struct.pack("<IIIII", size, 0, 7, 4096, 1) + bytes(8)
+        data = log(VERSIONS[0], 7, head + marvin32(head, SEED).to_bytes(8, "little"), bytes(size))
+    else:
+        large = with_checksum(VERSIONS[0][:40] + struct.pack("<I", size) + VERSIONS[0][44:512])
+        data = numbered(large, 8, 8, kind=1) + b"DIRT" + b"\xff" * (size // 4096) + bytes(512)
+    device = Held(data)
+    with pytest.raises(Unreadable, match="more than 32 MiB of changes"):
+        replayed(Held(DIRTY), [device], Steps(MOST_STEPS))
+    assert device.reads < 10
+
+
+def test_hashing_is_a_part_of_the_work_that_is_limited() -> None:
+    with pytest.raises(Unreadable, match="too complicated"):
+        replayed(Held(DIRTY), [Held(log(VERSIONS[0], 7, *ENTRIES))], Steps(100))
+
+
+def test_damaged_logs_raise_nothing_else_and_end() -> None:
+    logs = [log(VERSIONS[0], 7, *ENTRIES[:2]), log(VERSIONS[0], 9, *ENTRIES[2:])]
+    old = [old_log(VERSIONS[0], VERSIONS[3], 8)]
+    draw = random.Random(3)
+    ended = {"whole": 0, "in part": 0, "not": 0, "unreadable": 0}
+    for number in range(1000):
+        damaged = [bytearray(one) for one in (logs if number % 2 else old)]
+        for _ in range(draw.choice((1, 2, 8))):
+            one = draw.choice(damaged)
+            at = draw.randrange(0, min(len(one), draw.choice((600, 1200, len(one)))) - 4)
+            one[at : at + 4] = draw.choice((draw.randbytes(4), b"\xff" * 4, bytes(4), one[-4:]))
+        if draw.random() < 0.2:
+            del damaged[-1][draw.randrange(len(damaged[-1])) :]
+        if draw.random() < 0.3:
+            damaged = [bytearray(with_checksum(bytes(one))) if len(one) >= 512 else one for one in damaged]
+        devices = [Held(bytes(one)) for one in damaged]
+        try:
+            device, problem = replayed(Held(DIRTY), devices, Steps(MOST_STEPS))
+            listing(device)
+            ended["not" if problem.startswith("its") else "in part" if problem else "whole"] += 1
+        except Unreadable:
+            ended["unreadable"] += 1
+        assert sum(device.reads for device in devices) < 1000
+    assert min(ended.values()) > 5, ended
