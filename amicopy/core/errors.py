@@ -264,7 +264,7 @@ class CopyFinished(AmicopyError):
 
 
 class NoRoomForRecords(AmicopyError):
-    """An AMI has so many tags that a temporary permission on it could not be recorded."""
+    """An AMI has so many tags that a temporary permission on it, or a check of it, could not be recorded."""
 
     slug = "no-room-for-records"
 

@@ -34,7 +34,7 @@ def refusals(
     if is_complete and (unusable := [one for _, one in choices.replacements if one not in good]):
         yield NoReplacement(
             f"No parameter can get {', '.join(dict.fromkeys(unusable))}.",
-            why=f"It is not an available AMI in {where}, or it is retired, or about to be.",
+            why=f"It is not an available AMI in {where}, it is retired or about to be, or it has not passed its check.",
             next_step="Name another AMI: --parameter NAME=AMI",
         )
     stuck = [

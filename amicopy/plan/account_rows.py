@@ -15,7 +15,6 @@ from amicopy.core.grants import Grants, room_for_records
 from amicopy.core.kms_key import is_arn
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
-from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.checks import encrypting_key, will_be_encrypted
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Action, Row
@@ -33,7 +32,7 @@ def with_origins(request: CopyRequest, rows: Sequence[Row], survey: Survey) -> t
 def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey: Survey) -> Row:
     source, here = row.source, Destination(row.region)
     relay = own.get((source.reference, here))
-    if row.region == source.region or relay is None or not _can_serve(row.desired, relay, survey):
+    if row.region == source.region or relay is None or not _can_serve(row, relay, survey):
         origin: Image | None = source
         row = replace(row, notes=(*row.notes, *_direct_notes(row, relay)))
     elif relay.action is Action.REFUSE:
@@ -55,9 +54,9 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
     return row
 
 
-def _can_serve(desired: DesiredCopy, relay: Row, survey: Survey) -> bool:
+def _can_serve(row: Row, relay: Row, survey: Survey) -> bool:
     """Return whether other accounts can copy the region's own copy, and there is room for the tag that says so."""
-    if len(desired.tags) >= MAX_TAGS:
+    if len(row.image_tags) >= MAX_TAGS:
         return False
     if relay.copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
         return not relay.copy.has_aws_managed_key
@@ -70,8 +69,8 @@ def _direct_notes(row: Row, relay: Row | None) -> Iterator[str]:
     if row.region == row.source.region:
         return
     why = "there is none" if relay is None else "that one cannot be shared"
-    if relay is not None and len(row.desired.tags) >= MAX_TAGS:
-        why = f"the source has {MAX_TAGS} tags already"
+    if relay is not None and len(row.image_tags) >= MAX_TAGS:
+        why = f"the copy would have {MAX_TAGS} tags already"
     yield f"it is copied from {row.source.region}, not from a copy in {row.region}: {why}"
 
 

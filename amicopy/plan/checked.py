@@ -2,7 +2,8 @@
 
 from amicopy.core.check_record import CheckRecord, CheckState, record_of
 from amicopy.core.destination import Destination, at
-from amicopy.core.errors import NotChecked
+from amicopy.core.ec2_rules import MAX_TAGS
+from amicopy.core.errors import NoRoomForRecords, NotChecked
 from amicopy.core.lineage import is_ours
 from amicopy.core.models import CHECKED_TAG, Image
 
@@ -28,4 +29,14 @@ def not_checked(copy: Image, record: CheckRecord, destination: Destination) -> N
         f"If the copy itself is bad, remove it first: amicopy cancel --copy {copy.image_id} {at(destination)} "
         f"--available. To do without the check, delete its tag{owner}: aws ec2 delete-tags --resources "
         f"{copy.image_id} --tags Key={CHECKED_TAG} --region {destination.region}",
+    )
+
+
+def no_room_for_check(image_id: str, destination: Destination) -> NoRoomForRecords:
+    """Return the error for a copy that could not say that it has to be checked, so that other runs would share it."""
+    return NoRoomForRecords(
+        f"There is no room for the tag {CHECKED_TAG} on a copy of {image_id} in {destination}.",
+        why=f"A resource can have {MAX_TAGS} tags. Without this one, other runs would share the copy unchecked.",
+        next_step="Remove a tag from the source, leave the source's tags out (--no-tags, in a manifest "
+        "carry_tags: false), or copy without a check.",
     )

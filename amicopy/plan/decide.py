@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
 from amicopy.core.destination import Destination, at, in_account
+from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
 from amicopy.core.models import CHECKED_TAG, Image, ImageState
@@ -16,7 +17,7 @@ from amicopy.plan.account_rows import with_origins
 from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.attributes.deprecation import deprecation_date
 from amicopy.plan.attributes.structure import NameDiffers
-from amicopy.plan.checked import awaited_check, not_checked
+from amicopy.plan.checked import awaited_check, no_room_for_check, not_checked
 from amicopy.plan.checks import copy_problems, public_problems, scan_problem
 from amicopy.plan.choose import Compared, choose, compare, may_write, pending_copies
 from amicopy.plan.cost import overloaded_regions, size_notes
@@ -149,6 +150,8 @@ def _problems(
     request: CopyRequest, desired: DesiredCopy, found: DestinationFindings, action: Action, chosen: Compared | None
 ) -> Iterator[AmicopyError]:
     """Yield what would go wrong with a decision that writes."""
+    if action.starts_a_copy and request.check is not None and len(desired.tags) >= MAX_TAGS:
+        yield no_room_for_check(desired.source.image_id, found.destination)
     if desired.problems:
         yield _wanted_problem(desired, str(found.destination))
     if action.starts_a_copy and request.preflight:

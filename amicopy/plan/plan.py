@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from amicopy.core.check import Check
 from amicopy.core.check_record import waiting_tags
 from amicopy.core.destination import Destination, Key
-from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, ExitCode, PlanRefused, Unreachable
 from amicopy.core.grants import OpenGrant
 from amicopy.core.image_scan import ImageScan
@@ -117,10 +116,10 @@ class Row:
 
     @property
     def image_tags(self) -> dict[str, str]:
-        """The tags that CopyImage puts on the image; that it is to be checked, only if there is room."""
+        """The tags that CopyImage puts on the image."""
         via = {VIA_TAG: self.copied_from.reference} if self.copied_from else {}
         tags = {**self.desired.tags, **via}
-        return tags | waiting_tags(self.check) if self.check and len(tags) < MAX_TAGS else tags
+        return tags | waiting_tags(self.check) if self.check else tags
 
     @property
     def key(self) -> Key:

@@ -9,7 +9,6 @@ from amicopy.core.errors import AmicopyError, OperationNotPermitted
 from amicopy.core.lineage import is_ours, may_serve
 from amicopy.core.models import HUB_TAG, SOURCE_TAG, VIA_TAG, Image
 from amicopy.core.request import DIRECT, CopyRequest
-from amicopy.plan.attributes.base import DesiredCopy
 from amicopy.plan.findings import Survey
 from amicopy.plan.plan import Action, Row
 from amicopy.plan.routes import Rate, Routes, cheapest_routes, routes_by_way_of
@@ -35,7 +34,7 @@ def cheaper_routes(rows: Sequence[Row], rate: Rate) -> Mapping[str, Routes]:
     by_source: dict[str, list[Row]] = {}
     for row in rows:
         is_own = not row.destination.account and not row.source.is_instance_store
-        if is_own and row.action.starts_a_copy and _has_room(row.desired, VIA_TAG):
+        if is_own and row.action.starts_a_copy and _has_room(row, VIA_TAG):
             by_source.setdefault(row.source.reference, []).append(row)
     found = {}
     for reference, some in by_source.items():
@@ -62,13 +61,13 @@ class _Relays:
                 self.standing[row.region] = row
             elif row.action is Action.JOIN and copy and self._is_direct_and_young(row.source, copy):
                 self.coming[row.region] = row
-            elif row.action.starts_a_copy and _has_room(row.desired, HUB_TAG):
+            elif row.action.starts_a_copy and _has_room(row, HUB_TAG):
                 self.hubs[row.region] = row
 
     def routed(self, rate: Rate) -> Iterator[Row]:
         source = self.rows[0].source
         wanted = [row.region for row in self.rows if row.action.starts_a_copy]
-        without_room = [row.region for row in self.rows if not _has_room(row.desired, VIA_TAG)]
+        without_room = [row.region for row in self.rows if not _has_room(row, VIA_TAG)]
         direct = {*self.request.direct, *without_room}
         hub = self.request.hub
         if source.is_instance_store or (hub and hub not in self.standing | self.coming | self.hubs):
@@ -130,6 +129,6 @@ class _Relays:
         return VIA_TAG not in copy.tags and is_ours(source, copy) and self.survey.at - begun < HUB_PATIENCE
 
 
-def _has_room(desired: DesiredCopy, key: str) -> bool:
+def _has_room(row: Row, key: str) -> bool:
     """Return whether the copy can have one more tag of ours, and has the one by which it is recognized."""
-    return SOURCE_TAG in desired.tags and len({*desired.tags, key}) <= MAX_TAGS
+    return SOURCE_TAG in row.desired.tags and len({*row.image_tags, key}) <= MAX_TAGS

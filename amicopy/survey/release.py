@@ -14,6 +14,7 @@ from amicopy.core.models import Image, ImageState
 from amicopy.core.parallel import Stop, all_at_once
 from amicopy.core.parameter_choices import ParameterChoices
 from amicopy.core.retries import Retry
+from amicopy.plan.checked import awaited_check
 from amicopy.survey.copy_details import with_all_details
 from amicopy.survey.destinations import look_up
 from amicopy.survey.image_users import users_of
@@ -170,8 +171,7 @@ def _moved(
     good = {
         image_id
         for image_id, image in known.items()
-        if image_id not in retiring
-        and (image_id in choices.restored or (image.state is ImageState.AVAILABLE and not image.is_retired))
+        if image_id not in retiring and (image_id in choices.restored or _is_good(image))
     }
     moves = []
     for path, versions in histories.items():
@@ -181,6 +181,12 @@ def _moved(
         kind = versions[0].data_type or "text"
         moves.append(Move(path=path, before=versions[0].value, after=after, data_type=kind, is_left=is_left))
     return _Moved(moves=tuple(moves), names=frozenset(found), replacements=frozenset(chosen & good))
+
+
+def _is_good(image: Image) -> bool:
+    """Return whether instances can be launched from an image, and nobody has found it bad."""
+    is_usable = image.state is ImageState.AVAILABLE and not image.is_retired
+    return is_usable and awaited_check(_named(source_of(image)), image) is None
 
 
 def _earlier(versions: Sequence[ParameterVersion], retiring: frozenset[str]) -> list[str]:

@@ -366,6 +366,23 @@ def test_a_retired_image_is_not_what_a_parameter_goes_back_to(
     assert (rehearsed.code, [one["slug"] for one in rehearsed.json["refused"]]) == (1, ["no-replacement"])
 
 
+def test_an_image_whose_check_failed_later_is_not_what_a_parameter_goes_back_to(
+    amicopy: Run, world: World, published: tuple[str, list[Image]]
+) -> None:
+    _, [first, second] = published
+    bad = by_source(world, first)
+    boto3.client("ec2", WEST).create_tags(
+        Resources=[bad.image_id], Tags=[{"Key": "amicopy:checked", "Value": "failed 2026-11-30T03:14:00Z boot"}]
+    )
+    world.requests.clear()
+    ran = amicopy("retire", second.image_id, "--in", WEST, "--yes")
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    assert f"/images/web in {WEST} has {by_source(world, second).image_id}, which is to be retired" in ran.err
+    chosen = amicopy("retire", second.image_id, "--in", WEST, "--parameter", f"/images/web={bad.image_id}", "--yes")
+    assert (chosen.code, writes(world)) == (1, []), chosen.err
+    assert "or it has not passed its check" in " ".join(chosen.err.split())
+
+
 def test_a_parameter_keeps_a_retired_image_only_if_the_operator_says_so(
     amicopy: Run, world: World, published: tuple[str, list[Image]]
 ) -> None:
