@@ -32,10 +32,9 @@ class BaseBlock(NamedTuple):
 
     first: int  # a number that is raised before the hive is written to
     second: int  # the same number, raised after that
-    written: bytes  # the time of that
+    written: int  # the time of that, in units of 100 nanoseconds
     root: int
     size: int  # of the bins of cells, which are all but the first page
-    sector: int
     is_whole: bool  # it is what it should be, with the right checksum
 
     @property
@@ -144,13 +143,13 @@ class Hive:
 def base_block(device: Device) -> BaseBlock:
     """Return the first sector of a hive or of a log; raises Unreadable if there is none, not if it is damaged."""
     data = device.read(0, SECTOR)
-    first, second, written = struct.unpack_from("<II8s", data, 4)
-    root, size, factor = struct.unpack_from("<III", data, 36)
+    first, second, written = struct.unpack_from("<IIQ", data, 4)
+    root, size = struct.unpack_from("<II", data, 36)
     *words, checksum = struct.unpack_from("<128I", data)
     expected = reduce(xor, words)
     expected = {0: 1, 0xFFFFFFFF: 0xFFFFFFFE}.get(expected, expected)
     is_whole = data[:4] == _MAGIC and checksum == expected
-    return BaseBlock(first, second, written, root, size, factor * SECTOR, is_whole)
+    return BaseBlock(first, second, written, root, size, is_whole)
 
 
 def _name(data: bytes, *, is_ascii: bool) -> str:

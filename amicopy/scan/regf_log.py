@@ -16,8 +16,9 @@ from amicopy.scan.regf import CELLS, SECTOR, BaseBlock, base_block
 _SEED = 0x82EF4D887A4E55C5  # the specification has its bytes the other way round; logs of Windows agree with this
 _HEADER = 40  # bytes of an entry before its list of pages
 _PAGE = 4096
-_MOST = 32 << 20  # bytes of a log that are looked at, and of changes that are kept
+_MOST = 32 << 20  # bytes of one change, and of all that are kept
 _TOO_MANY = f"it has more than {_MOST >> 20} MiB of changes"
+_ELSEWHERE = "it does not continue the hive"
 _AHEAD = 4  # blocks of a log that are fetched together
 
 
@@ -32,12 +33,6 @@ class _Log(NamedTuple):
     device: Device
     base: BaseBlock
     magic: bytes  # of what follows the first sector
-
-
-class _Entry(NamedTuple):
-    log: Device
-    offset: int
-    size: int
 
 
 class _Damaged(Exception):
@@ -58,112 +53,109 @@ def replayed(hive: Device, logs: Sequence[Device], steps: Steps) -> Replayed:
         return _with_entries(hive, base, newer, steps)
     if older := [log for log in whole if log.magic == b"DIRT"]:
         return _with_sectors(hive, base, older, steps)
-    there = "it is damaged" if any(log.size for log in logs) else "it is not there"
-    reason = "there is no change in it" if whole else there
+    if whole:
+        return _unchanged(hive, "there is no change in it")
+    return _unchanged(hive, "it is damaged" if any(log.size for log in logs) else "it is not there")
+
+
+def _unchanged(hive: Device, reason: str) -> Replayed:
     return Replayed(hive, f"its log could not be applied: {reason}")
 
 
 def _whole(logs: Iterable[Device]) -> Iterator[_Log]:
     """Yield the logs whose first sector is as it should be."""
     for log in logs:
-        if log.size >= SECTOR:
+        if log.size >= 2 * SECTOR:
             base = base_block(log)
-            if base.is_whole and SECTOR <= base.sector <= _PAGE and base.sector + 4 <= log.size:
-                yield _Log(log, base, log.read(base.sector, 4))
+            if not base.is_dirty:
+                yield _Log(log, base, log.read(SECTOR, 4))
 
 
 def _with_entries(hive: Device, base: BaseBlock, logs: Sequence[_Log], steps: Steps) -> Replayed:
-    """Apply logs as Windows 8.1 and later write them: entries, each with the next number."""
-    entries: dict[int, _Entry] = {}
-    for log in logs:
-        for number, entry in _entries(log, steps):
-            entries.setdefault(number, entry)
-    sectors: dict[int, bytes] = {}
-    number = base.second
-    if not base.is_whole:
-        last = max(logs, key=lambda log: log.base.second)
-        sectors[0] = last.device.read(0, SECTOR)
-        number = last.base.second
-        while number - 1 in entries:
-            number -= 1
-    first, size, problem = number, hive.size, ""
-    if first not in entries:
-        problem = "its log could not be applied: it does not continue the hive"
-    while number in entries:
-        try:
-            bins, changed = _changed(entries[number], steps)
-        except _Damaged as damage:
-            what = "its log" if number == first else "the rest of its log"
-            problem = f"{what} could not be applied: {damage}"
+    """Apply logs as Windows 8.1 and later write them: entries, each with the next number, in one log or in two."""
+    logs = sorted(logs, key=lambda log: log.base.first)
+    fitting = [log for log in logs if log.base.first >= base.second] if base.is_whole else logs[-1:]
+    if not fitting:
+        return _unchanged(hive, _ELSEWHERE)
+    first = number = fitting[0].base.first
+    sectors, size = {0: fitting[0].device.read(0, SECTOR)}, hive.size
+    problem = ""
+    for log in fitting:
+        if log.base.first != number:
             break
-        sectors |= changed
-        if len(sectors) * SECTOR > _MOST:
-            raise Unreadable(_TOO_MANY)
-        size = max(size, CELLS + bins)
-        number += 1
+        try:
+            for bins, changed in _entries(log, steps):
+                problem = ""
+                sectors |= changed
+                if len(sectors) * SECTOR > _MOST:
+                    raise Unreadable(_TOO_MANY)
+                size = max(size, CELLS + bins)
+                number += 1
+        except _Damaged as damage:
+            problem = str(damage)
+    if number == first:
+        problem = problem or "there is no change in it"
+    if problem:
+        what = "its log" if number == first else "the rest of its log"
+        problem = f"{what} could not be applied: {problem}"
     return Replayed(_Patched(hive, sectors, size), problem)
 
 
-def _entries(log: _Log, steps: Steps) -> Iterator[tuple[int, _Entry]]:
-    """Yield the entries of a log with their numbers, up to those that are left from an earlier round."""
-    device, position, previous, fetched = log.device, log.base.sector, -1, 0
+def _entries(log: _Log, steps: Steps) -> Iterator[tuple[int, dict[int, bytes]]]:
+    """Yield what each entry of a log changes, up to what is left from an earlier round."""
+    device, position, fetched, number = log.device, SECTOR, 0, log.base.first
     while position + _HEADER <= device.size:
-        if position > _MOST:
-            raise Unreadable(_TOO_MANY)
         if position >= fetched:
             device.prefetch([(position, _AHEAD * device.block_size)])
             fetched = position + _AHEAD * device.block_size
         header = device.read(position, _HEADER)
-        size, number = struct.unpack_from("<I4xI", header, 4)
+        size, found = struct.unpack_from("<I4xI", header, 4)
         is_entry = header[:4] == b"HvLE" and size % SECTOR == 0 and 0 < size <= device.size - position
-        if not is_entry or number <= previous or _hash(header[:32], steps) != header[32:]:
+        if not is_entry or found != number or _hash(header[:32], steps) != header[32:]:
             return
-        yield number, _Entry(device, position, size)
-        position, previous = position + size, number
+        if size > _MOST:
+            raise Unreadable(_TOO_MANY)
+        yield _changed(device.read(position, size), steps)
+        position, number = position + size, number + 1
 
 
-def _changed(entry: _Entry, steps: Steps) -> tuple[int, dict[int, bytes]]:
+def _changed(entry: bytes, steps: Steps) -> tuple[int, dict[int, bytes]]:
     """Return what an entry changes: the size of the bins of cells then, and sectors of the hive by number."""
-    if entry.size > _MOST:
-        raise Unreadable(_TOO_MANY)
-    data = entry.log.read(entry.offset, entry.size)
-    bins, count = struct.unpack_from("<II", data, 16)
-    if _hash(data[_HEADER:], steps) != data[24:32]:
+    bins, count = struct.unpack_from("<II", entry, 16)
+    if _hash(entry[_HEADER:], steps) != entry[24:32]:
         raise _Damaged("a change in it was not written whole")
     position = _HEADER + 8 * count
-    if bins % _PAGE or position > entry.size:
+    if bins % _PAGE or position > len(entry):
         raise _Damaged("a change in it makes no sense")
     sectors: dict[int, bytes] = {}
-    for start, length in struct.iter_unpack("<II", data[_HEADER:position]):
-        if start % SECTOR or length % SECTOR or start + length > bins or position + length > entry.size:
+    for start, length in struct.iter_unpack("<II", entry[_HEADER:position]):
+        if start % SECTOR or length % SECTOR or start + length > bins or position + length > len(entry):
             raise _Damaged("a change in it makes no sense")
         for offset in range(0, length, SECTOR):
-            sectors[(CELLS + start + offset) // SECTOR] = data[position + offset : position + offset + SECTOR]
+            sectors[(CELLS + start + offset) // SECTOR] = entry[position + offset : position + offset + SECTOR]
         position += length
     return bins, sectors
 
 
 def _with_sectors(hive: Device, base: BaseBlock, logs: Sequence[_Log], steps: Steps) -> Replayed:
     """Apply a log as older versions of Windows write it: the sectors that were to be written to the hive together."""
-    written = base.written if base.is_whole else hive.read(CELLS + 20, 8)
-    fitting = [log for log in logs if log.base.first == log.base.second and log.base.written == written]
-    if not fitting:
-        return Replayed(hive, "its log could not be applied: it does not continue the hive")
-    log = max(fitting, key=lambda log: log.base.second)
+    written = base.written if base.is_whole else int.from_bytes(hive.read(CELLS + 20, 8), "little")
+    log = max(logs, key=lambda log: log.base.written)
+    if log.base.written < written:
+        return _unchanged(hive, _ELSEWHERE)
     try:
         sectors = _dirty_sectors(log, steps)
     except _Damaged as damage:
-        return Replayed(hive, f"its log could not be applied: {damage}")
-    if not base.is_whole:
-        sectors[0] = log.device.read(0, SECTOR)
+        return _unchanged(hive, str(damage))
+    sectors[0] = log.device.read(0, SECTOR)
     return Replayed(_Patched(hive, sectors, max(hive.size, CELLS + log.base.size)), "")
 
 
 def _dirty_sectors(log: _Log, steps: Steps) -> dict[int, bytes]:
     """Return the sectors in a log, by their numbers in the hive: there is a bit for each that the hive has."""
     count = -(-log.base.size // SECTOR // 8)
-    start = log.base.sector + 4
-    position = -(-(start + count) // log.base.sector) * log.base.sector
+    start = SECTOR + 4
+    position = -(-(start + count) // SECTOR) * SECTOR
     if position > log.device.size:
         raise _Damaged("it was not written whole")
     bits = log.device.read(start, count)

@@ -50,7 +50,9 @@ def tree(version: int) -> dict[str, Any]:
 
 VERSIONS = [numbered(hive(tree(version)), 7, 7) for version in range(1, 6)]
 ENTRIES = [entry(old, new, 7 + number) for number, (old, new) in enumerate(pairwise(VERSIONS))]
+OTHER_6 = entry(VERSIONS[4], VERSIONS[0], 6)
 OLD = old_log(VERSIONS[0], VERSIONS[1], 8)
+LARGE = with_checksum(OLD[:40] + struct.pack("<I", 8 << 20) + OLD[44:])
 DIRTY = numbered(VERSIONS[0], 8, 7)
 
 
@@ -79,20 +81,32 @@ def test_the_hash_is_marvin32() -> None:
 @pytest.mark.parametrize(
     "logs",
     [
-        pytest.param([ENTRIES], id="one log"),
-        pytest.param([ENTRIES[:3], ENTRIES[3:]], id="two logs"),
-        pytest.param([ENTRIES[2:], ENTRIES[:2]], id="the second one first"),
-        pytest.param(
-            [[entry(VERSIONS[3], VERSIONS[0], 5), entry(VERSIONS[3], VERSIONS[0], 6), *ENTRIES]], id="old ones"
-        ),
-        pytest.param([[*ENTRIES, entry(VERSIONS[4], VERSIONS[0], 4)]], id="remains of an earlier round"),
-        pytest.param([[*ENTRIES, b"HvLE" + bytes(5000)]], id="remains that are no entry"),
-        pytest.param([[*ENTRIES, entry(VERSIONS[4], VERSIONS[0], 12)]], id="one that does not follow"),
-        pytest.param([[], ENTRIES], id="an empty one"),
+        pytest.param([(7, ENTRIES)], id="one log"),
+        pytest.param([(7, ENTRIES[:3]), (10, ENTRIES[3:])], id="two logs"),
+        pytest.param([(9, ENTRIES[2:]), (7, ENTRIES[:2])], id="the second one first"),
+        pytest.param([(7, ENTRIES), (6, [OTHER_6, *ENTRIES[:1]])], id="a log of before the hive was written"),
+        pytest.param([(7, ENTRIES), (12, [entry(VERSIONS[4], VERSIONS[0], 12)])], id="a log that does not follow"),
+        pytest.param([(7, [*ENTRIES, OTHER_6])], id="remains of an earlier round"),
+        pytest.param([(7, [*ENTRIES, b"HvLE" + bytes(5000)])], id="remains that are no entry"),
+        pytest.param([(7, [*ENTRIES, entry(VERSIONS[4], VERSIONS[0], 12)])], id="an entry that does not follow"),
+        pytest.param([(7, []), (7, ENTRIES)], id="an empty one"),
     ],
 )
-def test_all_changes_that_follow_each_other_are_applied(logs: Sequence[Sequence[bytes]]) -> None:
-    assert read(DIRTY, *(log(VERSIONS[0], 7, *entries) for entries in logs)) == (version(4), "")
+def test_all_changes_that_follow_each_other_are_applied(logs: Sequence[tuple[int, Sequence[bytes]]]) -> None:
+    assert read(DIRTY, *(log(VERSIONS[0], first, *entries) for first, entries in logs)) == (version(4), "")
+
+
+def test_numbers_that_were_skipped_before_the_log_do_not_matter() -> None:
+    assert read(numbered(VERSIONS[0], 6, 5), log(VERSIONS[0], 7, *ENTRIES)) == (version(4), "")
+
+
+def test_the_second_log_is_not_applied_after_a_gap() -> None:
+    assert read(DIRTY, log(VERSIONS[0], 7, *ENTRIES[:1]), log(VERSIONS[0], 9, *ENTRIES[2:])) == (version(1), "")
+
+
+def test_the_second_log_continues_a_first_one_that_was_not_written_whole() -> None:
+    torn = log(VERSIONS[0], 7, ENTRIES[0], ENTRIES[1][:1000] + bytes(5000))
+    assert read(DIRTY, torn, log(VERSIONS[0], 8, *ENTRIES[1:])) == (version(4), "")
 
 
 def test_an_empty_file_beside_the_log_does_not_matter() -> None:
@@ -130,6 +144,7 @@ def test_an_entry_that_makes_no_sense_ends_it_even_with_its_hashes(at: int, valu
 
 
 NOT_APPLIED = "its log could not be applied: "
+NO_CHANGE = NOT_APPLIED + "there is no change in it"
 DOES_NOT_CONTINUE = NOT_APPLIED + "it does not continue the hive"
 
 
@@ -140,15 +155,13 @@ DOES_NOT_CONTINUE = NOT_APPLIED + "it does not continue the hive"
         pytest.param([b"", b""], NOT_APPLIED + "it is not there", id="empty ones"),
         pytest.param([b"regf" + bytes(5000)], NOT_APPLIED + "it is damaged", id="a damaged one"),
         pytest.param([log(VERSIONS[0], 7)], NOT_APPLIED + "it is damaged", id="a log that ends early"),
-        pytest.param([log(VERSIONS[0], 7, bytes(512))], NOT_APPLIED + "there is no change in it", id="no change"),
-        pytest.param([log(VERSIONS[0], 8, *ENTRIES[1:])], DOES_NOT_CONTINUE, id="the first change is missing"),
-        pytest.param([log(VERSIONS[0], 7, b"HvLE" + ENTRIES[0][4:24] + bytes(5000))], DOES_NOT_CONTINUE, id="no hash"),
-        pytest.param(
-            [old_log(VERSIONS[0], VERSIONS[1], 8)[:-512]], NOT_APPLIED + "it was not written whole", id="old, cut"
-        ),
-        pytest.param(
-            [old_log(VERSIONS[0], VERSIONS[1], 8)[:600]], NOT_APPLIED + "it was not written whole", id="old, cut early"
-        ),
+        pytest.param([log(VERSIONS[0], 7, bytes(512))], NO_CHANGE, id="no change"),
+        pytest.param([numbered(log(VERSIONS[0], 7, *ENTRIES), 7, 6)], NOT_APPLIED + "it is damaged", id="two numbers"),
+        pytest.param([log(VERSIONS[0], 6, OTHER_6)], DOES_NOT_CONTINUE, id="a log of before the hive was written"),
+        pytest.param([log(VERSIONS[0], 7, *ENTRIES[1:])], NO_CHANGE, id="the first change is missing"),
+        pytest.param([log(VERSIONS[0], 7, b"HvLE" + ENTRIES[0][4:24] + bytes(5000))], NO_CHANGE, id="no hash"),
+        pytest.param([OLD[:-512]], NOT_APPLIED + "it was not written whole", id="the end of an old one is missing"),
+        pytest.param([LARGE[:1500]], NOT_APPLIED + "it was not written whole", id="most of an old one is missing"),
     ],
 )
 def test_a_log_that_cannot_be_applied_is_named_and_the_hive_read_as_it_is(logs: list[bytes], problem: str) -> None:
@@ -158,7 +171,7 @@ def test_a_log_that_cannot_be_applied_is_named_and_the_hive_read_as_it_is(logs: 
 @pytest.mark.parametrize("count", [1, 4])
 def test_a_hive_with_a_damaged_first_sector_gets_that_of_its_log(count: int) -> None:
     broken = b"\xff" * 512 + DIRTY[512:]
-    stale = log(VERSIONS[0], 3, entry(VERSIONS[1], VERSIONS[0], 3))
+    stale = log(VERSIONS[0], 6, OTHER_6)
     assert base_block(Held(broken)).is_dirty
     assert read(broken, stale, log(VERSIONS[0], 7, *ENTRIES[:count])) == (version(count), "")
     assert read(broken, old_log(VERSIONS[0], VERSIONS[count], 8)) == (version(count), "")
@@ -168,13 +181,19 @@ def test_a_log_of_older_versions_of_windows_is_applied() -> None:
     new = VERSIONS[3]
     torn = DIRTY[:4096] + new[4096:5120] + DIRTY[5120:]  # a write that ended in the middle
     assert read(torn, old_log(VERSIONS[0], new, 8)) == (version(3), "")
-    assert read(torn, b"", old_log(VERSIONS[0], VERSIONS[1], 6), old_log(VERSIONS[0], new, 8)) == (version(3), "")
+    later = at_time(old_log(VERSIONS[0], VERSIONS[1], 8), 5)
+    assert read(torn, b"", old_log(VERSIONS[0], new, 8), later) == (version(1), "")  # the latest has all of them
 
 
-def test_an_old_log_of_another_time_is_not_applied() -> None:
-    later = with_checksum(OLD[:12] + b"\1" + OLD[13:])
-    unfinished = numbered(OLD, 9, 8, kind=1)
-    assert read(DIRTY, later, unfinished) == (version(0), DOES_NOT_CONTINUE)
+def at_time(data: bytes, time: int) -> bytes:
+    return with_checksum(data[:12] + struct.pack("<Q", time) + data[20:])
+
+
+def test_an_old_log_of_an_earlier_time_or_that_was_not_finished_is_not_applied() -> None:
+    later = at_time(DIRTY, 5)
+    assert read(later, at_time(OLD, 4)) == (version(0), DOES_NOT_CONTINUE)
+    assert read(later, numbered(at_time(OLD, 5), 9, 8, kind=1)) == (version(0), NOT_APPLIED + "it is damaged")
+    assert read(later, at_time(OLD, 5)) == (version(1), "")
 
 
 def test_an_old_log_of_another_hive_is_not_applied() -> None:
