@@ -126,7 +126,9 @@ def _old_endpoints(region: str) -> Sequence[Rule]:
             Severity.HIGH,
             f"an endpoint from before there were regions, which leads to {_FIRST}",
             "use the name that the SDK resolves for the instance's region",
-            re.compile(rf"(?<![\w.-])queue\.amazonaws\.com(?![\w.-])|(?<=://)(?:{_OLD})\.amazonaws\.com(?![\w.-])"),
+            re.compile(
+                rf"(?<![\w.-])(?:queue|s3-external-1)\.amazonaws\.com(?![\w.-])|(?<=://)(?:{_OLD})\.amazonaws\.com(?![\w.-])"
+            ),
             ("amazonaws.com",),
             in_lists=True,
         ),

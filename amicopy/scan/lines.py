@@ -13,7 +13,12 @@ from amicopy.scan.rule import AN_ID, Rule
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
 _OVERLAP = 200
-_AROUND = 3  # lines before and after that tell a list of regions
+_AROUND = 3  # lines before and after that tell a list of regions, or a store that is not of AWS
+# Stores with S3's interface whose regions are not AWS's.
+_ELSEWHERE = re.compile(
+    r"(?i:wasabisys|digitaloceanspaces|linodeobjects|backblazeb2|cloudflarestorage|aliyuncs|minio|localstack)"
+    r"|(?:localhost|127\.0\.0\.1|host\.docker\.internal):(?:4566|9000)"
+)
 _A_LIST = 3  # different regions make one
 _MOST_SHOWN = 120
 MOST_PER_FILE = 200
@@ -26,8 +31,8 @@ _NEWLINE = re.compile("\n")
 _AN_ID_BYTES = re.compile(AN_ID.pattern.encode())
 # Examples, tests and documentation. A folder `test` or `docs` is none of them: it may be what is deployed there.
 _SHOWS = re.compile(
-    r"/(?:examples?|samples?|tests|testdata|fixtures|__tests__)/|\.(?:example|sample|dist|md|rst|adoc)$|\.(?:example|sample)\.\w{1,8}$"
-    r"|/(?:test_[^/]*\.py|[^/]*_test\.(?:go|py)|[^/]*\.(?:test|spec)\.[jt]sx?|(?:readme|changelog|notes)(?:\.txt)?)$",
+    r"/(?:examples?|samples?|tests|testdata|fixtures|__tests__|spec)/|\.(?:example|sample|dist|md|rst|adoc)$|\.(?:example|sample)\.\w{1,8}$"
+    r"|/(?:test_[^/]*\.py|[^/]*_(?:test|spec)\.(?:go|py|rb)|[^/]*\.(?:test|spec)\.[jt]sx?|(?:readme|changelog|notes)(?:\.txt)?)$",
     re.IGNORECASE,
 )
 _RESOLV_CONF = "/etc/resolv.conf"
@@ -49,20 +54,25 @@ class Matcher:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._literals = {text: text.encode() for rule in rules for text in rule.literals}
+        self._literals = {text: text.encode() for rule in rules if rule.paths is None for text in rule.literals}
         self._wants_ids = any(not rule.literals for rule in rules)
+        self._everywhere = tuple(rule for rule in rules if rule.paths is None)
+        paths = [f"(?:{rule.paths.pattern})" for rule in rules if rule.paths]
+        self._special = re.compile("|".join(paths)) if paths else None
 
     def matches(self, data: bytes, path: str) -> list[Match]:
         """Return the matches in a file; of one rule at most one on a line."""
         plain = in_utf_8(data)
         # Most files end here, so it has to be fast: searching is faster in bytes than in text.
         present = {literal for literal, searched in self._literals.items() if searched in plain}
+        some = self._of(path)
+        present |= {literal for rule in some if rule.paths for literal in rule.literals if literal.encode() in plain}
         has_ids = self._wants_ids and _AN_ID_BYTES.search(plain) is not None
         if not present and not has_ids:
             return []
         rules = [
             rule
-            for rule in self._rules
+            for rule in some
             if (any(literal in present for literal in rule.literals) if rule.literals else has_ids)
         ]
         text = plain.decode("utf-8", "replace")
@@ -75,6 +85,12 @@ class Matcher:
             if len(found) >= MOST_PER_FILE:
                 break
         return [_as_important(match, path) for match in found]
+
+    def _of(self, path: str) -> Sequence[Rule]:
+        """Return the rules for a file of this path."""
+        if self._special is None or not self._special.search(path):
+            return self._everywhere
+        return [rule for rule in self._rules if rule.paths is None or rule.paths.search(path)]
 
 
 def _positions(text: str, literals: Iterable[str], *, has_ids: bool) -> Iterator[int]:
@@ -99,10 +115,14 @@ def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Ma
             matches = list(_accepted(rule, piece, comment - start, taken))
             if not matches or (not rule.in_lists and lines.is_list(number)):
                 continue
+            if rule.after and not rule.after.search(lines.before(number)):
+                continue
             taken += [match.span() for match in matches]
             if rule.name not in seen:
                 seen.add(rule.name)
-                yield Match(rule, number, _excerpt(rule, matches[0]), piece)
+                is_aws = rule.name != "region-setting" or not lines.is_elsewhere(number)
+                counted = rule if is_aws else replace(rule, severity=Severity.LOW)
+                yield Match(counted, number, _excerpt(rule, matches[0]), piece)
 
 
 def _accepted(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
@@ -131,6 +151,10 @@ class _Lines:
         end = self._starts[number] if number < len(self._starts) else len(self._text)
         return self._text[self._starts[number - 1] : end].rstrip("\r\n")
 
+    def before(self, number: int) -> str:
+        """Return the line before one; empty if there is none."""
+        return self[number - 1][:_LONGEST] if number > 1 else ""
+
     def comment_start(self, number: int) -> int:
         """Return where the comment of a line begins; beyond its end if it has none."""
         line = self[number]
@@ -141,13 +165,19 @@ class _Lines:
 
     def is_list(self, number: int) -> bool:
         """Return whether the line is in a list of regions, as programs and documentation have them."""
-        around = range(max(1, number - _AROUND), min(len(self._starts), number + _AROUND) + 1)
         regions: set[str] = set()
-        for near in around:
+        for near in self._around(number):
             if near not in self._regions:
                 self._regions[near] = set(ANY_REGION.findall(self[near][:_LONGEST]))
             regions |= self._regions[near]
         return len(regions) >= _A_LIST
+
+    def is_elsewhere(self, number: int) -> bool:
+        """Return whether the lines around name a store that is not of AWS."""
+        return any(_ELSEWHERE.search(self[near][:_LONGEST]) for near in self._around(number))
+
+    def _around(self, number: int) -> range:
+        return range(max(1, number - _AROUND), min(len(self._starts), number + _AROUND) + 1)
 
 
 def in_utf_8(data: bytes) -> bytes:

@@ -33,10 +33,10 @@ def short_code(region: str) -> str:
 
 
 def constants(region: str) -> tuple[str, ...]:
-    """Return the names in AWS's SDKs: ``US_EAST_1`` (Java, CDK), ``USEast1`` (.NET, Swift), ``UsEast1`` (Rust)."""
+    """Return the names in AWS's SDKs: ``US_EAST_1`` (Java, CDK), ``USEast1`` (.NET, Swift), ``UsEast1`` (Rust, Go)."""
     words = region.split("-")
     upper, title = "_".join(words).upper(), "".join(word.title() for word in words)
-    return upper, words[0].upper() + title[len(words[0]) :], title
+    return upper, words[0].upper() + title[len(words[0]) :], title, f"{title}RegionID"
 
 
 # Endpoints whose name is the service and the region alone; others have an id in them that another region does not have.

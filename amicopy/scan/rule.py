@@ -16,7 +16,8 @@ class Rule:
 
     ``literals`` are texts of which one is in every line that matches, for a quick search; none: `AN_ID` is.
     ``secret`` is the number of the group in ``pattern`` that is never printed. ``in_lists`` says that the rule holds in
-    a list of regions too, and ``in_comments`` in comments. Of several matches at the same place the first rule counts.
+    a list of regions too, and ``in_comments`` in comments. ``paths`` is what the path of a file has to look like, and
+    ``after`` what the line before has to look like. Of several matches at the same place the first rule counts.
     """
 
     name: str
@@ -29,4 +30,6 @@ class Rule:
     secret: int | None = None
     in_lists: bool = False
     in_comments: bool = False
+    paths: re.Pattern[str] | None = None
+    after: re.Pattern[str] | None = None
     accepts: Callable[[re.Match[str]], bool] | None = None

@@ -1,19 +1,19 @@
 """The rules, as data: what a line has to look like, how much that matters, and what to use instead."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from amicopy.scan.indirect_rules import global_services, indirect
 from amicopy.scan.regions import ANY_REGION, constants, short_code
 from amicopy.scan.result import ScanOptions, Severity
 from amicopy.scan.rule import Rule
+from amicopy.scan.secret_rules import secret_rules
 
 GROUPS = ("region", "account", "secrets", "left")
 DEFAULT_GROUPS = ("region", "account", "secrets")
 
 _METADATA = "read the region from instance metadata (placement/region) or set AWS_REGION in user data"
 _PARAMETER = "look it up at start: a parameter of the same name in each region's SSM Parameter Store"
-_ROTATE = "remove it from the image and revoke it; give instances a role instead"
 
 # Hosts of AWS services and of what they run.
 _DOMAINS = (
@@ -22,7 +22,7 @@ _DOMAINS = (
 )
 _HOST = r"(?:[A-Za-z0-9_*-][A-Za-z0-9_*-]{0,62}\.){0,8}?"
 _IDS = (
-    r"ami|aki|ari|snap|vol|i|eni|sg|sgr|subnet|vpc|vpce|vpce-svc|igw|eigw|nat|vgw|cgw|vpn|tgw|tgw-attach|tgw-rtb|rtb|rtbassoc"
+    r"ami|aki|ari|snap|vol|i|eni|sg|sgr|subnet|vpc|vpce|vpce-svc|igw|eigw|nat|vgw|cgw|vpn|tgw|tgw-attach|tgw-rtb|rtb|rtbassoc|mi"
     r"|acl|pl|pcx|eipalloc|eipassoc|dopt|lt|lgw|cr|r|h|ipam|ipam-pool|fl|rslvr-in|rslvr-out|mt|lc"
 )
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
@@ -32,7 +32,7 @@ _SETTING_SIGNS = r"[\s:=(,>?\-\"'`\[\]{$|*]"
 def rules_for(options: ScanOptions) -> tuple[Rule, ...]:
     """Return the rules of the chosen groups, written for the region and the account, in order of precedence."""
     groups = options.rules or DEFAULT_GROUPS
-    rules = [*_secrets(), *_region(options.region)]
+    rules = [*secret_rules(), *_region(options.region)]
     if options.account and options.to_other_account:
         rules = [_account(options.account), *rules]
     return tuple(rule for rule in rules if rule.group in groups)
@@ -75,7 +75,7 @@ def _region(region: str) -> Sequence[Rule]:
             f"an endpoint in {region}",
             f"use the name without a region that the SDK resolves, or {_PARAMETER}",
             re.compile(
-                rf"(?:(?<![\w.-])|(?<=[}}>)]\.)){_HOST}[\w*-]*(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w-]*(?:\.[\w-]+){{0,6}}?\.{_DOMAINS}(?![\w-])"
+                rf"(?:(?<![\w.-])|(?<=[}}>)]\.)|(?<=[\s\"'=]\.)){_HOST}[\w*-]*(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w-]*(?:\.[\w-]+){{0,6}}?\.{_DOMAINS}(?![\w-])"
                 rf"|(?<![\w.-]){_HOST}{code}\.cache\.amazonaws\.com(?![\w-])"
             ),
             (region, code),
@@ -100,7 +100,9 @@ def _region(region: str) -> Sequence[Rule]:
             re.compile(rf"(?<![\w./-])(?:{_IDS})-({_HEX})(?![\w-])"),
             (),
             accepts=_is_an_id,
+            after=re.compile(rf"^(?!\s*[\"']?(?!{region}(?!\d)){ANY_REGION.pattern}[\"']?\s*[:=]>?\s*\{{?\s*$)"),
         ),
+        *_ids_of_other_forms(region),
         Rule(
             "az",
             "region",
@@ -119,11 +121,22 @@ def _region(region: str) -> Sequence[Rule]:
             f"the region is set to {region}",
             _METADATA,
             re.compile(
-                rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?region(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]*(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
+                rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?(?:region|bucket_?location)(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]*(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
                 rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}})(?:new\s+)?(?:[\w.]{{1,40}}\([\"']?)?{token}(?:[\"'`]\)?)?"
                 rf"|(?i:<[\w:.-]*region[\w:.-]*>)\s*{token}(?:\s*</[\w:.-]+>)?|(?<!\w)-r(?:\s+|=){token}"
+                rf"|(?<![\w.-])(?:s3://(?:[^\s/@]{{1,200}}@)?|codecommit::){region}(?=:?//?\w)"
             ),
             here,
+        ),
+        Rule(
+            "region-setting",
+            "region",
+            Severity.MEDIUM,
+            f"the region is set to {region}, by the line before",
+            _METADATA,
+            re.compile(rf"^\s*(?:-\s+|[\w.-]{{1,40}}\s*[:=]\s*)?[\"']?{token}[\"']?[\s,\])]*$"),
+            here,
+            after=re.compile(r"(?i:region(?:s|_?name)?)[\"']?\s*[:=,]?>?\s*[\[({]?\s*$"),
         ),
         Rule(
             "sdk-enum",
@@ -188,7 +201,33 @@ def _addresses(region: str) -> Sequence[Rule]:
     )
 
 
+def _ids_of_other_forms(region: str) -> Iterator[Rule]:
+    """Yield the rules for ids that are no ``ami-…``: they exist in one region only, like those."""
+    uuid = r"([0-9a-f]{8})(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])"
+    what = "the id of a resource, which exists in one region only"
+    forms = (
+        # A volume's serial number is its id: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol…
+        (rf"(?<=Elastic_Block_Store_)vol({_HEX})(?![0-9A-Za-z])", ("Elastic_Block_Store_vol",)),
+        # KMS keys; a multi-region key (mrk-…) has the same id everywhere.
+        (
+            rf"(?<!\w)(?i:[\w.-]{{0,40}}kms[\w.-]{{0,40}})[\"']?\s{{0,5}}[:=,>]{{0,2}}\s{{0,5}}[\"']?(?<![\w-]){uuid}",
+            ("kms", "KMS", "Kms"),
+        ),
+        # Cognito's user pools and identity pools.
+        (rf"(?<![\w-]){region}_([0-9A-Za-z]{{9}})(?![\w-])", (f"{region}_",)),
+        (rf"(?<![\w-]){region}:{uuid}", (f"{region}:",)),
+    )
+    for pattern, literals in forms:
+        yield Rule(
+            *("resource-id", "region", Severity.HIGH, what, _PARAMETER),
+            re.compile(pattern),
+            literals,
+            accepts=_is_an_id,
+        )
+
+
 def _account(account: str) -> Rule:
+    dashed = f"{account[:4]}-{account[4:8]}-{account[8:]}"
     return Rule(
         "account-id",
         "account",
@@ -197,96 +236,10 @@ def _account(account: str) -> Rule:
         "read the account from the instance's identity document, or share what it names with the other account",
         re.compile(
             rf"(?:arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:)?(?<![0-9]){account}(?![0-9])(?:\.dkr\.ecr[\w.-]*|:[\w:/.*+=@-]*)?"
+            rf"|(?<![0-9-]){dashed}(?![0-9-])"
         ),
-        (account,),
+        (account, dashed),
         in_lists=True,
-    )
-
-
-def _secrets() -> Sequence[Rule]:
-    return (
-        Rule(
-            "secret-aws-key",
-            "secrets",
-            Severity.CRITICAL,
-            "an AWS access key",
-            _ROTATE,
-            re.compile(r"(?<![A-Za-z0-9/+])((?:AKIA|ASIA)[A-Z2-7]{16})(?![A-Za-z0-9/+])"),
-            ("AKIA", "ASIA"),
-            secret=1,
-            in_lists=True,
-            in_comments=True,
-        ),
-        Rule(
-            "secret-aws-secret",
-            "secrets",
-            Severity.CRITICAL,
-            "an AWS secret access key",
-            _ROTATE,
-            re.compile(
-                r"(?i:aws[_.-]?(?:secret|session)[\w.-]{0,20}|secret[_.-]?access[_.-]?key|secretkey)[\"']?\s{0,5}[:=>,]{0,2}\s{0,5}[\"']?"
-                r"(?<![A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
-            ),
-            ("secret", "SECRET", "Secret"),
-            secret=1,
-            in_lists=True,
-            in_comments=True,
-        ),
-        Rule(
-            "secret-private-key",
-            "secrets",
-            Severity.CRITICAL,
-            "a private key",
-            "remove it from the image and make a new one; fetch it at start from Secrets Manager",
-            re.compile(r"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"),
-            ("PRIVATE KEY",),
-            in_lists=True,
-            in_comments=True,
-        ),
-        Rule(
-            "secret-token",
-            "secrets",
-            Severity.CRITICAL,
-            "an access token",
-            "remove it from the image and revoke it; fetch it at start from Secrets Manager",
-            re.compile(
-                r"(?<![A-Za-z0-9_])((?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{40,}|glpat-[\w-]{20,}"
-                r"|xox[abeprs]-[A-Za-z0-9-]{20,}|[sr]k_live_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{22}\.[\w-]{43}"
-                r"|hvs\.[\w-]{24,}|dckr_pat_[\w-]{20,}))"
-            ),
-            (
-                "ghp_",
-                "gho_",
-                "ghu_",
-                "ghs_",
-                "ghr_",
-                "github_pat_",
-                "glpat-",
-                "xox",
-                "k_live_",
-                "npm_",
-                "SG.",
-                "hvs.",
-                "dckr_pat_",
-            ),
-            secret=1,
-            in_lists=True,
-            in_comments=True,
-        ),
-        Rule(
-            "secret-password",
-            "secrets",
-            Severity.HIGH,
-            "a password in a URL",
-            "remove it from the image and change it; fetch it at start from Secrets Manager",
-            re.compile(
-                r"(?<![A-Za-z0-9])[a-z][a-z0-9+]{1,15}://[^\s:/@\"'<>{}$]{0,64}:([^\s/@\"'<>{}$*]{3,128})@(?=[A-Za-z0-9\[])"
-            ),
-            ("://",),
-            secret=1,
-            in_lists=True,
-            accepts=_is_a_password,
-        ),
     )
 
 
@@ -307,22 +260,3 @@ def _is_an_id(match: re.Match[str]) -> bool:
         "abcd1234",
     )
     return len(set(digits)) > 3 and not any(example in digits for example in examples)
-
-
-def _is_a_password(match: re.Match[str]) -> bool:
-    word = match[1].lower()
-    examples = (
-        "password",
-        "passwd",
-        "pass",
-        "pwd",
-        "secret",
-        "changeme",
-        "example",
-        "xxx",
-        "user",
-        "port",
-        "foo",
-        "bar",
-    )
-    return not word.isdigit() and word not in examples and not set(word) <= {"x", "*", "."} and "%(" not in word

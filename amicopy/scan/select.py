@@ -26,8 +26,14 @@ _CACHES = (
     *("/var/cache", "/var/log", "/var/lib/systemd", "/var/lib/mlocate", "/var/lib/plocate"),
     *("/tmp", "/var/tmp"),  # noqa: S108 - names in an image
 )
-_FIRST_BOOT = ("/var/lib/cloud", "/var/lib/amazon/ssm")
-_CONTAINERS = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/kubelet", "/var/lib/lxc")
+_FIRST_BOOT = (
+    *("/var/lib/cloud/instance", "/var/lib/cloud/instances", "/var/lib/cloud/data", "/var/lib/cloud/sem"),
+    *("/var/lib/cloud/handlers", "/var/lib/amazon/ssm"),
+)
+_CONTAINERS = (
+    *("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers", "/var/lib/lxc"),
+    *("/var/lib/kubelet/device-plugins", "/var/lib/kubelet/plugins", "/var/lib/kubelet/pods"),
+)
 _NOT_FILES = ("/proc", "/sys", "/dev", "/run", "/var/run", "/lost+found", "/swapfile", "/swap.img")
 
 _REASONS: tuple[tuple[str, Sequence[str]], ...] = (
@@ -39,10 +45,11 @@ _REASONS: tuple[tuple[str, Sequence[str]], ...] = (
     ("mount points and lost+found", _NOT_FILES),
 )
 _NAMES = {
-    **dict.fromkeys(("site-packages", "dist-packages", "node_modules", "gems", ".cargo", ".m2"), "installed libraries"),
+    **dict.fromkeys(("site-packages", "dist-packages", "node_modules", "gems"), "installed libraries"),
     **dict.fromkeys((".git", ".hg", ".svn"), "history of version control"),
     **dict.fromkeys((".cache", "__pycache__", ".npm", ".terraform"), "caches and logs"),
     **dict.fromkeys(("overlay2", "overlayfs"), "container images and volumes"),
+    **dict.fromkeys((".m2/repository", ".cargo/registry", ".cargo/git"), "installed libraries"),
     "lost+found": "mount points and lost+found",
 }
 _DEEP_REASONS = {"mount points and lost+found", "container images and volumes"}
@@ -116,7 +123,8 @@ class Selection:
             return "left out by --exclude"
         if self._is_on_the_way(path):
             return ""
-        reason = _NAMES.get(posixpath.basename(path)) or self._reason(path)
+        name, with_folder = posixpath.basename(path), "/".join(path.split("/")[-2:])
+        reason = _NAMES.get(name) or _NAMES.get(with_folder) or self._reason(path)
         return "" if self._deep and reason not in _DEEP_REASONS else reason
 
     def why_not_read(self, path: str) -> str:

@@ -103,11 +103,22 @@ def test_an_endpoint_is_found(line: str) -> None:
         ("ami: ami-0b1c2d3e4f5a6b7c8", "resource-id"),
         ("eipalloc-0b1c2d3e4f5a6b7c8", "resource-id"),
         ("mount fs-0a12b34c56d78e90f /mnt", "efs-id"),
+        ("What=/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol0a9b8c7d6e5f43210", "resource-id"),
+        ('kms_key_id = "1c9b7a3e-5d2f-4e86-b0a4-8f6d2c1e3b57"', "resource-id"),
+        ("SSEKMSKeyId: 1c9b7a3e-5d2f-4e86-b0a4-8f6d2c1e3b57", "resource-id"),
+        ("COGNITO_USER_POOL_ID=us-east-1_aB3dE5fG7", "resource-id"),
+        ("pool: us-east-1:7f3c1b52-0d8e-4c6a-9f21-3b5d7e9a1c24", "resource-id"),
+        ('"managedInstanceID": "mi-0b6c5d4e3f2a19087"', "resource-id"),
         ("zone us-east-1b", "az"),
         ("us-east-1-bos-1a", "az"),
         ("use1-az4", "az"),
         ("Regions.US_EAST_1", "sdk-enum"),
         ("RegionEndpoint.USEast1", "sdk-enum"),
+        ("aws.String(endpoints.UsEast1RegionID)", "sdk-enum"),
+        ("acl aws dstdomain .us-east-1.amazonaws.com", "endpoint"),
+        ("s3: s3://us-east-1/acme-loki", "region-setting"),
+        ("git clone codecommit::us-east-1://site", "region-setting"),
+        ('BucketLocation = "us-east-1"', "region-setting"),
         ("search ec2.internal", "private-dns"),
         ("db = ip-10-0-0-12.ec2.internal", "private-dns"),
         ("ec2-54-1-2-3.compute-1.amazonaws.com", "public-dns"),
@@ -145,6 +156,9 @@ i-deadbeef
 some-12ab34cd
 2023-12ab34cd
 us-east-1.example.com
+kms_key_id: 1234abcd-12ab-34cd-56ef-1234567890ab
+request_id: 1c9b7a3e-5d2f-4e86-b0a4-8f6d2c1e3b57
+kms_key_id: mrk-1c9b7a3e5d2f4e86b0a48f6d2c1e3b57
 arn:aws:iam::111122223333:role/x
 https://s3.amazonaws.com/bucket
 arn:aws:s3:::bucket
@@ -172,6 +186,31 @@ def test_a_list_of_regions_over_several_lines_is_none() -> None:
     assert found("- us-east-1\n- us-west-2\n") == ["bare-region"]
 
 
+@pytest.mark.parametrize("before", ["- --region", '"regions": [', "region:", "      'region' => ", "aws_region_name ="])
+def test_the_line_before_says_that_it_is_a_setting(before: str) -> None:
+    assert worst(f'{before}\n  - "us-east-1"\n') == ("region-setting", "MEDIUM")
+    assert worst(f"{before}\n  us-east-1,\n") == ("region-setting", "MEDIUM")
+
+
+@pytest.mark.parametrize("before", ["", "# in every region there is", "regional: yes", "cluster:"])
+def test_the_line_before_says_nothing_of_the_kind(before: str) -> None:
+    assert worst(f"{before}\n  - us-east-1\n") == ("bare-region", "LOW")
+
+
+def test_an_id_below_another_regions_name_is_that_regions() -> None:
+    assert found("eu-west-1:\n  ami: ami-0b1c2d3e4f5a6b7c8\n") == []
+    assert found('"eu-west-1": {\n  "ami": "ami-0b1c2d3e4f5a6b7c8"\n') == []
+    assert found("us-east-1:\n  ami: ami-0b1c2d3e4f5a6b7c8\n") == ["bare-region", "resource-id"]
+    assert found("# copied to eu-west-1 later\nami: ami-0b1c2d3e4f5a6b7c8\n") == ["resource-id"]
+
+
+@pytest.mark.parametrize("near", ["endpoint = s3.wasabisys.com", "MINIO_ROOT_USER=acme", "url: http://localhost:4566"])
+def test_a_region_of_another_store_is_of_low_severity(near: str) -> None:
+    assert worst(f"{near}\nx = 1\nregion = us-east-1\n") == ("region-setting", "LOW")
+    far = "x = 1\n" * 9
+    assert worst(f"{near}\n{far}region = us-east-1\n") == ("region-setting", "HIGH")
+
+
 def test_an_arn_counts_in_a_list_of_regions_too() -> None:
     assert found("us-west-2 eu-west-1 arn:aws:sns:us-east-1:1:t\n") == ["arn"]
 
@@ -187,12 +226,38 @@ def test_a_secret_is_found_and_is_not_in_the_excerpt(number: int) -> None:
     assert value[5:] not in matches[0].excerpt
 
 
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        ("/root/.pgpass", "db.internal:5432:app:app:{}"),
+        ("/root/.my.cnf", "password = {}"),
+        ("/root/.netrc", "machine db login app password {}"),
+        ("/home/build/.pypirc", "password: {}".replace(":", " =")),
+        ("/root/.docker/config.json", '"auth": "{}"'),
+        ("/home/build/.m2/settings.xml", "<password>{}</password>"),
+        ("/var/www/wp-config.php", "define( 'DB_PASSWORD', '{}' );"),
+        ("/etc/wireguard/wg0.conf", "PrivateKey = {}"),
+        ("/etc/cifs-credentials", "password={}"),
+        ("/Windows/Panther/unattend.xml", "<Value>{}</Value>"),
+    ],
+)
+def test_a_password_is_found_where_one_belongs(path: str, line: str) -> None:
+    value = "yK7mQx2VzT9nWb4RcLp8HsJdFgAe1UuXo3iK6tZw5EQ="
+    text = line.format(value)
+    [match] = Matcher(rules_for(ScanOptions(region="us-east-1", rules=("secrets",)))).matches(text.encode(), path)
+    assert (match.rule.name, value in match.excerpt, value[:4] in match.excerpt) == ("secret-password", False, False)
+    assert found(text, "/opt/app/settings.txt") == []
+    assert found(line.format("password"), path) == []
+
+
 def test_an_account_counts_only_for_another_account() -> None:
     line = "role = arn:aws:iam::444455556666:role/web"
     assert found(line) == []
     assert found(line, account="444455556666") == ["account-id"]
     assert found("id = 444455556666", account="444455556666") == ["account-id"]
     assert found("id = 14444555566667", account="444455556666") == []
+    assert found("account: 4444-5555-6666", account="444455556666") == ["account-id"]
+    assert found("card: 4444-5555-6666-7777", account="444455556666") == []
 
 
 def test_files_of_windows_are_read_as_utf_16() -> None:
@@ -264,6 +329,7 @@ def test_what_only_stands_beside_a_global_service_counts(line: str, rule: str) -
     [
         ("https://queue.amazonaws.com/123456789/jobs", "us-east-1", "endpoint-old", "HIGH"),
         ("endpoint: https://sns.amazonaws.com", "us-east-1", "endpoint-old", "HIGH"),
+        ("<value>s3-external-1.amazonaws.com</value>", "us-east-1", "endpoint-old", "HIGH"),
         ("db_host = db.prod-use1.acme.internal", "us-east-1", "host-code", "MEDIUM"),
         ("redis://cache-usw2.corp.net:6379", "us-west-2", "host-code", "MEDIUM"),
         ("cluster: APSE2-prod", "ap-southeast-2", "short-code", "LOW"),
@@ -308,6 +374,7 @@ def test_what_means_no_region_is_not_found(line: str) -> None:
         "/srv/web/app.spec.ts",
         "/opt/app/README.md",
         "/opt/app/examples/main.tf",
+        "/opt/app/spec/uploader_spec.rb",
     ],
 )
 def test_examples_tests_and_documentation_are_of_low_severity_but_secrets_in_them_are_not(path: str) -> None:
