@@ -33,9 +33,7 @@ Exit codes:
 @exclude_option
 @source_options
 @account_options
-@option(
-    "--copy", "copy_ids", multiple=True, type=ImageId(), help="Remove only the copy with this id; repeatable."
-)
+@option("--copy", "copy_ids", multiple=True, type=ImageId(), help="Remove only the copy with this id; repeatable.")
 @option(
     "--all-pending",
     is_flag=True,
