@@ -140,6 +140,10 @@ class FileSystem(Protocol):
         """Return the target of a symbolic link."""
 
 
+class TooComplicated(Unreadable):
+    """The budget of one piece of work is spent: the rest of it cannot be read either."""
+
+
 class Steps:
     """A budget of steps for one piece of work: what a damaged disk would make endless ends when it is spent.
 
@@ -150,10 +154,10 @@ class Steps:
         self._left = most
 
     def spend(self, steps: int = 1) -> None:
-        """Take some; raises Unreadable when there are none left."""
+        """Take some; raises TooComplicated when there are none left."""
         self._left -= steps
         if self._left < 0:
-            raise Unreadable("it is too complicated: damaged, or made to be endless")
+            raise TooComplicated("it is too complicated: damaged, or made to be endless")
 
 
 def bytes_at(device: Device, extents: Sequence[Extent], length: int) -> bytes:

@@ -4,7 +4,7 @@ The layout is that of the project libregf's documentation of the format.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import reduce
 from operator import xor
 from typing import NamedTuple
@@ -18,6 +18,9 @@ SECTOR = 512
 _MAGIC = b"regf"
 _NONE = 0xFFFFFFFF
 _ASCII_KEY, _ASCII_VALUE = 0x20, 1
+_HANDLE_KEY = 0x40  # where the number of values would be is a handle
+_LEAST = 24  # bytes that the cell of a key or a value has at least
+_FEW = 4  # cells that are seldom in several blocks
 _INLINE = 0x80000000
 _SEVERAL = 7  # REG_MULTI_SZ
 _TEXTS = {1, 2, _SEVERAL}  # REG_SZ, REG_EXPAND_SZ
@@ -66,40 +69,42 @@ class Hive:
         self.root = base_block(device).root
 
     def key(self, offset: int) -> Key:
-        """Return the key in a cell."""
+        """Return the key in a cell; each is returned once."""
+        if offset in self._seen:
+            raise Unreadable("a key of the registry is below two others")
+        self._seen.add(offset)
         cell = self._cell(offset)
         if cell[:2] != b"nk" or len(cell) < 76:
             raise Unreadable("a key of the registry is damaged")
         flags = struct.unpack_from("<H", cell, 2)[0]
         key_count, keys_at = struct.unpack_from("<I4xI", cell, 20)
         value_count, values_at = struct.unpack_from("<II", cell, 36)
+        if flags & _HANDLE_KEY:
+            value_count = 0
         name = cell[76 : 76 + struct.unpack_from("<H", cell, 72)[0]]
         return Key(_name(name, is_ascii=bool(flags & _ASCII_KEY)), key_count, keys_at, value_count, values_at)
 
-    def keys(self, key: Key) -> Iterator[Key]:
-        """Yield the keys below a key; each is yielded once."""
-        if not key.key_count:
-            return
-        for offset in self._offsets(key.keys_at, deeper=True):
-            if offset in self._seen:
-                raise Unreadable("a key of the registry is below two others")
-            self._seen.add(offset)
-            yield self.key(offset)
+    def keys(self, key: Key) -> Iterator[int]:
+        """Yield where the keys below a key are, for `key`."""
+        if key.key_count:
+            yield from self._offsets(key.keys_at, deeper=True)
 
-    def values(self, key: Key) -> Iterator[tuple[str, str]]:
-        """Yield name and text of each value that is text; the name of a key's default value is empty."""
-        if not key.value_count:
-            return
-        cell = self._cell(key.values_at)
-        for number in range(min(key.value_count, len(cell) // 4)):
-            self._steps.spend()
-            value = self._cell(struct.unpack_from("<I", cell, 4 * number)[0])
-            if value[:2] != b"vk" or len(value) < 20:
-                raise Unreadable("a value of the registry is damaged")
-            name_length, size, at, kind, flags = struct.unpack_from("<HIIIH", value, 2)
-            if kind in _TEXTS:
-                data = value[8 : 8 + min(size & ~_INLINE, 4)] if size & _INLINE else self._data(at, min(size, _LARGEST))
-                yield _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data, kind)
+    def values(self, key: Key) -> Iterator[int]:
+        """Yield where the values of a key are, for `text`."""
+        if key.value_count:
+            cell = self._cell(key.values_at)
+            yield from self._together(struct.unpack_from(f"<{min(key.value_count, len(cell) // 4)}I", cell))
+
+    def text(self, offset: int) -> tuple[str, str] | None:
+        """Return name and text of a value, None if it is not text; the name of a key's default value is empty."""
+        value = self._cell(offset)
+        if value[:2] != b"vk" or len(value) < 20:
+            raise Unreadable("a value of the registry is damaged")
+        name_length, size, at, kind, flags = struct.unpack_from("<HIIIH", value, 2)
+        if kind not in _TEXTS:
+            return None
+        data = value[8 : 8 + min(size & ~_INLINE, 4)] if size & _INLINE else self._data(at, min(size, _LARGEST))
+        return _name(value[20 : 20 + name_length], is_ascii=bool(flags & _ASCII_VALUE)), _text(data, kind)
 
     def _offsets(self, at: int, *, deeper: bool) -> Iterator[int]:
         """Yield where the keys of a list are; a list may be one of lists."""
@@ -108,13 +113,20 @@ class Hive:
         size = {b"lf": 8, b"lh": 8, b"li": 4, b"ri": 4}.get(kind)
         if size is None or 4 + count * size > len(cell) or (kind == b"ri" and not deeper):
             raise Unreadable("a list of the registry's keys is damaged")
-        for number in range(count):
+        offsets = self._together(struct.unpack_from(f"<{count * size // 4}I", cell, 4)[:: size // 4])
+        if kind != b"ri":
+            yield from offsets
+            return
+        for offset in offsets:
+            yield from self._offsets(offset, deeper=False)
+
+    def _together(self, offsets: Sequence[int]) -> Iterator[int]:
+        """Yield these offsets, after what is there has been fetched together."""
+        if len(offsets) > _FEW:
+            self._device.prefetch((CELLS + offset, _LEAST) for offset in offsets)
+        for offset in offsets:
             self._steps.spend()
-            offset = struct.unpack_from("<I", cell, 4 + number * size)[0]
-            if kind == b"ri":
-                yield from self._offsets(offset, deeper=False)
-            else:
-                yield offset
+            yield offset
 
     def _data(self, at: int, size: int) -> bytes:
         cell = self._cell(at)
@@ -161,6 +173,6 @@ def _text(data: bytes, kind: int) -> str:
 
     A single text ends at its null: some programs store what was behind it in their memory, too.
     """
-    text = data.decode("utf-16-le", "replace")
+    text = data[: len(data) & ~1].decode("utf-16-le", "replace")
     text = text.replace("\0", " ") if kind == _SEVERAL else text.partition("\0")[0]
     return " ".join(text.split())

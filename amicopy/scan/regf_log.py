@@ -195,9 +195,12 @@ class _Patched:
         """Return exactly ``length`` bytes from ``offset``."""
         if offset < 0 or length < 0 or offset + length > self.size:
             raise Unreadable(f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the hive")
+        numbers = range(offset // SECTOR, -(-(offset + length) // SECTOR))
+        if offset + length <= self._hive.size and self._sectors.keys().isdisjoint(numbers):
+            return self._hive.read(offset, length)
         held = min(length, max(0, self._hive.size - offset))
         data = bytearray(self._hive.read(offset, held) if held else b"") + bytes(length - held)
-        for number in range(offset // SECTOR, -(-(offset + length) // SECTOR)):
+        for number in numbers:
             if (sector := self._sectors.get(number)) is not None:
                 start = number * SECTOR - offset
                 data[max(start, 0) : start + SECTOR] = sector[max(-start, 0) : length - start]

@@ -3,10 +3,12 @@
 Left out, unless everything is read, is what Windows itself brings: classes, components, drivers' hardware.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 from amicopy.scan.device import BlockLimitReached, Device, Unreadable
-from amicopy.scan.file_system import Steps
+from amicopy.scan.file_system import Steps, TooComplicated
 from amicopy.scan.regf import MOST_STEPS, Hive, Key, base_block
 from amicopy.scan.regf_log import replayed
 from amicopy.scan.select import Selection
@@ -42,6 +44,22 @@ _READ = {
     _USER_HIVE: ("software/microsoft/windows/currentversion/run", "software/microsoft/windows/currentversion/runonce"),
 }
 _MOST_DEPTH = 64
+_Item = TypeVar("_Item")
+
+
+@dataclass(slots=True)
+class Damage:
+    """What of a hive cannot be read: where the first of it is, and why, and how many keys, values and lists it is."""
+
+    path: str = ""
+    reason: str = ""
+    count: int = 0
+
+    def add(self, path: str, reason: str) -> None:
+        """Count one more."""
+        if not self.count:
+            self.path, self.reason = path, reason
+        self.count += 1
 
 
 def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Iterator[tuple[str, bytes]]:
@@ -63,11 +81,15 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
                 continue
             if base_block(device).is_dirty:
                 device = _with_log(walk, path, device, steps)
-            hive = Hive(device, steps)
-            for key, content in keys_as_files(hive, path.rpartition("/")[2], deep=deep):
+            damage = Damage()
+            for key, content in keys_as_files(Hive(device, steps), path.rpartition("/")[2], damage, deep=deep):
                 walk.seen.files += 1
                 walk.seen.bytes += len(content)
                 yield path + key, content
+            if damage.count:
+                walk.gap(path + damage.path, damage.reason)
+            if damage.count > 1:
+                walk.gap(path, f"{damage.count - 1} more of its keys, values and lists are damaged")
         except BlockLimitReached:
             raise
         except Unreadable as error:
@@ -89,22 +111,43 @@ def _with_log(walk: Walk, path: str, hive: Device, steps: Steps) -> Device:
     return hive
 
 
-def keys_as_files(hive: Hive, name: str, *, deep: bool) -> Iterator[tuple[str, bytes]]:
+def keys_as_files(hive: Hive, name: str, damage: Damage, *, deep: bool) -> Iterator[tuple[str, bytes]]:
     """Yield the path of every key that is read and has values that are text, and these as lines ``name = text``.
 
-    Raises Unreadable where the hive is damaged.
+    What is damaged is left out, and added to ``damage``.
+
+    Raises:
+        Unreadable: the root is damaged, or the hive is too complicated.
     """
-    root = hive.key(hive.root)
-    todo: list[tuple[Key, tuple[str, ...]]] = [(root, ())]
+    todo: list[tuple[Key, tuple[str, ...]]] = [(hive.key(hive.root), ())]
     while todo:
         key, path = todo.pop()
-        lines = [f"{value or '(default)'} = {text}" for value, text in hive.values(key)]
+        where = "".join(f"/{part}" for part in path)
+        values = _readable(hive.values(key), hive.text, damage, where)
+        lines = [f"{value[0] or '(default)'} = {value[1]}" for value in values if value]
         if lines:
-            yield "".join(f"/{part}" for part in path), "\n".join(lines).encode("utf-8", "replace")
-        if len(path) >= _MOST_DEPTH:
-            raise Unreadable("the registry is damaged: its keys are too deep")
-        below = [(one, (*path, _printable(one.name))) for one in hive.keys(key)]
-        todo += [(one, where) for one, where in reversed(below) if deep or _is_read(name, where)]
+            yield where, "\n".join(lines).encode("utf-8", "replace")
+        if len(path) >= _MOST_DEPTH and key.key_count:
+            damage.add(where, "what is below it is too deep")
+            continue
+        keys = _readable(hive.keys(key), hive.key, damage, where)
+        below = [(one, (*path, _printable(one.name))) for one in keys]
+        todo += [(one, there) for one, there in reversed(below) if deep or _is_read(name, there)]
+
+
+def _readable(offsets: Iterator[int], read: Callable[[int], _Item], damage: Damage, where: str) -> Iterator[_Item]:
+    """Yield what is at these offsets, without what is damaged."""
+    while True:
+        try:
+            item = read(next(offsets))
+        except StopIteration:
+            return
+        except (BlockLimitReached, TooComplicated):
+            raise
+        except Unreadable as error:
+            damage.add(where, str(error))
+        else:
+            yield item
 
 
 def _is_read(hive: str, path: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from amicopy.scan.file_system import Steps
 from amicopy.scan.marvin32 import marvin32
 from amicopy.scan.regf import MOST_STEPS, Hive, base_block
 from amicopy.scan.regf_log import replayed
-from amicopy.scan.registry import keys_as_files
+from amicopy.scan.registry import Damage, keys_as_files
 from tests.support.hives import entry, hive, log, numbered, old_log, with_checksum
 
 SEED = 0x82EF4D887A4E55C5
@@ -62,7 +62,7 @@ def read(dirty: bytes, *logs: bytes) -> tuple[dict[str, str], str]:
 
 
 def listing(device: Any) -> dict[str, str]:
-    return {path: content.decode() for path, content in keys_as_files(Hive(device), "", deep=True)}
+    return {path: content.decode() for path, content in keys_as_files(Hive(device), "", Damage(), deep=True)}
 
 
 def version(number: int) -> dict[str, str]:
@@ -226,7 +226,7 @@ def test_damaged_logs_raise_nothing_else_and_end() -> None:
     logs = [log(VERSIONS[0], 7, *ENTRIES[:2]), log(VERSIONS[0], 9, *ENTRIES[2:])]
     old = [old_log(VERSIONS[0], VERSIONS[3], 8)]
     draw = random.Random(3)
-    ended = {"whole": 0, "in part": 0, "not": 0, "unreadable": 0}
+    ended = {"whole": 0, "in part": 0, "not": 0}
     for number in range(1000):
         damaged = [bytearray(one) for one in (logs if number % 2 else old)]
         for _ in range(draw.choice((1, 2, 8))):
@@ -243,6 +243,6 @@ def test_damaged_logs_raise_nothing_else_and_end() -> None:
             listing(device)
             ended["not" if problem.startswith("its") else "in part" if problem else "whole"] += 1
         except Unreadable:
-            ended["unreadable"] += 1
+            pass  # too many changes, or a root that a whole log has damaged
         assert sum(device.reads for device in devices) < 1000
-    assert min(ended.values()) > 5, ended
+    assert min(ended.values()) > 20, ended

@@ -1,16 +1,18 @@
 """The registry of Windows: keys and texts are read, what Windows brings is left out, damage is a gap."""
 
 import random
+import re
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from amicopy.scan.device import Device, Disk, RawFile, Unreadable
+from amicopy.scan.device import BlockUnreadable, Device, Disk, RawFile, Unreadable
 from amicopy.scan.ntfs import Ntfs
 from amicopy.scan.regf import Hive
-from amicopy.scan.registry import contents_of_registry, keys_as_files
+from amicopy.scan.registry import Damage, contents_of_registry, keys_as_files
 from amicopy.scan.result import ScanOptions, ScanResult, Severity
 from amicopy.scan.scan import scan_device
 from amicopy.scan.select import Selection
@@ -31,6 +33,7 @@ TREE: dict[str, Any] = {
             "Data": (BINARY, b"us-east-1"),
             "T": (SZ, "t\0".encode("utf-16-le")),
             "Lines": "one\r\ntwo",
+            "Odd": (SZ, b"t\0\1"),
             "Remains": (SZ, "text\0us-east-1\0".encode("utf-16-le")),
         }
     },
@@ -40,8 +43,17 @@ TREE: dict[str, Any] = {
 
 
 def read(disk: OpenDisk, path: Path, data: bytes, name: str = "SOFTWARE", *, deep: bool = False) -> dict[str, str]:
+    found, damage = read_damaged(disk, path, data, name, deep=deep)
+    assert not damage.count
+    return found
+
+
+def read_damaged(
+    disk: OpenDisk, path: Path, data: bytes, name: str = "SOFTWARE", *, deep: bool = True
+) -> tuple[dict[str, str], Damage]:
     path.write_bytes(data)
-    return {key: content.decode() for key, content in keys_as_files(Hive(disk(path)), name, deep=deep)}
+    damage = Damage()
+    return {key: content.decode() for key, content in keys_as_files(Hive(disk(path)), name, damage, deep=deep)}, damage
 
 
 @pytest.mark.parametrize("lists", ["lf", "lh", "li", "ri"])
@@ -54,6 +66,7 @@ def test_every_text_is_read(lists: str, tmp_path: Path, disk: OpenDisk) -> None:
         "Hosts = a b",
         "T = t",
         "Lines = one two",
+        "Odd = t",
         "Remains = text",
     ]
     assert {key for key in found if key.startswith("/Many/")} == {f"/Many/Key{number}" for number in range(300)}
@@ -99,7 +112,7 @@ def test_what_windows_brings_is_left_out(
 def test_damage_is_never_another_error_and_never_endless(tmp_path: Path, disk: OpenDisk) -> None:
     good = hive(TREE)
     draw = random.Random(7)
-    ended = {"read": 0, "refused": 0}
+    ended = {"whole": 0, "in part": 0, "not": 0}
     for number in range(300):
         data = bytearray(good)
         for _ in range(draw.choice((1, 3, 30))):
@@ -108,11 +121,67 @@ def test_damage_is_never_another_error_and_never_endless(tmp_path: Path, disk: O
                 (draw.randbytes(4), b"\xff" * 4, data[(there := draw.randrange(0, len(data) - 4)) : there + 4])
             )
         try:
-            read(disk, tmp_path / f"hive{number}", bytes(data), deep=True)
-            ended["read"] += 1
+            _, damage = read_damaged(disk, tmp_path / f"hive{number}", bytes(data))
+            ended["in part" if damage.count else "whole"] += 1
         except Unreadable:
-            ended["refused"] += 1
-    assert min(ended.values()) > 20
+            ended["not"] += 1
+    assert min(ended["whole"], ended["in part"]) > 20, ended
+
+
+def test_what_is_not_damaged_is_read(tmp_path: Path, disk: OpenDisk) -> None:
+    """One key, one value and one list of keys make no sense; the keys beside them are read."""
+    tree: dict[str, Any] = {
+        "A": {"v": "1", "B": {"v": "2"}},
+        "C": {"broken": "3", "v": "4"},
+        "D": {"v": "5", "E": {"v": "6"}, "F": {"v": "7"}},
+    }
+    data = bytearray(hive(tree))
+    key_b, value, list_d = (data.index(word) for word in (b"B\0\0\0", b"broken", b"lh\2\0"))
+    data[key_b - 76 : key_b - 74] = data[value - 20 : value - 18] = data[list_d : list_d + 2] = b"xx"
+    found, damage = read_damaged(disk, tmp_path / "hive", bytes(data))
+    assert found == {"/A": "v = 1", "/C": "v = 4", "/D": "v = 5"}
+    assert damage == Damage("/A", "a key of the registry is damaged", 3)
+
+
+def test_keys_that_are_too_deep_are_damage(tmp_path: Path, disk: OpenDisk) -> None:
+    tree: dict[str, Any] = {"v": "the last"}
+    for _ in range(64):
+        tree = {"k": tree}
+    assert list(read(disk, tmp_path / "hive", hive(tree)).values()) == ["v = the last"]
+    found, damage = read_damaged(disk, tmp_path / "hive2", hive({"k": tree, "v": "1"}))
+    assert found == {"": "v = 1"}
+    assert damage == Damage("/k" * 64, "what is below it is too deep", 1)
+
+
+class SmallBlocks(RawFile):
+    """A file in blocks of 4 KiB; it remembers which were fetched together."""
+
+    block_size = 4096
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.fetched: list[Sequence[int]] = []
+
+    def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
+        self.fetched.append(indexes)
+        return super().fetch(indexes)
+
+
+def test_the_keys_below_a_key_are_fetched_together(tmp_path: Path) -> None:
+    path = tmp_path / "hive"
+    path.write_bytes(hive({f"Key{number}": {"v": "text"} for number in range(300)}))
+    with SmallBlocks(path) as source:
+        assert len(list(keys_as_files(Hive(Disk(source)), "", Damage(), deep=True))) == 300
+    assert len(source.fetched) <= 5
+    assert sum(map(len, source.fetched)) > 10
+
+
+def test_a_key_whose_number_of_values_is_a_handle_has_none(tmp_path: Path, disk: OpenDisk) -> None:
+    data = bytearray(hive({"009": {}, "App": {"v": "1"}}))
+    key = data.index(b"009") - 76
+    data[key + 2 : key + 4] = struct.pack("<H", 0x60)
+    data[key + 36 : key + 40] = struct.pack("<I", 0x80000060)
+    assert read(disk, tmp_path / "hive", bytes(data)) == {"/App": "v = 1"}
 
 
 @pytest.fixture
@@ -205,6 +274,25 @@ def test_a_log_that_cannot_be_read_is_a_gap(windows: Disk) -> None:
             True,
         )
     ]
+
+
+def test_damage_in_a_hive_is_a_gap_and_the_rest_of_it_is_read(tmp_path: Path) -> None:
+    image = unpack(FIXTURE, tmp_path / "disk.img")
+    data = image.read_bytes()
+    values = [match.start() for match in re.finditer(rb"vk.{18}(AWS_REGION|Region)", data, re.DOTALL)]
+    for start in values:
+        data = data[:start] + b"xx" + data[start + 2 :]
+    image.write_bytes(data)
+    with RawFile(image) as source:
+        result = scanned(Disk(source), exclude=("/Windows/System32/config/SYSTEM",))
+    gaps = {one.path: one.reason for one in result.coverage.not_read if one.is_gap}
+    assert gaps == dict.fromkeys(
+        ("/Windows/System32/config/SOFTWARE/Amazon/App", "/Users/Administrator/NTUSER.DAT/Environment"),
+        "a value of the registry is damaged",
+    )
+    assert "/Windows/System32/config/SOFTWARE/Microsoft/Windows/CurrentVersion/Run" in {
+        one.path for one in result.findings
+    }
 
 
 def test_hives_can_be_excluded(windows: Disk) -> None:
