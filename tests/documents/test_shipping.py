@@ -197,7 +197,7 @@ def test_the_script_for_parallel_works_on_every_unit(world: World, tmp_path: Pat
     ran = subprocess.run(
         ["sh", "-c", script, "sh", "simple.yaml"],
         cwd=tmp_path,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "HOME": str(tmp_path)},  # GNU parallel makes a directory there
         capture_output=True,
         text=True,
         check=False,
