@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
@@ -14,6 +15,9 @@ from amicopy.core.models import HUB_TAG, Image
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.plan.plan import Row
 from amicopy.plan.relays import HUB_PATIENCE
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +32,14 @@ class Hub:
 class Hubs:
     """Tells lanes that wait for a copy in another region what has become of it; safe to use from several threads."""
 
-    def __init__(self, rows: Iterable[Row], clients: Clients, clock: Clock) -> None:
+    def __init__(self, rows: Iterable[Row], clients: Clients, clock: Clock, prices: "Prices | None" = None) -> None:
         waited_for = {(row.source.reference, row.waits_for) for row in rows if row.waits_for and row.waits}
         self._known: dict[Key, Hub | None] = dict.fromkeys((source, where) for source, where in waited_for if where)
         self._used: set[str] = set()  # references of images
         self._marked: set[str] = set()
         self._clients = clients
         self._clock = clock
+        self._prices = prices
         self._give_up = clock.now() + HUB_PATIENCE
         self._lock = threading.Lock()
 
@@ -53,6 +58,12 @@ class Hubs:
         found = self._known.get(_key(row))
         minutes = int(HUB_PATIENCE.total_seconds() // 60)
         return found or Hub(reason=f"the copy in {row.waits_for} is still not available after {minutes} minutes")
+
+    def cost_words(self, row: Row, planned: Row) -> str:
+        """Return what the transfer of a copy costs that is made from another image than planned."""
+        from amicopy.plan.estimate import transfer_words
+
+        return transfer_words(row, planned, self._prices)
 
     def use(self, source: Image, origin: Image) -> AmicopyError | None:
         """Mark a copy as one that others are made from, before the first is; return why that failed.
