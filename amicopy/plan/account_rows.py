@@ -13,6 +13,7 @@ from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, NoRoomForRecords, NotCopyable, NotShareable
 from amicopy.core.grants import Grants, room_for_records
 from amicopy.core.kms_key import is_arn
+from amicopy.core.lineage import is_proven
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.checks import encrypting_key, will_be_encrypted
@@ -32,9 +33,11 @@ def with_origins(request: CopyRequest, rows: Sequence[Row], survey: Survey) -> t
 def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey: Survey) -> Row:
     source, here = row.source, Destination(row.region)
     relay = own.get((source.reference, here))
-    if row.region == source.region or relay is None or not _can_serve(row, relay, survey):
+    why = "" if row.region == source.region else _why_directly(row, relay, survey)
+    if row.region == source.region or relay is None or why:
         origin: Image | None = source
-        row = replace(row, notes=(*row.notes, *_direct_notes(row, relay)))
+        note = f"it is copied from {source.region}, not from a copy in {row.region}: {why}"
+        row = replace(row, notes=(*row.notes, note)) if why else row
     elif relay.action is Action.REFUSE:
         problem = NotCopyable(
             f"The copy in {row.destination} is not made, because the one in {row.region} is refused.",
@@ -54,24 +57,25 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
     return row
 
 
-def _can_serve(row: Row, relay: Row, survey: Survey) -> bool:
-    """Return whether other accounts can copy the region's own copy, and there is room for the tag that says so."""
+def _why_directly(row: Row, relay: Row | None, survey: Survey) -> str:
+    """Return why the region's own copy is not what other accounts copy; empty if it is.
+
+    It has to be shareable, and EC2's own word has to say what it is a copy of: a tag would let whoever may tag pass
+    off any image as one. Of a copy that is still pending that is looked at once it is available.
+    """
+    if relay is None:
+        return "there is none"
     if len(row.image_tags) >= MAX_TAGS:
-        return False
-    if relay.copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
-        return not relay.copy.has_aws_managed_key
+        return f"the copy would have {MAX_TAGS} tags already"
+    copy = relay.copy
+    if copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
+        if relay.action is not Action.JOIN and not is_proven(row.source, copy):
+            return f"EC2 does not record {copy.image_id} as a copy of {row.source.image_id}"
+        return "that one cannot be shared" if copy.has_aws_managed_key else ""
     settings = survey.destinations[relay.destination].settings
     key = encrypting_key(settings)
-    return not (will_be_encrypted(relay.desired, settings) and key and key.is_aws_managed)
-
-
-def _direct_notes(row: Row, relay: Row | None) -> Iterator[str]:
-    if row.region == row.source.region:
-        return
-    why = "there is none" if relay is None else "that one cannot be shared"
-    if relay is not None and len(row.image_tags) >= MAX_TAGS:
-        why = f"the copy would have {MAX_TAGS} tags already"
-    yield f"it is copied from {row.source.region}, not from a copy in {row.region}: {why}"
+    is_managed = will_be_encrypted(relay.desired, settings) and key is not None and key.is_aws_managed
+    return "that one cannot be shared" if is_managed else ""
 
 
 def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[AmicopyError]:
