@@ -2,6 +2,7 @@
 
 import errno
 import os
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -202,6 +203,7 @@ class Joined:
         for device, offset, length in pieces:
             self._pieces.append((self.size, device, offset, length))
             self.size += length
+        self._starts = [start for start, *_ in self._pieces]
         self.block_size = pieces[0][0].block_size if pieces else BLOCK_SIZE
 
     def read(self, offset: int, length: int) -> bytes:
@@ -210,7 +212,11 @@ class Joined:
             raise Unreadable(
                 f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the volume ({self.size} bytes)"
             )
-        return b"".join(device.read(start, count) for device, start, count in self._behind(offset, length))
+        pieces = self._behind(offset, length)
+        if len(pieces) == 1:  # nearly always
+            device, start, count = pieces[0]
+            return device.read(start, count)
+        return b"".join(device.read(start, count) for device, start, count in pieces)
 
     def prefetch(self, ranges: Iterable[tuple[int, int]]) -> None:
         """Fetch what these ranges need, together for each device."""
@@ -226,13 +232,18 @@ class Joined:
         pieces = (piece for offset, length in ranges for piece in self._behind(offset, length))
         return all(device.is_in_memory([(start, count)]) for device, start, count in pieces)
 
-    def _behind(self, offset: int, length: int) -> Iterator[tuple[Device, int, int]]:
-        """Yield where a range is: device, offset on it, length."""
+    def _behind(self, offset: int, length: int) -> list[tuple[Device, int, int]]:
+        """Return where a range is: device, offset on it, length."""
         end = offset + length
-        for start, device, there, size in self._pieces:
+        found: list[tuple[Device, int, int]] = []
+        for index in range(max(0, bisect_right(self._starts, offset) - 1), len(self._pieces)):
+            start, device, there, size = self._pieces[index]
+            if start >= end:
+                break
             first, last = max(offset, start), min(end, start + size)
             if first < last:
-                yield device, there + first - start, last - first
+                found.append((device, there + first - start, last - first))
+        return found
 
 
 class Mapped(Joined):

@@ -20,6 +20,8 @@ _NONE = 0xFFFFFFFF
 _ASCII_KEY, _ASCII_VALUE = 0x20, 1
 _HANDLE_KEY = 0x40  # where the number of values would be is a handle
 _LEAST = 24  # bytes that the cell of a key or a value has at least
+_PAGE = 4096  # what it begins with is in one block, as the clusters of a file system are
+_USUAL = 256  # bytes that most cells have at most
 _FEW = 4  # cells that are seldom in several blocks
 _INLINE = 0x80000000
 _SEVERAL = 7  # REG_MULTI_SZ
@@ -144,12 +146,16 @@ class Hive:
         self._steps.spend()
         if offset == _NONE:
             raise Unreadable("the registry is damaged")
-        size = -int.from_bytes(self._device.read(CELLS + offset, 4), "little", signed=True)
+        start = CELLS + offset
+        data = self._device.read(start, max(4, min(_USUAL, _PAGE - start % _PAGE, self._device.size - start)))
+        size = -int.from_bytes(data[:4], "little", signed=True)
         if not 8 <= size <= 1 << 26:
             raise Unreadable("the registry is damaged: a cell is not in use")
-        size = min(size - 4, 1 << 20)
+        size = min(size, 1 << 20)
         self._steps.spend(size // 64)
-        return self._device.read(CELLS + offset + 4, size)
+        if size > len(data):
+            data += self._device.read(start + len(data), size - len(data))
+        return data[4:size]
 
 
 def base_block(device: Device) -> BaseBlock:

@@ -83,6 +83,7 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
                 device = _with_log(walk, path, device, steps)
             damage = Damage()
             for key, content in keys_as_files(Hive(device, steps), path.rpartition("/")[2], damage, deep=deep):
+                walk.check()
                 walk.seen.files += 1
                 walk.seen.bytes += len(content)
                 yield path + key, content

@@ -42,7 +42,7 @@ class Walk:
         self._volume = volume
         self._device = device
         self._files = files
-        self._check = check
+        self.check = check  # called often; it raises Interrupted if the scan is to end
         self._steps = Steps(_MOST_ENTRIES)
         self.seen = Walked()
 
@@ -178,7 +178,7 @@ class Walk:
 
     def _entries_of(self, path: str, inode: Inode) -> Iterator[tuple[str, int, FileKind | None]]:
         """Yield path, inode and kind of everything in one directory; what cannot be read is a gap."""
-        self._check()
+        self.check()
         try:
             for entry in self._files.entries(inode):
                 self._steps.spend()
@@ -200,7 +200,7 @@ class Walk:
     def _inodes(self, paths: dict[int, str]) -> Iterator[tuple[str, Inode]]:
         """Yield the inodes, in the order of their numbers; one that cannot be read is a gap."""
         for numbers in self._together(sorted(paths), lambda number: self._inode_ranges((number,))):
-            self._check()
+            self.check()
             self._device.prefetch(self._inode_ranges(numbers))
             for number in numbers:
                 try:
@@ -260,7 +260,7 @@ class Walk:
         yield from self._near(unseen, later)
         later.sort(key=lambda file: file[:2])
         for group in self._together(later, lambda file: file[3]):
-            self._check()
+            self.check()
             self._device.prefetch(block for *_, data in group for block in data)
             yield from ((path, inode) for _, path, inode, _ in group)
 

@@ -1,5 +1,6 @@
 """Disks as bytes: each block is fetched once, holes are zeros, and what cannot be read says so."""
 
+import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -99,6 +100,19 @@ def test_pieces_of_a_disk_are_a_device() -> None:
     assert len(source.fetches) == 1
     with pytest.raises(Unreadable, match="beyond the end of the volume"):
         volume.read(8, 2)
+
+
+def test_any_range_of_many_pieces_is_what_the_pieces_are() -> None:
+    draw = random.Random(5)
+    disk = Disk(Blocks(10))
+    pieces = [(draw.randrange(disk.size - 9), draw.choice((0, 0, 1, 3, 9))) for _ in range(200)]
+    expected = b"".join(disk.read(start, length) for start, length in pieces)
+    volume = Mapped(disk, pieces)
+    assert volume.size == len(expected)
+    for _ in range(2000):
+        start = draw.randrange(volume.size + 1)
+        length = draw.randrange(min(40, volume.size - start) + 1)
+        assert volume.read(start, length) == expected[start : start + length]
 
 
 def test_holes_of_a_file_are_not_read(tmp_path: Path) -> None:

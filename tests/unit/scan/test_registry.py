@@ -3,12 +3,13 @@
 import random
 import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amicopy.core.errors import Interrupted
 from amicopy.scan.device import BlockUnreadable, Device, Disk, RawFile, Unreadable
 from amicopy.scan.ntfs import Ntfs
 from amicopy.scan.regf import Hive
@@ -242,8 +243,10 @@ def test_a_log_that_cannot_be_applied_is_said_and_the_hive_read_without_it(tmp_p
 class Asked(Walk):
     """A walk that remembers which files are read as devices; some cannot be."""
 
-    def __init__(self, device: Device, unreadable: Sequence[str] = ()) -> None:
-        super().__init__("", device, Ntfs(device), lambda: None)
+    def __init__(
+        self, device: Device, unreadable: Sequence[str] = (), check: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__("", device, Ntfs(device), check)
         self._unreadable = unreadable
         self.paths: list[str] = []
 
@@ -261,6 +264,20 @@ def test_logs_are_looked_for_only_where_a_hive_needs_them(windows: Disk) -> None
     system = [f"{config}/SYSTEM{ending}" for ending in ("", ".LOG1", ".LOG2", ".LOG")]
     assert walk.paths == [*system, f"{config}/SOFTWARE", "/Users/Administrator/NTUSER.DAT"]
     assert not [path for path in found if "Never" in path]  # SOFTWARE's log, which has a change of it
+
+
+def test_reading_a_hive_can_be_interrupted(windows: Disk) -> None:
+    read_keys: list[str] = []
+
+    def interrupt_after_two() -> None:
+        if len(read_keys) == 2:
+            raise Interrupted("interrupted", why="", next_step="")
+
+    walk = Asked(windows, check=interrupt_after_two)
+    with pytest.raises(Interrupted):
+        for path, _ in contents_of_registry(walk, Selection(walk.root_names(), deep=True), deep=True):
+            read_keys.append(path)
+    assert len(read_keys) == 2
 
 
 def test_a_log_that_cannot_be_read_is_a_gap(windows: Disk) -> None:
