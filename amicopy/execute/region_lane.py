@@ -152,8 +152,9 @@ class RegionLane:
         except AmicopyError as error:
             yield from (self._failed(row, error) for row in rows)
         else:
+            until = ", and stays so (--grants keep)" if self._access.keeps else " until it has its copy"
             for account in given:
-                words = f"{origin.reference} is shared with {account} until it has its copy"
+                words = f"{origin.reference} is shared with {account}{until}"
                 yield AccessGiven(**_about(by_account[account], self._clock), what=words)
 
     def _taken(self, origin: Image, rows: Sequence[Row]) -> _Steps:
