@@ -36,6 +36,7 @@ wanted_options = stacked(
     option(
         "--description",
         type=DescriptionTemplate(),
+        may_be_empty=True,
         help="Description of the copies; a template. Default: where the image was copied from.",
     ),
     option(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from amicopy.cli.completion import complete_images, complete_region, complete_regions
 from amicopy.core.check import CHECK_VARIABLES, CHECKING
@@ -233,25 +234,46 @@ class NameList(click.ParamType[str]):
 
 
 def option(*names: str, **settings: Any) -> Callable[[Command], Command]:
-    """Return click's option, which its ``AMICOPY_…`` variable sets as well.
+    """Return click's option, which its ``AMICOPY_…`` variable sets as well; an empty value is refused.
 
     Not ``--yes``: a variable that somebody has set once is no answer to a question.
     """
     long = next(name for name in names if name.startswith("--")).split("/")[0]
     variable = "AMICOPY_" + long.removeprefix("--").replace("-", "_").upper()
-    if variable in CHECK_VARIABLES:
-        settings["cls"] = _NotInAChecksEnvironment
+    settings.setdefault("cls", _NotInAChecksEnvironment if variable in CHECK_VARIABLES else _Option)
     return click.option(*names, envvar=None if long == "--yes" else variable, **settings)
 
 
-class _NotInAChecksEnvironment(click.Option):
+class _Option(click.Option):
+    """An option that a shell's variable without a value does not switch off: ``--profile "$PROFILE"``."""
+
+    def __init__(self, *names: Any, may_be_empty: bool = False, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self._may_be_empty = may_be_empty
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the value; a usage error if somebody has written an empty one."""
+        texts = value if isinstance(value, tuple | list) else (value,)
+        is_written = ctx.get_parameter_source(self.name or "") is ParameterSource.COMMANDLINE
+        if is_written and not self._may_be_empty and any(_is_empty(text) for text in texts):
+            raise click.BadParameter(
+                "it is empty; leave it out, or check the variable that the value comes from.", ctx, self
+            )
+        return super().type_cast_value(ctx, value)
+
+
+def _is_empty(text: Any) -> bool:
+    return isinstance(text, str) and not text.strip(" \t\r\n,")
+
+
+class _NotInAChecksEnvironment(_Option):
     """An option whose variable says something else in the environment of a check: about the copy that is checked."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         return None if os.environ.get(CHECKING) else super().resolve_envvar_value(ctx)
 
 
-class _OutputOption(click.Option):
+class _OutputOption(_Option):
     """``--output``, whose variable is for all commands: a format that this one does not have is not meant for it."""
 
     def value_from_envvar(self, ctx: click.Context) -> Any:

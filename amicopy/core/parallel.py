@@ -28,20 +28,42 @@ _GLANCE_SECONDS = 1.0
 _GRACE_SECONDS = 2.0
 
 
-class Stop(threading.Event):
-    """Set once, when a signal asks the run to end; ``signal_number`` is the one that did."""
+class Stop:
+    """Set once, when a signal asks the run to end; ``signal_number`` is the one that did.
+
+    Not a `threading.Event`: a signal's handler runs in the main thread, in the middle of whatever that does. If it is
+    just about to wait for an event, it holds the event's lock, and setting the event would wait for that lock forever.
+    """
 
     signal_number = 0
 
     def __init__(self) -> None:
-        super().__init__()
+        self._is_set = False
+        self._condition = threading.Condition(threading.RLock())
         self._to_wake: list[Callable[[], None]] = []
+
+    def is_set(self) -> bool:
+        """Return whether the run is to end."""
+        return self._is_set
 
     def set(self) -> None:
         """Set it, and wake who waits for something else; a signal's handler may do so in the middle of that wait."""
-        super().set()
+        self._is_set = True
+        with self._condition:
+            self._condition.notify_all()
         for wake in tuple(self._to_wake):
             wake()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it is set, but at most this long; return whether it is.
+
+        In short pieces: Windows runs no handler during a wait, and one that sets it just before the wait wakes nobody.
+        """
+        give_up = time.monotonic() + seconds
+        with self._condition:
+            while not self._is_set and (left := give_up - time.monotonic()) > 0:
+                self._condition.wait(min(left, _GLANCE_SECONDS))
+        return self._is_set
 
     @contextlib.contextmanager
     def waking(self, wake: Callable[[], None]) -> Iterator[None]:

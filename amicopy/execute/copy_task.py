@@ -40,6 +40,7 @@ from amicopy.core.events import (
     FailedCopyRemoved,
     LeftBecause,
     NoteAdded,
+    OriginChosen,
     SharingDeferred,
 )
 from amicopy.core.lineage import may_serve
@@ -229,6 +230,8 @@ class CopyTask:
         """
         if self.row.waits and (yield from self._left_with_its_hub()):
             return None
+        if self.row.waits_for:
+            yield self._origin_chosen()
         never_shown = ""
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.desired, self.row.region, attempt)
@@ -284,25 +287,31 @@ class CopyTask:
         if hub.left:
             yield self.leave(hub.left)
             return True
-        self.row = replace(self.row, waits_for=None)
         reason = hub.reason
         if hub.image is not None:
             encrypts = self.row.desired.encrypt
             if may_serve(self.row.source, hub.image, encrypts=encrypts):
-                self.row = replace(self.row, copied_from=hub.image)
-            else:
-                reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
-        if reason:
-            yield NoteAdded(**self._about(), text=f"{reason}, so this copy is made from the source, at its price")
+                self.row = replace(self.row, waits_for=None, copied_from=hub.image)
+                yield self._origin_chosen()
+                return False
+            reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
+        yield from self._directly(reason)
         return False
 
-    def _directly(self, why: str) -> NoteAdded:
-        """Let the copy be made from the source after all; return the event that says so."""
-        origin = self.row.copied_from
-        assert origin is not None
-        self.row = replace(self.row, copied_from=None)
-        text = f"{origin.reference} cannot be copied, so this copy is made from the source, at its price: {why}"
-        return NoteAdded(**self._about(), text=text)
+    def _directly(self, why: str) -> Iterator[Event]:
+        """Let the copy be made from the source after all; yield the events that say so."""
+        planned = self.row
+        self.row = replace(planned, waits_for=None, copied_from=None)
+        yield self._origin_chosen()
+        cost = self._hubs.cost_words(self.row, planned)
+        yield NoteAdded(**self._about(), text=f"{why}, so this copy is made from the source: {cost}")
+
+    def _without_origin(self, error: AmicopyError) -> Iterator[Event]:
+        yield from self._directly(f"{self.row.origin.reference} cannot be copied ({error.what} {error.why})")
+
+    def _origin_chosen(self) -> OriginChosen:
+        origin = self.row.origin
+        return OriginChosen(**self._about(), from_region=origin.region, from_id=origin.image_id)
 
     def _ask(self, token: str) -> Work[str]:
         if self._access is None:
@@ -334,14 +343,14 @@ class CopyTask:
         if self._queued:
             yield self._requested(token)
         if self.row.is_routed and (error := self._hubs.use(self.row.source, self.row.origin)):
-            yield self._directly(f"{error.what} {error.why}")
+            yield from self._without_origin(error)
         try:
             try:
                 return ask_for_copy(self.row, self._ec2, token)
             except (AccessDenied, ImageNotFound, ImageUnavailable, RequestRefused, StorageNotShared) as error:
                 if not self.row.is_routed:
                     raise
-                yield self._directly(f"{error.what} {error.why}")
+                yield from self._without_origin(error)
                 return ask_for_copy(self.row, self._ec2, token)
         except (NoRoom, Throttled) as error:
             yield CopyQueued(**self._about(), reason=error.why or error.what, is_repeated=self._queued)

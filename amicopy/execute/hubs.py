@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
@@ -15,6 +16,9 @@ from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.plan.plan import Row
 from amicopy.plan.relays import HUB_PATIENCE
 from amicopy.survey.relays import Relays
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,9 @@ class Hub:
 class Hubs:
     """Tells lanes that wait for a copy in another region what has become of it; safe to use from several threads."""
 
-    def __init__(self, rows: Iterable[Row], clients: Clients, clock: Clock, relays: Relays) -> None:
+    def __init__(
+        self, rows: Iterable[Row], clients: Clients, clock: Clock, relays: Relays, prices: "Prices | None" = None
+    ) -> None:
         waiting = (row for row in rows if row.waits or row.destination.account)
         waited_for = {(row.source.reference, row.waits_for) for row in waiting if row.waits_for}
         self._known: dict[Key, Hub | None] = dict.fromkeys((source, where) for source, where in waited_for if where)
@@ -39,6 +45,7 @@ class Hubs:
         self._clients = clients
         self._relays = relays
         self._clock = clock
+        self._prices = prices
         self._give_up = clock.now() + HUB_PATIENCE
         self._lock = threading.Lock()
 
@@ -68,6 +75,12 @@ class Hubs:
             return True
         image_id = hub.image.image_id
         return is_proven(row.source, self._relays.checked({image_id: hub.image})[image_id])
+
+    def cost_words(self, row: Row, planned: Row) -> str:
+        """Return what the transfer of a copy costs that is made from another image than planned."""
+        from amicopy.plan.estimate import transfer_words
+
+        return transfer_words(row, planned, self._prices)
 
     def use(self, source: Image, origin: Image) -> AmicopyError | None:
         """Mark a copy as one that others are made from, before the first is; return why that failed.

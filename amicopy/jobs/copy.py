@@ -235,7 +235,7 @@ class CopyJob:
         regions = {row.source.region for row in plan.rows}
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
-        hubs = Hubs(plan.rows, clients, clock, Relays(clients, self.context.with_retries))
+        hubs = Hubs(plan.rows, clients, clock, Relays(clients, self.context.with_retries), plan.prices)
         # Before any lane ends: copies in several regions may be made of the same image.
         for row in plan.rows:
             for grant in () if row.action.starts_a_copy else row.grants:

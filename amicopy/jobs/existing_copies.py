@@ -7,7 +7,7 @@ from functools import partial
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
+from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound, UsageError
 from amicopy.core.grants import without_guests
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
@@ -96,6 +96,7 @@ class ExistingCopies:
                 context.clock,
                 context.stop,
                 self._spelled_out,
+                has_pattern=self._named.has_pattern("regions"),
                 every=True,
             )
         self._looked_at = tuple(survey.destinations)
@@ -116,7 +117,11 @@ class ExistingCopies:
         return survey
 
     def _destinations_in(self, target: TargetAccount, regions: Regions) -> tuple[Destination, ...]:
-        names = self._named.resolve("regions", lambda: regions)
+        """Return those in one account, which has these regions; none if a pattern matches none of them."""
+        try:
+            names = self._named.resolve("regions", lambda: regions)
+        except UsageError:
+            return ()
         return tuple(Destination(name, target.account) for name in names)
 
     def without_copy(self, survey: Survey, have: Collection[Destination]) -> tuple[Destination, ...]:

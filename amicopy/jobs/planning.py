@@ -62,7 +62,7 @@ class _Surveyed:
     @property
     def has_pattern(self) -> bool:
         """Whether its destinations depend on which regions are enabled."""
-        return any(map(is_pattern, self.named["to"]))
+        return self.named.has_pattern("to")
 
     @property
     def certain(self) -> tuple[Destination, ...]:
@@ -282,6 +282,7 @@ class Planning:
             context.clock,
             context.stop,
             named,
+            has_pattern=asked.has_pattern,
         )
         check_destinations(asked.request, tuple(survey.destinations), context.spelling)
         return survey

@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import reduce
 
 from amicopy.core.destination import Key
-from amicopy.core.prices import Price, Prices
+from amicopy.core.prices import Price, Prices, usd_words
 from amicopy.plan.cost import most_gib
 from amicopy.plan.plan import Plan, Row
 from amicopy.plan.relays import cheaper_routes
@@ -89,6 +89,15 @@ def copy_cost(row: Row, prices: Prices) -> Cost:
         surcharge=_times(gib, surcharge),
         dates=frozenset(one.date for one in (transfer, storage, surcharge) if one is not None and one.usd),
     )
+
+
+def transfer_words(row: Row, planned: Row, prices: Prices | None) -> str:
+    """Return what the transfer of a copy costs that is made from another image than planned."""
+    now, then = (copy_cost(one, prices or Prices()).transfer for one in (row, planned))
+    if now is None:
+        return f"the price of a transfer from {row.origin_region} is unknown"
+    instead = f" instead of {usd_words(then)}" if then is not None else ""
+    return f"its transfer costs at most {usd_words(now)}{instead}"
 
 
 def storage_of(gib: int, region: str, prices: Prices | None) -> Decimal | None:

@@ -1,13 +1,14 @@
 """What a plan costs, for people and for programs. Every amount is an upper bound; an unknown one is never a zero."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from amicopy.core.destination import Destination, Key
-from amicopy.core.prices import Prices
+from amicopy.core.prices import Prices, usd_words
 from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
+from amicopy.execute.report import Report
 from amicopy.plan.estimate import Cost, direct_transfer, estimate, saving_by_a_hub, storage_of, total
 from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
@@ -21,8 +22,11 @@ _CENT = Decimal("0.01")
 _GOING = {TargetState.CANCEL, TargetState.CANCELLED, TargetState.GONE}
 
 
-def cost_lines(plan: Plan, *, only_total: bool = False) -> Iterator[str]:
-    """Yield the estimate in total and, where there are several, for each destination; nothing if nothing is copied."""
+def cost_lines(plan: Plan, *, only_total: bool = False, planned: Plan | None = None) -> Iterator[str]:
+    """Yield the estimate in total and, where there are several, for each destination; nothing if nothing is copied.
+
+    Of a plan that was executed, ``planned`` is how it was to be.
+    """
     costs = estimate(plan)
     if not costs:
         return
@@ -42,12 +46,29 @@ def cost_lines(plan: Plan, *, only_total: bool = False) -> Iterator[str]:
             where = f"{'each of ' if len(destinations) > 1 else ''}{', '.join(map(str, destinations))}"
             words = _total_words({destinations[0]: by_destination[destinations[0]]})
             yield f"estimated cost in {where}: {'; '.join(words)}"
-    if saving := saving_by_a_hub(plan):
+    if saving := saving_by_a_hub(planned or plan):
         hub, then, now = saving
         yield (
             f"by way of {hub} the transfer would cost at most {usd_words(then)} instead of {usd_words(now)}, and take "
             "about twice the time: --route cheapest"
         )
+
+
+def other_way_line(report: Report) -> str | None:
+    """Return which copies of a run were made from another region than planned, and what the transfer costs then."""
+    planned = {row.key: row for row in report.plan.rows}
+    changed = [
+        one for one in report.outcomes if one.row.origin_region != planned[one.row.key].origin_region and one.image_id
+    ]
+    if not changed:
+        return None
+    ways = sorted({(one.row.origin_region, planned[one.row.key].origin_region) for one in changed})
+    words = ", ".join(f"{now} instead of {then}" for now, then in ways)
+    places = ", ".join(one.place for one in changed) if len(changed) <= _MOST_NAMED else f"{len(changed)} copies"
+    was = "was" if len(changed) == 1 else "were"
+    costs = (total(estimate(plan).values()).transfer for plan in (report.executed_plan, report.plan))
+    now, then = (f"at most {usd_words(one)}" if one is not None else "an unknown amount" for one in costs)
+    return f"note: {places} {was} copied from {words}: the transfer costs {now} in all instead of {then}"
 
 
 def saving_lines(removals: Sequence[Target], prices: Prices | None) -> Iterator[str]:
@@ -107,11 +128,6 @@ def fast_launch_document(one: "CopyFastLaunch", prices: Prices | None) -> str | 
 def hourly_document(one: "FastRestore", prices: Prices | None) -> str | None:
     """Return what fast snapshot restore of one copy costs in an hour."""
     return _exact(one.usd_per_hour(prices))
-
-
-def usd_words(amount: Decimal) -> str:
-    """Return an amount in dollars and cents, rounded up."""
-    return f"{amount.quantize(_CENT, ROUND_CEILING)} USD"
 
 
 def cost_words(cost: Cost) -> list[str]:

@@ -104,7 +104,7 @@ def report_document(
         **envelope("copy", exit_code, error=error, notes=report.plan.notes),
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
-        **_with_estimate(report.plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
+        **_with_estimate(report.executed_plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
         **_scans_member(report.plan),
         "calls": dict(calls),
     }
@@ -208,7 +208,7 @@ def _row_document(row: Row) -> dict[str, Any]:
         "name": row.name,
         "volume_gib": row.source.volume_gib,
         "from_region": row.origin_region,
-        "from_id": None if row.waits else (row.copied_from or row.source).image_id,
+        "from_id": None if row.waits_for else row.origin.image_id,
         "differences": [difference_document(difference) for difference in row.differences],
         "wider": [str(one) for one in row.wider],
         "error": error_document(row.problem),

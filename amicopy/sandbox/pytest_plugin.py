@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from amicopy.core.clock import SystemClock
+from amicopy.core.clock import SystemClock, Wakes
 
 if TYPE_CHECKING:
     from amicopy.sandbox.accounts import Account
@@ -48,7 +48,7 @@ class SandboxClock:
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: Wakes | None = None) -> None:
         """Move the clock forward instead of waiting, unless the event is set."""
         if until is None or not until.is_set():
             self.advance(seconds)

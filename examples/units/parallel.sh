@@ -3,5 +3,5 @@
 set -eu
 manifest=$1
 amicopy sync "$manifest" --list-units | jq -r '.units[].id' |
-  parallel --jobs 10 --retries 2 amicopy sync "$manifest" --quiet --unit {} || echo "a unit failed" >&2
+  parallel --quote --jobs 10 --retries 2 amicopy sync "$manifest" --quiet --unit {} || echo "a unit failed" >&2
 amicopy sync "$manifest" --no-wait --exit-code  # exits 5 if a unit is not done, otherwise like any run

@@ -117,9 +117,13 @@ def test_a_format_that_is_none_is_told(amicopy: Run, said: str) -> None:
     assert "FORMAT one of" in ran.err
 
 
-@pytest.mark.parametrize("files", [("--write", "json=x"), ("--html", "x"), ("--github",), ("--output", "env")])
-def test_a_dry_run_writes_no_files(amicopy: Run, files: tuple[str, ...]) -> None:
-    assert amicopy("copy", GONE, "--to", WEST, "--dry-run", *files).code == 2
+@pytest.mark.parametrize("files", [("--write", "env=x"), ("--html", "x"), ("--output", "env")])
+def test_a_dry_run_writes_no_files_of_copies(
+    amicopy: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = amicopy("copy", GONE, "--to", WEST, "--dry-run", *files)
+    assert (ran.code, "--dry-run makes no copies" in ran.err, list(tmp_path.iterdir())) == (2, True, [])
 
 
 def test_github_is_told_of_ids_results_and_failures(

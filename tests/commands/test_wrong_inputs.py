@@ -21,7 +21,7 @@ MANIFEST = f"images:\n  - source: {SOURCE}\n    from: us-east-1\n    to: {WEST}\
         (["--to", "Ireland"], "unknown region 'Ireland'"),
         (["--to", WEST, "--kms-key"], "See: amicopy copy --help"),
         (["--to", WEST, "--description", "a\nb"], "printable ASCII characters only"),
-        (["--to", WEST, "--write", "json=/nonexistent/x"], "There is no directory /nonexistent."),
+        (["--to", WEST, "--write", "json=/no-such-directory/x"], "There is no directory /no-such-directory."),
         (["--to", WEST, "--fault", "x"], "No such option"),
         (["-to", WEST], "Long options begin with two hyphens: --to"),
         (["--to", WEST, "--check", "echo hi | grep hi"], "it runs without a shell, so '|' would be an argument"),
@@ -54,7 +54,7 @@ def test_an_image_id(amicopy: Run, world: World, image_id: str, words: str) -> N
     [
         ("AWS_REGION", "us-esat-1", "unknown region 'us-esat-1'"),
         ("AWS_MAX_ATTEMPTS", "banana", "AWS_MAX_ATTEMPTS is 'banana'."),
-        ("AMICOPY_WRITE", "json=/nonexistent/x", "There is no directory /nonexistent."),
+        ("AMICOPY_WRITE", "json=/no-such-directory/x", "There is no directory /no-such-directory."),
         ("AMICOPY_SHARE", "somebody", "'somebody' is not a valid principal"),
         ("AMICOPY_TAG", "novalue", "novalue"),
     ],

@@ -3,6 +3,7 @@
 ``make ship`` builds and lints what takes longer.
 """
 
+import json
 import os
 import re
 import runpy
@@ -38,7 +39,7 @@ def document(name: str) -> Any:
 def acted(world: World, tmp_path: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run the action's script as a step of GitHub does, with this environment's amicopy as the one it has installed."""
     populate(world)
-    installed = tmp_path / "amicopy-" / "bin"
+    installed = tmp_path / f"amicopy-{re.sub('[^0-9A-Za-z]', '-', str(ROOT))}" / "bin"
     installed.mkdir(parents=True)
     command = installed / "amicopy"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m amicopy "$@"\n')
@@ -70,6 +71,7 @@ def test_the_action_copies_and_hands_on_the_ids(
     ran = acted(command="copy", ami=AMI, to=f"{WEST},{EAST}", args=arguments)
     assert ran.returncode == 0, ran.stderr
     assert the_copy(world, WEST).tags["Note"] == "two words; and a $(command)"
+    assert acted(command="copy", ami=AMI, to=f"{WEST},{EAST}", args="--dry-run").returncode == 0
     outputs = (tmp_path / "GITHUB_OUTPUT").read_text()
     named = document("action.yml")["outputs"]
     assert all(re.search(rf"^{name}(=|<<)", outputs, re.MULTILINE) for name in named), outputs
@@ -79,6 +81,30 @@ def test_the_action_copies_and_hands_on_the_ids(
 def test_the_action_fails_as_the_command_does(acted: Callable[..., "subprocess.CompletedProcess[str]"]) -> None:
     assert acted(command="status", ami="ami-1").returncode == 2
     assert acted(manifest="missing.yaml").returncode == 2
+
+
+@pytest.mark.skipif(not BASH, reason="there is no bash")
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"command": "copy", "ami": f"{AMI} --notify ./evil", "to": WEST},
+        {"command": "copy", "ami": "*", "to": WEST},
+        {"command": "copy", "ami": f"{AMI}\n--yes", "to": WEST},
+        {"command": "copy --notify=./evil", "ami": AMI, "to": WEST},
+        {"command": "--help"},
+        {"command": "copy", "ami": AMI, "to": "--notify=./evil"},
+        {"command": "sync", "manifest": "--schema"},
+        {"command": "sync", "manifest": "amis.yaml", "version": "0.1.0 --index-url=https://evil.example"},
+    ],
+)
+def test_no_input_of_the_action_becomes_an_option(
+    acted: Callable[..., "subprocess.CompletedProcess[str]"], world: World, tmp_path: Path, inputs: dict[str, str]
+) -> None:
+    evil = tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {tmp_path}/done\n")
+    evil.chmod(0o755)
+    ran = acted(**inputs)
+    assert (ran.returncode, world.images(WEST), (tmp_path / "done").exists()) == (2, [], False), ran.stderr
 
 
 def test_the_action_hands_its_inputs_over_as_variables() -> None:
@@ -147,6 +173,21 @@ def test_the_indexed_job_works_on_the_unit_of_its_index(world: World, tmp_path: 
     assert (len(world.images(WEST)), len(world.images(EAST))) == (1, 0)
 
 
+def test_a_pod_without_a_unit_starts_nothing(world: World, tmp_path: Path) -> None:
+    """`completions` may be higher than the number of units, and a run without a unit is one for all of them."""
+    [container] = document("examples/units/indexed-job.yaml")["spec"]["template"]["spec"]["containers"]
+    script = container["args"][0].replace("/etc/amicopy", str(tmp_path)).replace("exec amicopy", "exec false amicopy")
+    (tmp_path / "units").write_text("us-west-2\neu-west-1\n")
+    ran = subprocess.run(
+        ["sh", "-ec", script],
+        env=os.environ | {"JOB_COMPLETION_INDEX": "2"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ran.returncode, "there is no unit 2" in ran.stderr, world.requests) == (2, True, [])
+
+
 @pytest.mark.skipif(not (PARALLEL and JQ), reason="there is no GNU parallel, or no jq")
 def test_the_script_for_parallel_works_on_every_unit(world: World, tmp_path: Path) -> None:
     populate(world)
@@ -156,7 +197,7 @@ def test_the_script_for_parallel_works_on_every_unit(world: World, tmp_path: Pat
     ran = subprocess.run(
         ["sh", "-c", script, "sh", "simple.yaml"],
         cwd=tmp_path,
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path, "HOME": str(tmp_path)},  # GNU parallel makes a directory there
         capture_output=True,
         text=True,
         check=False,
@@ -165,9 +206,33 @@ def test_the_script_for_parallel_works_on_every_unit(world: World, tmp_path: Pat
     assert all(len(world.images(region)) == 1 for region in (WEST, EAST))
 
 
-def test_the_matrix_is_what_list_units_prints() -> None:
+@pytest.mark.skipif(not (BASH and JQ), reason="there is no bash, or no jq")
+def test_the_matrix_is_what_list_units_prints(world: World, tmp_path: Path) -> None:
+    populate(world)
+    shutil.copy(ROOT / "examples" / "simple.yaml", tmp_path)
+    steps = document("examples/units/github-matrix.yml")["jobs"]["units"]["steps"]
+    [step] = [one for one in steps if "list-units" in one.get("run", "")]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    output = tmp_path / "output"
+
+    def run() -> int:
+        return subprocess.run(
+            [BASH or "bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],  # as GitHub does
+            cwd=tmp_path,
+            env=os.environ | {"PATH": path, "GITHUB_OUTPUT": str(output)},
+            capture_output=True,
+            check=False,
+        ).returncode
+
+    assert (step["shell"], run()) == ("bash", 0)
+    assert json.loads(output.read_text().removeprefix("units=")) == ["eu-west-1", "us-west-2"]
+    output.unlink()
+    (tmp_path / "simple.yaml").write_text("images: 1")
+    assert (run() != 0, output.exists()) == (True, False)
+
+
+def test_every_job_of_the_matrix_has_credentials_and_no_expression_in_a_script() -> None:
     jobs = document("examples/units/github-matrix.yml")["jobs"]
     assert jobs["unit"]["strategy"]["matrix"]["unit"] == "${{ fromJSON(needs.units.outputs.units) }}"
-    [line] = [step["run"] for step in jobs["units"]["steps"] if "list-units" in step.get("run", "")]
-    assert re.fullmatch(r'echo "units=\$\(amicopy sync \S+ --list-units \| jq -c .*\)" >> "\$GITHUB_OUTPUT"', line)
+    assert all("configure-aws-credentials" in str(job["steps"]) for job in jobs.values())
     assert "${{" not in "".join(step.get("run", "") for step in jobs["unit"]["steps"])

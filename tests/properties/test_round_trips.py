@@ -12,6 +12,7 @@ from datetime import datetime
 
 import pytest
 
+from amicopy.core.clock import Wakes
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
@@ -41,7 +42,7 @@ class Gate:
         """Return the test's time."""
         return self._clock.now()
 
-    def sleep(self, _seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, _seconds: float, until: Wakes | None = None) -> None:
         """Keep one answer until the last call of its level has come."""
         assert until is None
         with self._changed:

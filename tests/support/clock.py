@@ -1,11 +1,10 @@
 """What the test modules share: a clock that only moves when told, and lanes run one after another under it."""
 
 import heapq
-import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from amicopy.core.clock import Clock
+from amicopy.core.clock import Clock, Wakes
 from amicopy.core.events import Event
 from amicopy.core.parallel import Stop
 from amicopy.core.steps import Runs, Sleep
@@ -23,7 +22,7 @@ class FakeClock:
         """Return the moment that the clock stands at."""
         return self._now
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: Wakes | None = None) -> None:
         """Move the clock instead of waiting, unless the event is already set."""
         if until is None or not until.is_set():
             self.advance(seconds)
@@ -44,7 +43,7 @@ class SkewedClock:
         """Return the wrong time."""
         return self._clock.now() + self._skew
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: Wakes | None = None) -> None:
         """Wait as long as the right clock would."""
         self._clock.sleep(seconds, until)
 

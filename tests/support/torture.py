@@ -40,7 +40,7 @@ from amicopy.cli.handlers import cancel as cancelling
 from amicopy.cli.handlers import copy as copying
 from amicopy.cli.handlers import retire as retiring
 from amicopy.cli.main import main
-from amicopy.core.clock import Clock
+from amicopy.core.clock import Clock, Wakes
 from amicopy.core.models import SOURCE_TAG, VIA_TAG
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.behavior import Rates, Timing, Unconfirmed
@@ -458,7 +458,7 @@ class SharedClock:
         """Return the moment that the clock stands at."""
         return START + timedelta(seconds=self._seconds())
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: Wakes | None = None) -> None:
         """Move the clock instead of waiting, unless the event is already set."""
         if until is None or not until.is_set():
             self.advance(seconds)

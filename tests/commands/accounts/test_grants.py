@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from amicopy.core.grants import GRANT_TAG, KEPT_TAG, OpenGrant, record_value
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
@@ -11,6 +13,7 @@ from tests.support.accounts import OWN, B, C, copy_in, guests, of, records, stan
 from tests.support.clock import FakeClock
 from tests.support.scenes import EAST, HOME, OTHERS, SOMEBODY, WEST, a_source, asked, order, slow, snapshots_of, writes
 
+CAPE = "af-south-1"
 GIVING = ("CreateTags", "ModifySnapshotAttribute", "ModifyImageAttribute")
 
 
@@ -236,8 +239,40 @@ def test_status_says_which_accounts_have_no_copy(amicopy: Run, world: World) -> 
     assert f"note: account {C} has no copy in {HOME}, {WEST}" in ran.err
     assert f"account {B} has no copy" not in ran.err
     ran = amicopy("status", source.image_id, "--account", C, "--output", "json")
+    assert ran.code == 0, ran.err
     [note] = [note for note in ran.json["notes"] if C in note]
     assert note.startswith(f"account {C} has no copy in any of ")
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+@pytest.mark.parametrize("regions", [(), ("--in", "us-*,af-*")])
+def test_a_pattern_stands_for_the_regions_that_each_account_has_enabled(
+    amicopy: Run, world: World, command: str, regions: tuple[str, ...]
+) -> None:
+    """Without --in, that is every region: one that is not enabled is no failure, and is not asked."""
+    source = a_source(world)
+    world.opt_in("me-south-1", CAPE)
+    world.opt_in(CAPE, account=B)
+    assert amicopy("copy", source.image_id, "--to", f"{WEST},{CAPE}", "--account", f"{B}").code == 0
+    world.requests.clear()
+    ran = amicopy(command, source.image_id, "--account", f"{B},{C}", *regions)
+    assert (ran.code, "error" in ran.err) == (0, False), ran.err
+    assert [place in ran.out for place in (f"{B}/{CAPE}", f"{B}/{WEST}")] == [True, True]
+    assert not [one for one in world.requests if one.region == CAPE and one.account == C]
+    if "--in" in regions:
+        return
+    ran = amicopy(command, source.image_id, "--account", C, "--in", CAPE)
+    assert (ran.code, f"{CAPE} is not enabled for account {C}" in ran.err) == (3, True), ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_pattern_that_matches_nothing_in_one_account_is_said(amicopy: Run, world: World, command: str) -> None:
+    source = a_source(world)
+    world.opt_in(CAPE)
+    assert amicopy("copy", source.image_id, "--to", CAPE).code == 0
+    ran = amicopy(command, source.image_id, "--account", B, "--in", "af-*")
+    assert ran.code == 0, ran.err
+    assert f"note: account {B}: none of the destination regions is enabled there" in ran.err
 
 
 def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -11,6 +10,7 @@ import pytest
 from amicopy.aws.session import Session
 from amicopy.cli.environment import Environment
 from amicopy.cli.main import main
+from amicopy.core.clock import Wakes
 from amicopy.core.errors import CopyFinished
 from amicopy.core.parallel import Stop
 from amicopy.execute.cancel import TargetState
@@ -439,7 +439,7 @@ def test_an_interruption_before_ec2_has_listed_all_snapshots_says_how_to_remove_
     stop = Stop()
 
     class Interrupting(FakeClock):
-        def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        def sleep(self, seconds: float, until: Wakes | None = None) -> None:
             stop.signal_number = number
             stop.set()
 
@@ -472,7 +472,7 @@ def test_watching_is_stopped_without_an_error(
     stop = Stop()
 
     class Interrupting(FakeClock):
-        def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+        def sleep(self, seconds: float, until: Wakes | None = None) -> None:
             stop.signal_number = number
             stop.set()
 

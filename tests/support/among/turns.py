@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from amicopy.core.clock import Wakes
 from amicopy.core.parallel import Stop
 from tests.support.clock import FakeClock
 from tests.support.torture import Killed
@@ -24,7 +25,7 @@ class Turn:
     name: str
     stop: Stop = field(default_factory=Stop)
     wake: datetime | None = None  # it sleeps until then
-    until: threading.Event | None = None  # or until this is set
+    until: Wakes | None = None  # or until this is set
     slept_seconds: float = 0.0
     is_killed: bool = False
     has_ended: bool = False
@@ -145,7 +146,7 @@ class OwnClock:
         """Return the time that the run believes it is."""
         return self._turns.clock.now() + self._skew
 
-    def sleep(self, seconds: float, until: threading.Event | None = None) -> None:
+    def sleep(self, seconds: float, until: Wakes | None = None) -> None:
         """Return when the others have brought the clock there, or once the run is to stop."""
         turn = self._turns.current
         assert turn is not None

@@ -109,6 +109,39 @@ def test_a_stop_that_is_set_already_begins_nothing() -> None:
     assert not begun.is_set()
 
 
+def test_a_handler_may_set_a_stop_whose_lock_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal can arrive at any line of the main thread: also where it holds the lock, and is about to wait."""
+    stop, ended = Stop(), threading.Event()
+    wait = threading.Condition.wait
+
+    def interrupted(condition: threading.Condition, timeout: float | None = None) -> bool:
+        if condition is not stop._condition:
+            return wait(condition, timeout)
+        stop.set()
+        return True
+
+    def run() -> None:
+        stop.wait(3600)
+        ended.set()
+
+    monkeypatch.setattr(threading.Condition, "wait", interrupted)
+    threading.Thread(target=run, daemon=True).start()
+    assert ended.wait(PATIENCE)
+
+
+def test_a_stop_that_is_set_just_before_the_wait_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parallel, "_GLANCE_SECONDS", 0.01)
+    stop = Stop()
+    wait = threading.Condition.wait
+
+    def late(condition: threading.Condition, timeout: float | None = None) -> bool:
+        stop._is_set = True  # and nobody is notified
+        return wait(condition, timeout)
+
+    monkeypatch.setattr(threading.Condition, "wait", late)
+    assert stop.wait(3600)
+
+
 def test_a_stop_set_by_the_last_task_is_not_missed() -> None:
     stop = Stop()
     with pytest.raises(Interrupted):
