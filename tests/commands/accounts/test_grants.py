@@ -171,7 +171,7 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
     ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-preflight")
     assert ran.code == 1
-    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be ended." in ran.err
+    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be removed." in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
