@@ -227,8 +227,8 @@ def test_a_faulty_manifest_is_raised_with_its_faults(world: World, context: amic
     ("arguments", "message"),
     [
         ({"tags": {"a": 1}}, r"tags\['a'\] must be of type str, not int"),
-        ({"tags": ["a"]}, "tags has to be a mapping, not list"),
-        ({"kms_keys": "alias/x"}, "kms_keys has to be a mapping, not str"),
+        ({"tags": ["a"]}, "tags must be a mapping, not list"),
+        ({"kms_keys": "alias/x"}, "kms_keys must be a mapping, not str"),
         ({"protect": True}, "protect must be of type Protection, not bool"),
         ({"complete_within": 60}, "complete_within must be of type timedelta, not int"),
         ({"deprecate_after": 30}, "deprecate_after must be of type timedelta, not int"),
