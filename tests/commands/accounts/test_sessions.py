@@ -102,7 +102,7 @@ def test_each_reason_is_that_of_its_account(amicopy: Run, sandbox: Sandbox, worl
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},{OWN}", "--ou", "ou-exam-00000000")
     assert ran.code == 6
-    assert "3 accounts or organizational units cannot be worked in" in ran.err
+    assert "3 accounts or organizational units cannot be used" in ran.err
     [own] = [line for line in ran.err.splitlines() if f"  {OWN}: " in line]
     assert own.strip() == f"{OWN}: Account {OWN} is your own account, but is listed as another account. " + (
         "Copies go to its regions anyway."
