@@ -86,7 +86,7 @@ def test_a_permission_of_another_account_stays_while_a_run_may_need_it(
     source = a_source(world)
     recorded(world, source, C)
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert f"{source.image_id} in {HOME} is shared with account {C} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {C} while it copies" in ran.err
     assert {C} == guests(world)
     clock.advance(25 * 3600)
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
@@ -246,7 +246,7 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     ran = amicopy("status", source.image_id, "--in", HOME, "--output", "json")
     [grant] = ran.json["grants"]
     assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
-    assert f"{source.image_id} in {HOME} is shared with account {B} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {B} while it copies" in ran.err
     ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
     assert ran.code == 0, ran.err
     assert "ending 1 temporary permission" in ran.err
