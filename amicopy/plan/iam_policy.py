@@ -54,7 +54,7 @@ SIDS: Mapping[str, str] = {
     "(`aws:CalledVia`).",
     "AmicopyAssumeRoles": "`--account`, `--ou`: assume the role in each of the other accounts.",
     "AmicopyListAccounts": "`--ou`, `ou` in a manifest: list the accounts of organizational units.",
-    "AmicopyRecordAccess": "Record permissions for copying in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
+    "AmicopyRecordAccess": "Record permissions for copying in the tags `amicopy:grant:ACCOUNT`, and delete these.",
     "AmicopyGiveAccess": "Grant these permissions on sources and copies, and revoke them.",
     "AmicopyKmsReadPolicies": "`--account`: check whether the other accounts can use the keys, before anything is "
     "written; find grants of `--kms-grant`.",
