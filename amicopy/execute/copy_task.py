@@ -112,6 +112,7 @@ class CopyTask:
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
+        self._joined_another = False  # another run's, found by its tag or lineage
         self._was_seen = False
         self._was_cancelled = False
         self._asked_at = clock.now()
@@ -201,6 +202,7 @@ class CopyTask:
                 return (yield from self._copied())
 
     def _joined(self) -> Work[Image | None]:
+        self._joined_another = True
         yield self._event(CopyJoined)
         if not self._options.wait:
             yield self.leave(LeftBecause.NO_WAIT)
@@ -433,7 +435,7 @@ class CopyTask:
         if copy.state is not ImageState.AVAILABLE:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
-        self._hubs.report(self.row.key, Hub(copy))
+        self._hubs.report(self.row.key, Hub(copy, is_joined=self._joined_another))
         return copy
 
     def _ask_again(self, copy: Image) -> Iterator[Event]:

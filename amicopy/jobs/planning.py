@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
 from amicopy.core.errors import ImageNotFound, TimedOut, UsageError
-from amicopy.core.grants import Grants, OpenGrant, without_temporary
+from amicopy.core.grants import Grants, OpenGrant, without_guests
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
 from amicopy.core.regions import NamedRegions, check_regions, includes_region, is_pattern, names_region
@@ -411,6 +411,6 @@ class Planning:
 
 
 def _named(asked: _Surveyed, found: Sequence[Image], now: datetime) -> tuple[Image, ...]:
-    """Return the sources of one request, in its order, without permissions that some run has given for a while."""
-    by_id = {image.image_id: without_temporary(image, now) for image in found}
+    """Return the sources of one request, in its order, without permissions that some run has given for copying."""
+    by_id = {image.image_id: without_guests(image, now) for image in found}
     return tuple(by_id[image_id] for image_id in asked.request.image_ids)

@@ -54,7 +54,7 @@ SIDS: Mapping[str, str] = {
     "(`aws:CalledVia`).",
     "AmicopyAssumeRoles": "`--account`, `--ou`: the role in each of the other accounts.",
     "AmicopyListAccounts": "`--ou`, `ou` in a manifest: the accounts of organizational units.",
-    "AmicopyRecordAccess": "Record temporary permissions in the tags `amicopy:grant:ACCOUNT`, and delete the records.",
+    "AmicopyRecordAccess": "Record permissions for copying in the tags `amicopy:grant:ACCOUNT`, and delete these.",
     "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
     "AmicopyKmsReadPolicies": "`--account`: find out before anything is written whether the other accounts can use "
     "the keys; find grants of `--kms-grant`.",

@@ -129,7 +129,7 @@ class SourceReads:
                 data = Pending(partial(self._retry, partial(read_uefi_data, self._ec2, image)))
                 self._uefi_data[image.image_id] = data
                 yield data
-        # Last, since a temporary permission is recorded in a tag before it is given: `without_temporary`.
+        # Last, since a permission for copying is recorded in a tag before it is given: `without_guests`.
         snapshot_ids = [snapshot_id for image in images for snapshot_id in image.snapshot_ids]
         if snapshot_ids and self._snapshots is None:
             self._snapshots = Pending(partial(self._retry, partial(self._ec2.describe_snapshots, snapshot_ids)))
