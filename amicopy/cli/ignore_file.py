@@ -22,7 +22,7 @@ def ignored_findings(path: str | None) -> tuple[Ignored, ...]:
         text = named_file(f"--ignore-file: {file}", file).decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"--ignore-file: {file} cannot be read.", why="It is not UTF-8.") from error
-    entries, problems = parse(text)
+    entries, problems = parse(text, file)
     if problems:
         wrong = UsageError(f"{file!r} is not a valid ignore file.", next_step="Fix these lines.")
         for problem in problems:

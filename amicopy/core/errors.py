@@ -289,7 +289,7 @@ class PinnedToRegion(AmicopyError):
 
 
 class ScanIncomplete(AmicopyError):
-    """``--scan=refuse``: some of the source could not be read, so it may point to its region."""
+    """``--scan``: some of the source could not be read, and it is to be refused for that, or would go to others."""
 
     slug = "scan-incomplete"
 

@@ -10,18 +10,21 @@ _LINE = re.compile(r"(?P<rule>[\w*?-]+):(?P<path>\S+)(?:\s+#\s*(?P<reason>.*))?"
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """Findings of a rule in files, both patterns, that do not count."""
+    """Findings of a rule in files, both patterns, that do not count. ``file`` is the ignore file that says so."""
 
     rule: str
     path: str
     reason: str
+    file: str = ""
 
     def covers(self, rule: str, path: str) -> bool:
-        """Return whether a finding is meant."""
+        """Return whether a finding is meant: one that `is_sensitive` only by the beginning of its rule's name."""
+        if is_sensitive(rule) and not is_sensitive(self.rule):
+            return False
         return fnmatchcase(rule, self.rule) and fnmatchcase(path, self.path)
 
 
-def parse(text: str) -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
+def parse(text: str, file: str = "") -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
     """Return the entries ``RULE:PATH  # reason`` of an ignore file, and what is wrong with other lines."""
     entries: list[Ignored] = []
     problems: list[str] = []
@@ -34,7 +37,7 @@ def parse(text: str) -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
         elif not (match["reason"] or "").strip():
             problems.append(f"line {number}: a reason is missing: {match['rule']}:{match['path']}  # reason")
         else:
-            entries.append(Ignored(match["rule"], match["path"], match["reason"].strip()))
+            entries.append(Ignored(match["rule"], match["path"], match["reason"].strip(), file))
     return tuple(entries), tuple(problems)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # most requests scan nothing
 SEVERITIES = ("critical", "high", "medium", "low")
 """Severities of findings, the most severe first."""
 _REFUSED = SEVERITIES[:2]
-_COUNTS = (*SEVERITIES, "secrets")
+_COUNTS = (*SEVERITIES, "secrets", "left", "ignored")
 _VALUE = r"(?P<digest>[0-9a-f]{32}) " + " ".join(rf"{word}=(?P<{word}>\d{{1,6}})" for word in _COUNTS)
 
 
@@ -29,8 +29,8 @@ class ScanMode(StrEnum):
 class ScanRequest:
     """Scan the content of each source before the first copy starts.
 
-    ``allow_secrets``: share a source with others although it holds secrets. ``ignored``: findings that are known and
-    do not count.
+    ``allow_secrets``: share a source with others although it holds secrets, or may hold some. ``ignored``: findings
+    that are known and do not count.
     """
 
     mode: ScanMode = ScanMode.WARN
@@ -60,10 +60,14 @@ class ImageScan:
     region: str
     image_id: str
     digest: str = ""
-    counts: Mapping[str, int] = field(default_factory=dict)  # of findings but secrets, by severity
+    counts: Mapping[str, int] = field(default_factory=dict)  # of findings that point to the region, by severity
     secrets: int = 0
+    left: int = 0  # files that an instance has left; only looked for if a copy is to be public
+    ignored: int = 0
+    ignore_files: tuple[str, ...] = ()
     lines: tuple[ScannedLine, ...] = ()  # the most severe first
     secret_lines: tuple[ScannedLine, ...] = ()
+    left_lines: tuple[ScannedLine, ...] = ()
     not_read: tuple[str, ...] = ()  # what should have been read, and why it was not
     files: int = 0
     blocks: int = 0
@@ -89,7 +93,7 @@ class ImageScan:
     def tag_value(self) -> str:
         """The value of `SCANNED_TAG` that records it."""
         counts = " ".join(f"{word}={self.counts.get(word, 0)}" for word in SEVERITIES)
-        return f"{self.digest} {counts} secrets={self.secrets}"
+        return f"{self.digest} {counts} secrets={self.secrets} left={self.left} ignored={self.ignored}"
 
 
 def recorded_scan(region: str, image_id: str, value: str, digest: str) -> ImageScan | None:
@@ -103,6 +107,8 @@ def recorded_scan(region: str, image_id: str, value: str, digest: str) -> ImageS
         digest=digest,
         counts={word: int(match[word]) for word in SEVERITIES},
         secrets=int(match["secrets"]),
+        left=int(match["left"]),
+        ignored=int(match["ignored"]),
         is_recorded=True,
     )
 

@@ -1,11 +1,15 @@
 """Scanning the sources of a plan before its first copy, and remembering on them what was found."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib import resources
 
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, Interrupted
+from amicopy.core.ignored_findings import is_sensitive
 from amicopy.core.image_scan import ImageScan, ScannedLine, recorded_scan
 from amicopy.core.models import SCANNED_TAG, Image, user_tags
 from amicopy.core.request import CopyRequest
@@ -14,10 +18,10 @@ from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.jobs.context import Context
 from amicopy.jobs.scan import ScannedDisk, ScanReport
 from amicopy.jobs.scan_snapshots import scan_image
-from amicopy.plan.image_scans import sources_to_scan, with_scans
+from amicopy.plan.image_scans import is_to_be_public, sources_to_scan, with_scans
 from amicopy.plan.plan import Plan
 from amicopy.scan.result import Finding, ScanOptions
-from amicopy.scan.rules import rules_for
+from amicopy.scan.rules import DEFAULT_GROUPS
 
 _MOST_LINES = 100  # of one source that are kept
 
@@ -38,31 +42,45 @@ def scanned(context: Context, requests: Sequence[CopyRequest], plans: Sequence[P
             continue
         scans: dict[str, ImageScan] = {}
         for source in sources_to_scan(plan):
-            options = _options(request, source)
+            options = _options(request, source, is_public=is_to_be_public(plan, source))
             key = source.reference, scan_digest(options, source.snapshot_ids)
             if key not in known:
                 known[key] = _recorded(source, key[1]) or _scan(context, source, options, key[1])
-            scans[source.reference] = known[key]
+            files = dict.fromkeys(one.file for one in options.ignored if one.file)
+            scans[source.reference] = replace(known[key], ignore_files=tuple(files))
         with_results.append(with_scans(plan, request, scans))
     return with_results
 
 
-def _options(request: CopyRequest, source: Image) -> ScanOptions:
+def _options(request: CopyRequest, source: Image, *, is_public: bool) -> ScanOptions:
     assert request.scan is not None
     return ScanOptions(
         region=source.region,
         account=source.owner_id,
         to_other_account=bool(request.accounts),
+        rules=(*DEFAULT_GROUPS, "left") if is_public else (),
         ignored=request.scan.ignored,
     )
 
 
 def scan_digest(options: ScanOptions, snapshot_ids: Sequence[str]) -> str:
-    """Return what is the same only if a scan finds the same: the rules, this version's readers, and the snapshots."""
-    rules = [(rule.name, rule.severity, rule.pattern.pattern) for rule in rules_for(options)]
-    ignored = [(one.rule, one.path) for one in options.ignored]
-    text = json.dumps([__version__, options.region, rules, sorted(ignored), sorted(snapshot_ids)])
+    """Return what is the same only if a scan finds the same: what is looked for, the code that does, the snapshots."""
+    account = options.account if options.to_other_account else ""
+    ignored = sorted((one.rule, one.path) for one in options.ignored)
+    text = json.dumps(
+        [__version__, _code_digest(), options.region, account, options.rules, ignored, sorted(snapshot_ids)]
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@functools.cache
+def _code_digest() -> str:
+    """Return a digest of the rules and readers, which are no data: a condition of a rule is a function."""
+    digest = hashlib.sha256()
+    for file in sorted(resources.files("amicopy.scan").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".py"):
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _recorded(source: Image, digest: str) -> ImageScan | None:
@@ -75,8 +93,9 @@ def _scan(context: Context, source: Image, options: ScanOptions, digest: str) ->
     if errors and len(errors) == len(report.disks):
         return ImageScan(region=source.region, image_id=source.image_id, error=errors[0])
     found = _findings(report)
-    pins = [(disk, one) for disk, one in found if not _is_secret(one)]
-    secrets = [(disk, one) for disk, one in found if _is_secret(one)]
+    pins = [(disk, one) for disk, one in found if not is_sensitive(one.rule)]
+    secrets = [(disk, one) for disk, one in found if one.rule.startswith("secret-")]
+    left = [(disk, one) for disk, one in found if one.rule.startswith("left-")]
     several = len(report.disks) > 1
     counts: dict[str, int] = {}
     for _, finding in pins:
@@ -87,8 +106,11 @@ def _scan(context: Context, source: Image, options: ScanOptions, digest: str) ->
         digest=digest,
         counts=counts,
         secrets=len(secrets),
+        left=len(left),
+        ignored=sum(disk.result.ignored for disk in report.disks),
         lines=_lines(pins, several=several),
         secret_lines=_lines(secrets, several=several),
+        left_lines=_lines(left, several=several),
         not_read=tuple(_not_read(report)),
         files=sum(disk.result.coverage.files for disk in report.disks),
         blocks=sum(disk.result.coverage.blocks_read for disk in report.disks),
@@ -98,10 +120,6 @@ def _scan(context: Context, source: Image, options: ScanOptions, digest: str) ->
 def _findings(report: ScanReport) -> list[tuple[ScannedDisk, Finding]]:
     found = [(disk, finding) for disk in report.disks for finding in disk.result.findings]
     return sorted(found, key=lambda pair: -pair[1].severity)
-
-
-def _is_secret(finding: Finding) -> bool:
-    return finding.rule.startswith("secret-")
 
 
 def _lines(found: Sequence[tuple[ScannedDisk, Finding]], *, several: bool) -> tuple[ScannedLine, ...]:

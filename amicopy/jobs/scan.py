@@ -42,7 +42,8 @@ class ScanReport:
     @property
     def is_complete(self) -> bool:
         """Everything was read that should have been."""
-        return all(disk.result.coverage.is_complete and not disk.error for disk in self.disks)
+        everything = all(disk.result.coverage.is_complete and not disk.error for disk in self.disks)
+        return everything and not self.signal_number
 
     @property
     def failing(self) -> tuple[Finding, ...]:
@@ -84,8 +85,6 @@ def scan_files(
             result = scan_device(disk, options, check=stop.check, others=others)
             disks.append(ScannedDisk(name=path, region=options.region, result=result))
             disk.forget()
-            if stop.is_set():
-                break
     return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=stop.signal_number)
 
 

@@ -7,9 +7,9 @@ from functools import partial
 from amicopy.aws.ebs import BLOCK_BYTES
 from amicopy.aws.session import BLOCKS_IN_FLIGHT
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AmicopyError, BlockDamaged, Interrupted
+from amicopy.core.errors import AmicopyError, BlockDamaged
 from amicopy.core.models import Image
-from amicopy.core.parallel import as_they_come
+from amicopy.core.parallel import all_at_once, as_they_come
 from amicopy.jobs.context import Context
 from amicopy.jobs.scan import ScannedDisk, ScanReport
 from amicopy.plan.content import problem_of_snapshots
@@ -40,9 +40,6 @@ class SnapshotSource:
 
         Raises what `SnapshotBlocks.read` raises, but for damage.
         """
-        if len(indexes) == 1:  # needs no thread
-            yield indexes[0], self._read(indexes[0])
-            return
         tasks = ((index, partial(self._read, index)) for index in indexes)
         most = min(BLOCKS_IN_FLIGHT, len(indexes))
         yield from as_they_come(tasks, self._context.stop, most=most)
@@ -129,8 +126,6 @@ def _scanned_together(
     opened = [(volume, _opened(context, volume, options.region, max_blocks)) for volume in volumes]
     others = PhysicalVolumes([disk for _, disk in opened if isinstance(disk, Disk)])
     for volume, disk in opened:
-        if context.stop.is_set():
-            return
         yield _scanned(context, volume, disk, options, others)
 
 
@@ -140,10 +135,10 @@ def _opened(context: Context, volume: _Volume, region: str, max_blocks: int | No
         return volume.error
     try:
         ebs = context.clients.ebs(Destination(region))
-        blocks = SnapshotBlocks(ebs, volume.snapshot_id, context.clock, context.stop)
-    except Interrupted:
-        raise
-    except AmicopyError as error:
+        # In a thread, so that a signal doesn't have to wait for the answer.
+        read = partial(SnapshotBlocks, ebs, volume.snapshot_id, context.clock, context.stop)
+        blocks = all_at_once({"": read}, context.stop)[""]
+    except AmicopyError as error:  # also that a signal has arrived
         return error
     return Disk(SnapshotSource(blocks, context), max_blocks=max_blocks)
 
@@ -159,8 +154,6 @@ def _scanned(
     wanted = replace(options, account=options.account or volume.account)
     try:
         result = scan_device(disk, wanted, check=context.stop.check, others=others)
-    except Interrupted:
-        raise
     except AmicopyError as error:
         return replace(scanned, error=error)
     finally:

@@ -134,12 +134,12 @@ def _notes(report: Report) -> Iterator[str]:
 
 def _scans(report: Report) -> Iterator[str]:
     """Yield what points to its region, and the secrets, in each source that was scanned and not only remembered."""
-    found = [scan for scan in report.plan.scans if scan.lines or scan.secret_lines]
+    found = [scan for scan in report.plan.scans if scan.lines or scan.secret_lines or scan.left_lines]
     if not found:
         return
     yield '<section aria-labelledby="scans">\n<h2 id="scans">What the sources point to</h2>'
     for scan in found:
-        lines = [*scan.secret_lines, *scan.lines]
+        lines = [*scan.secret_lines, *scan.left_lines, *scan.lines]
         shown = [f"{one.severity}: {one.place}: {one.message}: {one.excerpt}" for one in lines[:_MOST_FINDINGS]]
         more = [f"and {len(lines) - _MOST_FINDINGS} more"] if len(lines) > _MOST_FINDINGS else []
         yield f"<p>{text(scan.image_id)} in {text(scan.region)}</p>{listed([*shown, *more])}"

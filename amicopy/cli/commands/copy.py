@@ -80,7 +80,11 @@ Exit codes:
     help="Scan the files in each AMI before the first copy starts, like 'amicopy scan': 'warn' shows references to its "
     "region, 'refuse' refuses AMIs with findings of high or above, or that cannot be read completely.",
 )
-@option("--allow-secrets", is_flag=True, help="With --scan: share copies with others even if they hold secrets.")
+@option(
+    "--allow-secrets",
+    is_flag=True,
+    help="With --scan: share copies with others even if they hold secrets or could not be read.",
+)
 @option(
     "--ignore-file",
     metavar="FILE",

@@ -1,5 +1,6 @@
 """Whole commands: what is in an AMI is read before it is copied, said, refused where requested, and remembered."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from amicopy.core.models import SCANNED_TAG
 from amicopy.core.parallel import Stop
+from amicopy.jobs import image_scans
 from amicopy.sandbox.content import DiskImage
 from amicopy.sandbox.records import DEFAULT_ACCOUNT, Image, Volume
 from amicopy.sandbox.world import World
@@ -161,7 +163,7 @@ def test_secrets_are_not_shared_unless_that_is_allowed(
     assert SECRETS[0][1] not in ran.err + ran.out
     assert amicopy(*to_west(image, "--scan")).code == 0  # private
     shared = amicopy(*to_west(image, "--scan", *sharing))
-    assert (shared.code, the_copy(world, WEST).launch_permissions) == (1, set())  # from the tag
+    assert (shared.code, the_copy(world, WEST).launch_permissions) == (1, set())
     assert amicopy(*to_west(image, "--scan", "--allow-secrets", *sharing)).code == 0
     assert the_copy(world, WEST).launch_permissions
 
@@ -183,6 +185,80 @@ def test_secrets_are_not_copied_into_another_account_unless_that_is_allowed(
     assert ran.code == 0, ran.err
     assert [one.state for one in world.images(WEST, B)] == ["available"]
     assert amicopy("copy", image.image_id, *into).code == 0  # it has the copy: nothing is given any more
+
+
+PUBLIC = ("--share", "public", "--yes")
+
+
+@pytest.mark.parametrize("path", ["etc/acme/app.conf", "opt/acme/app.conf"])
+def test_an_in_house_package_hides_no_secret(amicopy: Run, world: World, pinned: Pinned, path: str) -> None:
+    digest = hashlib.md5(SECRETS[0][0].encode(), usedforsecurity=False).hexdigest()
+    status = f"Package: acme\nMaintainer: ops@acme.example\nConffiles:\n /{path} {digest}\n"
+    _, image = pinned({path: SECRETS[0][0], "var/lib/dpkg/status": status})
+    ran = amicopy(*to_west(image, "--scan=refuse", *PUBLIC))
+    assert (ran.code, writes(world), "[secrets-found]" in ran.err) == (1, [], True)
+
+
+def test_ignoring_everything_lets_no_secret_be_shared(
+    amicopy: Run, world: World, pinned: Pinned, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    _, image = pinned({**WITH_SECRETS, "opt/app.conf": "region=us-east-1\n"})
+    Path(".amicopyignore").write_text("*:/*  # legacy\n")
+    ran = amicopy(*to_west(image, "--scan=refuse", *PUBLIC, "--output", "json"))
+    assert (ran.code, writes(world), "[secrets-found]" in ran.err) == (1, [], True)
+    [scan] = ran.json["scans"]
+    assert (scan["secrets"], scan["ignored"], scan["ignore_files"]) == (2, 1, [".amicopyignore"])
+    assert f"{image.image_id}: a finding in it is ignored by '.amicopyignore'" in words(ran.err)
+    Path(".amicopyignore").write_text("*:/*  # legacy\nsecret-*:/*  # revoked\n")
+    for recorded in (False, True):
+        ran = amicopy("copy", image.image_id, "--to", EAST if recorded else WEST, "--scan=refuse", *PUBLIC)
+        assert ran.code == 0, ran.err
+        assert "3 findings in it are ignored by '.amicopyignore'" in words(ran.err)
+
+
+@pytest.mark.parametrize("sharing", [("--share", SOMEBODY), PUBLIC])
+@pytest.mark.parametrize("mode", ["warn", "refuse"])
+@pytest.mark.parametrize("is_denied", [True, False])
+def test_what_could_not_be_read_is_not_shared_unless_that_is_allowed(
+    amicopy: Run, world: World, pinned: Pinned, sharing: tuple[str, ...], mode: str, is_denied: bool
+) -> None:
+    if is_denied:
+        _, image = pinned({})
+        order(world, f"GetSnapshotBlock={DENIED.replace('List', 'Get')}*always")
+    else:
+        image = a_source(world, volumes=[Volume(device="/dev/xvda", gib=1)])
+    ran = amicopy(*to_west(image, f"--scan={mode}", *sharing))
+    assert (ran.code, writes(world)) == (6 if is_denied and mode == "refuse" else 1, []), ran.err
+    if mode == "warn":
+        assert "[scan-incomplete]" in ran.err
+        assert amicopy(*to_west(image, "--scan", "--allow-secrets", *sharing)).code == 0
+        assert the_copy(world, WEST).launch_permissions
+
+
+def test_what_an_instance_leaves_does_not_become_public_unless_that_is_allowed(
+    amicopy: Run, world: World, pinned: Pinned
+) -> None:
+    left = {"root/.ssh/authorized_keys": "ssh-ed25519 AAAA x\n", "home/me/.bash_history": "ls\n"}
+    _, image = pinned({**left})
+    ran = amicopy(*to_west(image, "--scan", *PUBLIC, "--output", "json"))
+    assert (ran.code, writes(world), "[secrets-found]" in ran.err) == (1, [], True)
+    assert ran.json["scans"][0]["left"] == 2
+    assert "/root/.ssh/authorized_keys (left-authorized-keys)" in words(ran.err)
+    assert amicopy("copy", image.image_id, "--to", EAST, "--scan", "--share", SOMEBODY).code == 0  # not with everybody
+    assert amicopy(*to_west(image, "--scan", *PUBLIC)).code == 1
+    assert amicopy(*to_west(image, "--scan", "--allow-secrets", *PUBLIC)).code == 0
+
+
+def test_a_change_of_the_rules_is_noticed(
+    amicopy: Run, world: World, pinned: Pinned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, image = pinned()
+    amicopy(*to_west(image, "--scan"))
+    world.requests.clear()
+    monkeypatch.setattr(image_scans, "_code_digest", lambda: "other rules")
+    assert amicopy("copy", image.image_id, "--to", EAST, "--scan").code == 0
+    assert blocks_read(world) > 0
 
 
 def test_permissions_of_the_source_count_as_sharing(amicopy: Run, world: World, pinned: Pinned) -> None:

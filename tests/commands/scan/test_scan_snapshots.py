@@ -1,11 +1,15 @@
 """``amicopy scan AMI…`` and ``--snapshot``: the same as of a raw file, with few blocks, and what cannot be read."""
 
 import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from amicopy.core.parallel import Stop
 from amicopy.sandbox.content import DiskImage
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
@@ -49,6 +53,65 @@ def test_no_block_is_read_twice_and_none_that_was_never_written(amicopy: Run, pi
     assert len(read) == len(set(read)) <= 20
     assert set(read) <= set(world.snapshot(HOME, image.snapshot_ids[0]).data.blocks)
     assert len(asked(world, "ListSnapshotBlocks")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "output"),
+    [
+        ("ListSnapshotBlocks=hang:5*1", "json"),
+        ("GetSnapshotBlock=hang:5*1", "text"),
+        ("GetSnapshotBlock=hang:5*1 after 1", "json"),
+    ],
+)
+def test_a_signal_during_a_call_ends_the_scan_at_once_and_it_is_not_complete(
+    amicopy: Run, pinned: Pinned, world: World, fault: str, output: str
+) -> None:
+    _, image = pinned({})
+    order(world, fault)
+    stop = Stop()
+    done = threading.Event()
+    delays: list[float] = []
+
+    def interrupt() -> None:
+        operation, most = fault.partition("=")[0], 2 if "after 1" in fault else 1
+        while len(asked(world, operation)) < most and not done.wait(0.01):
+            pass
+        delays.append(time.monotonic())
+        stop.signal_number = signal.SIGINT
+        stop.set()
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    ran = amicopy("scan", image.image_id, "--output", output, stop=stop)
+    ended = time.monotonic()
+    done.set()
+    watcher.join()
+    assert ran.code == 130
+    assert ended - delays[0] < 3  # the call hangs for 5 seconds
+    if output == "json":
+        assert (ran.json["status"], ran.json["complete"], len(ran.json["disks"])) == ("interrupted", False, 1)
+    else:
+        assert "NOT EVERYTHING COULD BE READ" in ran.err
+
+
+def test_an_interrupted_scan_names_the_disks_that_were_not_begun(amicopy: Run, pinned: Pinned, world: World) -> None:
+    path, _ = pinned({})
+    stop = Stop()
+    disks = [Volume(device=device, gib=1, content=DiskImage.open(path)) for device in ("/dev/xvda", "/dev/sdf")]
+    image = a_source(world, volumes=disks)
+    stop.signal_number = signal.SIGINT
+    order(world, "ListSnapshotBlocks=hang:5*1 after 1")
+
+    def interrupt() -> None:
+        while len(asked(world, "ListSnapshotBlocks")) < 2:
+            time.sleep(0.01)
+        stop.set()
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    ran = amicopy("scan", image.image_id, "--output", "json", stop=stop)
+    watcher.join()
+    assert (ran.code, [disk["complete"] for disk in ran.json["disks"]]) == (130, [False, False])
 
 
 def test_what_passes_is_waited_for(amicopy: Run, pinned: Pinned, world: World) -> None:
