@@ -1,5 +1,6 @@
 """Scanning the snapshots of AMIs, block by block, through the EBS direct APIs."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,6 +35,12 @@ class SnapshotSource:
     def holds(self, index: int) -> bool:
         """Return whether this block was ever written."""
         return self._blocks.holds(index)
+
+    def holds_any(self, first: int, end: int) -> bool:
+        """Return whether any block from ``first`` to before ``end`` was ever written."""
+        indexes = self._blocks.indexes
+        at = bisect_left(indexes, first)
+        return at < len(indexes) and indexes[at] < end
 
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         """Yield each of these blocks as it arrives, or that it arrives damaged; at most 16 are under way.

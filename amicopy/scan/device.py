@@ -49,6 +49,9 @@ class BlockSource(Protocol):
     def holds(self, index: int) -> bool:
         """Return whether this block was ever written; one that was not is zeros and is never fetched."""
 
+    def holds_any(self, first: int, end: int) -> bool:
+        """Return whether any block from ``first`` to before ``end`` was ever written."""
+
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         """Yield each of these blocks as it arrives, in any order, or why it cannot be read.
 
@@ -85,6 +88,13 @@ class Device(Protocol):
 
     def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
         """Return whether reading these ranges (offset, length) fetches nothing."""
+
+    def is_blank(self, offset: int, length: int) -> bool:
+        """Return whether none of its blocks there was ever written; of a block that is there in part, that is zeros.
+
+        Raises:
+            Unreadable: such a block cannot be fetched.
+        """
 
 
 class Disk:
@@ -152,6 +162,19 @@ class Disk:
             if offset >= 0 and length > 0
             for index in range(offset // self.block_size, (min(offset + length, self.size) - 1) // self.block_size + 1)
         )
+
+    def is_blank(self, offset: int, length: int) -> bool:
+        """Return whether nothing was ever written there."""
+        end = min(offset + length, self.size)
+        if offset >= end:
+            return True
+        first, last = -(-offset // self.block_size), end // self.block_size  # blocks that are there as a whole
+        if first >= last:
+            return not any(self.read(offset, end - offset))
+        if self.source.holds_any(first, last):
+            return False
+        before, after = first * self.block_size - offset, end - last * self.block_size
+        return not any(self.read(offset, before)) and not any(self.read(end - after, after))
 
     def forget(self) -> None:
         """Drop the blocks that are kept: nothing more is expected to be read."""
@@ -232,6 +255,10 @@ class Joined:
         pieces = (piece for offset, length in ranges for piece in self._behind(offset, length))
         return all(device.is_in_memory([(start, count)]) for device, start, count in pieces)
 
+    def is_blank(self, offset: int, length: int) -> bool:
+        """Return whether nothing was ever written there."""
+        return all(device.is_blank(start, count) for device, start, count in self._behind(offset, length))
+
     def _behind(self, offset: int, length: int) -> list[tuple[Device, int, int]]:
         """Return where a range is: device, offset on it, length."""
         end = offset + length
@@ -280,6 +307,10 @@ class RawFile:
     def holds(self, index: int) -> bool:
         """Return whether the block is more than a hole of the file."""
         return any(first <= index < last for first, last in self._held)
+
+    def holds_any(self, first: int, end: int) -> bool:
+        """Return whether one of these blocks is more than a hole of the file."""
+        return any(start < end and first < stop for start, stop in self._held)
 
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         """Yield the blocks in the order of the file."""

@@ -121,6 +121,7 @@ class _Scan:
         selection = Selection(
             names,
             deep=self._options.deep,
+            names_in=walk.names_in,
             include=self._options.include,
             exclude=self._options.exclude,
             unpruned=("/var/lib/cloud",) if wants_left else (),

@@ -1,7 +1,7 @@
 """Which directories are entered and which files are read, by their paths; everything left out has a reason."""
 
 import posixpath
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 
 LARGEST_FILE = 1 << 20
@@ -91,14 +91,15 @@ _WINDOWS_CONFIGURED = (
     *("/windows/system32/grouppolicy", "/windows/system32/sysprep", "/windows/setup/scripts", "/windows/panther"),
 )
 
-_ROOT_NAMES = {"etc", "usr", "var", "bin", "root", "home"}
+_NamesIn = Callable[[str], Collection[str]]
+_STATE = {"dpkg", "rpm", "pacman", "apk", "systemd"}  # what the distribution keeps in /var/lib
 
 
 class Selection:
     """What of one volume is read.
 
-    ``names`` are those in its root directory: they tell whether it is a root file system, ``/var`` or ``/usr``, and so
-    which of its directories belong to packages.
+    ``names`` are those in its root directory, and ``names_in`` returns those in another one: they tell whether it is a
+    root file system, ``/var`` or ``/usr``, and so which of its directories belong to packages.
     """
 
     def __init__(
@@ -106,11 +107,12 @@ class Selection:
         names: Collection[str],
         *,
         deep: bool,
+        names_in: _NamesIn = lambda _: (),
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         unpruned: Iterable[str] = (),
     ) -> None:
-        self._mount = mount_point(names)
+        self._mount = mount_point(names, names_in)
         self._is_windows = is_windows(names)
         self._deep = deep
         self._include = tuple(map(_normal, include))
@@ -133,8 +135,8 @@ class Selection:
             return "left out by --exclude"
         if _matches(path, self._include):
             return ""
-        suffix = posixpath.basename(path).rpartition(".")[2].lower()
-        if suffix in _BINARY or ".so." in path:
+        name = posixpath.basename(path)
+        if posixpath.splitext(name)[1][1:].lower() in _BINARY or ".so." in name:
             return "archives, images and programs"
         if self._is_windows:  # a directory of Windows may have been entered for one below it
             return "" if self._deep else _in_windows(posixpath.dirname(path))
@@ -180,14 +182,17 @@ def _in_windows(path: str) -> str:
     return next((reason for reason, paths in _WINDOWS_REASONS if _matches(path, paths)), "")
 
 
-def mount_point(names: Collection[str]) -> str:
-    """Return where a volume with these names in its root is mounted, as far as that shows: empty for a root."""
+def mount_point(names: Collection[str], names_in: _NamesIn) -> str:
+    """Return where a volume with these names in its root is mounted, as far as that shows: empty for a root.
+
+    An application's volume may have ``bin``, ``etc``, ``lib``, ``share`` and ``var``, which does not make it a system.
+    """
     present = set(names)
-    if len(present & _ROOT_NAMES) >= 2:
+    if {"etc", "usr", "var"} <= present:
         return ""
-    if {"log", "lib"} <= present and present & {"cache", "spool", "mail"}:
+    if {"log", "lib"} <= present and present & {"cache", "spool", "mail"} and _STATE & set(names_in("/lib")):
         return "/var"
-    if {"bin", "lib", "share"} <= present:
+    if {"bin", "sbin", "lib", "share"} <= present and "env" in names_in("/bin"):
         return "/usr"
     if present & {"vmlinuz", "grub", "grub2"} or any(name.startswith("vmlinuz-") for name in present):
         return "/boot"

@@ -12,6 +12,7 @@ from amicopy.scan.lvm import is_physical_volume, logical_volumes
 
 _SECTOR = 512
 _MOST_PARTITIONS = 1024
+_HOLDS_A_HEAD = 1 << 20  # what is zeros so far has no file system
 _HEAD = 70 * 1024  # enough for every signature below: that of Btrfs is at 64 KiB
 
 _EXTENDED = {0x05, 0x0F, 0x85}
@@ -180,14 +181,13 @@ def _examined(name: str, device: Device, role: str = "") -> Volume:
         kind = kind_of(device)
         if role and kind in {"", "FAT"}:
             return Volume(name, device, role)
-        return Volume(name, device, kind or _emptiness(device))
+        if kind or any(device.read(0, min(_HOLDS_A_HEAD, device.size))):
+            return Volume(name, device, kind)
+        if device.is_blank(_HOLDS_A_HEAD, device.size - _HOLDS_A_HEAD):
+            return Volume(name, device, "empty")
+        return Volume(name, device, "", "its first MiB is zeros, but it holds data: its file system may be damaged")
     except Unreadable as error:
         return Volume(name, device, role, str(error))
-
-
-def _emptiness(device: Device) -> str:
-    """Return that it is empty if its first megabyte is zeros."""
-    return "" if any(device.read(0, min(1 << 20, device.size))) else "empty"
 
 
 def _partitions(device: Device) -> Iterator[Volume]:

@@ -51,6 +51,9 @@ class Memory:
     def holds(self, index: int) -> bool:
         return index in self.chunks
 
+    def holds_any(self, first: int, end: int) -> bool:
+        return any(map(self.holds, range(first, end)))
+
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         for index in indexes:
             yield index, self.chunks[index]

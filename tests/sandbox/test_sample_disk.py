@@ -23,6 +23,9 @@ class Blocks:
     def holds(self, index: int) -> bool:
         return has_block(self._content, index)
 
+    def holds_any(self, first: int, end: int) -> bool:
+        return any(map(self.holds, range(first, end)))
+
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         yield from ((index, self._content.read(index)) for index in indexes)
 

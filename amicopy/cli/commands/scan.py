@@ -81,7 +81,7 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     type=click.Choice(SEVERITIES),
     default="low",
     show_default=True,
-    help="Do not report findings below this.",
+    help="Do not report findings below this. It cannot be above --fail-on.",
 )
 @option(
     "--fail-on",
@@ -144,6 +144,13 @@ def command(environment: Environment, /, **options: Any) -> int:
     check_regions(regions, known, "--to")
     if unknown := [group for group in groups if group not in GROUPS]:
         raise click.UsageError(f"--rules: unknown group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
+    if options["fail_on"] != "never" and SEVERITIES.index(options["min_severity"]) > SEVERITIES.index(
+        options["fail_on"]
+    ):
+        raise click.UsageError(
+            f"--min-severity {options['min_severity']} would hide findings that --fail-on {options['fail_on']} is for. "
+            f"Use --fail-on {options['min_severity']} (or never), or a lower --min-severity."
+        )
     output = output_from(options)
     from amicopy.cli.handlers.scan import ScanCommand, scan
 

@@ -57,6 +57,84 @@ def test_findings_below_the_threshold_are_shown_and_are_0(amicopy: Run, image: I
     assert amicopy("scan", "--image", path, "--from", "us-east-1", "--min-severity", "medium").out == ""
 
 
+@pytest.mark.parametrize("more", [(), ("--fail-on", "low")])
+def test_findings_that_count_cannot_be_hidden(amicopy: Run, more: tuple[str, ...]) -> None:
+    ran = amicopy("scan", "--image", "d.img", "--from", "us-east-1", "--min-severity", "critical", *more)
+    assert (ran.code, "--min-severity critical would hide findings that --fail-on" in ran.err) == (2, True)
+
+
+def test_what_may_be_hidden_is(amicopy: Run, image: Image) -> None:
+    command = (
+        "scan",
+        "--image",
+        image(PINNED),
+        "--from",
+        "us-east-1",
+        "--min-severity",
+        "critical",
+        "--output",
+        "text",
+    )
+    assert len(lines_of(amicopy(*command, "--fail-on", "critical").out)) == 1
+    assert amicopy(*command, "--fail-on", "never").code == 0
+
+
+@pytest.mark.parametrize("name", ["db", "bin", "tar", "sys", "cat", "o", "a", "so", ".db", "x.so.d/app"])
+def test_a_name_without_a_suffix_is_no_archive(amicopy: Run, image: Image, name: str) -> None:
+    ran = amicopy("scan", "--image", image({f"opt/app/{name}": "AWS_REGION=us-east-1\n"}), "--from", "us-east-1")
+    assert (ran.code, "archives" in ran.err) == (4, False)
+
+
+@pytest.mark.parametrize("name", ["app.DB", "app.tar.gz", "libc.so.6", "libx.so"])
+def test_an_archive_or_program_is_left_out(amicopy: Run, image: Image, name: str) -> None:
+    ran = amicopy("scan", "--image", image({f"opt/app/{name}": "AWS_REGION=us-east-1\n"}), "--from", "us-east-1")
+    assert (ran.code, "archives, images and programs" in ran.err) == (0, True)
+
+
+def volume(folder: Path, files: dict[str, str | bytes]) -> str:
+    return str(make_ext(folder / "volume.img", write_tree(folder / "volume", files), ("-t", "ext4"), size="16M"))
+
+
+@pytest.mark.parametrize(
+    ("folders", "pinned"),
+    [
+        ("bin lib share conf", "bin/start.sh"),
+        ("bin sbin lib share", "lib/app.properties"),
+        ("bin etc lib var share", "lib/app.properties"),
+        ("bin home lib", "lib/app.properties"),
+        ("log lib cache", "log/app.properties"),
+    ],
+)
+def test_a_volume_of_an_application_is_no_system(amicopy: Run, tmp_path: Path, folders: str, pinned: str) -> None:
+    files: dict[str, str | bytes] = {f"{folder}/x": "" for folder in folders.split()}
+    path = volume(tmp_path, {**files, pinned: "export AWS_REGION=us-east-1\n"})
+    assert amicopy("scan", "--image", path, "--from", "us-east-1").code == 4
+
+
+@pytest.mark.parametrize(
+    ("files", "pinned"),
+    [
+        (["bin/env", "sbin/init", "lib/os-release", "share/x"], "share/app.properties"),
+        (["lib/dpkg/status", "log/syslog", "cache/x"], "log/app.properties"),
+        (["etc/os-release", "usr/bin/env", "var/x"], "usr/share/app.properties"),
+    ],
+)
+def test_a_part_of_a_system_is_recognized(amicopy: Run, tmp_path: Path, files: list[str], pinned: str) -> None:
+    path = volume(tmp_path, {**dict.fromkeys(files, ""), pinned: "export AWS_REGION=us-east-1\n"})
+    assert amicopy("scan", "--image", path, "--from", "us-east-1").code == 0
+
+
+def test_a_partition_without_its_first_megabyte_is_not_empty(amicopy: Run, image: Image, tmp_path: Path) -> None:
+    content = Path(image({})).read_bytes()
+    for name, second, code in (("wiped", bytes(MIB) + content[MIB:], 3), ("empty", b"", 0)):
+        parts = {1: (16 * MIB, content), 2: (16 * MIB, second)}
+        path = gpt(tmp_path / name, parts, {}, size=34 * MIB)
+        ran = amicopy("scan", "--image", str(path), "--from", "us-east-1")
+        assert (ran.code, "p2: its first MiB is zeros, but it holds data" in ran.err) == (code, name == "wiped"), (
+            ran.err
+        )
+
+
 def test_fail_on_never_is_0(amicopy: Run, image: Image) -> None:
     assert amicopy("scan", "--image", image(PINNED), "--from", "us-east-1", "--fail-on", "never").code == 0
 

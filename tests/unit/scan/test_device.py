@@ -23,6 +23,9 @@ class Blocks:
     def holds(self, index: int) -> bool:
         return index not in self.holes
 
+    def holds_any(self, first: int, end: int) -> bool:
+        return any(map(self.holds, range(first, end)))
+
     def fetch(self, indexes: Sequence[int]) -> Iterator[tuple[int, bytes | BlockUnreadable]]:
         self.fetches.append(tuple(indexes))
         for index in reversed(indexes):
