@@ -38,6 +38,11 @@ def parse(text: str) -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
     return tuple(entries), tuple(problems)
 
 
+def is_sensitive(rule: str) -> bool:
+    """Return whether a rule finds what nobody else may get: secrets, and what an instance leaves in its image."""
+    return rule.startswith(("secret-", "left-"))
+
+
 def is_ignored(entries: Iterable[Ignored], rule: str, path: str) -> bool:
     """Return whether some entry covers a finding."""
     return any(entry.covers(rule, path) for entry in entries)
