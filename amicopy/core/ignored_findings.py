@@ -25,7 +25,7 @@ class Ignored:
 
 
 def parse(text: str, file: str = "") -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
-    """Return the entries ``RULE:PATH  # reason`` of an ignore file, and what is wrong with other lines."""
+    """Return the entries ``RULE:PATH  # reason`` of an ignore file, and the problems of other lines."""
     entries: list[Ignored] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
