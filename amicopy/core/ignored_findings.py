@@ -3,9 +3,39 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-_LINE = re.compile(r"(?P<rule>[\w*?-]+):(?P<path>\S+)(?:\s+#\s*(?P<reason>.*))?")
+_LINE = re.compile(r"(?P<rule>[\w*?-]+):(?P<path>\S.*?)(?:\s+#\s*(?P<reason>.*))?")
+RULES = frozenset(
+    {
+        *(
+            "boot-fstab",
+            "endpoint",
+            "arn",
+            "region-setting",
+            "resource-id",
+            "efs-id",
+            "az",
+            "private-dns",
+            "public-dns",
+        ),
+        *(
+            "public-dns",
+            "endpoint-old",
+            "host-code",
+            "short-code",
+            "resolver",
+            "model-profile",
+            "sdk-enum",
+            "account-id",
+        ),
+        *("mirror", "bare-region", "endpoint-other", "global-service", "secret-aws-key", "secret-aws-secret"),
+        *("secret-private-key", "secret-token", "secret-password", "left-authorized-keys", "left-host-key"),
+        *("left-ssh-key", "left-history", "left-credentials", "left-user-data"),
+    }
+)
+"""The names of all rules of a scan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +64,10 @@ def parse(text: str, file: str = "") -> tuple[tuple[Ignored, ...], tuple[str, ..
         match = _LINE.fullmatch(line.strip())
         if not match:
             problems.append(f"line {number}: write RULE:PATH  # reason")
+        elif not any(fnmatchcase(rule, match["rule"]) for rule in RULES):
+            near = get_close_matches(match["rule"], RULES, 1)
+            meant = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"line {number}: there is no rule {match['rule']}{meant}")
         elif not (match["reason"] or "").strip():
             problems.append(f"line {number}: a reason is missing: {match['rule']}:{match['path']}  # reason")
         else:

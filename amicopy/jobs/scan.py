@@ -45,6 +45,11 @@ class ScanReport:
         everything = all(disk.result.coverage.is_complete and not disk.error for disk in self.disks)
         return everything and not self.signal_number
 
+    def name_of(self, disk: ScannedDisk) -> str:
+        """Return the name of a disk, after that of its image if several images were scanned."""
+        several = len({other.image_id for other in self.disks if other.image_id}) > 1
+        return f"{disk.image_id} {disk.name}" if several and disk.image_id not in {"", disk.name} else disk.name
+
     @property
     def failing(self) -> tuple[Finding, ...]:
         """The findings that make the scan fail."""

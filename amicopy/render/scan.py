@@ -21,9 +21,8 @@ def write_findings(report: ScanReport) -> None:
     """Write a table of findings for people, and what to use instead."""
     if not report.findings:
         return
-    several = len(report.disks) > 1
     rows = [
-        [finding.severity.word, _place(disk, finding, several=several), safe(_what(finding))]
+        [finding.severity.word, _place(report, disk, finding), safe(_what(finding))]
         for disk, finding in _in_order(report)
     ]
     print_table("", ["severity", "where", "what"], rows)
@@ -43,16 +42,15 @@ def _what(finding: Finding) -> str:
 
 def finding_lines(report: ScanReport) -> Iterator[str]:
     """Yield ``SEVERITY RULE PATH:LINE EXCERPT`` for each finding."""
-    several = len(report.disks) > 1
     for disk, finding in _in_order(report):
-        place = _place(disk, finding, several=several)
+        place = _place(report, disk, finding)
         yield f"{finding.severity.word} {finding.rule} {place} {safe(finding.excerpt)}".rstrip()
 
 
 def coverage_lines(report: ScanReport) -> Iterator[str]:
     """Yield what was read, what was not and why, and the sums, last."""
     for disk in report.disks:
-        yield from _disk_lines(disk)
+        yield from _disk_lines(disk, safe(report.name_of(disk)))
     counts = Counter(finding.severity for finding in report.findings)
     words = [f"{counts[severity]} {severity.word}" for severity in sorted(counts, reverse=True)]
     ignored = sum(disk.result.ignored for disk in report.disks)
@@ -61,8 +59,7 @@ def coverage_lines(report: ScanReport) -> Iterator[str]:
     yield f"found  {found}" if report.is_complete else f"found  {found}; NOT EVERYTHING COULD BE READ"
 
 
-def _disk_lines(disk: ScannedDisk) -> Iterator[str]:
-    name = safe(disk.name)
+def _disk_lines(disk: ScannedDisk, name: str) -> Iterator[str]:
     if disk.error:
         yield from error_lines(disk.error)
         return
@@ -98,11 +95,11 @@ def _in_order(report: ScanReport) -> list[tuple[ScannedDisk, Finding]]:
     return sorted(found, key=lambda pair: -pair[1].severity)
 
 
-def _place(disk: ScannedDisk, finding: Finding, *, several: bool) -> str:
+def _place(report: ScanReport, disk: ScannedDisk, finding: Finding) -> str:
     """Return path and line; before it the volume, and the disk if there are several."""
     line = f":{finding.line}" if finding.line else ""
     volume = finding.volume if len([one for one in disk.result.coverage.volumes if one.files]) > 1 else ""
-    where = " ".join(word for word in (disk.name if several else "", volume) if word)
+    where = " ".join(word for word in (report.name_of(disk) if len(report.disks) > 1 else "", volume) if word)
     return safe(f"{where}{':' if where else ''}{finding.path}{line}")
 
 
@@ -192,17 +189,25 @@ def sarif_document(report: ScanReport) -> dict[str, Any]:
                         "executionSuccessful": report.is_complete,
                         "exitCode": int(report.exit_code),
                         "toolExecutionNotifications": [
-                            {"level": "error", "message": {"text": _missing_words(disk.name, missing)}}
+                            {"level": "error", "message": {"text": text}}
                             for disk in report.disks
-                            for missing in disk.result.coverage.not_read
-                            if missing.is_gap
+                            for text in _reasons(disk, report.name_of(disk))
                         ],
                     }
                 ],
-                "results": [_sarif_result(disk, finding, list(rules)) for disk, finding in _in_order(report)],
+                "results": [
+                    _sarif_result(report.name_of(disk), finding, list(rules)) for disk, finding in _in_order(report)
+                ],
             }
         ],
     }
+
+
+def _reasons(disk: ScannedDisk, name: str) -> Iterator[str]:
+    """Yield why something of a disk was not read."""
+    if disk.error:
+        yield f"{name}: {disk.error.what} {disk.error.why}".rstrip()
+    yield from (_missing_words(name, missing) for missing in disk.result.coverage.not_read if missing.is_gap)
 
 
 def _sarif_rule(finding: Finding) -> dict[str, Any]:
@@ -216,8 +221,8 @@ def _sarif_rule(finding: Finding) -> dict[str, Any]:
     return rule
 
 
-def _sarif_result(disk: ScannedDisk, finding: Finding, rules: Sequence[str]) -> dict[str, Any]:
-    volume = f"{disk.name} {finding.volume}".rstrip()
+def _sarif_result(disk: str, finding: Finding, rules: Sequence[str]) -> dict[str, Any]:
+    volume = f"{disk} {finding.volume}".rstrip()
     place: dict[str, Any] = {"artifactLocation": {"uri": quote(finding.path.lstrip("/"))}}
     if finding.line:
         place["region"] = {"startLine": finding.line}

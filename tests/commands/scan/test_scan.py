@@ -256,6 +256,21 @@ def test_an_ignore_file_names_findings_that_are_known(
     assert ran.err.endswith("found  1 high, 2 ignored\n")
 
 
+def test_an_ignored_path_may_have_spaces(amicopy: Run, image: Image, tmp_path: Path) -> None:
+    (tmp_path / "ignore").write_text("region-setting:/etc/a b/*  # known\n")
+    path = image({"etc/a b/x # y": "region=us-east-1\n"})
+    ran = amicopy("scan", "--image", path, "--from", "us-east-1", "--ignore-file", str(tmp_path / "ignore"))
+    assert (ran.code, ran.err.endswith("found  1 ignored\n")) == (0, True)
+
+
+def test_a_mistyped_rule_is_named(amicopy: Run, tmp_path: Path) -> None:
+    (tmp_path / "ignore").write_text("endpont:/etc/*  # known\nnothing-*:/etc/*  # known\n*:/etc/*  # known\n")
+    ran = amicopy("scan", "--image", "d.img", "--from", "us-east-1", "--ignore-file", str(tmp_path / "ignore"))
+    assert (ran.code, "line 3" in ran.err) == (2, False)
+    assert "line 1: there is no rule endpont; did you mean endpoint?" in ran.err
+    assert "line 2: there is no rule nothing-*" in ran.err
+
+
 def test_an_ignored_finding_needs_a_reason(amicopy: Run, image: Image, tmp_path: Path) -> None:
     (tmp_path / "ignore").write_text("*:/etc/*\nnonsense\n")
     ran = amicopy("scan", "--image", image({}), "--from", "us-east-1", "--ignore-file", str(tmp_path / "ignore"))

@@ -136,6 +136,25 @@ def test_missing_permission_is_named(amicopy: Run, pinned: Pinned, world: World)
     ran = amicopy("scan", image.image_id)
     assert ran.code == 6
     assert "Allow ebs:GetSnapshotBlock" in ran.err
+    [invocation] = amicopy("scan", image.image_id, "--output", "sarif").json["runs"][0]["invocations"]
+    [notification] = invocation["toolExecutionNotifications"]
+    assert notification["message"]["text"].startswith("/dev/xvda: ")
+    assert "ebs:GetSnapshotBlock" in notification["message"]["text"]
+
+
+@pytest.mark.parametrize("output", ["table", "text", "sarif"])
+def test_several_images_are_told_apart(amicopy: Run, pinned: Pinned, output: str) -> None:
+    images = [pinned({"etc/app.conf": "region=us-east-1\n"})[1] for _ in range(2)]
+    ran = amicopy("scan", *(image.image_id for image in images), "--output", output)
+    assert ran.code == 4
+    for image in images:
+        name = f"{image.image_id} /dev/xvda"
+        assert f"read  {name}: ext4" in ran.err
+        if output == "sarif":
+            results = ran.json["runs"][0]["results"]
+            assert name in [one["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for one in results]
+        else:
+            assert f"{name}:/etc/app.conf:1" in ran.out
 
 
 def test_every_volume_is_scanned_and_blank_ones_are_not(amicopy: Run, pinned: Pinned, world: World) -> None:
