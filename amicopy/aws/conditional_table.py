@@ -30,46 +30,40 @@ class ConditionalTable:
         item: Item = answer.get("Item", {})
         return item
 
-    def update(self, key: str, expression: str, values: Item) -> Item:
-        """Change an item, or make it; return it as it is now.
+    def update(
+        self, key: str, expression: str, values: Item, *, condition: str, names: Mapping[str, str] | None = None
+    ) -> Item | None:
+        """Change an item, or make it, if it meets the condition; return it as it is then, or None if it does not.
 
-        AWS: DynamoDB UpdateItem.
-        """
-        answer = self._call(
-            "UpdateItem",
-            TableName=self._table,
-            Key=_key(key),
-            UpdateExpression=expression,
-            ExpressionAttributeValues=dict(values),
-            ReturnValues="ALL_NEW",
-        )
-        item: Item = answer["Attributes"]
-        return item
-
-    def changed(self, operation: str, key: str, condition: str, values: Item, **parameters: Any) -> bool:
-        """Return whether the item met the condition, and so was written.
-
-        AWS: DynamoDB UpdateItem or DeleteItem, with a condition.
+        AWS: DynamoDB UpdateItem with a condition.
         """
         try:
-            self._call(
-                operation,
+            answer = self._call(
+                "UpdateItem",
                 TableName=self._table,
                 Key=_key(key),
+                UpdateExpression=expression,
                 ConditionExpression=condition,
                 ExpressionAttributeValues=dict(values),
-                **parameters,
+                ReturnValues="ALL_NEW",
+                **({"ExpressionAttributeNames": dict(names)} if names else {}),
             )
         except RequestRefused as error:
             if error.code == _NOT_MET:
-                return False
+                return None
             raise
-        return True
+        item: Item = answer["Attributes"]
+        return item
 
 
 def number(item: Item, name: str) -> float:
     """Return a number of an item; 0 if it has none of that name."""
     return float(item.get(name, {}).get("N", 0))
+
+
+def text(item: Item, name: str) -> str:
+    """Return a text of an item; an empty one if it has none of that name."""
+    return str(item.get(name, {}).get("S", ""))
 
 
 def _key(key: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ _IS_NEWER = (
     "(attribute_not_exists(sent) OR sent <> :id) AND (attribute_not_exists(as_of) OR as_of < :as_of) "
     "AND (attribute_not_exists(sending_until) OR sending_until <= :now)"
 )
+_IS_OURS = "sending_until = :until"
 
 
 class SentNotifications:
@@ -40,13 +41,9 @@ class SentNotifications:
         AWS: DynamoDB UpdateItem with a condition.
         """
         values = {":id": {"S": notification_id}, ":as_of": _number(as_of), ":now": _number(as_of)}
-        return self._table.changed(
-            "UpdateItem",
-            self._key(target),
-            _IS_NEWER,
-            values | {":until": _number(until)},
-            UpdateExpression="SET sending_until = :until",
-        )
+        values |= {":until": _number(until)}
+        taken = self._table.update(self._key(target), "SET sending_until = :until", values, condition=_IS_NEWER)
+        return taken is not None
 
     def record(self, target: str, notification_id: str, *, as_of: float, until: float) -> None:
         """Record that it was sent by the process that has taken the record until then.
@@ -54,26 +51,16 @@ class SentNotifications:
         AWS: DynamoDB UpdateItem with a condition.
         """
         values = {":id": {"S": notification_id}, ":as_of": _number(as_of), ":until": _number(until)}
-        self._table.changed(
-            "UpdateItem",
-            self._key(target),
-            "sending_until = :until",
-            values,
-            UpdateExpression="SET sent = :id, as_of = :as_of REMOVE sending_until",
-        )
+        change = "SET sent = :id, as_of = :as_of REMOVE sending_until"
+        self._table.update(self._key(target), change, values, condition=_IS_OURS)
 
     def give_back(self, target: str, *, until: float) -> None:
         """Let others take the record that was taken until then: nothing was sent.
 
         AWS: DynamoDB UpdateItem with a condition.
         """
-        self._table.changed(
-            "UpdateItem",
-            self._key(target),
-            "sending_until = :until",
-            {":until": _number(until)},
-            UpdateExpression="REMOVE sending_until",
-        )
+        values = {":until": _number(until)}
+        self._table.update(self._key(target), "REMOVE sending_until", values, condition=_IS_OURS)
 
     def _key(self, target: str) -> str:
         return PREFIX + hashlib.sha256(f"{self._manifest} {target}".encode()).hexdigest()

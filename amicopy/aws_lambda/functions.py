@@ -83,12 +83,15 @@ def _has_worked(body: str, lambda_context: LambdaContext) -> bool:
         one.settings.check_shared()
         task = Task.parse(body)
         one.unit = task.unit_id
-        return FanOut(one.settings, context).work(task, time.time(), _seconds(lambda_context))
+        work = FanOut(one.settings, context).work(task, time.time(), _seconds(lambda_context))
+        one.is_reported = work.is_reported
+        one.notes += filter(None, [work.note])
+        return work.result
 
     try:
         one.run(work)
     except PassFailed:
-        return False
+        return one.is_reported
     return True
 
 
@@ -103,6 +106,8 @@ class _Pass:
     function: str
     settings: Settings = field(default_factory=Settings.read)
     unit: str = ""
+    is_reported: bool = False  # by others: Lambda need not call again
+    notes: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)  # further members of the line
 
     def run(self, work: Callable[[Context], SyncResult | None]) -> dict[str, Any]:
@@ -126,6 +131,7 @@ class _Pass:
             unit=self.unit,
             result=result,
             error=error,
+            notes=self.notes,
             calls=context.calls,
             started_at=started_at,
             ended_at=context.clock.now(),

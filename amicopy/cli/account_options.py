@@ -17,7 +17,7 @@ account_options = stacked(
         multiple=True,
         type=NameList(),
         metavar="ID,…",
-        help="Other accounts, beside that of the credentials, separated by commas; repeatable.",
+        help="Other accounts, in addition to your own, separated by commas; repeatable.",
     ),
     option(
         "--ou",
@@ -25,7 +25,7 @@ account_options = stacked(
         multiple=True,
         type=NameList(),
         metavar="OU,…",
-        help="The active accounts of these organizational units, and of the units in them; repeatable.",
+        help="The active accounts in these organizational units and their child units; repeatable.",
     ),
     option(
         "--role-name",

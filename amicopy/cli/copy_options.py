@@ -66,7 +66,8 @@ wanted_options = stacked(
         "--share-snapshots",
         multiple=True,
         type=PrincipalOption(),
-        help="Let exactly these accounts, or public, use the copies' snapshots, apart from --share; repeatable.",
+        help="Share the copies' snapshots with exactly these accounts, or public, independently of --share; "
+        "repeatable.",
     ),
     option("--no-permissions", is_flag=True, help="Keep the copies private."),
     option("--encrypt", is_flag=True, help="Encrypt the copies with the region's default key."),
@@ -112,14 +113,14 @@ route_options = stacked(
         type=RouteOption(),
         default="direct",
         show_default=True,
-        help="'cheapest': copy to one region and from there to others, or from copies that exist, where transfer costs "
-        "less; 'via:REGION': by way of this region.",
+        help="'cheapest': copy by way of another region, or from existing copies, if transfer then costs less; "
+        "'via:REGION': copy by way of this region.",
     ),
     option(
         "--direct",
         multiple=True,
         type=NameList(),
-        help="Destinations that are copied from the source whatever the route: they don't wait for another copy.",
+        help="Destinations to copy directly from the source despite --route: they don't wait for another copy.",
         shell_complete=complete_regions,
     ),
 )

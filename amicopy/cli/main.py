@@ -16,9 +16,9 @@ from amicopy.core.version import __version__
 COMMANDS = {
     "copy": ("amicopy.cli.commands.copy", "Copy AMIs to other regions, faithfully and exactly once."),
     "sync": ("amicopy.cli.commands.sync", "Apply a manifest: copy each image where it belongs."),
-    "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: where, in which state, what is missing."),
+    "status": ("amicopy.cli.commands.status", "Show every copy of AMIs: its region, its state, and what is missing."),
     "verify": ("amicopy.cli.commands.verify", "Check that copies match their source."),
-    "scan": ("amicopy.cli.commands.scan", "Find what in an image points to its region, before you copy it."),
+    "scan": ("amicopy.cli.commands.scan", "Find references to an image's region in its files, before you copy it."),
     "cancel": ("amicopy.cli.commands.cancel", "Cancel copies: deregister them and delete their snapshots."),
     "retire": ("amicopy.cli.commands.retire", "Take a release back everywhere: unshare, deprecate and disable it."),
     "boot": ("amicopy.cli.commands.boot", "Launch an instance of each copy, wait for its status checks, terminate it."),
@@ -26,7 +26,8 @@ COMMANDS = {
     "sandbox": ("amicopy.cli.commands.sandbox", "Serve a local EC2 for tests and demos: no account, no cost."),
 }
 
-EPILOG = "Most options can be set by an environment variable: --to by AMICOPY_TO. Exit codes: amicopy COMMAND --help."
+EPILOG = "Most options can be set with an environment variable, such as AMICOPY_TO for --to. Exit codes: amicopy "
+"COMMAND --help."
 
 
 class LazyGroup(click.Group):

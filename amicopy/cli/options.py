@@ -373,6 +373,6 @@ def output_options(*formats: str) -> Callable[[Command], Command]:
             is_eager=True,  # known before any other value is found wrong, so that this can be said in JSON too
             help="Format of the result on stdout.",
         ),
-        option("-q", "--quiet", is_flag=True, help="Show no plan and no progress on stderr, only errors."),
+        option("-q", "--quiet", is_flag=True, help="Show only errors on stderr, without plan and progress."),
         option("-v", "--verbose", is_flag=True, help="Log one line per AWS call to stderr."),
     )

@@ -62,8 +62,8 @@ file_options = stacked(
         "notifications",
         multiple=True,
         type=NotificationOption(),
-        help="When a run that did something has ended, send its JSON result to an SNS topic or an EventBridge bus, by "
-        "its ARN, or to a command on stdin; repeatable.",
+        help="After a run that did something, send its JSON result to an SNS topic or EventBridge bus (by ARN), or to "
+        "a command's stdin; repeatable.",
     ),
     option(
         "--github",

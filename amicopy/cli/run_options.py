@@ -37,13 +37,13 @@ run_options = stacked(
         type=click.Choice([one.value for one in Grants]),
         default=Grants.TEMPORARY.value,
         show_default=True,
-        help="Permissions that other accounts need for copying: give them for the time of copying, give and keep them, "
-        "or give none.",
+        help="Permissions that other accounts need to copy: grant them only while copying, grant and keep them, or "
+        "grant none.",
     ),
     option(
         "--kms-grant",
         is_flag=True,
-        help="Let other accounts use the KMS keys of what they copy for the time of copying, by grants on these keys.",
+        help="While other accounts copy, give them grants on the KMS keys of the images that they copy.",
     ),
     option(
         "--max-in-flight",

@@ -1,4 +1,4 @@
-"""Errors that a user can do something about: what happened, why, what to do next."""
+"""Errors that a user can act on: what happened, why, and what to do next."""
 
 from collections.abc import Sequence
 from enum import IntEnum
@@ -30,21 +30,22 @@ class ExitCode(IntEnum):
 EXIT_CODES = {
     ExitCode.OK: "every destination is up to date; with `--no-wait`: what can be done now is done",
     ExitCode.FAILED: "nothing succeeded, or the plan was refused and nothing was started",
-    ExitCode.USAGE: "bad option or manifest, AWS was not called; or a question and no terminal, nothing was changed",
+    ExitCode.USAGE: "invalid option or manifest, AWS was not called; or a question without a terminal, nothing was "
+    "changed",
     ExitCode.PARTIAL: "some destinations done, some not",
     ExitCode.DRIFT: "`verify` found a difference, `scan` a finding; `--dry-run --exit-code` found work to do; "
     "`copy` or `sync` found a copy that is shared with more accounts than requested",
     ExitCode.TIME_OUT: "still copying; rerun the same command to continue",
     ExitCode.ACCESS: "credentials, permissions, or a region that is not enabled",
-    ExitCode.BUG: "a bug, with a traceback and where to report it",
+    ExitCode.BUG: "a bug; shows a traceback and where to report it",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); EC2 keeps copying, unless `--on-interrupt cancel` is given",
-    ExitCode.TERMINATED: "terminated (SIGTERM or SIGHUP); the same",
+    ExitCode.TERMINATED: "terminated (SIGTERM or SIGHUP); otherwise like 130",
 }
 """What each code means, for the README's table."""
 
 
 class AmicopyError(Exception):
-    """Something that a person has to know: what, why, and the next step, each a sentence or empty.
+    """An error for the user: what happened, why, and the next step; each is a sentence or empty.
 
     ``slug`` names the kind for programs and never changes; there is one class per thing that the user
     would do differently, not one per AWS error code.
@@ -96,7 +97,7 @@ class UsageError(AmicopyError):
 
 
 class _FileInvalid(UsageError):
-    """A file says what cannot be; each of its faults is a detail."""
+    """A file is invalid; each problem is a detail."""
 
     def __init__(self, what: str, *, details: tuple[str, ...], next_step: str = "") -> None:
         super().__init__(what, why=details[0] if len(details) == 1 else "", next_step=next_step)
@@ -104,13 +105,13 @@ class _FileInvalid(UsageError):
 
 
 class ManifestInvalid(_FileInvalid):
-    """A manifest says what cannot be; each of its faults is a detail, with file, line and column."""
+    """A manifest is invalid; each problem is a detail, with file, line and column."""
 
     slug = "manifest"
 
 
 class PricesInvalid(_FileInvalid):
-    """A file of prices says what cannot be; each of its faults is a detail, with file and line."""
+    """A price file is invalid; each problem is a detail, with file and line."""
 
     slug = "prices"
 
@@ -129,7 +130,7 @@ class PlanRefused(AmicopyError):
 
 
 class ImageNotFound(AmicopyError):
-    """The AMI is not in its region, or not visible to these credentials; ``image_ids`` are those looked for."""
+    """The AMI doesn't exist in the region, or isn't visible to these credentials; ``image_ids`` lists the ids."""
 
     slug = "image-not-found"
 
@@ -139,42 +140,42 @@ class ImageNotFound(AmicopyError):
 
 
 class ImageUnavailable(AmicopyError):
-    """EC2 does not let the AMI be used at the moment: it is pending, flapping or deregistered."""
+    """The AMI cannot be used at the moment: it is pending, flapping or deregistered."""
 
     slug = "image-unavailable"
 
     @property
     def says_deregistered(self) -> bool:
-        """EC2 says that the AMI is gone for good; of one that is pending or new it says something else."""
+        """EC2 says that the AMI is gone for good; for a pending or new AMI, it says something else."""
         return "no longer available" in self.why
 
 
 class ImageRetired(AmicopyError):
-    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until restored."""
+    """The source or a copy was taken back with `retire`: it is not copied, completed or shared until it is restored."""
 
     slug = "retired"
 
 
 class NoRecord(AmicopyError):
-    """What `retire` takes from an image cannot be recorded in its tags, or somebody has changed the record."""
+    """`retire` cannot record its changes in the image's tags, or somebody has changed the record."""
 
     slug = "no-record"
 
 
 class ParameterNotFound(AmicopyError):
-    """None of the regions has the Systems Manager parameter that was named."""
+    """The given Systems Manager parameter doesn't exist in any of the regions."""
 
     slug = "parameter-not-found"
 
 
 class NoReplacement(AmicopyError):
-    """A parameter has the id of an image that is to be retired, and never had that of one that is still good."""
+    """A parameter has the id of an image to retire, and never had the id of another image that is still good."""
 
     slug = "no-replacement"
 
 
 class BootRefused(AmicopyError):
-    """A copy cannot be launched for a boot test: no instance type, no subnet; known before anything is launched."""
+    """A copy cannot be launched for a boot test: no instance type or no subnet. This is checked before any launch."""
 
     slug = "boot-refused"
 
@@ -198,31 +199,31 @@ class SnapshotNotFound(AmicopyError):
 
 
 class SnapshotUnreadable(AmicopyError):
-    """EBS does not let the data of the snapshot be read: it is public, pending, archived or of AWS Marketplace."""
+    """EBS doesn't allow reading the snapshot's data: it is public, pending, archived or from AWS Marketplace."""
 
     slug = "snapshot-unreadable"
 
 
 class BlockDamaged(AmicopyError):
-    """A block of a snapshot does not have the checksum that EBS sent with it, however often it is asked for."""
+    """A block of a snapshot doesn't match the checksum that EBS sent with it, even after retries."""
 
     slug = "block-damaged"
 
 
 class BlockTokenExpired(AmicopyError):
-    """EBS refuses the token that it gave for a block of a snapshot, even a new one."""
+    """EBS refuses its own token for a block of a snapshot, even a new one."""
 
     slug = "block-token-expired"
 
 
 class KeyNotFound(AmicopyError):
-    """There is no such KMS key in the region."""
+    """The KMS key doesn't exist in the region."""
 
     slug = "key-not-found"
 
 
 class KeyUnusable(AmicopyError):
-    """The KMS key is there, and EC2 cannot encrypt a copy with it, or read what it encrypts for another account."""
+    """The KMS key exists, but EC2 cannot encrypt a copy with it, or decrypt with it what another account copies."""
 
     slug = "key-unusable"
 
@@ -234,19 +235,19 @@ class NotShareable(AmicopyError):
 
 
 class TooFast(AmicopyError):
-    """A time-based copy asks for more throughput than EC2 gives."""
+    """A time-based copy needs more throughput than EC2 gives."""
 
     slug = "too-fast"
 
 
 class StorageNotShared(AmicopyError):
-    """The AMI is shared with this account, its snapshots are not: EC2 refuses to copy it."""
+    """The AMI is shared with this account, but its snapshots are not, so EC2 refuses to copy it."""
 
     slug = "storage-not-shared"
 
 
 class NotCopyable(AmicopyError):
-    """The AMI cannot be copied into another account, or what it would be copied from is refused."""
+    """The AMI cannot be copied into another account, or the copy that it would be made from is refused."""
 
     slug = "not-copyable"
 
@@ -264,25 +265,25 @@ class CopyFinished(AmicopyError):
 
 
 class NoRoomForRecords(AmicopyError):
-    """An AMI has so many tags that a temporary permission on it, or a check of it, could not be recorded."""
+    """An AMI has too many tags to record a temporary permission on it, or its check."""
 
     slug = "no-room-for-records"
 
 
 class GrantLeftOpen(AmicopyError):
-    """A temporary permission could not be taken away again."""
+    """A temporary permission could not be removed."""
 
     slug = "grant-left-open"
 
 
 class ScanRequired(AmicopyError):
-    """The source does not meet ``--require-scan``: it has worse findings, or was not scanned in time."""
+    """The source doesn't meet ``--require-scan``: it has worse findings, or has no recent enough scan."""
 
     slug = "scan"
 
 
 class PinnedToRegion(AmicopyError):
-    """``--scan=refuse``: files in the source name its region, and would not work in another one."""
+    """``--scan=refuse``: files in the source refer to its region, and would not work in another one."""
 
     slug = "pinned-to-region"
 
@@ -294,19 +295,19 @@ class ScanIncomplete(AmicopyError):
 
 
 class SecretsFound(AmicopyError):
-    """``--scan``: the source holds secrets, and others would get its copy. ``--allow-secrets`` shares it anyway."""
+    """``--scan``: the source holds secrets, and its copy would go to others. ``--allow-secrets`` shares it anyway."""
 
     slug = "secrets-found"
 
 
 class CopyFailed(AmicopyError):
-    """EC2 gave up on a copy, for a reason that it states."""
+    """A copy failed in EC2; the error has EC2's reason."""
 
     slug = "copy-failed"
 
 
 class CheckFailed(AmicopyError):
-    """A copy did not pass the check of ``--check``: it is kept, and not shared. The details are the check's output."""
+    """A copy failed its ``--check``. It is kept, but not shared. The details are the check's output."""
 
     slug = "check-failed"
 
@@ -316,7 +317,7 @@ class CheckFailed(AmicopyError):
 
 
 class NotChecked(AmicopyError):
-    """A copy was made to be checked and has not passed: it is neither used nor shared by a run without a check."""
+    """A copy was made with a check and has not passed it. A run without a check doesn't use or share it."""
 
     slug = "not-checked"
 
@@ -334,7 +335,7 @@ class NotFaithful(AmicopyError):
 
 
 class OperationNotPermitted(AmicopyError):
-    """An account setting forbids it: deregistration protection, block public access, a tag policy."""
+    """An account setting doesn't allow it: deregistration protection, block public access, a tag policy."""
 
     slug = "not-permitted"
 
@@ -346,7 +347,7 @@ class TokenMismatch(AmicopyError):
 
 
 class RequestRefused(AmicopyError):
-    """EC2 refuses the request for a reason of its own; ``code`` is EC2's name for it."""
+    """EC2 refuses the request for another reason; ``code`` is EC2's error code."""
 
     slug = "request-refused"
 
@@ -356,7 +357,7 @@ class RequestRefused(AmicopyError):
 
 
 class OperationNotImplemented(RequestRefused):
-    """What answers in AWS's place, such as moto, does not have the operation, a filter, or fails at it."""
+    """A simulated AWS, such as moto, doesn't support the operation or a filter, or fails."""
 
     slug = "not-implemented"
 
@@ -365,25 +366,25 @@ class OperationNotImplemented(RequestRefused):
 
 
 class NoRoom(AmicopyError):
-    """As many copies are in progress as EC2 allows; worth repeating once some have ended."""
+    """EC2's limit for copies in progress is reached. Retry when some of them have ended."""
 
     slug = "too-many-copies-in-progress"
 
 
 class Throttled(AmicopyError):
-    """The account's API rate is used up, after botocore's own retries; worth repeating later."""
+    """The account's API rate is used up, even after botocore's own retries. Retry later."""
 
     slug = "throttled"
 
 
 class Unreachable(AmicopyError):
-    """No proper answer came back: a network fault, a time-out, a 5xx; the call may have taken effect."""
+    """No valid answer came back: a network error, a timeout, or a 5xx. The call may have taken effect."""
 
     slug = "unreachable"
 
 
 class AccessDenied(AmicopyError):
-    """IAM forbids one action; ``action`` is the one to allow."""
+    """IAM doesn't allow an action; ``action`` is the one to allow."""
 
     slug = "access-denied"
     exit_code = ExitCode.ACCESS
@@ -404,56 +405,56 @@ class AccessDenied(AmicopyError):
 
 
 class NotOwner(AmicopyError):
-    """Only the AMI's or snapshot's owner may do this, and that is another account."""
+    """Only the owner of the AMI or snapshot may do this, and the owner is another account."""
 
     slug = "not-owner"
     exit_code = ExitCode.ACCESS
 
 
 class CredentialsMissing(AmicopyError):
-    """There are no credentials, or their configuration is broken."""
+    """There are no credentials, or their configuration is invalid."""
 
     slug = "no-credentials"
     exit_code = ExitCode.ACCESS
 
 
 class CredentialsRejected(AmicopyError):
-    """AWS does not accept the credentials; in a region that is not enabled it says the same."""
+    """AWS rejects the credentials. It gives the same error in a region that is not enabled."""
 
     slug = "credentials-rejected"
     exit_code = ExitCode.ACCESS
 
 
 class RoleNotAssumed(AmicopyError):
-    """The role in another account may not be assumed, does not exist, or requires another external id."""
+    """The role in another account cannot be assumed, doesn't exist, or requires another external id."""
 
     slug = "role-not-assumed"
     exit_code = ExitCode.ACCESS
 
 
 class UnitNotFound(AmicopyError):
-    """There is no such organizational unit in the account's organization, or it has no active account."""
+    """The organizational unit doesn't exist in the account's organization, or has no active account."""
 
     slug = "unit-not-found"
     exit_code = ExitCode.ACCESS
 
 
 class CredentialsExpired(AmicopyError):
-    """The credentials were good and have expired."""
+    """The credentials have expired."""
 
     slug = "credentials-expired"
     exit_code = ExitCode.ACCESS
 
 
 class RegionNotEnabled(AmicopyError):
-    """The region exists and the account has not enabled it."""
+    """The region exists, but the account has not enabled it."""
 
     slug = "region-not-enabled"
     exit_code = ExitCode.ACCESS
 
 
 class TimedOut(AmicopyError):
-    """Timed out before anything could be started."""
+    """The run timed out before anything could be started."""
 
     slug = "time-out"
     exit_code = ExitCode.TIME_OUT
@@ -472,14 +473,14 @@ class OutputFailed(AmicopyError):
 
 
 class Bug(AmicopyError):
-    """amicopy itself went wrong."""
+    """amicopy has a bug."""
 
     slug = "bug"
     exit_code = ExitCode.BUG
 
 
 class Interrupted(AmicopyError):
-    """A signal asked the run to end."""
+    """A signal ended the run."""
 
     slug = "interrupted"
     exit_code = ExitCode.INTERRUPTED

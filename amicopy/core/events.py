@@ -54,6 +54,14 @@ class CopyRequested(Event):
     is_repeated: bool = False  # after EC2 refused it for lack of room
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginChosen(Event):
+    """What EC2 is to copy was not certain when the plan was made, and is now: the source, or a copy of it."""
+
+    from_region: str
+    from_id: str
+
+
 class CopyStarted(Event):
     """EC2 has named the new AMI."""
 

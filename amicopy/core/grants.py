@@ -1,10 +1,11 @@
-"""Temporary permissions on an image, for other accounts to copy it: the records of them, which are tags.
+"""Permissions on an image for other accounts to copy it: the records of them, which are tags.
 
 A record is on each image and snapshot that an account was given a permission for, from before that until after it is
-taken away. So it is known at any moment which permissions are not the user's own.
+taken away; of one that is kept (``--grants keep``), for good. So it is known at any moment which permissions are not
+the user's own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -17,6 +18,10 @@ GRANT_TAG = "amicopy:grant:"
 
 KEY_GRANT_TAG = f"{GRANT_TAG}kms:"
 """The same for a grant on the KMS keys of the image's snapshots; on each of those."""
+
+KEPT_TAG = f"{GRANT_TAG}kept:"
+"""The same for a permission that stays (``--grants keep``): it is never carried to copies, and never taken away."""
+
 KEY_GRANT_OPERATIONS = ("DescribeKey", "Decrypt", "ReEncryptFrom", "CreateGrant")
 """What such a grant allows: what EC2 does with the key of an encrypted snapshot in the name of who copies it.
 
@@ -93,6 +98,11 @@ def grants_in(tags: Mapping[str, str]) -> dict[str, str]:
     return {account: value for account, value in found.items() if ":" not in account}
 
 
+def kept_in(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the records of permissions that stay among some tags: the value by account."""
+    return {key.removeprefix(KEPT_TAG): value for key, value in tags.items() if key.startswith(KEPT_TAG)}
+
+
 def key_grants_in(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the records of grants on KMS keys among some tags: the value by account."""
     return {key.removeprefix(KEY_GRANT_TAG): value for key, value in tags.items() if key.startswith(KEY_GRANT_TAG)}
@@ -122,24 +132,37 @@ def open_grants(image: Image) -> tuple[OpenGrant, ...]:
 
 
 def without_temporary(image: Image, now: datetime) -> Image:
-    """Return the image without the permissions that have a record: they are not the user's, and never carried.
+    """Return the image without the permissions that accounts have for the time of copying."""
+    return _without_recorded(image, now, grants_in)
+
+
+def without_guests(image: Image, now: datetime) -> Image:
+    """Return the image without the permissions that it has only for being copied: those are never carried.
+
+    Both those that are taken away again and those that stay are not the user's.
+    """
+    return _without_recorded(image, now, lambda tags: {**kept_in(tags), **grants_in(tags)})
+
+
+def _without_recorded(image: Image, now: datetime, recorded: Callable[[Mapping[str, str]], dict[str, str]]) -> Image:
+    """Return the image without the permissions that have a record.
 
     Tags and permissions are read by different calls. So where a record is so young that another call may have come
     before it, it counts on all that it names, wherever it was read.
     """
-    found = {one for tags in (image.tags, *(one.tags for one in image.snapshots)) for one in grants_in(tags).items()}
+    found = {one for tags in (image.tags, *(one.tags for one in image.snapshots)) for one in recorded(tags).items()}
     if not found:
         return image
     young = [(account, value) for account, value in found if (at := _time_of(value)) is None or now - at < _SURVEY]
 
-    def temporary(resource_id: str, tags: Mapping[str, str]) -> set[str]:
-        return {account for account, value in young if _covers(value, resource_id)} | grants_in(tags).keys()
+    def accounts(resource_id: str, tags: Mapping[str, str]) -> set[str]:
+        return {account for account, value in young if _covers(value, resource_id)} | recorded(tags).keys()
 
     return replace(
         image,
-        launch_permissions=_without(image.launch_permissions, temporary(image.image_id, image.tags)),
+        launch_permissions=_without(image.launch_permissions, accounts(image.image_id, image.tags)),
         snapshots=tuple(
-            replace(one, volume_permissions=_without(one.volume_permissions, temporary(one.snapshot_id, one.tags)))
+            replace(one, volume_permissions=_without(one.volume_permissions, accounts(one.snapshot_id, one.tags)))
             for one in image.snapshots
         ),
     )
@@ -157,6 +180,6 @@ def room_for_records(image: Image, *, of_keys: bool = False) -> int:
     ``of_keys``: grants on KMS keys are recorded, too.
     """
     tagged = (image.tags, *(snapshot.tags for snapshot in image.snapshots))
-    used = max(sum(not key.startswith(GRANT_TAG) for key in tags) for tags in tagged)
+    used = max(sum(key.startswith(KEPT_TAG) or not key.startswith(GRANT_TAG) for key in tags) for tags in tagged)
     room = MAX_TAGS - _SPARE_TAGS - used
     return room // 2 if of_keys else room

@@ -49,6 +49,16 @@ def is_relayed(image: Image) -> bool:
     return bool(via) and via == recorded_source(image) and SOURCE_TAG in image.tags
 
 
+def is_proven(source: Image, image: Image) -> bool:
+    """Return whether EC2 itself leads from ``image`` to ``source``: directly, or by way of one copy in between.
+
+    Whoever may set tags could pass off anything as a copy, so they prove nothing.
+    """
+    if image.is_recorded_by_tag or image.source_instance_id or not image.source_image_id:
+        return False
+    return (image.source_of_hub if is_relayed(image) else recorded_source(image)) == source.reference
+
+
 def may_serve(source: Image, image: Image, *, encrypts: bool = False) -> bool:
     """Return whether copies of ``source`` can be made from ``image`` instead: it has the same content.
 

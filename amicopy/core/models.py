@@ -189,6 +189,7 @@ class Image:
     source_image_id: str = ""
     source_instance_id: str = ""
     is_recorded_by_tag: bool = False  # EC2 records no source here: it was taken from our tag
+    source_of_hub: str = ""  # of a copy of a copy: what EC2 records as the source of the one in between, if known
     launch_permissions: frozenset[Principal] | None = None  # None: not read, or not ours to read
     snapshots: tuple[Snapshot, ...] = ()  # those that could be described, in the devices' order
 

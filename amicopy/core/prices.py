@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -17,6 +17,7 @@ COLUMNS = ("price", "region", "to", "within", "usd", "date", "source")
 _NEEDED = ("price", "region", "usd")
 _LARGEST, _SMALLEST = Decimal(1000), Decimal("1e-9")  # USD per GB; what is beyond is a mistake in writing
 _LONGEST = 15
+_CENT = Decimal("0.01")
 
 
 class Charge(StrEnum):
@@ -97,6 +98,11 @@ class Prices:
 def known_prices() -> Mapping[_Key, Price]:
     """Return the table that comes with amicopy, by charge, region, destination and minutes."""
     return _read((files("amicopy.core") / "prices.csv").read_text(encoding="utf-8"), "prices.csv", ())
+
+
+def usd_words(amount: Decimal) -> str:
+    """Return an amount in dollars and cents, rounded up."""
+    return f"{amount.quantize(_CENT, ROUND_CEILING)} USD"
 
 
 def prices_from(content: bytes, path: str, regions: Collection[str] = ()) -> Prices:

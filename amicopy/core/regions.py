@@ -113,7 +113,7 @@ def choose_regions(
             raise UsageError(
                 f"{to} includes {source}, the source region.",
                 why="That would create a duplicate of the source in its own region.",
-                next_step=f"Leave {source} out. Only a copy that is encrypted with a key of its own can be made there.",
+                next_step=f"Leave {source} out. Only a copy that is encrypted with its own key can be made there.",
             )
         else:
             chosen.append(name)
@@ -171,6 +171,10 @@ class NamedRegions:
         """Return the regions of ``field`` that are named one by one, not by a pattern."""
         return frozenset(name for name in self[field] if not is_pattern(name))
 
+    def has_pattern(self, field: str) -> bool:
+        """Return whether the regions of ``field`` depend on which are enabled."""
+        return any(map(is_pattern, self[field]))
+
     def enabled(self, regions: Mapping[str, Region] | None) -> tuple[str, ...]:
         """Return the regions that the account has enabled; all that are known where EC2 could not be asked."""
         if regions is None:
@@ -186,7 +190,7 @@ class NamedRegions:
             UsageError: no enabled region matches, or all are excluded.
         """
         names = self[field]
-        enabled = self.enabled(ask()) if any(map(is_pattern, names)) else ()
+        enabled = self.enabled(ask()) if self.has_pattern(field) else ()
         chosen = [region for name in names for region in expand(name, enabled)]
         if not chosen:
             raise UsageError(

@@ -1,6 +1,7 @@
 """Letting other accounts copy an image for a while: record, then give the permissions; take them away, then unrecord.
 
 A run that is killed anywhere leaves a record of every permission that is not the user's, and the next one reads it.
+With ``--grants keep`` permission and record stay, so that no later run takes the permission for one to be carried.
 With ``--kms-grant``, grants on the KMS keys of the snapshots go the same way, with records and a name of their own.
 """
 
@@ -17,6 +18,7 @@ from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, KeyNotFound
 from amicopy.core.grants import (
     GRANT_TAG,
+    KEPT_TAG,
     KEY_GRANT_OPERATIONS,
     KEY_GRANT_TAG,
     Grants,
@@ -76,6 +78,11 @@ class Access:
         self._users: Counter[tuple[str, str]] = Counter()  # by image and account: the copies that are made of it
 
     @property
+    def keeps(self) -> bool:
+        """Whether what it gives stays."""
+        return self._grants is Grants.KEEP
+
+    @property
     def gives(self) -> bool:
         """Whether it gives any."""
         return self._grants is not Grants.NONE
@@ -104,17 +111,17 @@ class Access:
         resources = yield from persist(flapping(self._clock), partial(_read, ec2, image_id))
         lacking = {one: found for one in resources if (found := one.lacking(accounts))}
         under_keys = [one for one in resources if one.key_id] if self._kms_grant else []
-        if self._grants is Grants.TEMPORARY:
-            # Written anew where one is there already: whoever deletes that one deletes no other value.
-            values, of_keys = self._values(lacking), self._values(dict.fromkeys(under_keys, accounts))
-            tags = {
-                one: _record_tags(
-                    _only(values, lacking.get(one, ())), _only(of_keys, accounts) if one in under_keys else {}
-                )
-                for one in resources
-            }
-            for together, records in _alike((one, some) for one, some in tags.items() if some):
-                yield from paced_write(ec2, self._clock, _tags(WriteOperation.CREATE_TAGS, together, records))
+        # Written anew where one is there already: whoever deletes that one deletes no other value.
+        values, of_keys = self._values(lacking), self._values(dict.fromkeys(under_keys, accounts))
+        kind = KEPT_TAG if self.keeps else GRANT_TAG
+        tags = {
+            one: _record_tags(
+                _only(values, lacking.get(one, ())), _only(of_keys, accounts) if one in under_keys else {}, kind
+            )
+            for one in resources
+        }
+        for together, records in _alike((one, some) for one, some in tags.items() if some):
+            yield from paced_write(ec2, self._clock, _tags(WriteOperation.CREATE_TAGS, together, records))
         for key_id in dict.fromkeys(one.key_id for one in under_keys):
             yield from self._grant(region, key_id, image_id, accounts)
         for resource in reversed(lacking):  # the image last: whoever sees it finds its snapshots shared
@@ -196,9 +203,7 @@ def _read(ec2: Ec2, image_id: str) -> list[_Resource]:
 
     Permissions first: whatever has come to them without being the user's is recorded by then.
     """
-    image = ec2.own_image(
-        image_id, why="It was to be copied into other accounts, and somebody has deregistered it meanwhile."
-    )
+    image = ec2.own_image(image_id, why="Somebody deregistered it before other accounts could copy it.")
     shared = {image_id: ec2.launch_permissions(image_id)}
     shared |= {snapshot_id: ec2.volume_permissions(snapshot_id) for snapshot_id in image.snapshot_ids}
     now = _described(ec2, image_id, image.snapshot_ids)
@@ -248,9 +253,9 @@ def _only(values: Mapping[str, str], accounts: Iterable[str]) -> dict[str, str]:
     return {account: values[account] for account in accounts if account in values}
 
 
-def _record_tags(permissions: Mapping[str, str], keys: Mapping[str, str]) -> dict[str, str]:
+def _record_tags(permissions: Mapping[str, str], keys: Mapping[str, str], kind: str = GRANT_TAG) -> dict[str, str]:
     """Return the tags that record permissions and grants on keys, given their values by account."""
-    tags = {f"{GRANT_TAG}{account}": value for account, value in permissions.items()}
+    tags = {f"{kind}{account}": value for account, value in permissions.items()}
     return tags | {f"{KEY_GRANT_TAG}{account}": value for account, value in keys.items()}
 
 

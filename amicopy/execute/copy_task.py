@@ -40,6 +40,7 @@ from amicopy.core.events import (
     FailedCopyRemoved,
     LeftBecause,
     NoteAdded,
+    OriginChosen,
     SharingDeferred,
 )
 from amicopy.core.lineage import may_serve
@@ -111,6 +112,7 @@ class CopyTask:
         self.image_id = row.copy.image_id if row.copy else ""
         self._started = False  # by this run: only that is ever removed on failure
         self._queued = False  # and said so
+        self._joined_another = False  # another run's, found by its tag or lineage
         self._was_seen = False
         self._was_cancelled = False
         self._asked_at = clock.now()
@@ -147,7 +149,7 @@ class CopyTask:
     def waiting(self) -> CopyQueued:
         """Return the event that says so."""
         where = self.row.waits_for
-        return CopyQueued(**self._about(), reason=f"it is made from the copy in {where}, once that is available")
+        return CopyQueued(**self._about(), reason=f"it will be made from the copy in {where}, once that is available")
 
     def _finished(self, copy: Image) -> Work[None]:
         """Complete the copy; where it has to pass a check first, share it only after that.
@@ -184,7 +186,7 @@ class CopyTask:
         self._hubs.report(self.row.key, Hub(reason=f"the copy in {self.row.destination} has failed"))
         if self._was_cancelled:  # its advice about the copy's snapshots no longer applies
             error = error.with_next_step(
-                "Run the same command again to make a new copy; what was left of this one is removed."
+                "Run the same command again to make a new copy and remove what is left of this one."
             )
         return DestinationFailed(**self._about(), error=error)
 
@@ -200,6 +202,7 @@ class CopyTask:
                 return (yield from self._copied())
 
     def _joined(self) -> Work[Image | None]:
+        self._joined_another = True
         yield self._event(CopyJoined)
         if not self._options.wait:
             yield self.leave(LeftBecause.NO_WAIT)
@@ -227,6 +230,8 @@ class CopyTask:
         """
         if self.row.waits and (yield from self._left_with_its_hub()):
             return None
+        if self.row.waits_for:
+            yield self._origin_chosen()
         never_shown = ""
         for attempt in range(_MOST_ATTEMPTS):
             token = client_token(self.row.desired, self.row.region, attempt)
@@ -282,25 +287,31 @@ class CopyTask:
         if hub.left:
             yield self.leave(hub.left)
             return True
-        self.row = replace(self.row, waits_for=None)
         reason = hub.reason
         if hub.image is not None:
             encrypts = self.row.desired.encrypt
             if may_serve(self.row.source, hub.image, encrypts=encrypts):
-                self.row = replace(self.row, copied_from=hub.image)
-            else:
-                reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
-        if reason:
-            yield NoteAdded(**self._about(), text=f"{reason}, so this copy is made from the source, at its price")
+                self.row = replace(self.row, waits_for=None, copied_from=hub.image)
+                yield self._origin_chosen()
+                return False
+            reason = f"EC2 does not show {hub.image.image_id} as a copy with the source's content and encryption"
+        yield from self._directly(reason)
         return False
 
-    def _directly(self, why: str) -> NoteAdded:
-        """Let the copy be made from the source after all; return the event that says so."""
-        origin = self.row.copied_from
-        assert origin is not None
-        self.row = replace(self.row, copied_from=None)
-        text = f"{origin.reference} cannot be copied, so this copy is made from the source, at its price: {why}"
-        return NoteAdded(**self._about(), text=text)
+    def _directly(self, why: str) -> Iterator[Event]:
+        """Let the copy be made from the source after all; yield the events that say so."""
+        planned = self.row
+        self.row = replace(planned, waits_for=None, copied_from=None)
+        yield self._origin_chosen()
+        cost = self._hubs.cost_words(self.row, planned)
+        yield NoteAdded(**self._about(), text=f"{why}, so this copy is made from the source: {cost}")
+
+    def _without_origin(self, error: AmicopyError) -> Iterator[Event]:
+        yield from self._directly(f"{self.row.origin.reference} cannot be copied ({error.what} {error.why})")
+
+    def _origin_chosen(self) -> OriginChosen:
+        origin = self.row.origin
+        return OriginChosen(**self._about(), from_region=origin.region, from_id=origin.image_id)
 
     def _ask(self, token: str) -> Work[str]:
         if self._access is None:
@@ -332,14 +343,14 @@ class CopyTask:
         if self._queued:
             yield self._requested(token)
         if self.row.is_routed and (error := self._hubs.use(self.row.source, self.row.origin)):
-            yield self._directly(f"{error.what} {error.why}")
+            yield from self._without_origin(error)
         try:
             try:
                 return ask_for_copy(self.row, self._ec2, token)
             except (AccessDenied, ImageNotFound, ImageUnavailable, RequestRefused, StorageNotShared) as error:
                 if not self.row.is_routed:
                     raise
-                yield self._directly(f"{error.what} {error.why}")
+                yield from self._without_origin(error)
                 return ask_for_copy(self.row, self._ec2, token)
         except (NoRoom, Throttled) as error:
             yield CopyQueued(**self._about(), reason=error.why or error.what, is_repeated=self._queued)
@@ -362,7 +373,7 @@ class CopyTask:
             patience = VISIBLE_WITHIN if self._options.wait else timedelta(0)
         then = (
             f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate (if it was just removed, "
-            "the run then goes on by itself)"
+            "the run then continues)"
         )
         if not patience:
             then = "if it was cancelled, only a run without --no-wait creates it again"
@@ -409,7 +420,7 @@ class CopyTask:
                     if not any(one.state == "pending" for one in snapshots) and (extended or not snapshots):
                         raise NeverShown(self.image_id)
                     if not extended:
-                        text = "EC2 has snapshots for it and does not show the image yet; waiting"
+                        text = "EC2 has snapshots for it, but does not show the image yet; waiting"
                         yield NoteAdded(**self._about(), text=text)
                     extended, give_up = True, self._clock.now() + VISIBLE_WITHIN
                 continue
@@ -424,7 +435,7 @@ class CopyTask:
         if copy.state is not ImageState.AVAILABLE:
             raise self._why_it_failed(copy)
         yield self._event(CopyAvailable)
-        self._hubs.report(self.row.key, Hub(copy))
+        self._hubs.report(self.row.key, Hub(copy, is_joined=self._joined_another))
         return copy
 
     def _ask_again(self, copy: Image) -> Iterator[Event]:
@@ -456,8 +467,9 @@ class CopyTask:
 
     def _never_shown(self, *image_ids: str) -> CopyVanished:
         return CopyVanished(
-            f"EC2 has started {' and '.join(image_ids)} in {self.row.place} and shows neither.",
-            why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
+            f"EC2 started {' and '.join(image_ids)} in {self.row.place}, but shows none of them.",
+            why="It accepted both requests, but has not shown the images for minutes, so amicopy did not request a "
+            "third copy.",
             next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
             f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
         )
@@ -480,7 +492,7 @@ class CopyTask:
         reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
         left = ", ".join(sorted({*snapshots, *copy.snapshot_ids}))
         why = f"EC2 reports for {copy.image_id}: {'; '.join(reasons)}."
-        again = "The same command makes a new copy, and removes this one once that is available."
+        again = "Rerunning the same command makes a new copy, and removes this one once the new copy is available."
         advice = advice_for(" ".join(reasons))
         words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
         return CopyFailed(
@@ -493,7 +505,7 @@ class CopyTask:
     def _vanished(self) -> CopyVanished:
         return CopyVanished(
             f"The copy {self.image_id} in {self.row.place} is no longer there.",
-            why="Somebody has deregistered it while it was being copied, or EC2 never made it.",
+            why="Somebody deregistered it while it was being copied, or EC2 never made it.",
             next_step="Run the same command again to make a new one.",
         )
 

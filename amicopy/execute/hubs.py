@@ -3,17 +3,22 @@
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from amicopy.aws.ec2 import Clients
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination, Key
 from amicopy.core.errors import AmicopyError
 from amicopy.core.events import LeftBecause
-from amicopy.core.lineage import is_ours
+from amicopy.core.lineage import is_ours, is_proven
 from amicopy.core.models import HUB_TAG, Image
 from amicopy.core.write import Write, WriteOperation, tag_list
 from amicopy.plan.plan import Row
 from amicopy.plan.relays import HUB_PATIENCE
+from amicopy.survey.relays import Relays
+
+if TYPE_CHECKING:  # loaded when a price is asked for
+    from amicopy.core.prices import Prices
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +28,24 @@ class Hub:
     image: Image | None = None
     left: LeftBecause | None = None  # this run does not wait for it any longer
     reason: str = ""  # why others are not made from it
+    is_joined: bool = False  # another run has asked for it: what it is a copy of, only EC2's record says
 
 
 class Hubs:
     """Tells lanes that wait for a copy in another region what has become of it; safe to use from several threads."""
 
-    def __init__(self, rows: Iterable[Row], clients: Clients, clock: Clock) -> None:
-        waited_for = {(row.source.reference, row.waits_for) for row in rows if row.waits_for and row.waits}
+    def __init__(
+        self, rows: Iterable[Row], clients: Clients, clock: Clock, relays: Relays, prices: "Prices | None" = None
+    ) -> None:
+        waiting = (row for row in rows if row.waits or row.destination.account)
+        waited_for = {(row.source.reference, row.waits_for) for row in waiting if row.waits_for}
         self._known: dict[Key, Hub | None] = dict.fromkeys((source, where) for source, where in waited_for if where)
         self._used: set[str] = set()  # references of images
         self._marked: set[str] = set()
         self._clients = clients
+        self._relays = relays
         self._clock = clock
+        self._prices = prices
         self._give_up = clock.now() + HUB_PATIENCE
         self._lock = threading.Lock()
 
@@ -53,6 +64,23 @@ class Hubs:
         found = self._known.get(_key(row))
         minutes = int(HUB_PATIENCE.total_seconds() // 60)
         return found or Hub(reason=f"the copy in {row.waits_for} is still not available after {minutes} minutes")
+
+    def proves(self, row: Row) -> bool:
+        """Return whether the copy that another account's copy waited for is one by EC2's own word.
+
+        One that was there before, the plan has looked at; one that this run has asked for, EC2 has made as asked.
+        """
+        hub = self._known.get(_key(row))
+        if hub is None or hub.image is None or not hub.is_joined:
+            return True
+        image_id = hub.image.image_id
+        return is_proven(row.source, self._relays.checked({image_id: hub.image})[image_id])
+
+    def cost_words(self, row: Row, planned: Row) -> str:
+        """Return what the transfer of a copy costs that is made from another image than planned."""
+        from amicopy.plan.estimate import transfer_words
+
+        return transfer_words(row, planned, self._prices)
 
     def use(self, source: Image, origin: Image) -> AmicopyError | None:
         """Mark a copy as one that others are made from, before the first is; return why that failed.

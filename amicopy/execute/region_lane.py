@@ -27,6 +27,7 @@ from amicopy.core.events import (
 from amicopy.core.models import Image
 from amicopy.core.steps import Look, Result, Sleep, Work
 from amicopy.execute.access import Access
+from amicopy.execute.hubs import Hubs
 from amicopy.execute.lane import Lane
 from amicopy.plan.plan import Row
 
@@ -43,6 +44,7 @@ class RegionLane:
         rows: Mapping[Destination, Sequence[Row]],
         lane_for: Callable[[Sequence[Row], Destination], Lane],
         access: Access,
+        hubs: Hubs,
         clients: Clients,
         clock: Clock,
         *,
@@ -56,6 +58,7 @@ class RegionLane:
         self._others = rows
         self._lane_for = lane_for
         self._access = access
+        self._hubs = hubs
         self._clients = clients
         self._clock = clock
         self._at_once = at_once
@@ -111,21 +114,32 @@ class RegionLane:
                     yield from self._taken(Image(image_id=grant.image_id, region=grant.region), [row])
 
     def _with_origin(self, row: Row) -> Row | None:
-        """Return the row with what it is copied from; None if that is not there."""
+        """Return the row with what it is copied from; None if that is not there, or nobody knows what it is."""
         if row.waits_for is None:
             return row
         ended = self._ended.get((row.source.reference, row.waits_for))
-        if isinstance(ended, CopyDone | SharingDeferred):
-            return replace(row, copied_from=Image(image_id=ended.image_id, region=self.region))
-        return None
+        if not isinstance(ended, CopyDone | SharingDeferred):
+            return None
+        if row.action.starts_a_copy and not self._hubs.proves(row):
+            return None
+        return replace(row, copied_from=Image(image_id=ended.image_id, region=self.region))
 
     def _not_begun(self, row: Row) -> Event:
         ended = self._ended.get((row.source.reference, row.waits_for or row.destination))
         if isinstance(ended, DestinationFailed):
             error = NotCopyable(
                 f"The copy in {row.destination} was not started.",
-                why=f"It is made from the one in {self.region}, which has failed.",
-                next_step="See that failure; the same command makes both.",
+                why=f"It would be made from the copy in {self.region}, which failed.",
+                next_step="Fix that failure, then rerun the same command to make both.",
+            )
+            return self._failed(row, error)
+        if isinstance(ended, CopyDone | SharingDeferred):
+            error = NotCopyable(
+                f"The copy in {row.destination} was not started.",
+                why=f"EC2 does not record {ended.image_id} in {self.region}, which another run has begun, as a copy of "
+                f"{row.source.image_id}: only its tag says so.",
+                next_step=f"Find out who has made {ended.image_id}, then run the same command again: it leaves "
+                "that image aside.",
             )
             return self._failed(row, error)
         return self._left(row, ended.because if isinstance(ended, DestinationLeft) else LeftBecause.INTERRUPTED)
@@ -138,8 +152,9 @@ class RegionLane:
         except AmicopyError as error:
             yield from (self._failed(row, error) for row in rows)
         else:
+            until = ", and stays so (--grants keep)" if self._access.keeps else " until it has its copy"
             for account in given:
-                words = f"{origin.reference} is shared with {account} until it has its copy"
+                words = f"{origin.reference} is shared with {account}{until}"
                 yield AccessGiven(**_about(by_account[account], self._clock), what=words)
 
     def _taken(self, origin: Image, rows: Sequence[Row]) -> _Steps:
@@ -176,10 +191,10 @@ class RegionLane:
 def left_open(origin: Image, account: str, error: AmicopyError) -> GrantLeftOpen:
     """Return the error for a temporary permission that could not be taken away."""
     return GrantLeftOpen(
-        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be ended.",
+        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be removed.",
         why=f"{error.what} {error.why}".strip(),
-        next_step="It is recorded, so that the same command ends it; so does "
-        f"amicopy cancel {origin.image_id} --in {origin.region}.",
+        next_step="It is recorded. To remove it, rerun the same command, or use: "
+        f"amicopy cancel {origin.image_id} --in {origin.region}",
     )
 
 

@@ -28,8 +28,10 @@ from amicopy.core.events import (
     FailedCopyRemoved,
     LeftBecause,
     NoteAdded,
+    OriginChosen,
     SharingDeferred,
 )
+from amicopy.core.models import Image
 from amicopy.plan.plan import Action, Plan, Row
 
 Progress = tuple[tuple[datetime, int], ...]
@@ -149,6 +151,11 @@ class Report:
         return tuple(self.by_key.values())
 
     @property
+    def executed_plan(self) -> Plan:
+        """The plan with what its copies were really made from, as far as that is known."""
+        return replace(self.plan, rows=tuple(outcome.row for outcome in self.outcomes))
+
+    @property
     def left_behind(self) -> tuple[Outcome, ...]:
         """The outcomes that this run has not finished."""
         return tuple(
@@ -192,6 +199,8 @@ def _after(old: Outcome, event: Event) -> Outcome:
             # An image id that an earlier token returned was that of a dead image.
             requested_at = old.requested_at or at
             return replace(new, state=State.REQUESTED, image_id="", client_token=token, requested_at=requested_at)
+        case OriginChosen(from_region=region, from_id=image_id):
+            return replace(new, row=_made_from(old.row, Image(image_id=image_id, region=region)))
         case CopyQueued():
             return replace(new, state=State.QUEUED, client_token="")
         case CopyStarted(at=at):
@@ -224,6 +233,11 @@ def _after(old: Outcome, event: Event) -> Outcome:
         case NoteAdded(text=text):
             return replace(new, notes=(*old.notes, text))
     return new
+
+
+def _made_from(row: Row, origin: Image) -> Row:
+    """Return the row as it is executed, given what EC2 copies."""
+    return replace(row, waits_for=None, copied_from=None if origin.reference == row.source.reference else origin)
 
 
 def _and_later(progress: Progress, at: datetime, percent: int) -> Progress:

@@ -28,6 +28,7 @@ from amicopy.jobs.planning import Planning
 from amicopy.plan.account_rows import accounts_at_once
 from amicopy.plan.plan import Action, Plan, Row, rows_by_destination
 from amicopy.survey.copy_details import with_details
+from amicopy.survey.relays import Relays
 
 
 def check_boot_regions(plan: Plan, request: CopyRequest, spelling: Mapping[str, str]) -> None:
@@ -222,8 +223,8 @@ class CopyJob:
             if copy is None or copy.state.is_dead:
                 raise CopyVanished(
                     f"The copy {image_id} in {outcome.place} is no longer there.",
-                    why="Somebody has removed it before it could be shared.",
-                    next_step="Run the same command again to make a new one, and to share all.",
+                    why="Somebody removed it before it could be shared.",
+                    next_step="Run the same command again to make a new one and share all copies.",
                 )
             detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, check=None, failed=())
@@ -234,7 +235,7 @@ class CopyJob:
         regions = {row.source.region for row in plan.rows}
         snapshots = {snapshot_id for row in plan.rows for snapshot_id in row.source.snapshot_ids}
         permissions = SourcePermissions({region: clients[region] for region in regions}, clock, len(snapshots))
-        hubs = Hubs(plan.rows, clients, clock)
+        hubs = Hubs(plan.rows, clients, clock, Relays(clients, self.context.with_retries), plan.prices)
         # Before any lane ends: copies in several regions may be made of the same image.
         for row in plan.rows:
             for grant in () if row.action.starts_a_copy else row.grants:
@@ -260,6 +261,7 @@ class CopyJob:
                 by_account,
                 lane_for,
                 self._access,
+                hubs,
                 clients,
                 clock,
                 at_once=at_once,

@@ -7,8 +7,8 @@ from functools import partial
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.accounts import TargetAccount
 from amicopy.core.destination import Destination
-from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound
-from amicopy.core.grants import without_temporary
+from amicopy.core.errors import AccessDenied, ExitCode, ImageNotFound, UsageError
+from amicopy.core.grants import without_guests
 from amicopy.core.lineage import is_copy_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
@@ -46,7 +46,7 @@ class ExistingCopies:
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
         read = partial(known_sources, image_ids, ec2, context.stop, context.with_retries)
-        self.sources = tuple(without_temporary(one, context.clock.now()) for one in context.with_retries(read))
+        self.sources = tuple(without_guests(one, context.clock.now()) for one in context.with_retries(read))
         self._named = named
         self.destinations = tuple(map(Destination, named.resolve("regions", lambda: self._regions)))
         self._spelled_out = named.spelled_out("regions")
@@ -96,6 +96,7 @@ class ExistingCopies:
                 context.clock,
                 context.stop,
                 self._spelled_out,
+                has_pattern=self._named.has_pattern("regions"),
                 every=True,
             )
         self._looked_at = tuple(survey.destinations)
@@ -107,16 +108,20 @@ class ExistingCopies:
         ]
         if unknown and not any(one.problem for one in survey.destinations.values()):
             raise ImageNotFound(
-                f"{', '.join(unknown)} is neither in {self.source_region}, nor is any copy of it in "
+                f"{', '.join(unknown)} is not in {self.source_region}, and there is no copy of it in "
                 f"{', '.join(map(str, survey.destinations))}.",
                 image_ids=tuple(unknown),
-                why="It never was there, or it and its copies were deregistered.",
-                next_step="Check the id, and name its region with --from.",
+                why="It was never there, or it and its copies were deregistered.",
+                next_step="Check the id, and give its region with --from.",
             )
         return survey
 
     def _destinations_in(self, target: TargetAccount, regions: Regions) -> tuple[Destination, ...]:
-        names = self._named.resolve("regions", lambda: regions)
+        """Return those in one account, which has these regions; none if a pattern matches none of them."""
+        try:
+            names = self._named.resolve("regions", lambda: regions)
+        except UsageError:
+            return ()
         return tuple(Destination(name, target.account) for name in names)
 
     def without_copy(self, survey: Survey, have: Collection[Destination]) -> tuple[Destination, ...]:

@@ -52,6 +52,7 @@ class SyncResult:
     """What a run has done so far: copies, parameters, removed copies."""
 
     report: Report
+    entries: tuple[KnownEntry, ...] = ()  # with the source that each was found to have
     parameter_writes: tuple[ParameterWrite, ...] = ()
     removals: tuple[Target, ...] = ()
     fast_restores: "tuple[FastRestore, ...]" = ()
@@ -162,7 +163,7 @@ class SyncJob:
         self._entries = entries
         notes = [*copies_as_sources(entries), *unused_accounts(entries, members)]
         self.copying.take(with_notes(with_min_success(entries, plan), notes))
-        self.sync = SyncResult(report=self.copying.report)
+        self.sync = SyncResult(report=self.copying.report, entries=entries)
         if not self.sync.report.refused:
             self.sync.parameter_writes = read_parameters(self.context, publications(entries, date))
             self.sync.removals = self._outdated(finished=False)

@@ -60,6 +60,11 @@ def parse_unit(unit_id: str) -> Destination:
     return Destination(region, account)
 
 
+def copies_to(entry: Entry, unit: Destination) -> bool:
+    """Return whether the entry has something to do in a unit."""
+    return not unit.account and any(_names(request, unit.region) for request in entry.requests)
+
+
 def entries_of_units(entries: Sequence[Entry], units: Sequence[Destination]) -> tuple[Entry, ...]:
     """Return the entries that copy to one of the units, each limited to them and to what they can decide on their own.
 

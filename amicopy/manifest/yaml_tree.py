@@ -68,6 +68,12 @@ class Tree:
         self.blamed.add(path)
 
 
+def variables_in(content: bytes) -> frozenset[str]:
+    """Return the name of every variable that the content may be filled in with."""
+    found = _VARIABLE.finditer(content.decode(errors="replace"))
+    return frozenset(match["name"] for match in found if match["name"])
+
+
 def read_tree(content: bytes, variables: Mapping[str, str] = os.environ) -> Tree:
     """Return what the YAML says; whatever is wrong is in ``problems``, and ``value`` is None where nothing was read."""
     tree = Tree()

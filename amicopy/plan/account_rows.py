@@ -4,15 +4,16 @@ The source is copied once to each region, within the account of the credentials;
 the region, which costs no transfer. The region's copy is taken only if it can be shared.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from amicopy.core.accounts import AT_ONCE, PLACES_AT_ONCE
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, NoRoomForRecords, NotCopyable, NotShareable
-from amicopy.core.grants import Grants, room_for_records
+from amicopy.core.grants import Grants, kept_in, room_for_records
 from amicopy.core.kms_key import is_arn
+from amicopy.core.lineage import is_proven
 from amicopy.core.models import Image
 from amicopy.core.request import CopyRequest
 from amicopy.plan.checks import encrypting_key, will_be_encrypted
@@ -23,22 +24,32 @@ from amicopy.plan.plan import Action, Row
 def with_origins(request: CopyRequest, rows: Sequence[Row], survey: Survey) -> tuple[Row, ...]:
     """Return the rows; those of other accounts that start a copy say what from, or are refused."""
     own = {row.key: row for row in rows if not row.destination.account}
+    copying: dict[str, set[str]] = {}  # accounts, by what they copy in the end
+    for row in rows:
+        if row.destination.account and row.action.starts_a_copy:
+            copying.setdefault(row.source.reference, set()).add(row.destination.account)
     return tuple(
-        _with_origin(request, row, own, survey) if row.destination.account and row.action.starts_a_copy else row
+        _with_origin(request, row, own, survey, copying[row.source.reference])
+        if row.destination.account and row.action.starts_a_copy
+        else row
         for row in rows
     )
 
 
-def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey: Survey) -> Row:
+def _with_origin(
+    request: CopyRequest, row: Row, own: Mapping[Key, Row], survey: Survey, accounts: Collection[str]
+) -> Row:
     source, here = row.source, Destination(row.region)
     relay = own.get((source.reference, here))
-    if row.region == source.region or relay is None or not _can_serve(row, relay, survey):
+    why = "" if row.region == source.region else _why_directly(row, relay, survey)
+    if row.region == source.region or relay is None or why:
         origin: Image | None = source
-        row = replace(row, notes=(*row.notes, *_direct_notes(row, relay)))
+        note = f"it is copied from {source.region}, not from a copy in {row.region}: {why}"
+        row = replace(row, notes=(*row.notes, note)) if why else row
     elif relay.action is Action.REFUSE:
         problem = NotCopyable(
-            f"The copy in {row.destination} is not made, because the one in {row.region} is refused.",
-            why=f"It is made from that one: {relay.reason}",
+            f"The copy in {row.destination} is not made, because the copy in {row.region} is refused.",
+            why=f"It would be made from that copy: {relay.reason}",
         )
         return row.refused(problem)
     else:
@@ -46,7 +57,7 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
         origin = relay.copy if is_ready else None
         row = replace(row, copied_from=origin, waits_for=None if origin else here)
     row = replace(row, origin_keys=_origin_keys(origin, relay, survey))
-    problems = list(_problems(request, row, origin)) if request.preflight else []
+    problems = list(_problems(request, row, origin, accounts)) if request.preflight else []
     if problems:
         return row.refused(*problems)
     if row.origin_keys and not request.preflight and not request.kms_grant:  # otherwise that is looked into
@@ -54,67 +65,79 @@ def _with_origin(request: CopyRequest, row: Row, own: Mapping[Key, Row], survey:
     return row
 
 
-def _can_serve(row: Row, relay: Row, survey: Survey) -> bool:
-    """Return whether other accounts can copy the region's own copy, and there is room for the tag that says so."""
+def _why_directly(row: Row, relay: Row | None, survey: Survey) -> str:
+    """Return why the region's own copy is not what other accounts copy; empty if it is.
+
+    It has to be shareable, and EC2's own word has to say what it is a copy of: a tag would let whoever may tag pass
+    off any image as one. Of a copy that is still pending that is looked at once it is available.
+    """
+    if relay is None:
+        return "there is none"
     if len(row.image_tags) >= MAX_TAGS:
-        return False
-    if relay.copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
-        return not relay.copy.has_aws_managed_key
+        return f"the copy would have {MAX_TAGS} tags already"
+    copy = relay.copy
+    if copy is not None and relay.action in {Action.UNCHANGED, Action.UPDATE, Action.JOIN}:
+        if relay.action is not Action.JOIN and not is_proven(row.source, copy):
+            return f"EC2 does not record {copy.image_id} as a copy of {row.source.image_id}"
+        return "that one cannot be shared" if copy.has_aws_managed_key else ""
     settings = survey.destinations[relay.destination].settings
     key = encrypting_key(settings)
-    return not (will_be_encrypted(relay.desired, settings) and key and key.is_aws_managed)
+    is_managed = will_be_encrypted(relay.desired, settings) and key is not None and key.is_aws_managed
+    return "that one cannot be shared" if is_managed else ""
 
 
-def _direct_notes(row: Row, relay: Row | None) -> Iterator[str]:
-    if row.region == row.source.region:
-        return
-    why = "there is none" if relay is None else "that one cannot be shared"
-    if relay is not None and len(row.image_tags) >= MAX_TAGS:
-        why = f"the copy would have {MAX_TAGS} tags already"
-    yield f"it is copied from {row.source.region}, not from a copy in {row.region}: {why}"
-
-
-def _problems(request: CopyRequest, row: Row, origin: Image | None) -> Iterator[AmicopyError]:
+def _problems(
+    request: CopyRequest, row: Row, origin: Image | None, accounts: Collection[str]
+) -> Iterator[AmicopyError]:
     """Yield what EC2 would refuse, now or in the end, about copying ``origin`` into another account.
 
-    None: it is a copy that is still to be made.
+    None: it is a copy that is still to be made. ``accounts`` are all that copies of its source are made in.
     """
     source, account = row.source, row.destination.account
     if codes := source.attributes.get("ProductCodes", ""):
         yield NotCopyable(
             f"{source.image_id} cannot be copied into account {account}: it has product codes, {codes}.",
-            why="EC2 copies an AMI with product codes within its owner's account only.",
+            why="EC2 copies an AMI with product codes only within its owner's account.",
             next_step="Subscribe to the product with that account, launch an instance there and make an AMI of it.",
         )
     if source.is_instance_store:
         yield NotCopyable(
             f"{source.image_id} cannot be copied into account {account}: it is stored in S3 (instance store).",
-            why="EC2 copies such an AMI within its owner's account only.",
+            why="EC2 copies such an AMI only within its owner's account.",
             next_step="Leave the account out.",
         )
     if origin is not None and origin.has_aws_managed_key:
         yield NotShareable(
             f"{origin.image_id} in {origin.region} cannot be copied into account {account}: the AWS-managed key "
             "encrypts its snapshots.",
-            why="Snapshots under aws/ebs cannot be shared, and EC2 copies only what can be read.",
-            next_step="Make a copy with a key of your own, and copy that one: --kms-key KEY",
+            why="Snapshots encrypted with aws/ebs cannot be shared, and EC2 copies only what it can read.",
+            next_step="Make a copy with your own key, and copy that one: --kms-key KEY",
         )
     if request.grants is Grants.NONE:
         return
     if origin is source and source.is_foreign:
         yield NotCopyable(
-            f"{source.image_id} belongs to account {source.owner_id}, so no permission on it can be given.",
-            why=f"Account {account} needs one to copy it.",
+            f"{source.image_id} belongs to account {source.owner_id}, so this account cannot grant permissions on it.",
+            why=f"Account {account} needs a permission to copy it.",
             next_step=f"Ask its owner to share it and its snapshots with {account}, then use --grants none.",
         )
-    elif request.grants is Grants.TEMPORARY and room_of(row, origin, of_keys=request.kms_grant) < 1:
+    elif room_of(row, origin, of_keys=request.kms_grant) < (needed := _records_needed(request, origin, accounts)):
         subject = origin.image_id if origin else f"the copy in {row.region}"
+        what = f"{needed} tags" if needed > 1 else "a tag"
         yield NoRoomForRecords(
-            f"There is no room for a tag on {subject}, so that a temporary permission could not be recorded.",
-            why=f"A resource can have {MAX_TAGS} tags, and two are kept free.",
-            next_step="Remove tags, or give permissions that stay (--grants keep), or give them yourself "
-            "(--grants none).",
+            f"There is no room for {what} on {subject}, so the permissions for copying could not be recorded.",
+            why=f"A resource can have {MAX_TAGS} tags, and two are kept free."
+            + (" With --grants keep each account takes one for good." if request.grants is Grants.KEEP else ""),
+            next_step="Remove tags, or share it and its snapshots with the account yourself (--grants none).",
         )
+
+
+def _records_needed(request: CopyRequest, origin: Image | None, accounts: Collection[str]) -> int:
+    """Return for how many accounts at least there has to be room at the same time."""
+    if request.grants is Grants.TEMPORARY:
+        return 1
+    known = kept_in(origin.tags) if origin else {}
+    return sum(account not in known for account in accounts)
 
 
 def accounts_at_once(rows: Iterable[Row], *, of_keys: bool = False) -> int:

@@ -7,8 +7,7 @@ from amicopy.plan.iam_keys import Statement, statement
 
 # The functions are named, and so are their logs, queues and tables: amicopy…
 _OWN = "amicopy*"
-_ROUNDS = ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:UpdateItem")
-_SENT = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+_RECORDS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 _SENDS = ("sqs:GetQueueAttributes", "sqs:SendMessage")
 _RECEIVES = ("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage")
 
@@ -47,7 +46,7 @@ def function_statements(
     if function == HANDLER:
         yield statement("AmicopySendFailedEvents", ["sqs:SendMessage"], queues)
         if notifies:
-            yield statement("AmicopyRecordNotifications", _SENT, tables)
+            yield statement("AmicopyRecordNotifications", _RECORDS, tables)
         return
     yield statement("AmicopyShareUnits", _RECEIVES if function == WORKER else _SENDS, queues)
-    yield statement("AmicopyRecordRounds", _ROUNDS, tables)
+    yield statement("AmicopyRecordRounds", _RECORDS, tables)

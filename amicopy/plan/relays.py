@@ -30,16 +30,25 @@ def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate:
 
 
 def cheaper_routes(rows: Sequence[Row], rate: Rate) -> Mapping[str, Routes]:
-    """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved."""
-    by_source: dict[str, list[Row]] = {}
+    """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved.
+
+    Copies that have to be there in time have no other way.
+    """
+    starting: dict[str, list[Row]] = {}
+    standing: dict[str, set[str]] = {}
     for row in rows:
-        is_own = not row.destination.account and not row.source.is_instance_store
-        if is_own and row.action.starts_a_copy and _has_room(row, VIA_TAG):
-            by_source.setdefault(row.source.reference, []).append(row)
+        if row.destination.account or row.source.is_instance_store:
+            continue
+        if row.action.starts_a_copy and _has_room(row, VIA_TAG) and not row.desired.minutes:
+            starting.setdefault(row.source.reference, []).append(row)
+        elif _stands(row, encrypts=row.desired.encrypt):
+            standing.setdefault(row.source.reference, set()).add(row.region)
     found = {}
-    for reference, some in by_source.items():
+    for reference, some in starting.items():
+        hubs = [row.region for row in some if _has_room(row, HUB_TAG)]
+        there = standing.get(reference, set())
         regions = [row.region for row in some]
-        found[reference] = cheapest_routes(some[0].source.region, regions, rate, hubs=regions)
+        found[reference] = cheapest_routes(some[0].source.region, regions, rate, standing=there, hubs=hubs)
     return found
 
 
@@ -57,7 +66,7 @@ class _Relays:
     def __post_init__(self) -> None:
         for row in self.rows:
             copy = row.copy
-            if row.action in {Action.UNCHANGED, Action.UPDATE} and copy and self._serves(row.source, copy):
+            if _stands(row, encrypts=self.request.encrypts):
                 self.standing[row.region] = row
             elif row.action is Action.JOIN and copy and self._is_direct_and_young(row.source, copy):
                 self.coming[row.region] = row
@@ -107,9 +116,9 @@ class _Relays:
         source = self.rows[0].source
         return OperationNotPermitted(
             f"Copies of {source.image_id} cannot be made by way of {routes.hub}.",
-            why="Encryption by default is on there, the source is not encrypted, and EC2 makes no unencrypted copy of "
-            "an encrypted image.",
-            next_step="Choose another hub, leave --route out, or encrypt the copies: --encrypt.",
+            why="Encryption by default is on there, the source is not encrypted, and EC2 cannot make an unencrypted "
+            "copy of an encrypted image.",
+            next_step="Choose another region for via:, leave out --route, or encrypt the copies: --encrypt.",
         )
 
     def _encrypts_as_the_source(self, row: Row) -> bool | None:
@@ -119,14 +128,17 @@ class _Relays:
         by_default = self.survey.destinations[row.destination].settings.encryption_by_default
         return None if by_default is None else not by_default
 
-    def _serves(self, source: Image, copy: Image) -> bool:
-        return may_serve(source, copy, encrypts=self.request.encrypts) and (
-            not is_ours(source, copy) or len(copy.tags) < MAX_TAGS
-        )
-
     def _is_direct_and_young(self, source: Image, copy: Image) -> bool:
         begun = datetime.fromisoformat(copy.created_at) if copy.created_at else self.survey.at
         return VIA_TAG not in copy.tags and is_ours(source, copy) and self.survey.at - begun < HUB_PATIENCE
+
+
+def _stands(row: Row, *, encrypts: bool) -> bool:
+    """Return whether there is a copy that others can be made from."""
+    source, copy = row.source, row.copy
+    if copy is None or row.action not in {Action.UNCHANGED, Action.UPDATE}:
+        return False
+    return may_serve(source, copy, encrypts=encrypts) and (not is_ours(source, copy) or len(copy.tags) < MAX_TAGS)
 
 
 def _has_room(row: Row, key: str) -> bool:

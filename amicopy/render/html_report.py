@@ -150,7 +150,7 @@ def _cost(report: Report) -> Iterator[str]:
     from amicopy.render.boot_cost import check_cost_lines
     from amicopy.render.cost import cost_lines
 
-    if lines := (*cost_lines(report.plan), *check_cost_lines(report.plan)):
+    if lines := (*cost_lines(report.executed_plan, planned=report.plan), *check_cost_lines(report.plan)):
         yield '<section aria-labelledby="cost">\n<h2 id="cost">Cost</h2>'
         yield f"{listed(lines)}\n</section>"
 
@@ -235,6 +235,8 @@ def _details(outcome: Outcome) -> str:
     parts = []
     if outcome.error and outcome.has_failed:
         parts.append(f'<div class="bad">{text(outcome.error.what)}</div>')
+    if outcome.row.copied_from:
+        parts.append(f"<div>{soft('made from')} {text(outcome.row.copied_from.reference)}</div>")
     if outcome.changes:
         parts.append(f"<details><summary>changes: {len(outcome.changes)}</summary>{listed(outcome.changes)}</details>")
     if outcome.notes:

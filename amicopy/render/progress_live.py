@@ -11,7 +11,7 @@ from rich.text import Text
 
 from amicopy.core.clock import Clock
 from amicopy.core.destination import Key
-from amicopy.core.events import CopyQueued, Event
+from amicopy.core.events import CopyQueued, Event, NoteAdded
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.progress_lines import ENDING
@@ -21,6 +21,7 @@ from amicopy.render.time_left import copy_time_left, run_time_left, time_left_wo
 
 _STYLES = {"good": "green", "bad": "bold red"}  # by tone; nothing else has a color but the bars
 _MANY = 500
+_MOST_NOTES = 20
 _GAP = "  "
 _BAR_WIDTHS = 8, 24
 _TOOK_WIDTH = len("12 min 05 s")
@@ -87,6 +88,7 @@ class LiveView:
         self._clock = clock
         self._closed = False
         self._queued_because: dict[Key, str] = {}
+        self._notes = 0
         self._console = _Screen(stderr=True, markup=False, emoji=False, highlight=False)
         # To draw thousands takes 10 ms and more, and they are counted by region.
         often = 4 if len(report.by_key) < _MANY else 1
@@ -96,9 +98,15 @@ class LiveView:
         self._live.start()
 
     def event(self, event: Event, outcome: Outcome) -> None:
-        """Remember why a copy is queued; the rest is drawn from the report."""
+        """Remember why a copy is queued, and write notes above the lines; the rest is drawn from the report."""
         if isinstance(event, CopyQueued):
             self._queued_because[event.key] = event.reason
+        if isinstance(event, NoteAdded):
+            self._notes += 1
+            if self._notes <= _MOST_NOTES:
+                self._console.print(Text(f"note: {event.place}: {safe(event.text)}"))
+            elif self._notes == _MOST_NOTES + 1:
+                self._console.print(Text("note: more notes are in the result: --write json=FILE"))
 
     def glance(self) -> None:
         """Nothing to do: the lines redraw themselves."""

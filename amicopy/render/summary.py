@@ -40,6 +40,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     worked = any(outcome.state is not State.UNCHANGED for outcome in report.outcomes)
     if not quiet and worked:
         yield summary(report)
+        yield from _other_way_lines(report)
     left = report.left_behind
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
         them = "it" if len(left) == 1 else "them"
@@ -63,6 +64,15 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
         renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
         yield f"  next   {renew}{same_command}"
+
+
+def _other_way_lines(report: Report) -> Iterator[str]:
+    """Yield which copies were not made from what the plan says."""
+    if any(row.is_routed for row in report.plan.rows):
+        from amicopy.render.cost import other_way_line
+
+        if line := other_way_line(report):
+            yield line
 
 
 def _failure_lines(outcome: Outcome, error: AmicopyError, same_command: str) -> Iterator[str]:

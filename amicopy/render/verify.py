@@ -6,6 +6,7 @@ from typing import Any
 from amicopy.core.content import ContentLevel, CopyContent
 from amicopy.core.destination import Destination
 from amicopy.core.errors import AmicopyError, ExitCode
+from amicopy.core.lineage import is_recorded
 from amicopy.core.models import ImageState
 from amicopy.plan.copy_status import CopyStatus
 from amicopy.plan.findings import Survey
@@ -78,6 +79,8 @@ def write_verdicts(found: Sequence[CopyStatus], output: str) -> None:
 def differing(one: CopyStatus) -> list[str]:
     """Return every difference and every extra of one copy, in words."""
     maker = [] if one.is_ours or one.copy.state.in_progress else ["not made by amicopy"]
+    if not is_recorded(one.copy):
+        maker.append("EC2 records no source for it: only its tag says what it is a copy of")
     data = one.content.problems if one.content else ()
     checked = [one.awaited_check.words] if one.awaited_check else []
     return [*maker, *checked, *map(_what, one.missing), *data, *_name(one), *map(str, one.extras)]

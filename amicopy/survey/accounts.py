@@ -10,7 +10,6 @@ from amicopy.core.clock import Clock
 from amicopy.core.destination import Destination
 from amicopy.core.models import Region
 from amicopy.core.parallel import Stop, all_at_once
-from amicopy.core.regions import is_pattern
 from amicopy.core.request import CopyRequest
 from amicopy.core.retries import with_read_retries
 from amicopy.plan.findings import Survey
@@ -21,10 +20,10 @@ Regions = Mapping[str, Region] | None
 
 
 def _regions_of(
-    request: CopyRequest, home: Destination, clients: Clients, clock: Clock, stop: Stop
+    home: Destination, clients: Clients, clock: Clock, stop: Stop, *, has_pattern: bool
 ) -> tuple[Regions, tuple[str, ...]]:
     """Return the regions of an account, and notes. Those that are named say with their first answer if they are on."""
-    if not any(map(is_pattern, request.to)):
+    if not has_pattern:
         return None, ()
     return with_read_retries(clock, stop, partial(survey_regions, clients[home]))
 
@@ -38,17 +37,19 @@ def with_accounts(
     stop: Stop,
     named: Collection[str],
     *,
+    has_pattern: bool,
     every: bool = False,
 ) -> Survey:
     """Return the survey with what the accounts of ``request`` have of its sources.
 
-    ``destinations_in`` returns those in one account, given its regions; ``named`` are regions named one by one. A few
-    accounts at a time: clients take memory, and are dropped afterwards.
+    ``destinations_in`` returns those in one account, given its regions; ``named`` are named one by one, and with
+    ``has_pattern`` others depend on what the account has enabled. A few accounts at a time: clients take memory, and
+    are dropped afterwards.
     """
 
     def look(target: TargetAccount) -> Survey:
         home = Destination(request.source_region, target.account)
-        regions, notes = _regions_of(request, home, clients, clock, stop)
+        regions, notes = _regions_of(home, clients, clock, stop, has_pattern=has_pattern)
         destinations = destinations_in(target, regions)
         if not destinations:
             notes = (*notes, "none of the destination regions is enabled there")

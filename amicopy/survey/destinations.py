@@ -19,7 +19,7 @@ from amicopy.core.errors import (
     CredentialsRejected,
     RegionNotEnabled,
 )
-from amicopy.core.grants import without_temporary
+from amicopy.core.grants import without_guests
 from amicopy.core.lineage import NO_COPIES, copies_by_source
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, Stop, all_at_once, run_all
@@ -113,7 +113,7 @@ def survey_destinations(
             if not destination.account:
                 there = made("relays", partial(relays.checked, there))
             read = partial(_with_details, desired, there, ec2, stop, every=every, retry=retry)
-            detailed = tuple(without_temporary(copy, clock.now()) for copy in made("details", read))
+            detailed = tuple(without_guests(copy, clock.now()) for copy in made("details", read))
             copies = _with_managed_keys(request, desired, detailed, ec2, kms, made, retry)
             settings = region_settings(request, desired, copies, ec2, kms, quotas, made, retry, copying=not every)
             return DestinationFindings(destination=destination, copies=copies, settings=settings)

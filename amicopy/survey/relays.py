@@ -28,17 +28,15 @@ class Relays:
         self._sources: dict[str, str] = {}  # by reference: what EC2 records; empty if that is not known
 
     def checked(self, images: Mapping[str, Image]) -> dict[str, Image]:
-        """Return the images; those whose tags are proven wrong without the one that names a copy in between."""
+        """Return the images; those made from other copies with what EC2 records as the source of the one in between.
+
+        If that proves the tags wrong, without the tag that names the copy in between.
+        """
         relayed = [image for image in images.values() if is_relayed(image)]
         if not relayed:
             return dict(images)
         recorded = self._recorded(image.tags[VIA_TAG] for image in relayed)
-        wrong = {
-            image.image_id: replace(image, tags={key: value for key, value in image.tags.items() if key != VIA_TAG})
-            for image in relayed
-            if recorded[image.tags[VIA_TAG]] not in {"", image.tags[SOURCE_TAG]}
-        }
-        return {**images, **wrong}
+        return {**images, **{image.image_id: _checked(image, recorded[image.tags[VIA_TAG]]) for image in relayed}}
 
     def _recorded(self, references: Iterable[str]) -> Mapping[str, str]:
         with self._lock:
@@ -74,6 +72,12 @@ def being_copied_to(reference: str, clients: Clients, regions: Iterable[str], st
 
     looks = all_at_once({region: partial(look, region) for region in regions}, stop)
     return [region for region, is_used in looks.items() if is_used]
+
+
+def _checked(image: Image, recorded: str) -> Image:
+    if recorded in {"", image.tags[SOURCE_TAG]}:
+        return replace(image, source_of_hub=recorded)
+    return replace(image, tags={key: value for key, value in image.tags.items() if key != VIA_TAG})
 
 
 def _original(image: Image | None) -> str:

@@ -150,6 +150,57 @@ def test_a_unit_that_fails_comes_back_and_nothing_is_published_before_it_is_up_t
     assert sorted(published(world)) == [EAST, WEST]
 
 
+def test_a_unit_that_always_fails_costs_one_pass_over_all_units_and_no_message_of_it(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    """A pass over all units is repeated when a unit has come to something else."""
+    a_source(world)
+    manifest(bundle, TO, TOGETHER)
+    order(world, f"CopyImage@{WEST}=error:UnauthorizedOperation: You are not authorized.*99")
+    failed = []
+    for _ in range(4):
+        dispatcher({}, Remaining())
+        failed += work_off(queue)
+        clock.advance(600)
+    assert failed == [WEST] * 4
+    taken = [
+        one for one in world.requests if one.operation == "UpdateItem" and "taken_until = :until" in str(one.params)
+    ]
+    assert len(taken) <= 2 * 2  # when the other unit was copying, and when it was up to date; each is given back
+    assert published(world) == []
+    world.clear_faults()
+    assert until_nothing_is_sent(queue, clock) == []
+    assert sorted(published(world)) == [EAST, WEST]
+
+
+@pytest.mark.parametrize("is_dispatched_again", [False, True])
+def test_a_message_for_a_region_that_has_left_the_manifest_ends_well(
+    queue: Deployed,
+    bundle: Path,
+    world: World,
+    clock: FakeClock,
+    capsys: pytest.CaptureFixture[str],
+    is_dispatched_again: bool,
+) -> None:
+    a_source(world)
+    manifest(bundle, TO)
+    dispatcher({}, Remaining())
+    manifest(bundle, WEST)
+    old = queue.received()
+    if is_dispatched_again:
+        dispatcher({}, Remaining())
+    capsys.readouterr()
+    for message in old:
+        assert worker(event_of(message), Remaining()) == {"batchItemFailures": []}
+        queue.deleted(message)
+    notes = [line["notes"] for line in map(json.loads, capsys.readouterr().out.splitlines()) if line["unit"] == EAST]
+    assert ("another round" if is_dispatched_again else "does not copy to eu-west-1 anymore") in notes[0][0]
+    assert work_off(queue) == []
+    clock.advance(600)
+    assert until_nothing_is_sent(queue, clock) == []
+    assert (world.images(EAST), the_copy(world, WEST).state) == ([], "available")
+
+
 def test_only_one_worker_at_a_time_does_what_needs_all_units(
     queue: Deployed, bundle: Path, world: World, clock: FakeClock
 ) -> None:
@@ -163,7 +214,7 @@ def test_only_one_worker_at_a_time_does_what_needs_all_units(
         clock.advance(600)
     [whole] = queue.received()
     now = time.time()
-    rounds = RoundTable(Session(), HOME, CallCounter(), TABLE)
+    rounds = RoundTable(Session(), HOME, CallCounter(), table=TABLE, manifest="amis.yaml")
     round_id = json.loads(whole["Body"])["round"]
     assert rounds.take(round_id, now=now, until=now + 60)  # as another worker would
     assert not rounds.take(round_id, now=now, until=now + 90)
@@ -188,6 +239,114 @@ def test_a_new_image_is_a_new_round(queue: Deployed, bundle: Path, world: World,
     assert dispatcher({}, Remaining())["dispatched"] == 1
     work_off(queue)
     assert {image.name for image in world.images(WEST)} == {"web-1", "web-2"}
+
+
+def two_images(bundle: Path, *names: str) -> None:
+    """Write a manifest with an entry for each name."""
+    lines = [f"  - {{source: {{name: '{name}'}}, from: {HOME}, to: {WEST}}}" for name in names]
+    (bundle / "amis.yaml").write_text("\n".join(["images:", *lines]) + "\n")
+
+
+def test_what_a_worker_reports_does_not_count_for_another_manifest(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    """The manifest changes between the dispatcher's reading and the worker's, and changes back."""
+    a_source(world, name="web")
+    a_source(world, name="data")
+    two_images(bundle, "web")
+    until_nothing_is_sent(queue, clock)
+    two_images(bundle, "web", "data")
+    dispatcher({}, Remaining())
+    two_images(bundle, "web")
+    work_off(queue)
+    two_images(bundle, "web", "data")
+    until_nothing_is_sent(queue, clock)
+    assert {image.name for image in world.images(WEST)} == {"web", "data"}
+
+
+def test_a_manifest_that_changes_back_is_applied_again(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    """What another round did meanwhile is not what the first one had left."""
+    a_source(world)
+    for stage in ("prod", "test", "prod"):
+        manifest(bundle, WEST, f"tags: {{stage: {stage}}}")
+        assert until_nothing_is_sent(queue, clock) == []
+        assert the_copy(world, WEST).tags["stage"] == stage
+
+
+def test_a_result_of_other_settings_does_not_count_and_the_line_says_so(
+    queue: Deployed,
+    bundle: Path,
+    world: World,
+    clock: FakeClock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The worker has another value of a variable than the dispatcher."""
+    a_source(world)
+    manifest(bundle, WEST, "publish: {ssm: '/images/${RELEASE}'}")
+    for _ in range(3):
+        monkeypatch.setenv("RELEASE", "1")
+        dispatcher({}, Remaining())
+        monkeypatch.setenv("RELEASE", "2")
+        capsys.readouterr()
+        assert work_off(queue) == []
+        [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        assert "compare the configuration of the two functions" in line["notes"][0]
+        clock.advance(600)
+    assert [item.keys() & {"done", "finished_at"} for item in queue.rounds()] == [set()]
+
+
+def test_a_new_value_of_a_variable_is_a_new_round(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST, "publish: {ssm: '/images/${RELEASE}'}")
+    for release in ("1", "2"):
+        monkeypatch.setenv("RELEASE", release)
+        assert until_nothing_is_sent(queue, clock) == []
+        assert parameter(WEST, f"/images/{release}") == the_copy(world, WEST).image_id
+
+
+def test_who_is_to_be_notified_from_now_on_is_told_what_is_done_already(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    until_nothing_is_sent(queue, clock)
+    sns: Any = boto3.client("sns", EAST)
+    monkeypatch.setenv("AMICOPY_NOTIFY", sns.create_topic(Name="releases")["TopicArn"])
+    sns.close()
+    until_nothing_is_sent(queue, clock)
+    [message] = told(world)
+    assert [one["image_id"] for one in message["copies"]] == [the_copy(world, WEST).image_id]
+
+
+def test_a_region_that_opens_and_matches_a_pattern_is_a_new_round(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+) -> None:
+    a_source(world)
+    manifest(bundle, f"{WEST}, ap-east-*")
+    until_nothing_is_sent(queue, clock)
+    assert world.images("ap-east-1") == []
+    world.opt_in("ap-east-1")
+    until_nothing_is_sent(queue, clock)
+    assert the_copy(world, "ap-east-1").state == "available"
+
+
+def test_two_dispatchers_at_once_start_one_round(queue: Deployed) -> None:
+    rounds = RoundTable(Session(), HOME, CallCounter(), table=TABLE, manifest="amis.yaml")
+    before = rounds.read()
+    first = rounds.start(before, "new", now=1.0, expires_at=2.0)
+    assert first is not None
+    assert rounds.start(before, "new", now=1.0, expires_at=2.0) is None
+    second = rounds.start(first, "newer", now=3.0, expires_at=4.0)
+    assert second is not None
+    assert rounds.report(first.round_id, WEST) is None
+    assert not rounds.take(first.round_id, now=3.0, until=9.0)
+    rounds.finish(first.round_id, now=3.0)
+    assert rounds.read() == second
 
 
 def test_a_round_expires_and_every_unit_is_looked_at_again(

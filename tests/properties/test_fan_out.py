@@ -2,7 +2,8 @@
 
 Each sequence is drawn from a seed: ten workers in processes of their own, killed with SIGKILL at any moment. In the
 end, when nothing interferes, each destination has one copy, its id was published once, and nothing is left over. Half
-of the sequences copy into other accounts, too. Two thirds notify others, who are told once.
+of the sequences copy into other accounts, too. Two thirds notify others, who are told once. In half of them the
+manifest, its variables, its sources and who is notified change, at any moment, and change back.
 
 ``make test`` plays a few; AMICOPY_TORTURE=N plays N, AMICOPY_TORTURE_SEED=S others.
 """
@@ -12,8 +13,8 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,33 @@ def processes() -> Iterator[Workers]:
         yield running
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked for: a manifest, the variables in it, and who is notified."""
+
+    names: tuple[str, ...]  # of the images; the newest that begins with it is the source
+    regions: tuple[str, ...]
+    accounts: tuple[str, ...]
+    targets: tuple[str, ...] = ()  # "topic", "bus"
+    release: str = "1"
+
+    def manifest(self) -> str:
+        """Return the manifest."""
+        to = ",".join(self.regions)
+        ids = ", ".join(f"{{id: '{account}'}}" for account in self.accounts)
+        others = f", accounts: [{ids}]" if ids else ""
+        lines = [
+            f"  - {{source: {{name: '{name}*'}}, from: {HOME}, to: '{to}', "
+            f"publish: {{ssm: '/${{RELEASE}}/{name}', when: all}}{others}}}"
+            for name in self.names
+        ]
+        return "\n".join(["images:", *lines]) + "\n"
+
+    def path(self, name: str) -> str:
+        """Return the parameter in which an image is published."""
+        return f"/{self.release}/{name}"
+
+
 @dataclass(slots=True)
 class Play:
     """One sequence: what is copied, and everything that happens."""
@@ -55,7 +83,12 @@ class Play:
     queue: Deployed
     world: World
     clock: FakeClock
-    environment: Mapping[str, str]
+    folder: Path
+    wanted: Wanted  # in the end
+    arns: Mapping[str, str]  # of those that can be notified
+    environment: dict[str, str]
+    changes: bool  # what is wanted changes
+    has_released: bool = False  # a new image came while copies of the one before were under way
     interferes: bool = True
     killed: int = 0  # workers that have not answered
 
@@ -63,8 +96,36 @@ class Play:
         """Return whether something bad happens now."""
         return self.interferes and self.draw.random() < probability
 
+    def want(self, wanted: Wanted) -> None:
+        """Ask for something else from now on."""
+        (self.folder / "amis.yaml").write_text(wanted.manifest())
+        self.environment["RELEASE"] = wanted.release
+        self.environment["AMICOPY_NOTIFY"] = ",".join(self.arns[target] for target in wanted.targets)
+
+    def change(self) -> None:
+        """Perhaps change what is asked for, or release a new image."""
+        if not (self.changes and self.chance(0.15)):
+            return
+        draw, wanted = self.draw, self.wanted
+        if draw.random() < 0.2:
+            self.has_released = True
+            a_source(self.world, name=f"{draw.choice(wanted.names)}-{len(self.world.images(HOME))}")
+            return
+        self.want(
+            replace(
+                wanted,
+                names=tuple(draw.sample(wanted.names, draw.randint(1, len(wanted.names)))),
+                regions=tuple(draw.sample(wanted.regions, draw.randint(1, len(wanted.regions)))),
+                targets=draw.choice([wanted.targets, ()]),
+                release=draw.choice("12"),
+            )
+            if draw.random() < 0.6
+            else wanted
+        )
+
     def call(self, function: str, event: Any) -> Invocation:
         """Start a function; perhaps kill it."""
+        self.change()
         invocation = self.processes.call(function, event, self.environment)
         if self.chance(0.25):
             time.sleep(self.draw.uniform(0.0, 0.2))
@@ -115,6 +176,7 @@ class Play:
             self.work()
             self.clock.advance(self.draw.uniform(30, 600))
         self.interferes = False
+        self.want(self.wanted)
         for _ in range(SETTLING):
             sent = self.dispatch()
             self.work()
@@ -124,30 +186,44 @@ class Play:
         raise AssertionError("it never ends")
 
 
-def sent(world: World) -> dict[str, list[str]]:
-    """Return the ids of the notifications that each topic and bus has got."""
-    found: dict[str, list[str]] = {}
+def sent(world: World) -> dict[str, list[Any]]:
+    """Return the notifications that each topic and bus has got."""
+    found: dict[str, list[Any]] = {}
     for one in world.requests:
         if one.operation == "Publish" and not one.error:
-            found.setdefault("topic", []).append(json.loads(one.params["Message"])["notification_id"])
+            found.setdefault("topic", []).append(json.loads(one.params["Message"]))
         if one.operation == "PutEvents" and not one.error:
             [entry] = one.params["Entries"]
-            found.setdefault("bus", []).append(json.loads(entry["Detail"])["notification_id"])
+            found.setdefault("bus", []).append(json.loads(entry["Detail"]))
     return found
 
 
-def told_wrongly(sequence: Play, targets: Sequence[str]) -> list[str]:
+def told_wrongly(sequence: Play) -> list[str]:
     """Return what is not as promised about notifications: one for each target, and one id.
 
     A worker that is killed after sending and before recording it leaves it to another to send it again, with that id.
+    Where what is wanted has changed, there may be others before.
     """
-    found, taken = sent(sequence.world), sequence.queue.notifications()
+    found, taken, targets = sent(sequence.world), sequence.queue.notifications(), sequence.wanted.targets
     wrong = [f"{target} was not told" for target in targets if target not in found]
     wrong += [f"{target} got notifications that nobody asked for" for target in found if target not in targets]
-    if len({one for ids in found.values() for one in ids}) > 1:
-        wrong.append(f"there are several notifications: {found}")
-    more = sum(len(ids) - 1 for ids in found.values())
-    if more > sequence.killed:
+    if wrong:
+        return wrong
+    last = {target: messages[-1] for target, messages in found.items()}
+    if len({message["notification_id"] for message in last.values()}) > 1:
+        wrong.append(f"there are several notifications: {last}")
+    places = [
+        (source, region, account)
+        for source in sources(sequence).values()
+        for region in sequence.wanted.regions
+        for account in (None, *sequence.wanted.accounts)
+    ]
+    for target, message in last.items():
+        copies = [(one["source_id"], one["region"], one.get("account")) for one in message["copies"]]
+        if sorted(copies, key=str) != sorted(places, key=str):
+            wrong.append(f"{target} was told last of {copies}, not {places}")
+    more = sum(len(messages) - 1 for messages in found.values())
+    if not sequence.changes and more > sequence.killed:
         wrong.append(f"{more} notifications too many, with {sequence.killed} workers killed")
     wrong += [f"a record is not closed: {item}" for item in taken if "sent" not in item or "sending_until" in item]
     if len(taken) != len(targets):
@@ -166,30 +242,41 @@ def destination(target: str) -> str:
         client.close()
 
 
-def broken(world: World, sources: Sequence[str], regions: Sequence[str], accounts: Sequence[str]) -> list[str]:
+def sources(sequence: Play) -> dict[str, str]:
+    """Return the image that each name stands for: the newest."""
+    images = sequence.world.images(HOME)  # in the order in which they were registered
+    return {
+        name: [one.image_id for one in images if (one.name or "").startswith(name)][-1]
+        for name in sequence.wanted.names
+    }
+
+
+def broken(sequence: Play) -> list[str]:
     """Return what is not as promised."""
-    found = [f"still shared with {who}" for who in guests(world)] + [
-        f"a record is left: {key}" for key in records(world)
-    ]
-    for region in regions:
-        for account in (OWN, *accounts):
+    world, wanted = sequence.world, sequence.wanted
+    found = []
+    if not sequence.has_released:  # nobody looks at the image before a new one anymore: `cancel` ends what is open
+        found += [f"still shared with {who}" for who in guests(world)]
+        found += [f"a record is left: {key}" for key in records(world)]
+    for region in wanted.regions:
+        for account in (OWN, *wanted.accounts):
             copies = Counter(image.tags.get(SOURCE_TAG) for image in world.images(region, account))
             found += [
                 f"{copies[f'{HOME}/{source}']} copies of {source} in {account}/{region}"
-                for source in sources
+                for source in sources(sequence).values()
                 if copies[f"{HOME}/{source}"] != 1
             ]
         found += [
             f"{image.image_id} in {region} is {image.state}"
             for image in world.images(region)
-            if image.state != "available"
+            if image.state != "available" and not sequence.has_released
         ]
         found += [f"{snapshot} in {region} belongs to no image" for snapshot in orphans(world, region)]
         ids = {image.source_image_id: image.image_id for image in world.images(region, OWN)}
         found += [
             f"{region} publishes another id than that of the copy of {source}"
-            for number, source in enumerate(sources)
-            if parameter(region, f"/images/{number}") != ids.get(source)
+            for name, source in sources(sequence).items()
+            if parameter(region, wanted.path(name)) != ids.get(source)
         ]
     written = Counter(
         (one.region, json.dumps(one.params, sort_keys=True))
@@ -197,8 +284,8 @@ def broken(world: World, sources: Sequence[str], regions: Sequence[str], account
         if one.operation == "PutParameter" and not one.error
     )
     puts = sum(written.values())
-    expected = len(regions) * len(sources) * (1 + len(accounts))
-    if puts != expected or len(written) != expected:
+    expected = len(wanted.regions) * len(wanted.names) * (1 + len(wanted.accounts))
+    if not sequence.changes and (puts != expected or len(written) != expected):
         found.append(f"{puts} parameters were written, not {expected}: {dict(written)}")
     return found
 
@@ -214,29 +301,32 @@ def test_every_unit_has_one_copy_which_is_published_once(
     draw = random.Random(seed)
     clock.advance(max(0.0, (datetime.now(UTC) - clock.now()).total_seconds()))  # the workers' time, for their sessions
     world = sandbox.reset(clock=clock, timing=Timing(visible_after=0.0))
-    regions = draw.sample(REGIONS, draw.randint(2, len(REGIONS)))
-    sources = [a_source(world, name=f"image-{number}").image_id for number in range(draw.randint(1, 2))]
+    names = tuple(f"image-{number}" for number in range(draw.randint(1, 2)))
+    for name in names:
+        a_source(world, name=name)
+    regions = tuple(draw.sample(REGIONS, draw.randint(2, len(REGIONS))))
     order(world, *(f"copy@{region}=fail" for region in regions if draw.random() < 0.2))
-    to = ",".join(regions)
-    accounts = draw.choice([(), (), (B,), (B, C)])
-    ids = ", ".join(f"{{id: '{account}'}}" for account in accounts)
-    others = f", accounts: [{ids}]" if ids else ""
-    lines = [
-        f"  - {{source: {source}, from: {HOME}, to: '{to}', publish: {{ssm: /images/{number}, when: all}}{others}}}"
-        for number, source in enumerate(sources)
-    ]
-    (tmp_path / "amis.yaml").write_text("\n".join(["images:", *lines]) + "\n")
+    wanted = Wanted(
+        names=names,
+        regions=regions,
+        accounts=draw.choice([(), (), (B,), (B, C)]),
+        targets=draw.choice([(), ("topic",), ("topic", "bus")]),
+    )
     with deployed(HOME) as queue:
-        targets = draw.choice([(), ("topic",), ("topic", "bus")])
-        arns = ",".join(destination(target) for target in targets)
-        environment = {
-            **sandbox.environment,
-            **queue.environment,
-            "LAMBDA_TASK_ROOT": str(tmp_path),
-            "AMICOPY_NOTIFY": arns,
-        }
-        sequence = Play(draw, processes, queue, world, clock, environment)
+        sequence = Play(
+            draw=draw,
+            processes=processes,
+            queue=queue,
+            world=world,
+            clock=clock,
+            folder=tmp_path,
+            wanted=wanted,
+            arns={target: destination(target) for target in wanted.targets},
+            environment={**sandbox.environment, **queue.environment, "LAMBDA_TASK_ROOT": str(tmp_path)},
+            changes=seed % 2 == 0,
+        )
+        sequence.want(wanted)
         sequence.play()
-        assert broken(world, sources, regions, accounts) + told_wrongly(sequence, targets) == []
+        assert broken(sequence) + told_wrongly(sequence) == []
         world.requests.clear()
         assert sequence.dispatch() == 0

@@ -51,7 +51,7 @@ Exit codes:
     "--expect",
     default="",
     metavar="PATTERN",
-    help="A regular expression that the console output has to contain. Default: both status checks have to pass.",
+    help="A regular expression that the console output must match. Default: both status checks must pass.",
 )
 @option(
     "--timeout",
@@ -59,7 +59,7 @@ Exit codes:
     default=BOOT_TIMEOUT,
     show_default=False,
     metavar="DURATION",
-    help="How long an instance may take, such as 10m. Default: 15m.",
+    help="Time limit for each instance, such as 10m. Default: 15m.",
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Check everything that can be checked before a launch, and launch nothing.")
@@ -70,10 +70,11 @@ def command(environment: Environment, /, **options: Any) -> int:
     """Launch an instance of each copy, wait for its status checks, terminate it.
 
     AMI is an image in one of the regions of --in, or the source of copies there (in the region of --from, or the
-    configured one). With --account, copies in other accounts are launched there, too, by the role in each. The instance
-    has no key and no public address, requires IMDSv2, and everything of it is deleted with it. What it costs is shown
-    before, with a question. It is terminated whatever happens. If a run is killed, the next one finds its instance by a
-    tag, and uses or terminates it; two runs at once share one instance. The end of the console output is in the result.
+    configured one). With --account, copies in other accounts are also launched, each with the role in its account. An
+    instance has no key pair and no public address, requires IMDSv2, and its volumes are deleted with it. Before
+    launching, boot shows the cost and asks for confirmation. Instances are always terminated. If a run is killed, the
+    next one finds its instance by a tag, and uses or terminates it; two runs at the same time share one instance. The
+    result has the end of the console output.
 
     \b
     Examples:

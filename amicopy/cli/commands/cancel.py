@@ -33,9 +33,7 @@ Exit codes:
 @exclude_option
 @source_options
 @account_options
-@option(
-    "--copy", "copy_ids", multiple=True, type=ImageId(), help="Id of a copy to remove, and nothing else; repeatable."
-)
+@option("--copy", "copy_ids", multiple=True, type=ImageId(), help="Remove only the copy with this id; repeatable.")
 @option(
     "--all-pending",
     is_flag=True,
@@ -56,10 +54,10 @@ def command(environment: Environment, /, **options: Any) -> int:
     """Cancel copies: deregister them and delete their snapshots.
 
     AMI is either a source (in the region of --from, or the configured one), to cancel the pending and failed copies
-    that amicopy made of it, or a copy in another region. --copy names a copy in any region. Snapshots left behind
-    by an interrupted copy are also removed, and instances that a boot test has left are terminated. Sources are
-    never removed, nor images that are not copies, nor available copies unless you add --available, nor those in use
-    unless you add --in-use, too. A copy that another tool made is removed only if you name its own id.
+    that amicopy made of it, or a copy in another region. --copy is a copy in any region. Also removes snapshots left by
+    an interrupted copy, and terminates instances left by a boot test. Sources, and images that are not copies, are
+    never removed. Available copies are removed only with --available, and those in use only with --in-use as well. A
+    copy that another tool made is removed only if you give its own id.
 
     \b
     Examples:
@@ -76,7 +74,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["all_pending"] and (named or options["available"]):
         raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
     if not options["all_pending"] and not named:
-        raise click.UsageError("Missing argument 'AMI...': name sources or copies, or use --all-pending.")
+        raise click.UsageError("Missing argument 'AMI...': give sources or copies, or use --all-pending.")
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.cancel import CancelCommand, cancel
 

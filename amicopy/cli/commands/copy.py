@@ -43,7 +43,7 @@ Exit codes:
 @option(
     "--packer-manifest",
     metavar="FILE",
-    help="Copy the AMI that Packer's last run built, from its packer-manifest.json, instead of AMI...",
+    help="Copy the AMI of Packer's last run, from this packer-manifest.json, instead of AMI...",
 )
 @option(
     "--to",
@@ -69,23 +69,23 @@ Exit codes:
 @option(
     "--require-scan",
     type=ScanOption(),
-    help="Refuse an AMI in which Amazon Inspector has findings above this severity (none, informational, low, medium, "
-    "high, critical), or that it has not scanned, within AGE if given: medium:7d.",
+    help="Refuse an AMI with Amazon Inspector findings above this severity (none, informational, low, medium, high, "
+    "critical), or without a scan, or without one in the last AGE: medium:7d.",
 )
 @option(
     "--scan",
     type=click.Choice([one.value for one in ScanMode]),
     is_flag=False,
     flag_value=ScanMode.WARN.value,
-    help="Read what is in each AMI before the first copy starts, as 'amicopy scan' does: 'warn' shows what points to "
-    "its region, 'refuse' copies no AMI with findings of high or above, or that cannot be read.",
+    help="Scan the files in each AMI before the first copy starts, like 'amicopy scan': 'warn' shows references to its "
+    "region, 'refuse' refuses AMIs with findings of high or above, or that cannot be read completely.",
 )
-@option("--allow-secrets", is_flag=True, help="With --scan: share copies with others although they hold secrets.")
+@option("--allow-secrets", is_flag=True, help="With --scan: share copies with others even if they hold secrets.")
 @option(
     "--ignore-file",
     metavar="FILE",
     type=click.Path(),
-    help="With --scan: known findings, a line each: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
+    help="With --scan: known findings, one per line: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
 )
 @option(
     "--check",
@@ -99,7 +99,7 @@ Exit codes:
     type=Duration(),
     default=length_text(CHECK_TIMEOUT),
     show_default=True,
-    help="End a check after this time; the copy has not passed it then.",
+    help="Stop a check after this time; the copy then fails the check.",
 )
 @option("--yes", is_flag=True, help="Do not ask for confirmation before --share public.")
 @source_options
@@ -120,7 +120,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     completes and repairs existing ones, and writes nothing if everything is up to date.
 
     Use - as AMI to read the ids from stdin. Templates can contain {name} {source_id} {source_region} {region} {date},
-    descriptions {description}, too; an existing copy whose name differs only in {date} is up to date.
+    and descriptions also {description}. If only {date} differs in a copy's name, the copy is up to date.
 
     \b
     Examples:

@@ -59,32 +59,33 @@ _LISTED = {
     "for_command",
     metavar="COMMAND",
     type=click.Choice(list(_COMMANDS)),
-    help="Which command, if no COMMAND is given: copy. Of Lambda functions: lambda, lambda-dispatcher, lambda-worker.",
+    help="The command, if COMMAND is not given. Default: copy. For Lambda functions: lambda, lambda-dispatcher, "
+    "lambda-worker.",
 )
 @regions_option("Regions of status, verify, cancel, retire and boot.")
 @option(
     "--any-image",
     is_flag=True,
-    help="Allow writes to every image and snapshot of the regions, not only to those with the tag amicopy:source.",
+    help="Allow writes to every image and snapshot in the regions, not only to those with the tag amicopy:source.",
 )
 @option(
     "--fast-launch",
     is_flag=True,
-    help="Copies have EC2 Fast Launch (fast_launch in a manifest): what removing, retiring and restoring them needs.",
+    help="Also allow removing, retiring and restoring copies with EC2 Fast Launch (fast_launch in a manifest).",
 )
 @option(
     "--instance-store",
     "source_buckets",
     multiple=True,
     metavar="BUCKET",
-    help="The S3 bucket of an instance store-backed source ('*' for any); adds what copying it needs; repeatable.",
+    help="Also allow copying an instance store-backed source from this S3 bucket ('*' for any); repeatable.",
 )
 @option(
     "--account-role",
     "trusted",
     type=TrustedOption(),
     metavar="ARN",
-    help="Print the policies of the role in the other accounts instead, which this principal may assume.",
+    help="Print the policies of the role in the other accounts instead; this principal may assume it.",
 )
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
@@ -92,7 +93,7 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     Put iam-policy in front of a command: its own arguments and options follow. Regions, keys and options limit the
     policy; ids of AMIs do not. With the manifests of sync, the policy is limited to their regions, keys and parameters.
-    --for lambda is for the Lambda function; s3://BUCKET/KEY or ssm:PARAMETER says where it reads its manifest.
+    --for lambda prints the Lambda function's policy; s3://BUCKET/KEY or ssm:PARAMETER is where it reads its manifest.
 
     Writes are limited to images and snapshots with the tag amicopy:source. Copies that other tools made, and copies of
     sources with 50 tags, do not have it: --any-image includes them.

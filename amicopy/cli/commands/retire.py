@@ -44,15 +44,15 @@ Exit codes:
     multiple=True,
     type=ParameterOption(),
     metavar="NAME[=AMI]",
-    help="A Systems Manager parameter to look at, beside those that EC2 names, or the AMI that it gets in that AMI's "
-    "region. Default: the last good one that it had. Repeatable.",
+    help="A Systems Manager parameter to change, in addition to those that EC2 finds, or the AMI that it gets in that "
+    "AMI's region. Default: the last good one that it had. Repeatable.",
 )
 @option(
     "--leave-parameter",
     "left",
     multiple=True,
     metavar="NAME",
-    help="A parameter, or a pattern, that keeps the retired image: one for a version, for example. Repeatable.",
+    help="A parameter, or a pattern, that keeps the retired image, for example that of a single version. Repeatable.",
 )
 @option("--no-parameters", is_flag=True, help="Leave Systems Manager parameters as they are.")
 @option(
@@ -61,22 +61,22 @@ Exit codes:
     multiple=True,
     type=ImageId(),
     metavar="AMI",
-    help="First restore this release, which was retired, so that the parameters can go back to it; repeatable.",
+    help="First restore this retired release, so that the parameters can go back to it; repeatable.",
 )
 @option(
     "--manifest",
     default="",
     metavar="MANIFEST",
     type=click.Path(),
-    help="Retire the earlier releases of a manifest's images: those with a matching name, but for the newest.",
+    help="Retire the earlier releases of a manifest's images: those with a matching name, except the newest.",
 )
 @option(
     "--older-than",
     type=ReleaseAge(),
     metavar="AGE",
-    help="With --manifest: only releases that were created this long ago: 90d, for example, at least 1d.",
+    help="With --manifest: only releases older than this, for example 90d; at least 1d.",
 )
-@option("--undo", is_flag=True, help="Restore exactly what retire has taken.")
+@option("--undo", is_flag=True, help="Restore exactly what retire changed.")
 @option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @option("--dry-run", is_flag=True, help="Show what would be changed without changing anything.")
 @connection_options
@@ -87,10 +87,10 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     AMI is a source in the region of --from, or the configured one. The source and every copy that amicopy made of it
     are unshared, with their snapshots, deprecated and disabled: nothing can be launched from them, and they stay for
-    inspection. Systems Manager parameters that have one of their ids get the last good AMI that they had before; if one
-    never had another, nothing is changed until you say what it gets. What is taken is recorded in tags first, so that
-    --undo restores exactly that, and a second run finishes an interrupted one. Copies that other tools made are left
-    alone. With --account, or a manifest that has accounts, the same happens in those accounts.
+    inspection. Systems Manager parameters with one of their ids go back to the last good AMI that they had. If a
+    parameter never had another one, nothing is changed until you choose its AMI. All changes are recorded in tags
+    first, so that --undo can reverse them exactly, and a second run can finish an interrupted one. Copies that other
+    tools made are left alone. With --account, or a manifest with accounts, the same happens in those accounts.
 
     \b
     Examples:
@@ -108,7 +108,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         given = "--parameter" if named else "--leave-parameter"
         raise click.UsageError(f"{given} and --no-parameters cannot be used together.")
     if options["undo"] and (options["no_parameters"] or named or left):
-        raise click.UsageError("--undo restores the parameters that retire has changed: it takes no option for them.")
+        raise click.UsageError("--undo restores the parameters that retire changed, and takes no options for them.")
     _check_subject(options)
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.retire import RetireCommand, retire
@@ -155,7 +155,7 @@ def _check_subject(options: Mapping[str, Any]) -> None:
     elif options["older_than"] is not None:
         raise click.UsageError("--older-than requires --manifest MANIFEST.")
     elif not options["image_ids"]:
-        raise click.UsageError("Missing argument 'AMI...': name the releases, or use --manifest.")
+        raise click.UsageError("Missing argument 'AMI...': give the releases, or use --manifest.")
     if options["restored"] and options["undo"]:
         raise click.UsageError("--restore and --undo cannot be used together: --undo restores the AMIs themselves.")
     if both := sorted({*options["restored"]} & {*options["image_ids"]}):

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 @option(
     "--regions",
     metavar="REGION,…|all",
-    show_default="all, of which opt-in regions are not enabled",
-    help="The regions that exist, all of them enabled. us-east-1, which has the samples, is always there.",
+    show_default="all; opt-in regions are not enabled",
+    help="The regions that exist, all enabled. us-east-1, which has the samples, always exists.",
 )
 @option(
     "--accounts",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     default=0,
     show_default=True,
     metavar="NUMBER",
-    help="Accounts beside the default one, in organizational units of its organization. Each has a role amicopy.",
+    help="Additional accounts, in organizational units of the default account's organization. Each has a role amicopy.",
 )
 @option(
     "--copy-seconds",
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     default=0.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long a new AMI cannot be seen by its id, and a new permission not by the other account: EC2 is "
+    help="How long a new AMI is not found by its id, and the other account doesn't see a new permission: EC2 is "
     "eventually consistent.",
 )
 @option(
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="A raw disk image to register as an AMI in us-east-1, with the content of the file; repeatable.",
+    help="Register this raw disk image as an AMI in us-east-1; repeatable.",
 )
 @option(
     "--fault",

@@ -45,23 +45,23 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     multiple=True,
     metavar="FILE",
     type=click.Path(),
-    help="Scan a raw disk image instead, as packer or qemu-img writes it; calls no AWS; repeatable.",
+    help="Scan a raw disk image from Packer or qemu-img instead, without calling AWS; repeatable.",
 )
 @option(
     "--from",
     "source_region",
     metavar="REGION",
-    help="The region that the image comes from: what names it is found. Default for AMIs: the configured one.",
+    help="The image's region, to find references to it. Default for AMIs: the configured one.",
     shell_complete=complete_region,
 )
 @option(
     "--to",
     multiple=True,
     type=NameList(),
-    help="Where the image goes. For one region, findings say what to use there, if that can be derived.",
+    help="Destination regions. If there is only one, findings show what to use there, where possible.",
     shell_complete=complete_regions,
 )
-@option("--deep", is_flag=True, help="Also read /usr, logs and caches; unchanged files of packages do not count.")
+@option("--deep", is_flag=True, help="Also read /usr, logs and caches. Unchanged files of packages are not reported.")
 @option("--include", multiple=True, metavar="GLOB", help="Also read these paths, which are left out by default.")
 @option("--exclude", multiple=True, metavar="GLOB", help="Leave these paths out.")
 @option(
@@ -90,24 +90,24 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     "--ignore-file",
     metavar="FILE",
     type=click.Path(),
-    help="Known findings, a line each: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
+    help="Known findings, one per line: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
 )
 @option("--max-blocks", type=click.IntRange(min=1), metavar="N", help="Stop after this many blocks of 512 KiB.")
 @connection_options
 @output_options("table", "text", "json", "sarif")
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
-    """Find what in an image points to its region, before you copy it.
+    """Find references to an image's region in its files, before you copy it.
 
     EC2 copies blocks: an endpoint, an ARN or a file system in /etc/fstab still names the old region afterwards. This
-    reads the file systems of an image (ext2, ext3, ext4, XFS and NTFS, in partitions or LVM) without mounting
-    them, of Windows also the registry, and changes nothing. It reads configuration, not programs: by default /usr,
-    /Windows, logs and caches are left out. Secrets are recognized, and never shown.
+    command reads the file systems of an image (ext2, ext3, ext4, XFS and NTFS, in partitions or LVM) and the Windows
+    registry, without mounting or changing anything. It reads configuration, not programs: by default, it leaves out
+    /usr, /Windows, logs and caches. It finds secrets, but never shows them.
 
-    Of an AMI it reads only the blocks that it needs, through the EBS direct APIs, for less than 0.01 USD. This needs
+    For an AMI, it reads only the blocks that it needs, through the EBS direct APIs, for less than 0.01 USD. This needs
     ebs:ListSnapshotBlocks and ebs:GetSnapshotBlock, and kms:Decrypt for an encrypted AMI.
 
-    It finds names, not behavior: an image without findings can still depend on its region.
+    It finds text, not behavior: an image without findings can still depend on its region.
 
     \b
     Examples:
@@ -122,9 +122,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     if not options["paths"] and not of_aws:
         raise click.UsageError("Say what to scan: an AMI, --snapshot SNAPSHOT or --image FILE.")
     if options["paths"] and of_aws:
-        raise click.UsageError("--image and what is in AWS cannot be scanned in the same run: leave one of them out.")
+        raise click.UsageError("--image cannot be used together with AMIs or --snapshot: scan them in separate runs.")
     if options["paths"] and not options["source_region"]:
-        raise click.UsageError("--image requires --from REGION: what names that region is found.")
+        raise click.UsageError("--image requires --from REGION, to find references to that region.")
     for snapshot in options["snapshots"]:
         if not re.fullmatch(r"snap-([0-9a-f]{8}|[0-9a-f]{17})", snapshot):
             raise click.UsageError(f"--snapshot: {snapshot!r} is not a valid snapshot id: snap- and 17 digits.")

@@ -38,7 +38,7 @@ Exit codes:
 @output_options("table", "text", "json")
 @click.pass_obj
 def command(environment: Environment, /, **options: Any) -> int:
-    """Show every copy of AMIs: where, in which state, what is missing.
+    """Show every copy of AMIs: its region, its state, and what is missing.
 
     Finds copies by the source that EC2 records and by amicopy's tag, no matter which tool made them. Reads only.
 

@@ -29,7 +29,7 @@ Exit codes:
 @click.command("sync", cls=GroupedCommand, epilog=EXIT_CODES)
 @click.argument("manifests", metavar="MANIFEST", nargs=-1, type=click.Path())
 @option("--schema", is_flag=True, help="Print the JSON Schema of manifests, for editors, and exit.")
-@option("--check-only", is_flag=True, help="Check manifests, one or several, without calling AWS, and exit.")
+@option("--check-only", is_flag=True, help="Check one or more manifests without calling AWS, and exit.")
 @option(
     "--list-units",
     is_flag=True,
@@ -54,7 +54,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     are published, and how many copies are kept. If nothing has changed, a run writes nothing. --dry-run shows what
     would change: + added, ~ changed, - removed, = unchanged.
 
-    With --no-wait a run does what is possible now and exits; a scheduler that repeats it completes a set of any size.
+    With --no-wait, a run does what is possible now and exits; repeat it from a scheduler until everything is done.
 
     \b
     Examples:

@@ -44,7 +44,7 @@ Exit codes:
 @option(
     "--content",
     type=click.Choice(["size", "list", "sample", "full"]),
-    help="Compare the data too: the size of what is written, the list of written blocks, 460 random blocks of each "
+    help="Also compare the data: the size of the written blocks, the list of them, 460 random blocks of each "
     "volume, or every block. All but size read the snapshots through the EBS direct APIs.",
 )
 @option(
@@ -61,13 +61,12 @@ def command(environment: Environment, /, **options: Any) -> int:
 
     Compares every copy in every enabled region, no matter which tool made it, with its source: devices, settings, tags,
     snapshots' tags, launch permissions, snapshot permissions, deprecation date, encryption, license. Use the options
-    that the copies were made with. The exit code is 4 if a copy differs or has a permission that its
-    source lacks; other extras are only listed. Without --repair nothing is changed. Before it shares a copy
-    with those that only the source names, --repair asks, or needs --yes: the copy may have been made with --share or
-    --no-permissions.
+    that the copies were made with. The exit code is 4 if a copy differs or has a permission that its source doesn't
+    have; other extras are only listed. Without --repair, nothing is changed. --repair asks, or needs --yes, before it
+    adds permissions that only the source has, because the copy may have been made with --share or --no-permissions.
 
-    --content compares the data. If 1 % of a volume's blocks differ, a sample finds one of them in 99 % of cases. What
-    reading costs is shown first; above 1 USD it asks, or needs --yes.
+    --content compares the data. If 1 % of a volume's blocks differ, a sample finds one of them in 99 % of cases. It
+    shows the cost of reading first; above 1 USD, it asks, or needs --yes.
 
     \b
     Examples:

@@ -48,11 +48,12 @@ def run(file: Path) -> None:
     from amicopy.execute.source_permissions import SourcePermissions
     from amicopy.execute.threads import in_threads
     from amicopy.plan.plan import rows_by_destination
+    from amicopy.survey.relays import Relays
 
     made = pickle.loads(file.read_bytes())
     clients, clock = Clients(Session(), CallCounter()), SystemClock()
     permissions = SourcePermissions({"us-east-1": clients["us-east-1"]}, clock, 1)
-    hubs = Hubs(made.rows, clients, clock)
+    hubs = Hubs(made.rows, clients, clock, Relays(clients))
     lanes = [
         Lane(rows, clients[destination], clock, RunOptions(), permissions, Gate(clients.environment, 1), hubs)
         for destination, rows in rows_by_destination(made).items()

@@ -3,14 +3,17 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from amicopy.core.grants import GRANT_TAG, OpenGrant, record_value
+import pytest
+
+from amicopy.core.grants import GRANT_TAG, KEPT_TAG, OpenGrant, record_value
 from amicopy.sandbox.records import Image, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C, copy_in, guests, of, records, standing
 from tests.support.clock import FakeClock
-from tests.support.scenes import HOME, OTHERS, SOMEBODY, WEST, a_source, asked, order, slow, snapshots_of, writes
+from tests.support.scenes import EAST, HOME, OTHERS, SOMEBODY, WEST, a_source, asked, order, slow, snapshots_of, writes
 
+CAPE = "af-south-1"
 GIVING = ("CreateTags", "ModifySnapshotAttribute", "ModifyImageAttribute")
 
 
@@ -51,11 +54,47 @@ def test_a_permission_that_was_there_before_stays(amicopy: Run, world: World) ->
     assert tagged == [list(source.snapshot_ids)]  # only what was given is recorded
 
 
-def test_kept_permissions_have_no_record(amicopy: Run, world: World) -> None:
+def test_kept_permissions_stay_and_are_known_as_such_for_good(amicopy: Run, world: World) -> None:
     source = a_source(world)
-    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep").code == 0
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep")
+    assert ran.code == 0, ran.err
+    assert f"{HOME}/{source.image_id} is shared with {B}, and stays so (--grants keep)" in ran.err
+    assert "until it has its copy" not in ran.err
     assert [one.shared_with for one in of(world, source)] == [{B}, {B}]
-    assert records(world) == []
+    assert [key for one in of(world, source) for key, _ in one.tags] == [f"{KEPT_TAG}{B}"] * 2
+
+
+def test_kept_permissions_are_never_carried_to_any_copy(amicopy: Run, world: World) -> None:
+    """B7 (5) for `keep`: production's copy is not for test, only because both may copy the source."""
+    source = a_source(world, launch_permissions={SOMEBODY})
+    to = ("copy", source.image_id, "--to", f"{WEST},{HOME}", "--account", f"{B},{C}", "--grants", "keep")
+    assert amicopy(*to).code == 0
+    own = copy_in(world, OWN, WEST)
+    assert (source.launch_permissions, own.launch_permissions) == ({SOMEBODY, B, C}, {SOMEBODY, B, C})
+    world.requests.clear()
+    ran = amicopy(*to)
+    assert (ran.code, [one for one in writes(world) if one != "AssumeRole"]) == (0, []), ran.err
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}")
+    assert (ran.code, copy_in(world, OWN, EAST).launch_permissions) == (0, {SOMEBODY}), ran.err
+    theirs = [copy_in(world, account, region) for account in (B, C) for region in (WEST, HOME)] + [
+        copy_in(world, OWN, EAST)
+    ]
+    assert [one.launch_permissions for one in theirs] == [{SOMEBODY}] * 5
+    assert not any(one.shared_with for image in theirs for one in snapshots_of(world, image).values())
+    looked = amicopy("status", source.image_id, "--in", f"{WEST},{HOME}", "--account", f"{B},{C}")
+    assert (looked.code, "is not shared with" in looked.out) == (0, False), looked.out
+    verified = amicopy("verify", source.image_id, "--in", f"{WEST},{HOME}", "--account", f"{B},{C}")
+    assert (verified.code, verified.out.count("faithful"), "more than requested" in verified.out) == (0, 5, False)
+
+
+def test_kept_permissions_need_room_for_their_records(amicopy: Run, world: World) -> None:
+    source = a_source(world, tags={f"k{number}": "v" for number in range(47)})
+    to = ("copy", source.image_id, "--to", HOME, "--grants", "keep", "--account")
+    ran = amicopy(*to, f"{B},{C}")
+    assert (ran.code, guests(world)) == (1, set())
+    assert f"There is no room for 2 tags on {source.image_id}" in ran.err
+    assert amicopy(*to, B).code == 0
+    assert amicopy(*to, B).code == 0
 
 
 def test_a_copy_that_fails_ends_the_permission_too(amicopy: Run, world: World) -> None:
@@ -83,7 +122,7 @@ def test_a_permission_of_another_account_stays_while_a_run_may_need_it(
     source = a_source(world)
     recorded(world, source, C)
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert f"{source.image_id} in {HOME} is shared with account {C} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {C} while it copies" in ran.err
     assert {C} == guests(world)
     clock.advance(25 * 3600)
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
@@ -147,9 +186,9 @@ def test_without_room_for_any_record_the_plan_is_refused(amicopy: Run, world: Wo
     ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B)
     assert ran.code == 1
     assert f"There is no room for a tag on {source.image_id}" in ran.err
-    assert "--grants keep" in ran.err
+    assert "--grants none" in ran.err
     assert [one for one in writes(world) if one != "AssumeRole"] == []
-    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep").code == 0
+    assert amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep").code == 1
 
 
 def test_the_fewer_regions_the_more_accounts_are_let_in_at_a_time(amicopy: Run, world: World) -> None:
@@ -168,7 +207,7 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
     ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-preflight")
     assert ran.code == 1
-    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be ended." in ran.err
+    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be removed." in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
@@ -200,8 +239,40 @@ def test_status_says_which_accounts_have_no_copy(amicopy: Run, world: World) -> 
     assert f"note: account {C} has no copy in {HOME}, {WEST}" in ran.err
     assert f"account {B} has no copy" not in ran.err
     ran = amicopy("status", source.image_id, "--account", C, "--output", "json")
+    assert ran.code == 0, ran.err
     [note] = [note for note in ran.json["notes"] if C in note]
     assert note.startswith(f"account {C} has no copy in any of ")
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+@pytest.mark.parametrize("regions", [(), ("--in", "us-*,af-*")])
+def test_a_pattern_stands_for_the_regions_that_each_account_has_enabled(
+    amicopy: Run, world: World, command: str, regions: tuple[str, ...]
+) -> None:
+    """Without --in, that is every region: one that is not enabled is no failure, and is not asked."""
+    source = a_source(world)
+    world.opt_in("me-south-1", CAPE)
+    world.opt_in(CAPE, account=B)
+    assert amicopy("copy", source.image_id, "--to", f"{WEST},{CAPE}", "--account", f"{B}").code == 0
+    world.requests.clear()
+    ran = amicopy(command, source.image_id, "--account", f"{B},{C}", *regions)
+    assert (ran.code, "error" in ran.err) == (0, False), ran.err
+    assert [place in ran.out for place in (f"{B}/{CAPE}", f"{B}/{WEST}")] == [True, True]
+    assert not [one for one in world.requests if one.region == CAPE and one.account == C]
+    if "--in" in regions:
+        return
+    ran = amicopy(command, source.image_id, "--account", C, "--in", CAPE)
+    assert (ran.code, f"{CAPE} is not enabled for account {C}" in ran.err) == (3, True), ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+def test_a_pattern_that_matches_nothing_in_one_account_is_said(amicopy: Run, world: World, command: str) -> None:
+    source = a_source(world)
+    world.opt_in(CAPE)
+    assert amicopy("copy", source.image_id, "--to", CAPE).code == 0
+    ran = amicopy(command, source.image_id, "--account", B, "--in", "af-*")
+    assert ran.code == 0, ran.err
+    assert f"note: account {B}: none of the destination regions is enabled there" in ran.err
 
 
 def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:
@@ -211,7 +282,7 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     ran = amicopy("status", source.image_id, "--in", HOME, "--output", "json")
     [grant] = ran.json["grants"]
     assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
-    assert f"{source.image_id} in {HOME} is shared with account {B} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {B} while it copies" in ran.err
     ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
     assert ran.code == 0, ran.err
     assert "ending 1 temporary permission" in ran.err

@@ -179,6 +179,73 @@ def test_there_is_no_hint_below_a_dollar_or_thirty_percent(amicopy: Run, world: 
     assert "--route" not in ran.out
 
 
+def test_the_hint_counts_the_copies_that_are_there(amicopy: Run, world: World) -> None:
+    """A region that is added later has nothing to wait for, and the direct way would cost seven times as much."""
+    source = a_southern_source(world)
+    assert copy(amicopy, source).code == 0
+    ran = copy(amicopy, source, "--dry-run", "--output", "json", to=(*ALL, INDIA))
+    hint = (
+        f"note: from the copy in {EAST} the transfer would cost at most 0.48 USD instead of 3.32 USD: --route cheapest"
+    )
+    assert hint in copy(amicopy, source, "--dry-run", to=(*ALL, INDIA)).out.splitlines()
+    assert ran.json["estimate"]["cheaper"] == {
+        "route": "cheapest",
+        "transfer": "0.48",
+        "hubs": [],
+        "from_regions": [EAST],
+    }
+    routed = copy(amicopy, source, "--route", "cheapest", "--dry-run", "--output", "json", to=(*ALL, INDIA))
+    assert routed.json["estimate"]["transfer"] == "0.48"
+
+
+def test_a_copy_that_cannot_be_copied_further_makes_no_hint(amicopy: Run, world: World) -> None:
+    """It is encrypted, the source is not."""
+    source = a_southern_source(world)
+    assert copy(amicopy, source, "--encrypt", to=(HOME,)).code == 0
+    assert "--route" not in copy(amicopy, source, "--dry-run", to=(HOME, INDIA)).out
+
+
+def test_copies_that_have_to_be_there_in_time_have_no_hint(amicopy: Run, world: World) -> None:
+    ran = copy(amicopy, a_southern_source(world), "--dry-run", "--complete-within", "1h")
+    assert (ran.code, "--route" in ran.out) == (0, False)
+
+
+def test_a_hub_that_is_no_destination_is_left_out_of_the_direct_amount(amicopy: Run, world: World) -> None:
+    """A route that costs more than direct copies says so, and what is paid for the hub's copy each month."""
+    source = a_southern_source(world)
+    direct = copy(amicopy, source, "--dry-run", "--output", "json", to=(INDIA,)).json["estimate"]["transfer"]
+    assert direct == "3.312"
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", to=(INDIA,))
+    assert "transfer at most 3.80 USD (direct: 3.32 USD)" in ran.out
+    assert (
+        "note: this route costs more than direct copies (--route direct): transfer at most 3.80 USD instead of 3.32 USD"
+        in ran.out
+    )
+    kept = f"note: the copy in {HOME} is there only for the route, and is kept: its storage costs at most 1.20 USD"
+    assert f"{kept} a month" in ran.out
+    document = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", "--output", "json", to=(INDIA,)).json
+    assert (document["estimate"]["transfer"], document["estimate"]["direct_transfer"]) == ("3.792", "3.312")
+    assert document["estimate"]["cheaper"] is None
+
+
+def test_a_route_that_saves_is_not_said_to_cost_more(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", to=(WEST, EAST))
+    assert ("transfer at most 4.28 USD (direct: 6.63 USD)" in ran.out, "costs more" in ran.out) == (True, False)
+    assert f"the copy in {HOME} is there only for the route" in ran.out
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run")
+    assert "only for the route" not in ran.out
+
+
+def test_json_has_the_direct_amount_and_the_hint(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    hinted = copy(amicopy, source, "--dry-run", "--output", "json").json["estimate"]
+    assert (hinted["transfer"], hinted["direct_transfer"]) == ("9.936", "9.936")
+    assert hinted["cheaper"] == {"route": "cheapest", "transfer": "4.272", "hubs": [HOME], "from_regions": []}
+    routed = copy(amicopy, source, "--route", "cheapest", "--output", "json").json["estimate"]
+    assert (routed["transfer"], routed["direct_transfer"], routed["cheaper"]) == ("4.272", "9.936", None)
+
+
 def test_json_has_the_way(amicopy: Run, world: World) -> None:
     source = a_southern_source(world)
     ran = copy(amicopy, source, "--route", "cheapest", "--dry-run", "--output", "json")
@@ -321,7 +388,8 @@ def test_a_hub_that_turns_out_to_be_encrypted_is_not_used(
 
     route = ("--from", SOUTH, "--to", ",".join(ALL), "--route", f"via:{HOME}")
     ran = driven(capsys, clock, switched_on, "copy", source.image_id, *route)
-    assert (ran.code, "so this copy is made from the source, at its price" in ran.err) == (0, True)
+    words = "so this copy is made from the source: its transfer costs at most 3.32 USD instead of 0.48 USD"
+    assert (ran.code, words in ran.err) == (0, True)
     assert origins(world, [WEST, EAST]) == dict.fromkeys((WEST, EAST), reference(source))
 
 
@@ -337,26 +405,68 @@ def test_a_source_with_as_many_tags_as_there_can_be_is_copied_directly(amicopy: 
 # Hubs that fail, hang, or are still pending
 
 
-def test_when_the_hub_fails_all_others_are_copied_directly(amicopy: Run, world: World) -> None:
-    """A8 (7), for a hub that is a destination itself: only that one has failed."""
+def test_when_the_hub_fails_all_others_are_copied_directly(amicopy: Run, world: World, tmp_path: Path) -> None:
+    """A8 (7), for a hub that is a destination itself: only that one has failed, and every output has the real price."""
     source = a_southern_source(world)
     order(world, f"copy@{HOME}=fail:Client.InternalError: no luck")
-    ran = copy(amicopy, source, "--route", f"via:{HOME}")
+    page = tmp_path / "page.html"
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--html", str(page), "--output", "json")
     assert (ran.code, row_states(amicopy, source)) == (3, {HOME: "failed", WEST: "available", EAST: "available"})
-    assert f"the copy in {HOME} has failed, so this copy is made from the source, at its price" in ran.err
     assert origins(world, [WEST, EAST]) == dict.fromkeys((WEST, EAST), reference(source))
+    note = (
+        f"the copy in {HOME} has failed, so this copy is made from the source: its transfer costs at most 3.32 USD "
+        "instead of 0.48 USD"
+    )
+    for region in (WEST, EAST):
+        assert f"{region}  note: {note}" in ran.err
+        made = row(ran, region)
+        assert (made["from_region"], made["from_id"], made["notes"][-1]) == (SOUTH, source.image_id, note)
+        assert made["estimate"]["transfer"] == "3.312"
+    assert ran.json["estimate"]["transfer"] == "9.936"
+    total = f"note: {WEST}, {EAST} were copied from {SOUTH} instead of {HOME}: the transfer costs at most 9.94 USD"
+    assert f"{total} in all instead of at most 4.28 USD" in ran.err
+    written = page.read_text()
+    assert ("transfer at most 9.94 USD" in written, "4.28" in written, note in written) == (True, False, True)
+
+
+def test_a_run_whose_hub_is_available_says_what_each_copy_was_made_from(
+    amicopy: Run, world: World, tmp_path: Path
+) -> None:
+    source = a_southern_source(world)
+    page = tmp_path / "page.html"
+    ran = copy(amicopy, source, "--route", "cheapest", "--html", str(page), "--output", "json")
+    hub = the_copy(world, HOME)
+    assert [(row(ran, one)["from_region"], row(ran, one)["from_id"]) for one in ALL] == [
+        (SOUTH, source.image_id),
+        (HOME, hub.image_id),
+        (HOME, hub.image_id),
+    ]
+    assert (ran.json["estimate"]["transfer"], "instead of" in ran.err) == ("4.272", False)
+    assert f"made from</span> {reference(hub)}" in page.read_text()
 
 
 def test_a_hub_that_is_no_destination_may_fail_twice_and_the_run_succeeds(amicopy: Run, world: World) -> None:
     """A8 (7)."""
     source = a_southern_source(world)
-    for _ in range(2):
+    for region in (WEST, EAST):
         order(world, f"copy@{HOME}=fail:Client.InternalError: no luck")
-        ran = copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST, EAST))
+        ran = copy(amicopy, source, "--route", f"via:{HOME}", "--output", "json", to=(region,))
         assert (ran.code, "error (best effort)" in ran.err) == (0, True)
+        assert f"{region}  note: the copy in {HOME} has failed, so this copy is made from the source" in ran.err
+        assert f"note: {region} was copied from {SOUTH} instead of {HOME}: the transfer costs" in ran.err
+        assert (row(ran, region)["from_region"], row(ran, region)["estimate"]["transfer"]) == (SOUTH, "3.312")
     assert origins(world, [WEST, EAST]) == dict.fromkeys((WEST, EAST), reference(source))
     assert copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST, EAST)).code == 0
     assert len(world.images(HOME)) == 1  # the third attempt has replaced both
+
+
+def test_an_unknown_price_of_the_way_around_is_said(amicopy: Run, world: World) -> None:
+    world.opt_in("mx-central-1")
+    source = a_source(world, "mx-central-1", volumes=[Volume(gib=24)])
+    order(world, f"copy@{HOME}=fail:Client.InternalError: no luck")
+    ran = amicopy("copy", source.image_id, "--from", source.region, "--to", f"{HOME},{WEST}", "--route", f"via:{HOME}")
+    assert "so this copy is made from the source: the price of a transfer from mx-central-1 is unknown" in ran.err
+    assert "the transfer costs an unknown amount in all instead of an unknown amount" in ran.err
 
 
 def row_states(amicopy: Run, source: Image) -> dict[str, str]:
@@ -426,6 +536,8 @@ def test_a_hub_that_vanishes_after_the_plan_is_gone_around(
     route = ("--from", SOUTH, "--to", f"{HOME},{WEST}", "--route", "cheapest")
     ran = driven(capsys, clock, without_it, "copy", source.image_id, *route)
     assert (ran.code, origins(world, [WEST])) == (0, {WEST: reference(source)}), ran.err
+    assert f"{reference(gone)} cannot be copied (" in ran.err
+    assert f"note: {WEST} was copied from {SOUTH} instead of {HOME}" in ran.err
     assert VIA not in the_copy(world, WEST).tags
 
 

@@ -17,6 +17,7 @@ from amicopy.core.events import (
     DestinationLeft,
     Event,
     LeftBecause,
+    NoteAdded,
 )
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop
@@ -217,3 +218,21 @@ def test_no_time_left_is_foretold_while_a_copy_is_yet_to_start() -> None:
 )
 def test_the_time_left_is_as_precise_as_it_can_be_foretold(seconds: int, words: str) -> None:
     assert time_left_words(timedelta(seconds=seconds)) == words
+
+
+def test_notes_stand_above_the_lines_and_are_not_too_many(capsys: pytest.CaptureFixture[str]) -> None:
+    report = a_run(1)
+    view = LiveView(report, FakeClock(START), Stop())
+    for number in range(25):
+        note = NoteAdded(
+            at=START,
+            source="us-east-1/ami-0",
+            destination=Destination("us-west-2"),
+            text=f"the copy in eu-west-{number} has \x1b[2Jfailed",
+        )
+        view.event(note, report.add(note))
+    view.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert "note: us-west-2: the copy in eu-west-0 has \\x1b[2Jfailed" in lines
+    assert sum("note: us-west-2: " in line for line in lines) == 20
+    assert sum("note: more notes are in the result: --write json=FILE" in line for line in lines) == 1
