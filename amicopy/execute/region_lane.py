@@ -129,8 +129,8 @@ class RegionLane:
         if isinstance(ended, DestinationFailed):
             error = NotCopyable(
                 f"The copy in {row.destination} was not started.",
-                why=f"It is made from the one in {self.region}, which has failed.",
-                next_step="See that failure; the same command makes both.",
+                why=f"It would be made from the copy in {self.region}, which failed.",
+                next_step="Fix that failure, then rerun the same command to make both.",
             )
             return self._failed(row, error)
         if isinstance(ended, CopyDone | SharingDeferred):
@@ -191,10 +191,10 @@ class RegionLane:
 def left_open(origin: Image, account: str, error: AmicopyError) -> GrantLeftOpen:
     """Return the error for a temporary permission that could not be taken away."""
     return GrantLeftOpen(
-        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be ended.",
+        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be removed.",
         why=f"{error.what} {error.why}".strip(),
-        next_step="It is recorded, so that the same command ends it; so does "
-        f"amicopy cancel {origin.image_id} --in {origin.region}.",
+        next_step="It is recorded. To remove it, rerun the same command, or use: "
+        f"amicopy cancel {origin.image_id} --in {origin.region}",
     )
 
 

@@ -59,6 +59,6 @@ def grant_note(grant: OpenGrant) -> str:
     since = f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"
     keys = f" and may use {', '.join(grant.key_ids)}" if grant.key_ids else ""
     return (
-        f"{grant.image_id} in {grant.region} is shared with account {grant.account}{keys} for the time of copying, "
-        f"{since}; the command that copies into it ends that, and so does amicopy cancel"
+        f"{grant.image_id} in {grant.region} is shared with account {grant.account}{keys} while it copies, {since}; "
+        "the copy command for that account, or amicopy cancel, removes this permission"
     )

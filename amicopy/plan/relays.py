@@ -116,9 +116,9 @@ class _Relays:
         source = self.rows[0].source
         return OperationNotPermitted(
             f"Copies of {source.image_id} cannot be made by way of {routes.hub}.",
-            why="Encryption by default is on there, the source is not encrypted, and EC2 makes no unencrypted copy of "
-            "an encrypted image.",
-            next_step="Choose another hub, leave --route out, or encrypt the copies: --encrypt.",
+            why="Encryption by default is on there, the source is not encrypted, and EC2 cannot make an unencrypted "
+            "copy of an encrypted image.",
+            next_step="Choose another region for via:, leave out --route, or encrypt the copies: --encrypt.",
         )
 
     def _encrypts_as_the_source(self, row: Row) -> bool | None:

@@ -122,7 +122,7 @@ def test_a_permission_of_another_account_stays_while_a_run_may_need_it(
     source = a_source(world)
     recorded(world, source, C)
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert f"{source.image_id} in {HOME} is shared with account {C} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {C} while it copies" in ran.err
     assert {C} == guests(world)
     clock.advance(25 * 3600)
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
@@ -207,7 +207,7 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
     ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-preflight")
     assert ran.code == 1
-    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be ended." in ran.err
+    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be removed." in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
@@ -282,7 +282,7 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     ran = amicopy("status", source.image_id, "--in", HOME, "--output", "json")
     [grant] = ran.json["grants"]
     assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
-    assert f"{source.image_id} in {HOME} is shared with account {B} for the time of copying" in ran.err
+    assert f"{source.image_id} in {HOME} is shared with account {B} while it copies" in ran.err
     ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
     assert ran.code == 0, ran.err
     assert "ending 1 temporary permission" in ran.err

@@ -101,7 +101,7 @@ def test_a_run_that_dies_leaves_what_the_next_one_status_and_cancel_find(
     assert len(keys.grants(arn)) == 1
     [grant] = amicopy("status", source.image_id, "--in", HOME, "--output", "json").json["grants"]
     assert (grant["account"], grant["kms_keys"]) == (B, [arn])
-    assert f"is shared with account {B} and may use {arn} for the time of copying" in (
+    assert f"is shared with account {B} and may use {arn} while it copies" in (
         amicopy("status", source.image_id, "--in", HOME).err
     )
     clock.advance(2 * 3600)
@@ -131,7 +131,7 @@ def test_a_grant_that_cannot_be_revoked_is_a_failure_and_stays_recorded(
     assert [one for one in writes(world) if one not in {"AssumeRole", "CreateKey"}] == []
     ran = amicopy(*argv, "--no-preflight")
     assert ran.code == 1
-    assert "could not be ended" in ran.err
+    assert "could not be removed" in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy(*argv).code == 0
