@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 
 _LINE = re.compile(r"(?P<rule>[\w*?-]+):(?P<path>\S.*?)(?:\s+#\s*(?P<reason>.*))?")
 _RULES = """
-    boot-fstab endpoint arn region-setting resource-id efs-id az private-dns public-dns endpoint-old host-code short-code
-    resolver model-profile sdk-enum account-id mirror bare-region endpoint-other global-service
+    boot-fstab endpoint arn region-setting resource-id efs-id az private-dns public-dns endpoint-old host-code
+    short-code resolver model-profile sdk-enum account-id mirror bare-region endpoint-other global-service
     secret-aws-key secret-aws-secret secret-private-key secret-token secret-password
     left-authorized-keys left-host-key left-ssh-key left-history left-credentials left-user-data
 """
