@@ -158,7 +158,9 @@ def _scanned(
     )
     if isinstance(disk, AmicopyError):
         return replace(scanned, error=disk)
-    wanted = replace(options, account=options.account or volume.account)
+    account = options.account or volume.account
+    is_other = options.to_other_account and set(options.to_accounts) != {account}
+    wanted = replace(options, account=account, to_other_account=is_other)
     try:
         result = scan_device(disk, wanted, check=context.stop.check, others=others)
     except AmicopyError as error:

@@ -26,15 +26,16 @@ class ScanOptions:
     """What one scan looks for, and where.
 
     ``region`` is the one that findings point to: the source's. ``account`` is the account that owns the image; ARNs of
-    it are reported only with ``to_other_account``. ``rules`` are groups of rules (`rules.GROUPS`). ``include`` reads
-    paths that are left out by default, ``exclude`` leaves paths out; both are patterns as of a shell. ``ignored`` are
-    entries of an ignore file (`ignore.parse`).
+    it are reported only with ``to_other_account``. ``to_accounts`` are the accounts that the copy goes to, if they are
+    known. ``rules`` are groups of rules (`rules.GROUPS`). ``include`` reads paths that are left out by default,
+    ``exclude`` leaves paths out; both are patterns as of a shell. ``ignored`` are entries of an ignore file.
     """
 
     region: str
     to_regions: tuple[str, ...] = ()
     account: str = ""
     to_other_account: bool = False
+    to_accounts: tuple[str, ...] = ()
     deep: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -20,6 +20,7 @@ from amicopy.scan.registry import contents_of_registry
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
 from amicopy.scan.rules import rules_for
 from amicopy.scan.select import Selection, is_windows
+from amicopy.scan.text import as_text
 from amicopy.scan.volumes import NOT_NEEDED, PhysicalVolumes, Volume, volumes
 from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
@@ -134,7 +135,10 @@ class _Scan:
         try:
             for path, content in contents:
                 packages.learn(path, content)
-                matches = with_boot_findings(self._matcher.matches(content, path), path, content)
+                text = as_text(content, always=selection.is_included(path))
+                if text is None:
+                    walk.was_not_text(content)
+                matches = with_boot_findings(self._matcher.matches(text, path), path, text) if text else ()
                 found = [self._finding(volume.name, path, match) for match in matches]
                 if len(found) >= MOST_PER_FILE:
                     self.gap(NotRead(volume=volume.name, path=path, reason=_TOO_MANY, is_gap=True))

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 
 LARGEST_FILE = 1 << 20
 """Files beyond this size, in bytes, are not configuration."""
+LARGEST_INCLUDED = 32 << 20
+"""The most bytes that a file may have that the user includes."""
 
 # Where packages put what every machine has alike, and what is made anew at every start.
 _SYSTEM = (
@@ -133,7 +135,7 @@ class Selection:
         """Return why a file is left out by its name; empty if it is read."""
         if self.is_excluded(path):
             return "left out by --exclude"
-        if _matches(path, self._include):
+        if self.is_included(path):
             return ""
         name = posixpath.basename(path)
         if posixpath.splitext(name)[1][1:].lower() in _BINARY or ".so." in name:
@@ -141,6 +143,10 @@ class Selection:
         if self._is_windows:  # a directory of Windows may have been entered for one below it
             return "" if self._deep else _in_windows(posixpath.dirname(path))
         return "mount points and lost+found" if (self._mount + path) in _NOT_FILES else ""
+
+    def is_included(self, path: str) -> bool:
+        """Return whether the user has included a path, whatever it is."""
+        return _matches(path, self._include)
 
     def is_excluded(self, path: str) -> bool:
         """Return whether the user has excluded a path."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 from amicopy.scan.device import BlockLimitReached, Device, Mapped, Unreadable
 from amicopy.scan.file_system import LARGEST_DIRECTORY, FileKind, FileSystem, Inode, Steps
 from amicopy.scan.result import NotRead
-from amicopy.scan.select import LARGEST_FILE, Selection
+from amicopy.scan.select import LARGEST_FILE, LARGEST_INCLUDED, Selection
 
 _MOST_ENTRIES = 5_000_000
 _MOST_DEPTH = 500
@@ -44,6 +44,7 @@ class Walk:
         self._files = files
         self.check = check  # called often; it raises Interrupted if the scan is to end
         self._steps = Steps(_MOST_ENTRIES)
+        self._large: set[int] = set()  # inodes of files that are read although they are large
         self.seen = Walked()
 
     def root_names(self) -> list[str]:
@@ -59,7 +60,7 @@ class Walk:
         """
         for path, inode in self._readable(selection):
             try:
-                content = self._files.content(inode, LARGEST_FILE)
+                content = self._files.content(inode, self._most(inode))
             except BlockLimitReached:
                 raise
             except Unreadable as error:
@@ -68,6 +69,12 @@ class Walk:
             self.seen.files += 1
             self.seen.bytes += len(content)
             yield path, content
+
+    def was_not_text(self, content: bytes) -> None:
+        """Note that a file whose content `contents` has yielded was not looked into."""
+        self.seen.files -= 1
+        self.seen.bytes -= len(content)
+        self.seen.left_out["files with null bytes"] += 1
 
     def size_of(self, path: str) -> int:
         """Return the size of one file; 0 if it is not there or cannot be read."""
@@ -242,7 +249,7 @@ class Walk:
 
     def _data(self, inode: Inode) -> Sequence[tuple[int, int]]:
         """Return where the data of a file or directory is, as far as it is read."""
-        most = min(inode.size, LARGEST_FILE if inode.kind is FileKind.FILE else LARGEST_DIRECTORY)
+        most = min(inode.size, self._most(inode) if inode.kind is FileKind.FILE else LARGEST_DIRECTORY)
         return [
             (extent.offset, min(extent.length, most - extent.start))
             for extent in self._files.extents(inode)
@@ -255,9 +262,9 @@ class Walk:
         later: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]] = []  # by their first bytes on the disk
         for found in self._found(selection):
             near = {one: path for one, path in found.items() if self._device.is_in_memory(self._inode_ranges((one,)))}
-            yield from self._near(near, later)
+            yield from self._near(near, later, selection)
             unseen |= {number: path for number, path in found.items() if number not in near}
-        yield from self._near(unseen, later)
+        yield from self._near(unseen, later, selection)
         later.sort(key=lambda file: file[:2])
         for group in self._together(later, lambda file: file[3]):
             self.check()
@@ -265,11 +272,14 @@ class Walk:
             yield from ((path, inode) for _, path, inode, _ in group)
 
     def _near(
-        self, found: dict[int, str], later: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]]
+        self,
+        found: dict[int, str],
+        later: list[tuple[int, str, Inode, Sequence[tuple[int, int]]]],
+        selection: Selection,
     ) -> Iterator[tuple[str, Inode]]:
         """Yield those of the files whose data is in memory once their inodes are; add the others to ``later``."""
         for batch in self._together(self._inodes(found), self._with_maps):
-            readable = [(path, inode) for path, inode in batch if self._is_readable(inode)]
+            readable = [(path, inode) for path, inode in batch if self._is_readable(path, inode, selection)]
             maps = [block for _, inode in readable for block in self._ranges(self._files.map_ranges, inode)]
             self._device.prefetch(maps)
             for path, inode in readable:
@@ -296,10 +306,21 @@ class Walk:
         if batch:
             yield batch
 
-    def _is_readable(self, inode: Inode) -> bool:
+    def _is_readable(self, path: str, inode: Inode, selection: Selection) -> bool:
         if inode.kind is not FileKind.FILE or not inode.size:
             return False
-        return self._is_wanted("larger than 1 MiB" if inode.size > LARGEST_FILE else "")
+        if inode.size <= LARGEST_FILE:
+            return True
+        if not selection.is_included(path):
+            return self._is_wanted("larger than 1 MiB")
+        if inode.size > LARGEST_INCLUDED:
+            return self._is_wanted("larger than 32 MiB, though included")
+        self._large.add(inode.number)
+        return True
+
+    def _most(self, inode: Inode) -> int:
+        """Return how many bytes of a file are read at most."""
+        return LARGEST_INCLUDED if inode.number in self._large else LARGEST_FILE
 
     def gap(self, path: str, reason: str) -> None:
         """Note what could not be read; the first ones by name."""

@@ -62,6 +62,19 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     shell_complete=complete_regions,
 )
 @option(
+    "--to-account",
+    "to_accounts",
+    multiple=True,
+    type=NameList(),
+    metavar="ACCOUNT,...",
+    help="Accounts that the copy goes to: references to the image's own account are found, too.",
+)
+@option(
+    "--owner",
+    metavar="ACCOUNT",
+    help="With --to-account: the account that the image belongs to. Required with --image and --snapshot.",
+)
+@option(
     "--deep",
     is_flag=True,
     help="Also read /usr, logs and caches. Unchanged files of the distribution are not reported.",
@@ -74,7 +87,7 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     multiple=True,
     type=NameList(),
     metavar="GROUP,...",
-    help=f"Which rules: {', '.join(GROUPS)}. Default: {', '.join(DEFAULT_GROUPS)}.",
+    help=f"Which rules: {', '.join(GROUPS)}. Default: {', '.join(DEFAULT_GROUPS)} (account only with --to-account).",
 )
 @option(
     "--min-severity",
@@ -144,6 +157,16 @@ def command(environment: Environment, /, **options: Any) -> int:
     check_regions(regions, known, "--to")
     if unknown := [group for group in groups if group not in GROUPS]:
         raise click.UsageError(f"--rules: unknown group {unknown[0]!r}; there are {', '.join(GROUPS)}.")
+    to_accounts, owner = split_names(options["to_accounts"]), options["owner"] or ""
+    for name, account in [*(("--to-account", one) for one in to_accounts), *([("--owner", owner)] if owner else [])]:
+        if not re.fullmatch(r"\d{12}", account):
+            raise click.UsageError(f"{name}: {account!r} is not an account id: 12 digits.")
+    if "account" in groups and not to_accounts:
+        raise click.UsageError("--rules account requires --to-account: only in another account, its id is a problem.")
+    if owner and not to_accounts:
+        raise click.UsageError("--owner requires --to-account.")
+    if to_accounts and not owner and (options["paths"] or options["snapshots"]):
+        raise click.UsageError("--to-account requires --owner ACCOUNT with --image and --snapshot.")
     if options["fail_on"] != "never" and SEVERITIES.index(options["min_severity"]) > SEVERITIES.index(
         options["fail_on"]
     ):
@@ -163,6 +186,8 @@ def command(environment: Environment, /, **options: Any) -> int:
             paths=options["paths"],
             region=options["source_region"] or "",
             to_regions=regions,
+            to_accounts=to_accounts,
+            owner=owner,
             deep=options["deep"],
             include=options["include"],
             exclude=options["exclude"],

@@ -29,6 +29,8 @@ class ScanCommand:
     paths: tuple[str, ...]
     region: str
     to_regions: tuple[str, ...]
+    to_accounts: tuple[str, ...]
+    owner: str  # of what has no owner that is known
     deep: bool
     include: tuple[str, ...]
     exclude: tuple[str, ...]
@@ -48,6 +50,9 @@ class ScanCommand:
         return ScanOptions(
             region=region or self.region,
             to_regions=self.to_regions,
+            account=self.owner,
+            to_other_account=bool(set(self.to_accounts) - {self.owner}),
+            to_accounts=self.to_accounts,
             deep=self.deep,
             include=self.include,
             exclude=self.exclude,

@@ -236,6 +236,45 @@ def test_include_and_exclude_change_what_is_read(amicopy: Run, image: Image) -> 
     assert found("--deep") == ["/opt/y:1", "/usr/share/app/x:1"]
 
 
+PIN = "AWS_REGION=us-east-1\n"
+
+
+def test_include_reads_large_files_and_those_with_null_bytes(amicopy: Run, image: Image) -> None:
+    large = "x" * 99 + "\n"
+    path = image({"opt/large.json": large * 15_000 + PIN, "opt/nul.conf": b"\0\0\1\0" + PIN.encode(), "opt/a.zip": PIN})
+    by_default = amicopy("scan", "--image", path, "--from", "us-east-1", "--deep")
+    assert by_default.code == 0
+    for reason in ("larger than 1 MiB", "files with null bytes", "archives, images and programs"):
+        assert f"left out  {path}: {reason}" in by_default.err
+    ran = amicopy("scan", "--image", path, "--from", "us-east-1", "--include", "/opt", "--output", "text")
+    found = {line.split()[2].partition(":")[0] for line in lines_of(ran.out)}
+    assert found == {"/opt/large.json", "/opt/nul.conf", "/opt/a.zip"}
+    assert [line for line in lines_of(ran.err) if "left out" in line and "lost+found" not in line] == []
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_utf_16_is_read_with_and_without_a_mark(amicopy: Run, image: Image, encoding: str) -> None:
+    path = image({"opt/win/b.ini": "[aws]\r\nregion=us-east-1\r\n; Gr\u00fc\u00dfe\r\n".encode(encoding)})
+    ran = amicopy("scan", "--image", path, "--from", "us-east-1", "--output", "text")
+    assert lines_of(ran.out) == ["high region-setting /opt/win/b.ini:2 region=us-east-1"]
+
+
+def test_a_file_with_null_bytes_is_not_counted_as_read(amicopy: Run, image: Image) -> None:
+    path = image({"opt/program": b"\x7fELF\0\0\0" + PIN.encode()})
+    ran = amicopy("scan", "--image", path, "--from", "us-east-1", "--output", "json")
+    [disk] = ran.json["disks"]
+    assert (ran.code, disk["volumes"][0]["files"]) == (0, 1)
+    assert [one["files"] for one in disk["not_read"] if one["reason"] == "files with null bytes"] == [1]
+
+
+def test_the_account_is_found_for_a_copy_in_another_one(amicopy: Run, image: Image) -> None:
+    path = image({"etc/app.conf": "owner: 111122223333\n"})
+    command = ("scan", "--image", path, "--from", "us-east-1", "--owner", "111122223333", "--output", "text")
+    other = amicopy(*command, "--to-account", "444455556666")
+    assert "account-id" in other.out
+    assert "account-id" not in amicopy(*command, "--to-account", "111122223333").out
+
+
 def test_what_an_instance_leaves_behind_is_a_group_of_its_own(amicopy: Run, image: Image) -> None:
     path = image({"root/.ssh/authorized_keys": "ssh-rsa x\n", "etc/ssh/ssh_host_rsa_key": "x"})
     assert amicopy("scan", "--image", path, "--from", "us-east-1", "--output", "text").code == 0
@@ -299,6 +338,10 @@ def _findings(amicopy: Run, path: str) -> Any:
         (["--image", "x"], "--image requires --from REGION"),
         (["--image", "x", "--from", "virginia"], "--from: 'virginia' is not a region"),
         (["--image", "x", "--from", "us-east-1", "--to", "all"], "--to: 'all' is not a region"),
+        (["--image", "x", "--from", "us-east-1", "--rules", "account"], "--rules account requires --to-account"),
+        (["--image", "x", "--from", "us-east-1", "--to-account", "123456789012"], "requires --owner ACCOUNT"),
+        (["--image", "x", "--from", "us-east-1", "--owner", "123456789012"], "--owner requires --to-account"),
+        (["ami-12345678", "--to-account", "1234"], "--to-account: '1234' is not an account id"),
         (["--image", "x", "--from", "us-east-1", "--rules", "regions"], "--rules: unknown group 'regions'"),
         (["--image", "/nowhere/x", "--from", "us-east-1"], "'/nowhere/x' cannot be read: No such file or directory"),
         (["--image", "/", "--from", "us-east-1"], "'/' cannot be read: Is a directory"),

@@ -11,7 +11,7 @@ import pytest
 
 from amicopy.core.parallel import Stop
 from amicopy.sandbox.content import DiskImage
-from amicopy.sandbox.records import Volume
+from amicopy.sandbox.records import DEFAULT_ACCOUNT, Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.disks import tool, two_disks, write_tree
@@ -112,6 +112,13 @@ def test_an_interrupted_scan_names_the_disks_that_were_not_begun(amicopy: Run, p
     ran = amicopy("scan", image.image_id, "--output", "json", stop=stop)
     watcher.join()
     assert (ran.code, [disk["complete"] for disk in ran.json["disks"]]) == (130, [False, False])
+
+
+def test_the_owner_of_an_image_is_its_account(amicopy: Run, pinned: Pinned) -> None:
+    _, image = pinned({"etc/app.conf": f"owner: {DEFAULT_ACCOUNT}\n"})
+    command = ("scan", image.image_id, "--rules", "account", "--output", "text")
+    assert "account-id /etc/app.conf:1" in amicopy(*command, "--to-account", "444455556666").out
+    assert amicopy(*command, "--to-account", DEFAULT_ACCOUNT).out == ""
 
 
 def test_what_passes_is_waited_for(amicopy: Run, pinned: Pinned, world: World) -> None:
