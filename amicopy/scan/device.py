@@ -89,13 +89,6 @@ class Device(Protocol):
     def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
         """Return whether reading these ranges (offset, length) fetches nothing."""
 
-    def is_blank(self, offset: int, length: int) -> bool:
-        """Return whether none of its blocks there was ever written; of a block that is there in part, that is zeros.
-
-        Raises:
-            Unreadable: such a block cannot be fetched.
-        """
-
 
 class Disk:
     """A disk whose blocks are fetched from a source when they are first needed, and kept while memory allows.
@@ -235,7 +228,7 @@ class Joined:
             raise Unreadable(
                 f"byte {max(offset, 0) + max(length, 0)} is beyond the end of the volume ({self.size} bytes)"
             )
-        pieces = self._behind(offset, length)
+        pieces = self.behind(offset, length)
         if len(pieces) == 1:  # nearly always
             device, start, count = pieces[0]
             return device.read(start, count)
@@ -245,21 +238,17 @@ class Joined:
         """Fetch what these ranges need, together for each device."""
         wanted: dict[int, tuple[Device, list[tuple[int, int]]]] = {}
         for offset, length in ranges:
-            for device, start, count in self._behind(offset, length):
+            for device, start, count in self.behind(offset, length):
                 wanted.setdefault(id(device), (device, []))[1].append((start, count))
         for device, some in wanted.values():
             device.prefetch(some)
 
     def is_in_memory(self, ranges: Iterable[tuple[int, int]]) -> bool:
         """Return whether reading these ranges fetches nothing."""
-        pieces = (piece for offset, length in ranges for piece in self._behind(offset, length))
+        pieces = (piece for offset, length in ranges for piece in self.behind(offset, length))
         return all(device.is_in_memory([(start, count)]) for device, start, count in pieces)
 
-    def is_blank(self, offset: int, length: int) -> bool:
-        """Return whether nothing was ever written there."""
-        return all(device.is_blank(start, count) for device, start, count in self._behind(offset, length))
-
-    def _behind(self, offset: int, length: int) -> list[tuple[Device, int, int]]:
+    def behind(self, offset: int, length: int) -> list[tuple[Device, int, int]]:
         """Return where a range is: device, offset on it, length."""
         end = offset + length
         found: list[tuple[Device, int, int]] = []
@@ -280,6 +269,17 @@ class Mapped(Joined):
         """Take the pieces (offset on ``device``, length) in their order."""
         super().__init__([(device, offset, length) for offset, length in pieces])
         self.block_size = device.block_size
+
+
+def is_blank(device: Device, offset: int, length: int) -> bool:
+    """Return whether nothing was ever written to a part of a disk, as far as that can be known without reading it.
+
+    Raises:
+        Unreadable: a block that is in the part only partly cannot be fetched.
+    """
+    if isinstance(device, Joined):
+        return all(is_blank(behind, start, count) for behind, start, count in device.behind(offset, length))
+    return isinstance(device, Disk) and device.is_blank(offset, length)
 
 
 class RawFile:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from amicopy.scan.device import Device, Joined, Mapped, Unreadable
+from amicopy.scan.device import Device, Joined, Mapped, Unreadable, is_blank
 from amicopy.scan.lvm import is_physical_volume, logical_volumes
 
 _SECTOR = 512
@@ -183,7 +183,7 @@ def _examined(name: str, device: Device, role: str = "") -> Volume:
             return Volume(name, device, role)
         if kind or any(device.read(0, min(_HOLDS_A_HEAD, device.size))):
             return Volume(name, device, kind)
-        if device.is_blank(_HOLDS_A_HEAD, device.size - _HOLDS_A_HEAD):
+        if is_blank(device, _HOLDS_A_HEAD, device.size - _HOLDS_A_HEAD):
             return Volume(name, device, "empty")
         return Volume(name, device, "", "its first MiB is zeros, but it holds data: its file system may be damaged")
     except Unreadable as error:
