@@ -41,7 +41,8 @@ torture: $(VENV)/ready  ## the long search for a broken promise: AMICOPY_TORTURE
 	@export AMICOPY_TORTURE=$${AMICOPY_TORTURE:-2000} AMICOPY_TORTURE_SEED=$${AMICOPY_TORTURE_SEED:-$$(date +%s)}; \
 	$(BIN)/python -m pytest -s tests/properties/test_crashes.py tests/properties/test_crashes_in_accounts.py \
 		tests/properties/test_faults.py tests/properties/test_among_others.py \
-		tests/properties/test_accounts_among_others.py tests/properties/test_fan_out.py
+		tests/properties/test_accounts_among_others.py tests/properties/test_fan_out.py \
+		tests/properties/test_hostile_disks.py
 
 docs: $(VENV)/ready  ## the site, into build/docs; a link that leads nowhere is an error
 	@$(BIN)/sphinx-build -q -E -W -n --keep-going -b html docs build/docs

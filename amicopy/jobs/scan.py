@@ -115,6 +115,8 @@ def _check_images(paths: Sequence[str]) -> None:
 
 def _problem_of(path: str) -> str:
     """Return why a file cannot be scanned, in words that follow its name; empty if it can be."""
+    if Path(path).is_fifo() or Path(path).is_socket():
+        return "is a pipe or a socket, which cannot be read from any place: name a file or a device"
     try:
         with RawFile(Path(path)) as source:
             disk = Disk(source)
@@ -122,7 +124,7 @@ def _problem_of(path: str) -> str:
                 return f"is in the format {found}, not a raw disk image"
             parts = list(volumes(disk))
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
+        return f"cannot be read: {error.strerror or str(error).rstrip('.')}"
     except Unreadable as error:
         return f"cannot be read: {error}"
     if all(not part.kind and not part.problem for part in parts):

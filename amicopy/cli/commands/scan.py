@@ -109,7 +109,9 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     type=click.Path(),
     help="Known findings, one per line: RULE:PATH  # reason. Default: .amicopyignore, if it exists.",
 )
-@option("--max-blocks", type=click.IntRange(min=1), metavar="N", help="Stop after this many blocks of 512 KiB.")
+@option(
+    "--max-blocks", type=click.IntRange(min=1), metavar="N", help="Stop after this many blocks of 512 KiB of each disk."
+)
 @connection_options
 @output_options("table", "text", "json", "sarif")
 @click.pass_obj

@@ -1,6 +1,7 @@
 """``amicopy scan --image``: what is found, what is said about what was read, and how it ends."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,12 @@ def test_a_file_that_is_no_raw_disk_is_2(head: bytes, words: str, amicopy: Run, 
     assert words in ran.err
     failure = amicopy("scan", "--image", str(tmp_path / "d"), "--from", "us-east-1", "--output", "json").json
     assert failure["error"]["slug"] == "usage"
+
+
+def test_a_pipe_is_refused_and_not_waited_for(amicopy: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ran = amicopy("scan", "--image", str(tmp_path / "pipe"), "--from", "us-east-1")
+    assert (ran.code, "is a pipe or a socket" in ran.err, ".." in ran.err) == (2, True, False)
 
 
 def test_a_truncated_image_is_not_complete(amicopy: Run, image: Image) -> None:
