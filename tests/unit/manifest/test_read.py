@@ -305,7 +305,7 @@ EVERYTHING: Any = {
             "fast_launch": {"us-west-2": {"target_resource_count": 5}},
             "check": {"command": "boot", "timeout": "5m"},
             "require": {"severity": "medium", "scanned_within": "7d"},
-            "scan": {"mode": "warn", "ignore": ["rule:/etc/hosts  # known"]},
+            "scan": {"mode": "warn", "ignore": ["arn:/etc/hosts  # known"]},
         }
     ],
 }
