@@ -107,16 +107,21 @@ class FailedCopyRemoved(Written):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessGiven(Written):
-    """Another account was let copy an image for a while; ``what`` names it."""
+    """Another account was let copy an image for a while; ``what`` names both."""
 
-    __slots__ = ()
+    reference: str  # of the image: ``REGION/AMI``
+    account: str
+    stays: bool = False  # it is not to be taken away again
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTaken(Written):
     """That permission was taken away again."""
 
-    __slots__ = ()
+    reference: str
+    account: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,9 +56,22 @@ def _may_need(row: Row, source: Image, grant: OpenGrant) -> bool:
 
 def grant_note(grant: OpenGrant) -> str:
     """Return what is said of a permission that is still open."""
-    since = f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"
     keys = f" and may use {', '.join(grant.key_ids)}" if grant.key_ids else ""
     return (
-        f"{grant.image_id} in {grant.region} is shared with account {grant.account}{keys} for the time of copying, "
-        f"{since}; the command that copies into it ends that, and so does amicopy cancel"
+        f"account {grant.account} may copy {grant.image_id} in {grant.region}{keys}, {_since(grant)}; the command "
+        f"that copies into it ends that, and so does amicopy cancel with --account {grant.account}, which removes "
+        "unfinished copies there"
     )
+
+
+def kept_grant_note(grant: OpenGrant) -> str:
+    """Return why `cancel` has not ended a permission: a copy may be in progress where it was not to look."""
+    return (
+        f"account {grant.account} may still copy {grant.image_id} in {grant.region}, {_since(grant)}: it may be "
+        "copying now. To look there, remove unfinished copies and end that: the same command with --account "
+        f"{grant.account}"
+    )
+
+
+def _since(grant: OpenGrant) -> str:
+    return f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"
