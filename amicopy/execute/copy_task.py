@@ -9,6 +9,7 @@ from typing import Any
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
+from amicopy.core.destination import as_account
 from amicopy.core.durations import length_text
 from amicopy.core.errors import (
     AccessDenied,
@@ -469,8 +470,9 @@ class CopyTask:
         return CopyVanished(
             f"EC2 has started {' and '.join(image_ids)} in {self.row.place} and shows neither.",
             why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
-            next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
-            f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
+            next_step=f"Check the region's health, then run the same command again. To look for "
+            f"them{as_account(self.row.destination.account)}: aws ec2 describe-images "
+            f"--image-ids {' '.join(image_ids)} --region {self.row.region}",
         )
 
     def _as_created(self, copy: Image) -> Image:
