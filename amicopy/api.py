@@ -127,36 +127,36 @@ def copy(
     """Copy AMIs to other regions, as ``amicopy copy`` does, and return the outcome of each destination.
 
     Safe to repeat: a second call joins pending copies, completes incomplete ones, and changes nothing when every
-    destination is up to date. Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``).
-    When a destination is refused, nothing is started. One that does not answer only fails itself.
+    destination is up to date. Failures and refusals are in the report (``report.outcomes``, ``report.exit_code()``). If
+    a destination is refused, nothing is started. A destination that doesn't answer fails alone.
 
     - ``image_ids``: one id or several. ``source_region``: their region; by default the session's.
     - ``to``: regions; ``all`` and patterns such as ``eu-*`` match enabled regions; ``exclude`` removes some.
     - ``best_effort``: destinations that may fail without failing the run.
-    - ``accounts``: other accounts, which get copies beside the session's own: ids, ids of organizational units, or
+    - ``accounts``: other accounts that get copies, beside the session's own: ids, ids of organizational units, or
       ``TargetAccount(account="111122223333", role="copies", external_id="…", regions=("eu-*",), kms_key="alias/a")``.
-      ``grants``: the permissions that they need on what they copy are given for the time of copying, given and kept, or
-      not given. ``kms_grant``: they get grants on its KMS keys for that time, too.
+      ``grants``: the permissions that they need to copy are granted only while copying, granted and kept, or not
+      granted. ``kms_grant``: while copying, they also get grants on the KMS keys.
     - ``name``, ``description``: templates with ``{name} {source_id} {source_region} {region} {date}``, in a description
       also ``{description}``. By default the source's name, and a description that says where it was copied from.
     - ``tags``: added to the copies and their snapshots; they override the source's. ``image_tags``,
       ``snapshot_tags``: for one of the two. ``carry_tags=False``: don't copy the source's tags.
     - ``share``: account ids, ARNs of organizations or organizational units, or ``public``, instead of those the source
-      is shared with; empty: no one. ``share_snapshots``: who may use the snapshots, apart from that.
+      is shared with; empty: no one. ``share_snapshots``: who may use the snapshots, independently of ``share``.
       ``carry_permissions=False``: keep the copies private.
     - ``encrypt``: encrypt the copies. ``kms_keys``: KMS keys by region; the one under ``""`` is for all others.
     - ``complete_within``: a time-based copy, 15 minutes to 48 hours in steps of 15 minutes.
     - ``adopt``: complete and share existing copies that other tools made, instead of leaving them alone.
-    - ``route``: ``cheapest`` copies by way of a region where transfer costs less, or from copies that exist;
-      ``via:REGION`` by way of that region. ``direct``: regions that are copied from the source anyway.
+    - ``route``: ``cheapest`` copies by way of a region where transfer costs less, or from existing copies;
+      ``via:REGION`` by way of that region. ``direct``: regions to copy directly from the source.
     - ``deprecate_after``: deprecate each copy this long after it was created; or ``deprecate_at``, on a date.
       ``carry_deprecation=False``: don't copy the source's deprecation date.
-    - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for what fails later.
+    - ``protect``: deregistration protection for the copies. ``preflight=False``: skip the checks for later failures.
     - ``require_scan``: refuse a source with worse findings of Amazon Inspector, or without a scan:
       ``ScanRequirement(severity="medium", scanned_within=timedelta(days=7))``.
-    - ``scan``: read what is in the sources first: ``ScanRequest(mode=ScanMode.REFUSE)`` copies none with findings of
-      ``high`` or above. Copies of a source with secrets are shared with others only with ``allow_secrets=True``.
-    - ``check``: a command that each copy has to pass before it is shared: ``Check(command="./smoke-test")``.
+    - ``scan``: scan the sources first: ``ScanRequest(mode=ScanMode.REFUSE)`` refuses sources with findings of ``high``
+      or above. Copies of a source with secrets are shared with others only with ``allow_secrets=True``.
+    - ``check``: a command that each copy must pass before it is shared: ``Check(command="./smoke-test")``.
     - ``run_options``: how long to wait, when to share, what to do on failure.
     - ``session``: a boto3 or botocore session; or ``profile`` and ``region``; or a ``context`` with a clock and a stop
       signal of your own.
@@ -166,7 +166,7 @@ def copy(
         UsageError: the arguments contradict each other or break a rule of EC2's, or a region doesn't exist. AWS was not
             called.
         AmicopyError: nothing could be planned: no credentials, no such AMI, or no permission to read.
-        TypeError: an argument has another type than is documented.
+        TypeError: an argument has the wrong type.
     """
     request = CopyRequest(
         image_ids=_listed(image_ids),
@@ -221,10 +221,10 @@ def sync(
 ) -> SyncResult:
     """Apply a manifest, as ``amicopy sync`` does, and return the outcome of copies, parameters and removals.
 
-    ``grants`` and ``kms_grant`` are those of `copy`, for entries with other accounts.
+    ``grants`` and ``kms_grant`` are as in `copy`, for entries with other accounts.
 
     Raises:
-        ManifestInvalid: with everything that is wrong, each with file, line and column.
+        ManifestInvalid: the manifest has errors; all are listed, with file, line and column.
         OSError: the file cannot be read.
         AmicopyError: nothing could be planned.
     """
@@ -251,12 +251,12 @@ def status(
     region: str | None = None,
     context: Context | None = None,
 ) -> StatusResult:
-    """Return every copy of the AMIs in the regions of ``regions``, without those of ``exclude``; reads only.
+    """Return every copy of the AMIs in ``regions``, except in those of ``exclude``; reads only.
 
-    ``accounts``: those in other accounts, too.
+    ``accounts``: also look in these other accounts.
 
     Raises:
-        ImageNotFound: an AMI is not there, and no copy of it is.
+        ImageNotFound: an AMI is not there and has no copy.
         AmicopyError: nothing could be read.
     """
     return StatusJob(
@@ -283,12 +283,12 @@ def verify(
 ) -> VerifyResult:
     """Return how every copy of the AMIs compares with its source, or with ``request``; reads only.
 
-    Looks in the regions of ``regions``, without those of ``exclude``, and in other ``accounts``, too (by default, the
-    request's). With ``content`` the data is compared, too; a sample has the same blocks for the same ``seed``. Nobody
-    is asked what that may cost.
+    Looks in ``regions``, except in those of ``exclude``, and also in other ``accounts`` (by default, the request's).
+    With ``content``, the data is also compared; a sample has the same blocks for the same ``seed``. It doesn't ask for
+    confirmation of the cost.
 
     Raises:
-        ImageNotFound: an AMI is not there, and no copy of it is.
+        ImageNotFound: an AMI is not there and has no copy.
         AmicopyError: nothing could be read.
     """
     asked = request or _about(image_ids, source_region, exclude)
@@ -321,9 +321,9 @@ def cancel(
     Finished copies that instances, launch templates or parameters use are only removed with ``in_use``.
 
     ``image_ids`` are sources (in ``source_region``, or the configured one), or copies in other regions; ``copy_ids``
-    are copies; ``exclude`` removes regions from ``regions``. With ``accounts``, copies there are removed, too, and the
-    temporary permissions of these accounts end. Sources are never removed. Returns the result for each image and
-    snapshot. To look first, use `CancelJob`.
+    are copies; ``exclude`` removes regions from ``regions``. With ``accounts``, copies there are also removed, and so
+    are the temporary permissions of these accounts. Sources are never removed. Returns the result for each image and
+    snapshot. To preview, use `CancelJob`.
 
     Raises:
         ValueError: no id is given.
@@ -366,19 +366,19 @@ def retire(
 ) -> RetireResult:
     """Take a release back: unshare, deprecate and disable the AMIs and the copies that amicopy made of them.
 
-    With ``accounts``, the copies there are retired, too. Parameters of Systems Manager that have one of their ids get
-    the last good AMI that they had before, unless ``parameters`` is False; ``parameter_names`` are looked at beside
-    those that EC2 names. ``replacements`` has, by the name of a parameter, the AMIs that it gets instead, each in the
-    account and region that has it; ``leave_parameters`` are names and patterns of those that keep the retired image. If
-    a parameter has neither, nothing is changed, and ``result.refused`` says why. ``restore`` names AMIs of a release
-    that was retired: it is restored first, so that the parameters can go back to it; if it cannot be restored
-    completely, nothing is retired. What is taken is recorded in tags; ``undo`` restores exactly that. Safe to repeat: a
-    second call finishes an interrupted one. To look first, use `RetireJob`.
+    With ``accounts``, the copies there are also retired. Systems Manager parameters with one of their ids go back to
+    the last good AMI that they had, unless ``parameters`` is False; ``parameter_names`` are changed in addition to
+    those that EC2 finds. ``replacements`` has, by parameter name, the AMIs that it gets instead, each in the account
+    and region that has it; ``leave_parameters`` are names and patterns of parameters that keep the retired image. If a
+    parameter has no good AMI and neither of these, nothing is changed, and ``result.refused`` says why. ``restore`` has
+    AMIs of a retired release: it is restored first, so that the parameters can go back to it; if it cannot be restored
+    completely, nothing is retired. All changes are recorded in tags; ``undo`` reverses exactly those. Safe to repeat: a
+    second call finishes an interrupted one. To preview, use `RetireJob`.
 
     Raises:
-        UsageError: a region does not exist, or an AMI should be restored and retired.
-        ImageNotFound: an AMI is not there, and no copy of it is.
-        RoleNotAssumed: one of ``accounts`` cannot be worked in.
+        UsageError: a region does not exist, or an AMI is given both to retire and to restore.
+        ImageNotFound: an AMI is not there and has no copy.
+        RoleNotAssumed: one of ``accounts`` cannot be used.
         AmicopyError: nothing could be read.
     """
     job = RetireJob(
@@ -418,20 +418,20 @@ def boot(
 ) -> BootReport:
     """Launch an instance of each AMI, or of its copy, in each region; wait for its start; terminate it.
 
-    Nobody is asked, and an instance costs money until it is terminated. To look first, use `BootJob`. If one of the
-    images can't be launched, nothing is (``report.refused``). How each test ended is in ``report.targets``.
+    It doesn't ask for confirmation, and instances cost money until they are terminated. To preview, use `BootJob`. If
+    one of the images can't be launched, none is (``report.refused``). ``report.targets`` has the result of each test.
 
     - ``instance_type``: by default a small one of the image's architecture that the image allows.
-    - ``accounts``: other accounts, in which the copies there are launched, too, by the role in each.
+    - ``accounts``: other accounts; copies there are launched, too, each with the role in its account.
     - ``subnets``: subnets by region, or ``ACCOUNT/REGION``; the one under ``""`` is for all others. By default the
       default VPC.
-    - ``expect``: a regular expression for the console output; by default both status checks have to pass.
-    - ``timeout``: how long an instance may take, at least a minute.
+    - ``expect``: a regular expression for the console output; by default, both status checks must pass.
+    - ``timeout``: the time limit for each instance, at least a minute.
 
     Raises:
-        UsageError: an argument is not valid, or a region or subnet is of no region that is tested.
-        RoleNotAssumed: one of ``accounts`` cannot be worked in.
-        ImageNotFound: an AMI is in none of the regions, and no copy of it is.
+        UsageError: an argument is invalid, or a subnet is for a region that is not tested.
+        RoleNotAssumed: one of ``accounts`` cannot be used.
+        ImageNotFound: an AMI is not in any of the regions, and has no copy there.
         AmicopyError: nothing could be read.
     """
     options = BootOptions(
@@ -458,7 +458,7 @@ def to_dict(
 ) -> dict[str, Any]:
     """Return a result as the JSON document that the command writes with ``--output json``, ready for `json.dumps`.
 
-    docs/json.md describes its members. ``calls`` is empty: a result does not know them.
+    docs/json.md describes its members. ``calls`` is always empty, because a result doesn't record them.
     """
     from amicopy.render.result_documents import result_document
 
@@ -488,10 +488,10 @@ def _about(image_ids: str | Iterable[str], source_region: str | None, exclude: s
 
 
 def _targets(accounts: Accounts) -> tuple[TargetAccount, ...]:
-    """Return the accounts and organizational units that are meant.
+    """Return the accounts and organizational units.
 
     Raises:
-        UsageError: something is wrong with them.
+        UsageError: one of them is invalid.
     """
     named = (accounts,) if isinstance(accounts, str | TargetAccount) else tuple(accounts)
     targets = tuple(
@@ -521,7 +521,7 @@ def _principals(texts: Iterable[str]) -> frozenset[Principal]:
 
 def _mapping(name: str, given: Mapping[str, str] | None) -> dict[str, str]:
     if given is not None and not isinstance(given, Mapping):
-        raise TypeError(f"{name} has to be a mapping, not {type(given).__name__}")
+        raise TypeError(f"{name} must be a mapping, not {type(given).__name__}")
     return dict(given or {})
 
 
@@ -530,7 +530,7 @@ def _listed(texts: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def _forward(events: Iterable[Event | None], on_event: Callable[[Event], object] | None) -> None:
-    """Go through the events to their end, handing each on."""
+    """Read all events to the end, and pass each to ``on_event``."""
     for event in events:
         if event is not None and on_event is not None:
             on_event(event)

@@ -76,8 +76,8 @@ class Sts:
         if assumed.split(":")[4:5] != [target.account]:
             raise RoleNotAssumed(
                 f"The session for account {target.account} is one of another account: {assumed or 'STS names none'}.",
-                why=f"Whatever answers in place of STS doesn't give what {arn} stands for.",
-                next_step="Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL.",
+                why=f"The endpoint that answers for STS doesn't return a session for {arn}.",
+                next_step="Check what is between this machine and AWS: proxies, AWS_ENDPOINT_URL.",
             )
         keys = answer["Credentials"]
         return {
@@ -112,7 +112,7 @@ def problems_in_one(errors: Mapping[str, AmicopyError]) -> AmicopyError:
     kind = UsageError if all(isinstance(error, UsageError) for error in found) else RoleNotAssumed
     which = "accounts" if all(name.isdigit() for name in errors) else "accounts or organizational units"
     more: AmicopyError = kind(
-        f"{len(found)} {which} cannot be worked in, so nothing was started.",
+        f"{len(found)} {which} cannot be used, so nothing was started.",
         next_step=" ".join(dict.fromkeys(error.next_step for error in found if error.next_step)),
     )
     for name, error in errors.items():

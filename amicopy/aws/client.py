@@ -89,8 +89,8 @@ class ServiceClient:
             self._calls.add_repeated(metadata.get("RetryAttempts", 0))
         except NeverEnding as error:
             raise Unreachable(
-                f"{service_name(self._service)} in {self._region} never ends its answer to {operation}.",
-                why=f"It has not been complete for {MOST_SECONDS / 60:.0f} minutes.",
+                f"{service_name(self._service)} in {self._region} doesn't finish its response to {operation}.",
+                why=f"It is still incomplete after {MOST_SECONDS / 60:.0f} minutes.",
                 next_step=LOOK_BETWEEN,
             ) from error
         except Exception as error:

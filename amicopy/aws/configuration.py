@@ -23,7 +23,7 @@ def configuration_error(error: BotoCoreError) -> CredentialsMissing:
     if isinstance(error, ProfileNotFound):
         return CredentialsMissing(
             f"{error}.",
-            next_step="Name one that exists with --profile or AWS_PROFILE: aws configure list-profiles",
+            next_step="Use one that exists with --profile or AWS_PROFILE: aws configure list-profiles",
         )
     return CredentialsMissing(
         "The AWS configuration cannot be used.",
@@ -67,7 +67,7 @@ def _number_error(session: Any) -> UsageError | None:
         name = variable if from_environment else f"{setting} in {session.get_config_variable('config_file')}"
         return UsageError(
             f"{name} is {value!r}.",
-            why=f"It has to be a whole number, {least} or more.",
+            why=f"It must be a whole number, {least} or more.",
             next_step=f"Correct it, or unset {variable}." if from_environment else "Correct it, or remove that line.",
         )
     return None

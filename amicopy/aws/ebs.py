@@ -79,7 +79,7 @@ class EbsClient:
         data: bytes = answer["BlockData"]
         digest = hashlib.sha256(data).digest()
         if why := _damage(data, digest, answer):
-            raise BlockDamaged(f"Block {index} of {snapshot_id} in {self.region} has arrived damaged.", why=why)
+            raise BlockDamaged(f"Block {index} of {snapshot_id} in {self.region} arrived damaged.", why=why)
         return Block(data, digest)
 
 

@@ -16,8 +16,8 @@ from amicopy.core.errors import (
 
 _NOT_READ = (
     "EBS reads completed snapshots of your own account, and private ones that are shared with you. It doesn't read "
-    "public snapshots, those of AWS Marketplace, archived ones (restore them first: aws ec2 restore-snapshot-tier) and "
-    "local ones of an Outpost."
+    "public snapshots, or any that are from AWS Marketplace, local to an Outpost, or archived (restore them first: "
+    "aws ec2 restore-snapshot-tier)."
 )
 
 

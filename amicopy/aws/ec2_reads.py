@@ -394,7 +394,7 @@ class Ec2Reads:
         while token := page.get("NextToken"):
             if token in seen:
                 raise Unreachable(
-                    f"EC2 in {self.region} never ends its answer to {operation}.",
+                    f"EC2 in {self.region} doesn't finish its response to {operation}.",
                     why="It has returned the same NextToken twice.",
                     next_step=LOOK_BETWEEN,
                 )

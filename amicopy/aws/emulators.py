@@ -51,7 +51,7 @@ def not_implemented(operation: str, service_name: str, region: str, why: str) ->
     return OperationNotImplemented(
         f"{service_name} in {region} cannot answer {operation}.",
         why=why,
-        next_step="Leave out what needs it, or test against amicopy's sandbox: amicopy sandbox",
+        next_step="Leave out what needs it, or test with amicopy's sandbox: amicopy sandbox",
     )
 
 

@@ -103,7 +103,7 @@ _NAMES = {
     "sts": "AWS STS",
     "organizations": "AWS Organizations",
 }
-LOOK_BETWEEN = "Look at what stands between here and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY."
+LOOK_BETWEEN = "Check what is between this machine and AWS: proxies, AWS_ENDPOINT_URL, HTTPS_PROXY."
 """The next step after an answer that cannot be AWS's own."""
 _LOOPBACK = re.compile(r"https?://(localhost|127\.[0-9.]+|\[::1\])(?=[:/]|$)")
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -180,7 +180,7 @@ def _after_no_answer(error: Exception) -> str:
     """Return the next step, given what botocore raised when it reached nobody."""
     endpoint = str(getattr(error, "kwargs", {}).get("endpoint_url", ""))
     if _LOOPBACK.match(endpoint):
-        return "Start what serves that port. A sandbox that is started again has another: load its sandbox.env again."
+        return "Start the server on that port. A restarted sandbox has another port: load its sandbox.env again."
     return "Check the network, that endpoint, and the region's health, then run the same command again."
 
 
@@ -258,7 +258,7 @@ def _refusal(*, operation: str, service: str, region: str, code: str, message: s
         case "IdempotentParameterMismatch":
             return TokenMismatch(what, why=message)
         case "ResourceLimitExceeded" if operation == "CopyImage" and _will_pass(message):
-            return NoRoom(f"EC2 takes no further copy into {region} at the moment.", why=message)
+            return NoRoom(f"EC2 doesn't accept another copy into {region} at the moment.", why=message)
         case "OperationNotPermitted" | "TagPolicyViolation":
             return OperationNotPermitted(
                 what,

@@ -13,12 +13,14 @@ from amicopy.core.write import tag_list
 LAUNCH_REFUSALS: Mapping[str, str] = {
     "InsufficientInstanceCapacity": "EC2 has no capacity for this instance type at the moment. Run the command again "
     "later, or use another type: --instance-type.",
-    "VcpuLimitExceeded": "The account's quota of vCPUs is used up. Terminate instances, or ask for more.",
-    "InstanceLimitExceeded": "The account's quota of instances is used up. Terminate instances, or ask for more.",
-    "VPCIdNotSpecified": "The account has no default VPC there. Name a subnet: --subnet REGION=SUBNET",
-    "MissingInput": "The default VPC has no subnet there. Name one: --subnet REGION=SUBNET",
-    "Unsupported": "The instance type does not launch this image, or is not there. Name another: --instance-type.",
-    "InvalidParameterValue": "The instance type cannot launch this image. Name another: --instance-type.",
+    "VcpuLimitExceeded": "The account's quota of vCPUs is used up. Terminate instances, or request a higher quota.",
+    "InstanceLimitExceeded": "The account's quota of instances is used up. Terminate instances, or request a higher "
+    "quota.",
+    "VPCIdNotSpecified": "The account has no default VPC there. Give a subnet: --subnet REGION=SUBNET",
+    "MissingInput": "The default VPC has no subnet there. Give one: --subnet REGION=SUBNET",
+    "Unsupported": "The instance type cannot launch this image, or is not available there. Use another: "
+    "--instance-type.",
+    "InvalidParameterValue": "The instance type cannot launch this image. Use another: --instance-type.",
 }
 """What to do about the codes of RunInstances (EC2 API reference, "Error codes")."""
 

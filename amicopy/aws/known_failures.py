@@ -25,8 +25,8 @@ _KNOWN = (
     (
         "copy image failed with an internal error",  # hashicorp/packer#6599, #6737: a bad key ends like this
         Advice(
-            why="A KMS key that is missing, disabled or not usable by these credentials ends a copy this way; so does "
-            "a fault inside EC2.",
+            why="A KMS key that is missing, disabled or not usable by these credentials makes a copy fail this way; so "
+            "does a fault inside EC2.",
             next_step="Check the region's default EBS key and the key of the source's snapshots, then run the same "
             "command again.",
         ),
@@ -34,15 +34,15 @@ _KNOWN = (
     (
         "permission to access the storage",
         Advice(
-            why="The AMI is shared with this account, its snapshots are not.",
-            next_step="Its owner has to share each of its snapshots with this account "
-            "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
+            why="The AMI is shared with this account, but its snapshots are not.",
+            next_step="Ask its owner to share each of its snapshots with this account (aws ec2 "
+            "modify-snapshot-attribute), and the key of encrypted ones.",
         ),
     ),
     (
         "failed to find matching ak",  # AKI or ARI: EC2 User Guide, "How AMI copy works", Limitations
         Advice(
-            why="The image is paravirtual, and the destination has no kernel (AKI) or RAM disk (ARI) that matches.",
+            why="The image is paravirtual, and the destination has no matching kernel (AKI) or RAM disk (ARI).",
             next_step="Boot it with PV-GRUB, or convert it to HVM, and copy that image.",
         ),
     ),
@@ -50,14 +50,16 @@ _KNOWN = (
         "invalid attribute item value",  # hashicorp/packer#1196: one bad account fails the whole list
         Advice(
             why="An account that was closed, or that does not exist.",
-            next_step="Take it out of the source's launch permissions, or out of --share. Everybody else has theirs.",
+            next_step="Remove it from the source's launch permissions, or from --share. All other accounts have their "
+            "permission.",
         ),
     ),
     (
         "invalid user id",
         Advice(
             why="An account that was closed, or that does not exist.",
-            next_step="Take it out of the permissions of the source's snapshots. Everybody else has theirs.",
+            next_step="Remove it from the permissions of the source's snapshots. All other accounts have their "
+            "permission.",
         ),
     ),
     (
@@ -80,15 +82,15 @@ _KNOWN = (
         "quota",
         Advice(
             why="A quota of the account in this region is used up.",
-            next_step="Remove what is not needed anymore, or ask AWS for more (Service Quotas), then run the same "
+            next_step="Remove what is no longer needed, or request a higher quota (Service Quotas), then run the same "
             "command again.",
         ),
     ),
     (
         "snapshot limit",  # hashicorp/packer#5887: a copy fails when the account's snapshot limit is hit
         Advice(
-            why="The account has as many snapshots in this region as it may.",
-            next_step="Delete some, or ask AWS for more (Service Quotas), then run the same command again.",
+            why="The account has reached its limit of snapshots in this region.",
+            next_step="Delete some, or request a higher quota (Service Quotas), then run the same command again.",
         ),
     ),
     (
@@ -101,15 +103,16 @@ _KNOWN = (
     (
         "throughput",  # EBS user guide, "Time-based copies"
         Advice(
-            why="The region's time-based copies together ask for more throughput than the quota allows.",
-            next_step="Ask for a longer time, or let others finish first.",
+            why="The region's time-based copies together need more throughput than the quota allows.",
+            next_step="Request a longer time, or let other copies finish first.",
         ),
     ),
     (
         "managed cmk",  # hashicorp/packer#7410, #8135
         Advice(
             why="Snapshots that are encrypted with the AWS-managed key cannot be shared.",
-            next_step="Leave the copy private with --no-permissions, or let the region encrypt with a customer key.",
+            next_step="Leave the copy private with --no-permissions, or make the region encrypt with a customer "
+            "managed key.",
         ),
     ),
 )

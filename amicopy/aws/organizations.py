@@ -37,7 +37,7 @@ class Organization:
         if not found:  # to do nothing there would look as if all was well
             raise UnitNotFound(
                 f"The organizational unit {unit} has no active account.",
-                why="Neither it nor a unit in it has one.",
+                why="Its child units don't have one, either.",
                 next_step="Check its id, or leave it out.",
             )
         return found
@@ -59,5 +59,7 @@ class Organization:
             if not token:
                 return
             if token in seen:
-                raise Unreachable(f"Organizations never ends its answer to {operation}.", why="It repeats a NextToken.")
+                raise Unreachable(
+                    f"Organizations doesn't finish its response to {operation}.", why="It repeats a NextToken."
+                )
             seen.add(token)

@@ -48,6 +48,10 @@ class Round:
         """Whether another pass over all units would find what the last one did."""
         return self.seen_as == self.units_state
 
+    def unfinished_seconds(self, now: float) -> int:
+        """Return for how long this has been left to do; 0 if it is done."""
+        return 0 if self.finished or not self.round_id else max(0, int(now - self.started_at))
+
 
 class RoundTable:
     """The table, for one manifest."""

@@ -88,10 +88,19 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dispatched:
+    """What a dispatcher found, and how many messages it has sent."""
+
+    round: Round
+    messages: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """What a message came to."""
 
     result: SyncResult | None = None  # of the pass, if one was made
+    is_complete: bool | None = None  # without a pass: whether what was asked for is done
     note: str = ""  # why none was made, or why its result does not count
     is_reported: bool = False  # what has failed was reported by the units it is in; another pass would find the same
 
@@ -106,8 +115,8 @@ class FanOut:
         self._queue = Queue(own, settings.region, context.calls, settings.queue_url)
         self._rounds = RoundTable(own, settings.region, context.calls, table=settings.table, manifest=settings.manifest)
 
-    def dispatch(self, now: float) -> int:
-        """Send a message for every unit of the round that is not up to date; return how many.
+    def dispatch(self, now: float) -> Dispatched:
+        """Send a message for every unit of the round that is not up to date.
 
         Nothing is sent while the queue holds a message for each unit already: workers are behind.
 
@@ -124,10 +133,10 @@ class FanOut:
         if current.state != state or current.expires_at <= now:
             started = self._rounds.start(current, state, now=now, expires_at=now + _VALID_SECONDS)
             if started is None:
-                return 0  # by another dispatcher, just now
+                return Dispatched(round=self._rounds.read())  # of another dispatcher, just now
             current = started
         if current.finished:
-            return 0
+            return Dispatched(round=current)
         needs_whole = bool(self._settings.notifications()) or needs_whole_pass(entries)
         tasks = [
             Task(
@@ -142,10 +151,11 @@ class FanOut:
         due = list(_due(current, tasks))
         if not due and set(units) <= current.done and not needs_whole:
             self._rounds.finish(current.round_id, now=now)
+            return Dispatched(round=replace(current, finished=True))
         if not due or self._queue.waiting() >= len(units):
-            return 0
+            return Dispatched(round=current)
         self._queue.send([task.message(now) for task in due])
-        return len(due)
+        return Dispatched(round=current, messages=len(due))
 
     def work(self, task: Task, now: float, seconds: float) -> Work:
         """Do what a message asks for, if that was not done before.
@@ -155,15 +165,16 @@ class FanOut:
         """
         current = self._rounds.read()
         if current.round_id != task.round_id:
-            return Work(note="another round has begun since the message was sent; it has messages of its own")
+            note = "another round has begun since the message was sent; it has messages of its own"
+            return Work(note=note, is_complete=False)
         if current.finished or task.unit_id in current.done:
-            return Work(note="this was done before")
+            return Work(note="this was done before", is_complete=True)
         manifest, entries = self._manifest()
         if task.unit_id == _WHOLE:
             return self._work_on_all(task, current, manifest, entries, now, seconds)
         unit = parse_unit(task.unit_id)
         if not any(copies_to(entry, unit) for entry in entries):
-            return Work(note=f"the manifest does not copy to {task.unit_id} anymore")
+            return Work(note=f"the manifest does not copy to {task.unit_id} anymore", is_complete=True)
         result = make_pass(self._context, entries_of_units(entries, [unit]), seconds)
         code = result.exit_code()
         if not _is_of(task, manifest, result):
@@ -199,7 +210,7 @@ class FanOut:
         """
         until = now + seconds + AFTERWARDS_SECONDS
         if not self._rounds.take(task.round_id, now=now, until=until):
-            return Work(note="another worker does this, or has done it")
+            return Work(note="another worker does this, or has done it", is_complete=False)
         is_done, is_reported, is_of_round = False, False, False
         try:
             result = make_pass(self._context, entries, seconds)

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from amicopy.aws.client import CallCounter
 from amicopy.aws_lambda.fan_out import FanOut, Task
-from amicopy.aws_lambda.log import pass_document, problems_of, write_line
+from amicopy.aws_lambda.log import bug_error, pass_document, problems_of, write_line
 from amicopy.aws_lambda.manifests import entries_of, read_content
 from amicopy.aws_lambda.notify import notify_once
 from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, PassFailed, failure, make_pass, seconds_to_work
 from amicopy.aws_lambda.settings import Settings, session
+from amicopy.core.clock import SystemClock
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ExitCode
 from amicopy.jobs.context import Context
 from amicopy.jobs.sync import SyncResult
@@ -58,7 +60,11 @@ def dispatcher(_event: object, _lambda_context: LambdaContext) -> dict[str, Any]
 
     def work(context: Context) -> None:
         one.settings.check_shared()
-        one.more["dispatched"] = FanOut(one.settings, context).dispatch(time.time())
+        now = time.time()
+        dispatched = FanOut(one.settings, context).dispatch(now)
+        one.is_complete = dispatched.round.finished
+        one.more["dispatched"] = dispatched.messages
+        one.more["unfinished_seconds"] = dispatched.round.unfinished_seconds(now)
 
     return one.run(work)
 
@@ -84,7 +90,7 @@ def _has_worked(body: str, lambda_context: LambdaContext) -> bool:
         task = Task.parse(body)
         one.unit = task.unit_id
         work = FanOut(one.settings, context).work(task, time.time(), _seconds(lambda_context))
-        one.is_reported = work.is_reported
+        one.is_reported, one.is_complete = work.is_reported, work.is_complete
         one.notes += filter(None, [work.note])
         return work.result
 
@@ -107,6 +113,7 @@ class _Pass:
     settings: Settings = field(default_factory=Settings.read)
     unit: str = ""
     is_reported: bool = False  # by others: Lambda need not call again
+    is_complete: bool | None = None  # what was asked for is done; None: as the result of the pass says
     notes: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)  # further members of the line
 
@@ -115,29 +122,35 @@ class _Pass:
 
         Raises:
             PassFailed: it went wrong.
+            Exception: a bug, which is in the line, too.
         """
-        result, error, cause = None, None, None
-        context = Context(session=session(), again="The next pass continues.")
-        started_at = context.clock.now()
+        result, error, cause, bug = None, None, None, None
+        calls, clock = CallCounter(), SystemClock()
+        started_at = clock.now()
         try:
-            result = work(context)
+            result = work(Context(session=session(), clock=clock, calls=calls, again="The next pass continues."))
         except AmicopyError as known:
             error = cause = known
             if isinstance(known, CredentialsExpired):
                 session.cache_clear()
+        except Exception as unknown:
+            error, bug = bug_error(unknown), unknown
         document = pass_document(
             function=self.function,
             manifest=self.settings.manifest,
             unit=self.unit,
             result=result,
             error=error,
+            is_complete=self.is_complete,
             notes=self.notes,
-            calls=context.calls,
+            calls=calls,
             started_at=started_at,
-            ended_at=context.clock.now(),
+            ended_at=clock.now(),
             **self.more,
         )
         write_line(document)
+        if bug:
+            raise bug
         if document["exit_code"] in _WELL and not document["errors"]:
             return document
         raise failure(problems_of(result, error), document) from cause

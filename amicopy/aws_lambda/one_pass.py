@@ -16,6 +16,7 @@ from amicopy.manifest.model import Entry
 
 # Kept for what follows a pass: the answers to calls that are under way, and the log.
 _MARGIN_SECONDS = 15.0
+_MOST_DETAILS = 20  # of an error in an exception; the log has more of them
 # So long after a pass's time, its process has ended for certain: Lambda has ended it.
 AFTERWARDS_SECONDS = 60.0
 
@@ -69,6 +70,6 @@ def failure(problems: Sequence[Problem], document: Mapping[str, Any]) -> PassFai
     if not problems:
         return PassFailed(f"{scope} See the function's log.")
     first = problems[0][0]
-    words = " ".join(filter(None, [first.what, first.why, *first.details, first.next_step]))
+    words = " ".join(filter(None, [first.what, first.why, *first.details[:_MOST_DETAILS], first.next_step]))
     more = f" ({len(problems) - 1} more in the log.)" if len(problems) > 1 else ""
     return PassFailed(f"{scope} {words} [{first.slug}]{more}")

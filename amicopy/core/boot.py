@@ -77,7 +77,7 @@ def boot_problem(options: BootOptions) -> str:
             re.compile(options.expect)
         except re.error as error:
             return f"{options.expect!r} is not a regular expression: {error}"
-    return "the time limit (timeout) has to be at least a minute" if options.timeout < timedelta(minutes=1) else ""
+    return "the time limit (timeout) must be at least a minute" if options.timeout < timedelta(minutes=1) else ""
 
 
 def check_subnet_places(options: BootOptions, destinations: Iterable[Destination], option: str) -> None:

@@ -90,14 +90,14 @@ def check_problem(check: Check) -> str:
         if check.is_built_in:
             boot_options(check.words)
             if check.timeout < timedelta(minutes=1):
-                return "the time limit of a boot test has to be at least a minute"
+                return "the time limit of a boot test must be at least a minute"
         else:
             if os.name != "posix":
                 return "commands can be run as checks on Linux and macOS only"
             _ = check.program
     except ValueError as error:
         return str(error).replace("No closing quotation", "a quotation is not closed")
-    return "the time limit has to be longer than nothing" if check.timeout <= timedelta(0) else ""
+    return "the time limit must be longer than zero" if check.timeout <= timedelta(0) else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

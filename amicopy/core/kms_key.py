@@ -36,7 +36,7 @@ class KmsKey:
         if self.state not in {"", "Enabled"}:
             return f"it is in the state {self.state}; EC2 needs an enabled one"
         if self.usage not in {"", "ENCRYPT_DECRYPT"} or self.spec not in {"", "SYMMETRIC_DEFAULT"}:
-            return f"it is of the kind {self.spec}, for {self.usage}; EC2 needs a symmetric key that encrypts"
+            return f"it is of the kind {self.spec}, for {self.usage}; EC2 needs a symmetric encryption key"
         return ""
 
     def fix(self) -> str:

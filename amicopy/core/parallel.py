@@ -84,7 +84,7 @@ class Stop:
         if self.is_set():
             raise Interrupted(
                 "Interrupted before anything was started.",
-                next_step="Run the same command again; it has only looked so far.",
+                next_step="Run the same command again; nothing was changed.",
             )
 
 

@@ -113,7 +113,7 @@ def choose_regions(
             raise UsageError(
                 f"{to} includes {source}, the source region.",
                 why="That would create a duplicate of the source in its own region.",
-                next_step=f"Leave {source} out. Only a copy that is encrypted with a key of its own can be made there.",
+                next_step=f"Leave {source} out. Only a copy that is encrypted with its own key can be made there.",
             )
         else:
             chosen.append(name)

@@ -128,7 +128,7 @@ def check_type(name: str, value: object, kind: type, *, optional: bool = False) 
         TypeError: it has another type.
     """
     if not isinstance(value, kind) and not (optional and value is None):
-        raise TypeError(f"{name} has to be of type {kind.__name__}, not {type(value).__name__}")
+        raise TypeError(f"{name} must be of type {kind.__name__}, not {type(value).__name__}")
 
 
 # How each front end writes a field of the request; fields that are not listed are written as they are.
@@ -246,7 +246,7 @@ def request_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         )
     yield from _route_problems(request)
     if request.kms_grant and request.grants is not Grants.TEMPORARY:
-        text = f"a grant on a key is for the time of copying, so that it needs {Grants.TEMPORARY} permissions"
+        text = f"a grant on a key is temporary, so it needs {Grants.TEMPORARY} permissions"
         yield RequestProblem(("kms_grant", "grants"), text)
     if request.kms_grant and not request.accounts:
         yield RequestProblem(("kms_grant",), "it is for copies in other accounts")
@@ -275,7 +275,7 @@ def _route_problems(request: CopyRequest) -> Iterator[RequestProblem]:
         yield RequestProblem(("route",), f"{request.hub} is the source region, so this is the direct route")
     if request.route != DIRECT and request.complete_within is not None:
         yield RequestProblem(
-            ("route", "complete_within"), "cannot be used together: the time is that of one copy, not of two in a row"
+            ("route", "complete_within"), "cannot be used together: the time limit is for one copy, not two in a row"
         )
 
 

@@ -27,7 +27,7 @@ def check_template(template: str, fields: Sequence[str] = FIELDS) -> None:
     for _, field, spec, conversion in parts:
         if field in fields and (spec or conversion):
             raise ValueError(
-                f"{template!r} formats {{{field}}}, and templates only put values in: write {{{field}}} alone"
+                f"{template!r} formats {{{field}}}, but templates only insert values: write {{{field}}} alone"
             )
         if field is not None and field not in fields:
             known = " ".join("{" + name + "}" for name in fields)

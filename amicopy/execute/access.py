@@ -203,9 +203,7 @@ def _read(ec2: Ec2, image_id: str) -> list[_Resource]:
 
     Permissions first: whatever has come to them without being the user's is recorded by then.
     """
-    image = ec2.own_image(
-        image_id, why="It was to be copied into other accounts, and somebody has deregistered it meanwhile."
-    )
+    image = ec2.own_image(image_id, why="Somebody deregistered it before other accounts could copy it.")
     shared = {image_id: ec2.launch_permissions(image_id)}
     shared |= {snapshot_id: ec2.volume_permissions(snapshot_id) for snapshot_id in image.snapshot_ids}
     now = _described(ec2, image_id, image.snapshot_ids)

@@ -60,7 +60,7 @@ def check_subnet(where: Destination, options: BootOptions, instances: Instances)
             raise BootRefused(
                 f"{where} has no subnet {subnet}." if subnet else f"{where} has no default VPC.",
                 why="An instance needs a subnet.",
-                next_step=f"Name one: --subnet {where}=SUBNET",
+                next_step=f"Give one: --subnet {where}=SUBNET",
             )
 
 

@@ -214,7 +214,7 @@ def _source_target(image: Image) -> Target | None:
         source=source_of(image),
         account=image.owner_id,
         state=TargetState.KEEP,
-        reason="it is named as a source; to remove this copy itself: "
+        reason="you gave it as a source; to remove this copy itself: "
         f"amicopy cancel --copy {image.image_id} --in {image.region}{_also(image)}",
         snapshot_ids=image.snapshot_ids,
     )
@@ -241,14 +241,14 @@ def _target(
     if not source and (not origin or image.source_instance_id):
         state, reason = (
             TargetState.KEEP,
-            "it is not a copy: neither EC2's source fields nor amicopy's tag say what it was copied from",
+            "it is not a copy: EC2 records no source for it, and it has no amicopy tag",
         )
     elif not named and (is_service_copy(image) or not (has_our_snapshots or is_tagged(source, image))):
         state = TargetState.KEEP
         command = f"amicopy cancel --copy {image.image_id} {at(where)}{_also(image)}"
         reason = f"amicopy did not make it; to remove it: {command}"
     elif image.state is ImageState.AVAILABLE and not image.source_image_id:
-        state, reason = TargetState.KEEP, "EC2 records no source for it, so that it was not made by CopyImage"
+        state, reason = TargetState.KEEP, "EC2 records no source for it, so it was not made by CopyImage"
     elif image.is_retired:
         # A record of what was taken from it would be lost, and with it the way back.
         state, is_protected, reason = TargetState.KEEP, True, _retired(image, where)
@@ -387,7 +387,7 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
         ours = OperationNotPermitted(
             f"EC2 does not let {target.resource_id} in {target.place} be deregistered.",
             why=error.why,
-            next_step=f"Lift its protection, if that is yours to do{as_account(target.other_account)}: aws ec2 "
+            next_step=f"Remove its protection, if you are allowed to{as_account(target.other_account)}: aws ec2 "
             f"disable-image-deregistration-protection --image-id {target.resource_id} --region {target.region} "
             "(with a cooldown it lasts 24 hours more).",
         )
@@ -403,17 +403,17 @@ def _too_late(target: Target, image: Image) -> CopyFinished:
     return CopyFinished(
         f"{target.resource_id} in {target.place} was not removed.",
         why=f"It became {image.state} before it could be cancelled.",
-        next_step="To remove it all the same: "
-        f"amicopy cancel --copy {target.resource_id} {at(target.destination)} --available",
+        next_step=f"To remove it anyway: amicopy cancel --copy {target.resource_id} {at(target.destination)} "
+        "--available",
     )
 
 
 def _unlisted(target: Target, removal: Removal) -> Interrupted:
     """Return what a person has to know who has interrupted the search for snapshots that EC2 lists late."""
     return Interrupted(
-        f"Interrupted after {target.resource_id} in {target.place} was deregistered, before EC2 had listed "
+        f"Interrupted after {target.resource_id} in {target.place} was deregistered, but before EC2 listed "
         f"{removal.unlisted} of its {target.expected_snapshots} snapshots.",
-        why="EC2 may list the snapshots of a stopped copy after the copy itself is gone; each of them costs money.",
-        next_step="To remove those that appear, in a minute: "
-        f"amicopy cancel --copy {target.resource_id} {at(target.destination)} --available",
+        why="EC2 may list the snapshots of a stopped copy after the copy itself is gone, and you pay for each of them.",
+        next_step=f"To remove them, in a minute: amicopy cancel --copy {target.resource_id} {at(target.destination)} "
+        "--available",
     )

@@ -150,7 +150,7 @@ class CopyTask:
     def waiting(self) -> CopyQueued:
         """Return the event that says so."""
         where = self.row.waits_for
-        return CopyQueued(**self._about(), reason=f"it is made from the copy in {where}, once that is available")
+        return CopyQueued(**self._about(), reason=f"it will be made from the copy in {where}, once that is available")
 
     def _finished(self, copy: Image) -> Work[None]:
         """Complete the copy; where it has to pass a check first, share it only after that.
@@ -187,7 +187,7 @@ class CopyTask:
         self._hubs.report(self.row.key, Hub(reason=f"the copy in {self.row.destination} has failed"))
         if self._was_cancelled:  # its advice about the copy's snapshots no longer applies
             error = error.with_next_step(
-                "Run the same command again to make a new copy; what was left of this one is removed."
+                "Run the same command again to make a new copy and remove what is left of this one."
             )
         return DestinationFailed(**self._about(), error=error)
 
@@ -374,7 +374,7 @@ class CopyTask:
             patience = VISIBLE_WITHIN if self._options.wait else timedelta(0)
         then = (
             f"waiting up to {length_text(patience)} for it to appear, to avoid a duplicate (if it was just removed, "
-            "the run then goes on by itself)"
+            "the run then continues)"
         )
         if not patience:
             then = "if it was cancelled, only a run without --no-wait creates it again"
@@ -421,7 +421,7 @@ class CopyTask:
                     if not any(one.state == "pending" for one in snapshots) and (extended or not snapshots):
                         raise NeverShown(self.image_id)
                     if not extended:
-                        text = "EC2 has snapshots for it and does not show the image yet; waiting"
+                        text = "EC2 has snapshots for it, but does not show the image yet; waiting"
                         yield NoteAdded(**self._about(), text=text)
                     extended, give_up = True, self._clock.now() + VISIBLE_WITHIN
                 continue
@@ -468,9 +468,10 @@ class CopyTask:
 
     def _never_shown(self, *image_ids: str) -> CopyVanished:
         return CopyVanished(
-            f"EC2 has started {' and '.join(image_ids)} in {self.row.place} and shows neither.",
-            why="It accepted both requests and has not shown the images for minutes, so no third copy was requested.",
-            next_step=f"Check the region's health, then run the same command again. To look for "
+            f"EC2 started {' and '.join(image_ids)} in {self.row.place}, but shows none of them.",
+            why="It accepted both requests, but has not shown the images for minutes, so amicopy did not request a "
+            "third copy.",
+            next_step="Check the region's health, then run the same command again. To look for "
             f"them{as_account(self.row.destination.account)}: aws ec2 describe-images "
             f"--image-ids {' '.join(image_ids)} --region {self.row.region}",
         )
@@ -493,7 +494,7 @@ class CopyTask:
         reasons += [f"{one.snapshot_id}: {one.state_message}" for one in snapshots.values() if one.state_message]
         left = ", ".join(sorted({*snapshots, *copy.snapshot_ids}))
         why = f"EC2 reports for {copy.image_id}: {'; '.join(reasons)}."
-        again = "The same command makes a new copy, and removes this one once that is available."
+        again = "Rerunning the same command makes a new copy, and removes this one once the new copy is available."
         advice = advice_for(" ".join(reasons))
         words = "has failed" if copy.state is ImageState.FAILED else f"is {copy.state}"
         return CopyFailed(
@@ -506,7 +507,7 @@ class CopyTask:
     def _vanished(self) -> CopyVanished:
         return CopyVanished(
             f"The copy {self.image_id} in {self.row.place} is no longer there.",
-            why="Somebody has deregistered it while it was being copied, or EC2 never made it.",
+            why="Somebody deregistered it while it was being copied, or EC2 never made it.",
             next_step="Run the same command again to make a new one.",
         )
 

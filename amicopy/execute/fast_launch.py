@@ -35,7 +35,7 @@ def enable(ec2: Ec2, clock: Clock, image_id: str, settings: FastLaunchSettings, 
         NotFaithful: EC2 is still removing what there was before.
     """
     if now.state == DISABLING:
-        raise _ending(ec2, image_id, "EC2 is still removing its snapshots from before, and switches it on only then.")
+        raise _ending(ec2, image_id, "EC2 is still removing its earlier snapshots, and enables it only after that.")
     write = Write(WriteOperation.ENABLE_FAST_LAUNCH, {"ImageId": image_id, **settings.parameters})
     try:
         yield from paced_write(ec2, clock, write)
@@ -87,8 +87,8 @@ def _missing(now: FastLaunch, settings: FastLaunchSettings) -> str:
     if now.is_on and now.has(settings):
         return ""
     if now.is_on:
-        return f"EC2 accepted the request, and shows other settings than these: {settings}."
-    return f"EC2 accepted the request, and shows it as {now.state or 'off'}{f': {now.reason}' if now.reason else ''}."
+        return f"EC2 accepted the request, but doesn't show these settings: {settings}."
+    return f"EC2 accepted the request, but shows it as {now.state or 'off'}{f': {now.reason}' if now.reason else ''}."
 
 
 def _not_ending(now: FastLaunch) -> str:
@@ -97,15 +97,15 @@ def _not_ending(now: FastLaunch) -> str:
 
 def _stuck(ec2: Ec2, image_id: str, left: str) -> NotFaithful:
     return NotFaithful(
-        f"EC2 Fast Launch of {image_id} in {ec2.region} could not be switched off.",
-        why=f"EC2 accepted the request, and reports that {left}.",
-        next_step="Fix what EC2 names, then run the same command again.",
+        f"EC2 Fast Launch of {image_id} in {ec2.region} could not be disabled.",
+        why=f"EC2 accepted the request, but reports that {left}.",
+        next_step="Fix what EC2 reports, then run the same command again.",
     )
 
 
 def _ending(ec2: Ec2, image_id: str, why: str) -> NotFaithful:
     return NotFaithful(
-        f"EC2 Fast Launch of {image_id} in {ec2.region} is still being switched off.",
+        f"EC2 Fast Launch of {image_id} in {ec2.region} is still being disabled.",
         why=why,
         next_step="Run the same command again in a few minutes.",
     )

@@ -60,6 +60,6 @@ def _switch(
     if remaining:
         raise NotFaithful(
             f"Fast snapshot restore is not {wanted} in {', '.join(remaining)}.",
-            why=f"EC2 in {ec2.region} accepted the request and does not show it.",
+            why=f"EC2 in {ec2.region} accepted the request, but does not show it.",
             next_step="Run the same command again.",
         )

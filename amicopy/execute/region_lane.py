@@ -129,8 +129,8 @@ class RegionLane:
         if isinstance(ended, DestinationFailed):
             error = NotCopyable(
                 f"The copy in {row.destination} was not started.",
-                why=f"It is made from the one in {self.region}, which has failed.",
-                next_step="See that failure; the same command makes both.",
+                why=f"It would be made from the copy in {self.region}, which failed.",
+                next_step="Fix that failure, then rerun the same command to make both.",
             )
             return self._failed(row, error)
         if isinstance(ended, CopyDone | SharingDeferred):
@@ -198,10 +198,10 @@ def left_open(origin: Image, account: str, error: AmicopyError, source: Image | 
         source and f"amicopy cancel {source.image_id} --from {source.region} --in {origin.region} --account {account}"
     )
     return GrantLeftOpen(
-        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be ended.",
+        f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be removed.",
         why=f"{error.what} {error.why}".strip(),
-        next_step="It is recorded, so that the same command ends it"
-        + (f"; so does, with unfinished copies there: {cancel}" if source else "."),
+        next_step="It is recorded. To remove it, rerun the same command"
+        + (f". Or use, which also removes unfinished copies there: {cancel}" if source else "."),
     )
 
 

@@ -165,7 +165,7 @@ def _restore(target: RetireTarget, ec2: Ec2, parameters: ParameterStore, clock: 
         data_type = yield from _data_type(path, parameters, clock)
         value = yield from _put(path, after, image.image_id, parameters, clock, data_type=data_type)
         if value not in {after, image.image_id}:
-            notes.append(f"{path} in {target.place} has another value by now, and stays: {value or 'nothing'}")
+            notes.append(f"{path} in {target.place} has another value now, and is not changed: {value or 'nothing'}")
     if plan.has_lapsed(record, now) and record.deprecate_at != image.deprecate_at:
         notes.append(
             f"{image.image_id} was to be deprecated on {record.deprecate_at:%Y-%m-%d}, which has passed: it stays "
@@ -213,9 +213,9 @@ def check_known(image: Image) -> None:
         actions.append("ec2:DescribeSnapshotAttribute")
     if actions:
         raise AccessDenied(
-            f"Whom {image.image_id} in {image.region} is shared with cannot be read.",
+            f"The permissions of {image.image_id} in {image.region} cannot be read.",
             action=actions[0],
-            why="What cannot be read could not be restored.",
+            why="Without reading them, amicopy could not restore them.",
             next_step=f"Allow {' and '.join(actions)}. See: amicopy iam-policy retire",
         )
 
@@ -233,7 +233,7 @@ def record_checked(image: Image, moves: Mapping[str, str], now: datetime) -> Ret
     if over := plan.missing_room(image, record):
         raise NoRecord(
             f"{image.image_id} in {image.region} has too many tags to be retired.",
-            why=f"What is taken is recorded in tags. A resource can have {MAX_TAGS}, and these would be {over} more.",
+            why=f"Changes are recorded in tags. A resource can have {MAX_TAGS}, and this would be {over} more.",
             next_step=f"Delete {over} of its tags, or of its snapshots', then run the same command again.",
         )
     return record
@@ -242,7 +242,7 @@ def record_checked(image: Image, moves: Mapping[str, str], now: datetime) -> Ret
 def unreadable(image: Image) -> NoRecord:
     """Return the error for an image whose record somebody has changed."""
     return NoRecord(
-        f"What was taken from {image.image_id} in {image.region} is not known.",
+        f"The record of what retire changed on {image.image_id} in {image.region} is invalid.",
         why=f"Its tags {RETIRED_TAG} and {RETIRED_TAG}:1 … have been changed, or some are missing.",
         next_step="Restore those tags from your records, or enable and share the image by hand, then delete them.",
     )

@@ -55,14 +55,14 @@ def enter_accounts(
         known = everyone.setdefault(target.account, target)
         if (known.role, known.external_id) != (target.role, target.external_id):
             problems[target.account] = UsageError(
-                f"Account {target.account} is named with two roles or external ids.",
-                why=f"The roles are {known.role} and {target.role}; one session serves all of a run.",
-                next_step="Name one of them.",
+                f"Account {target.account} is given with two roles or external ids.",
+                why=f"The roles are {known.role} and {target.role}; a run uses one session for each account.",
+                next_step="Use one of them.",
             )
     if own in everyone:
         problems[own] = UsageError(
-            f"Account {own} is that of the credentials, and is listed as another one.",
-            why="Its regions are destinations anyway.",
+            f"Account {own} is your own account, but is listed as another account.",
+            why="Copies go to its regions anyway.",
             next_step="Leave it out.",
         )
     new = [target for name, target in everyone.items() if name not in problems and name not in context.clients]
@@ -126,5 +126,5 @@ def _not_listed(unit: str, error: AmicopyError, option: str) -> AmicopyError:
         f"The accounts of {unit} cannot be listed.",
         action=error.action,
         why=f"{error.why} Only an organization's management account and its delegated administrators may list them.",
-        next_step=f"Allow {error.action}, run from such an account, or name the accounts by their ids ({option}).",
+        next_step=f"Allow {error.action}, run from such an account, or list the accounts by id ({option}).",
     )

@@ -147,7 +147,7 @@ class BootJob:
         self._context = context
         self._options = options or BootOptions()
         if problem := boot_problem(self._options):
-            raise UsageError(f"The boot test cannot be made: {problem}.")
+            raise UsageError(f"The boot test cannot run: {problem}.")
         self._image_ids = tuple(dict.fromkeys(image_ids))
         self.source_region = context.source_region(source_region)
         subnets = [where.rpartition("/")[2] for where, _ in self._options.subnets if where]
@@ -189,7 +189,7 @@ class BootJob:
             copies = [copy for one in there for image_id in missing for copy in one.unfinished[image_id]]
             places = ", ".join(map(str, self.destinations))
             raise ImageNotFound(
-                f"{', '.join(missing)} is not in {places}, nor is a copy of it that can be launched.",
+                f"{', '.join(missing)} is not in {places}, and there is no copy of it that can be launched.",
                 image_ids=missing,
                 why=_states(copies) or "It does not exist there.",
                 next_step="Check the ids and the regions (amicopy status AMI).",
@@ -266,7 +266,7 @@ class BootJob:
         except Interrupted:
             return None  # the next run does it
         except AmicopyError as error:
-            return error.with_detail(f"{instance_id} in {where}, which a run that was killed has left, still runs")
+            return error.with_detail(f"{instance_id} in {where}, left by a killed run, is still running")
         return None
 
     def _test(self, target: BootTarget) -> BootTarget:
@@ -340,7 +340,7 @@ def _absent(
         if absent:
             copies = [copy for image_id in absent for copy in region.unfinished[image_id]]
             yield ImageNotFound(
-                f"{', '.join(absent)} is not in {where}, nor is a copy of it that can be launched.",
+                f"{', '.join(absent)} is not in {where}, and there is no copy of it that can be launched.",
                 image_ids=tuple(absent),
                 why=_states(copies) or "It was not copied there.",
                 next_step=f"Copy it there and wait for the copy, or leave {'it' if where.account else 'the region'} out"

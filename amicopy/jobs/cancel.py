@@ -227,7 +227,7 @@ class CancelJob:
         }
 
         def spared(target: Target) -> Target:
-            reason = f"{users_text(users[target.resource_id])} it; to remove it all the same: --in-use"
+            reason = f"{users_text(users[target.resource_id])} it; to remove it anyway: --in-use"
             return replace(target, state=TargetState.KEEP, is_protected=True, reason=reason)
 
         unknown = (

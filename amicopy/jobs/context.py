@@ -59,7 +59,7 @@ class Context:
         if not region:
             raise UsageError(
                 "No source region is given.",
-                why="Neither the request nor AWS_REGION nor the profile has a region.",
+                why="The request, AWS_REGION and the profile have no region.",
                 next_step=f"Give one, for example: {self.spelling.get('source_region', 'source_region')} us-east-1",
             )
         return region

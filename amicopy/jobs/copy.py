@@ -231,8 +231,8 @@ class CopyJob:
             if copy is None or copy.state.is_dead:
                 raise CopyVanished(
                     f"The copy {image_id} in {outcome.place} is no longer there.",
-                    why="Somebody has removed it before it could be shared.",
-                    next_step="Run the same command again to make a new one, and to share all.",
+                    why="Somebody removed it before it could be shared.",
+                    next_step="Run the same command again to make a new one and share all copies.",
                 )
             detailed = context.with_retries(partial(with_details, ec2, copy, outcome.row.desired))
         return replace(outcome.row, action=Action.UPDATE, copy=detailed, check=None, failed=())

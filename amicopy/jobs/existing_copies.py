@@ -110,11 +110,11 @@ class ExistingCopies:
         ]
         if unknown and not any(one.problem for one in survey.destinations.values()):
             raise ImageNotFound(
-                f"{', '.join(unknown)} is neither in {self.source_region}, nor is any copy of it in "
+                f"{', '.join(unknown)} is not in {self.source_region}, and there is no copy of it in "
                 f"{', '.join(map(str, survey.destinations))}.",
                 image_ids=tuple(unknown),
-                why="It never was there, or it and its copies were deregistered.",
-                next_step="Check the id, and name its region with --from.",
+                why="It was never there, or it and its copies were deregistered.",
+                next_step="Check the id, and give its region with --from.",
             )
         return survey
 

@@ -43,7 +43,7 @@ class CopyFastLaunch(CopySwitch):
     def words(self) -> str:
         """How it is switched, for people, with what EC2 says of the state before."""
         if self.is_others:
-            return "somebody else has switched it on; it stays as it is"
+            return "somebody else enabled it, so it is left as it is"
         was = f" (before: {self.before.problem})" if self.before and self.before.problem else ""
         return f"on: {self.settings}{was}" if self.settings else f"off{was}"
 
@@ -114,11 +114,11 @@ def _compared(asked: CopyFastLaunch, copy: Image, ec2: "Ec2") -> CopyFastLaunch:
 
 def _failed(copy: Image, now: FastLaunch, where: Destination) -> AmicopyError:
     return NotFaithful(
-        f"EC2 Fast Launch of {copy.image_id} in {where} has failed.",
+        f"EC2 Fast Launch of {copy.image_id} in {where} failed.",
         why=f"EC2 reports that {now.problem}.",
-        next_step="Fix what EC2 names. Then change the settings in the manifest, or switch it "
-        f"off{as_account(where.account)}: aws ec2 disable-fast-launch --image-id {copy.image_id} "
-        f"--region {copy.region} (the next run switches it on again).",
+        next_step="Fix what EC2 reports. Then change the settings in the manifest, or disable "
+        f"it{as_account(where.account)}: aws ec2 disable-fast-launch --image-id {copy.image_id} "
+        f"--region {copy.region} (the next run enables it again).",
     )
 
 

@@ -19,7 +19,7 @@ from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.decide import plan_copies
 from amicopy.plan.findings import Survey
-from amicopy.plan.plan import Plan, with_notes, with_refusals, with_unconfirmed
+from amicopy.plan.plan import Plan, with_notes, with_only_hub, with_refusals, with_unconfirmed
 from amicopy.plan.routes import Rate, unknown_rate
 from amicopy.survey.accounts import with_accounts
 from amicopy.survey.closed_regions import without_closed_regions
@@ -82,11 +82,13 @@ class _Surveyed:
             return tuple(name for name in names if again or name != self.source_region)
         return self.named.destinations(enabled, in_source_region=self.request.encrypts)
 
-    def with_outside_hub(self, regions: Mapping[str, Region] | None) -> CopyRequest:
-        """Return the request; a hub that is only there for others may fail."""
+    def planned(self, survey: Survey, regions: Mapping[str, Region] | None, rate: Rate) -> Plan:
+        """Return the plan; a hub that is only there for others may fail."""
         hub, request = self.request.hub, self.request
-        names = self._named_by_to(None if regions is None else self.named.enabled(regions))
-        return replace(request, best_effort=(*request.best_effort, hub)) if hub and hub not in names else request
+        if not hub or hub in self._named_by_to(None if regions is None else self.named.enabled(regions)):
+            return plan_copies(request, survey, rate)
+        best_effort = (*request.best_effort, hub)
+        return with_only_hub(plan_copies(replace(request, best_effort=best_effort), survey, rate), hub)
 
     def destinations_in(self, target: TargetAccount, regions: Mapping[str, Region] | None) -> tuple[Destination, ...]:
         """Return those in another account, which has these regions; none if a pattern matches none of them."""
@@ -254,7 +256,7 @@ class Planning:
         survey = without_closed_regions(self._survey(asked, regions, notes), named)
         if asked.request.accounts:
             survey = self._in_accounts(asked, survey, named)
-        plan = plan_copies(asked.with_outside_hub(regions), survey, self._rate(asked.request))
+        plan = asked.planned(survey, regions, self._rate(asked.request))
         if not asked.request.accounts or not asked.request.preflight:
             return plan
         from amicopy.survey.access_to_origins import with_access_checked

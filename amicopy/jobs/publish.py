@@ -122,7 +122,7 @@ def publications(entries: Sequence[KnownEntry], date: str) -> tuple[Publication,
     for one in found:
         first = taken.setdefault((one.destination, one.label), one)
         if first.where != one.where:
-            wrong.append(f"{one.where}: {one.label} in {one.place} is what {first.where} publishes to, too")
+            wrong.append(f"{one.where}: {first.where} also publishes to {one.label} in {one.place}")
         elif first is not one:
             wrong.append(f"{one.where}: publishes to {one.label} in {one.place} twice")
     if wrong:
@@ -277,7 +277,7 @@ def _is_taken(publication: Publication, before: str) -> UsageError:
     return UsageError(
         f"The parameter {publication.path} in {publication.place} contains {before}, and may not be overwritten.",
         why="The manifest has overwrite: false for it.",
-        next_step="Give each release a path of its own, for example with {name}. Or delete the parameter if that image "
+        next_step="Give each release its own path, for example with {name}. Or delete the parameter if that image "
         "was withdrawn.",
     )
 

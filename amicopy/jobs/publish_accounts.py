@@ -56,7 +56,7 @@ def unused_accounts(entries: Sequence[KnownEntry], members: Members) -> Iterator
                 yield f"{one.path} is not published in account {', '.join(absent)}, which gets no copy"
             for unit in one.units:
                 if there.isdisjoint(_accounts_in(unit, members)):
-                    yield f"{one.path} is published in no account of {unit}: none of them gets a copy"
+                    yield f"{one.path} is not published in any account of {unit}: none of them gets a copy"
 
 
 def _accounts_in(unit: str, members: Members) -> Iterator[str]:

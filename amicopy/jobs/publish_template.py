@@ -25,7 +25,7 @@ def read_template_write(context: Context, publication: Publication, image_id: st
         check_image_id(before or publication.source.image_id)
     except ValueError:
         foreign = UsageError(
-            f"The launch template {publication.path} in {publication.place} is not changed: it does not name an AMI.",
+            f"The launch template {publication.path} in {publication.place} is not changed: it has no AMI id.",
             why=f"Its default version has {before}.",
             next_step="If that is a parameter, publish to the parameter instead (ssm): the template follows it.",
         )
@@ -77,8 +77,8 @@ def refuse_unknown(writes: Sequence[ParameterWrite]) -> tuple[ParameterWrite, ..
         if write.state is not ParameterState.ABSENT or (write.publication.entry_number, write.path) in there:
             return write
         error = UsageError(
-            f"There is no launch template {write.path} in {write.place}, nor in another destination of its entry.",
-            why="amicopy publishes to templates that exist, and creates none.",
+            f"There is no launch template {write.path} in {write.place} or any other destination of its entry.",
+            why="amicopy publishes to existing templates and doesn't create new ones.",
             next_step="Check its name, or create it.",
         )
         return replace(write, state=ParameterState.FAILED, error=error)

@@ -188,8 +188,8 @@ class RetireJob:
                 f"{', '.join(missing)} is not an AMI of this account in {self.source_region}, and there is no copy of "
                 f"it in {regions_text(self.regions)}.",
                 image_ids=missing,
-                why="It never was there, it was deregistered, or another account owns it.",
-                next_step="Check the id, and name its region with --from.",
+                why="It was never there, it was deregistered, or another account owns it.",
+                next_step="Check the id, and give its region with --from.",
             )
 
     def _notes(self, targets: Sequence[RetireTarget]) -> list[str]:
@@ -207,7 +207,7 @@ class RetireJob:
             if origin:
                 notes.append(
                     f"{target.image_id} is a copy of {origin}, which is not changed; to take the whole release back, "
-                    "name that one"
+                    "give that AMI"
                 )
         return notes
 
@@ -223,7 +223,7 @@ class RetireJob:
         )
         image = one.image
         if not one.is_ours:
-            manager = "a service of AWS manages it" if is_service_copy(image) else "amicopy did not make it"
+            manager = "an AWS service manages it" if is_service_copy(image) else "amicopy did not make it"
             return replace(target, reason=manager)
         try:
             record = record_in(image.tags)
@@ -249,7 +249,7 @@ class RetireJob:
         target = replace(target, record=record)
         moves = any(move.after for move in target.moves)
         if image.is_retired and not moves and not list(takings(image, now)):
-            state, reason = RetireState.UNCHANGED, f"it is retired since {moment_of(image.tags)}"
+            state, reason = RetireState.UNCHANGED, f"it was retired on {moment_of(image.tags)}"
         else:
             state, reason = RetireState.RETIRE, _to_take(image, now)
         target = replace(target, state=state, reason=reason)
@@ -298,7 +298,7 @@ def _to_take(image: Image, now: datetime) -> str:
     operations = {str(write.operation) for write in takings(image, now)}
     words += ["deprecate now"] if "EnableImageDeprecation" in operations else []
     words += ["disable"] if "DisableImage" in operations else []
-    return ", ".join(words) or "finish what an interrupted run began"
+    return ", ".join(words) or "finish what an interrupted run started"
 
 
 def _to_restore(target: RetireTarget, record: Retirement | None) -> RetireTarget:

@@ -34,8 +34,8 @@ def refusals(
     if is_complete and (unusable := [one for _, one in choices.replacements if one not in good]):
         yield NoReplacement(
             f"No parameter can get {', '.join(dict.fromkeys(unusable))}.",
-            why=f"It is not an available AMI in {where}, it is retired or about to be, or it has not passed its check.",
-            next_step="Name another AMI: --parameter NAME=AMI",
+            why=f"It is not an available AMI in {where}, it is or will be retired, or it has not passed its check.",
+            next_step="Use another AMI: --parameter NAME=AMI",
         )
     stuck = [
         (move.path, f"{move.path} in {target.place} has {move.before}")
@@ -62,9 +62,9 @@ def _without_replacement(stuck: Sequence[tuple[str, str]]) -> NoReplacement:
         f"{len(stuck)} parameters have an image that is to be retired, and no other image to go back to."
         if many
         else f"{stuck[0][1]}, which is to be retired, and no other image to go back to.",
-        why="None of the values that it had before is an AMI that is still available: whatever reads it could launch "
-        "nothing.",
-        next_step="Name the AMI that it gets: --parameter NAME=AMI. If the release before was retired, restore it at "
+        why="None of its earlier values is an AMI that is still available, so anything that reads it could no longer "
+        "launch instances.",
+        next_step="Give the AMI that it gets: --parameter NAME=AMI. If the previous release was retired, restore it at "
         f"the same time: --restore AMI. Or let it keep the retired image: {leaving}"
         f"{' and so on' if names[_SPELLED_OUT:] else ''}",
     )

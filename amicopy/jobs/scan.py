@@ -94,7 +94,7 @@ def _check_images(paths: Sequence[str]) -> None:
     if not problems:
         return
     formats = {problem for _, problem in problems}
-    next_step = "Name a raw image of a whole disk or of a partition."
+    next_step = "Give a raw image of a whole disk or of a partition."
     if any("raw" in problem for problem in formats):
         next_step = "Convert it first: qemu-img convert -O raw IMAGE disk.img (unpack a compressed one)."
     error = UsageError(

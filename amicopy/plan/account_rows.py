@@ -48,8 +48,8 @@ def _with_origin(
         row = replace(row, notes=(*row.notes, note)) if why else row
     elif relay.action is Action.REFUSE:
         problem = NotCopyable(
-            f"The copy in {row.destination} is not made, because the one in {row.region} is refused.",
-            why=f"It is made from that one: {relay.reason}",
+            f"The copy in {row.destination} is not made, because the copy in {row.region} is refused.",
+            why=f"It would be made from that copy: {relay.reason}",
         )
         return row.refused(problem)
     else:
@@ -113,28 +113,28 @@ def _problems(
     if codes := source.attributes.get("ProductCodes", ""):
         yield NotCopyable(
             f"{source.image_id} cannot be copied into account {account}: it has product codes, {codes}.",
-            why="EC2 copies an AMI with product codes within its owner's account only.",
+            why="EC2 copies an AMI with product codes only within its owner's account.",
             next_step="Subscribe to the product with that account, launch an instance there and make an AMI of it.",
         )
     if source.is_instance_store:
         yield NotCopyable(
             f"{source.image_id} cannot be copied into account {account}: it is stored in S3 (instance store).",
-            why="EC2 copies such an AMI within its owner's account only.",
+            why="EC2 copies such an AMI only within its owner's account.",
             next_step="Leave the account out.",
         )
     if origin is not None and origin.has_aws_managed_key:
         yield NotShareable(
             f"{origin.image_id} in {origin.region} cannot be copied into account {account}: the AWS-managed key "
             "encrypts its snapshots.",
-            why="Snapshots under aws/ebs cannot be shared, and EC2 copies only what can be read.",
-            next_step="Make a copy with a key of your own, and copy that one: --kms-key KEY",
+            why="Snapshots encrypted with aws/ebs cannot be shared, and EC2 copies only what it can read.",
+            next_step="Make a copy with your own key, and copy that one: --kms-key KEY",
         )
     if request.grants is Grants.NONE:
         return
     if origin is source and source.is_foreign:
         yield NotCopyable(
-            f"{source.image_id} belongs to account {source.owner_id}, so no permission on it can be given.",
-            why=f"Account {account} needs one to copy it.",
+            f"{source.image_id} belongs to account {source.owner_id}, so this account cannot grant permissions on it.",
+            why=f"Account {account} needs a permission to copy it.",
             next_step=f"Ask its owner to share it and its snapshots with {account}, then use --grants none.",
         )
     elif room_of(row, origin, of_keys=request.kms_grant) < (needed := _records_needed(request, origin, accounts)):

@@ -48,7 +48,7 @@ def instance_types(image: Image, options: BootOptions) -> tuple[str, ...]:
             raise BootRefused(
                 f"{image.image_id} in {image.region} cannot be launched as {options.instance_type}.",
                 why=f"It allows: {image.instance_types}.",
-                next_step="Name one of those: --instance-type.",
+                next_step="Choose one of those: --instance-type.",
             )
         return (options.instance_type,)
     if image.attributes.get("VirtualizationType") == "paravirtual":

@@ -24,7 +24,7 @@ def not_checked(copy: Image, record: CheckRecord, destination: Destination) -> N
     owner = f", with credentials of account {destination.account}" if destination.account else ""
     return NotChecked(
         f"The copy {copy.image_id} in {destination} {record.words}.",
-        why="A copy that was made to be checked is shared only by a run whose check it passes.",
+        why="A copy that was made with a check is shared only by a run with a check that it passes.",
         next_step="Copy with the check, which runs again for this copy: copy --check, or the manifest's check. "
         f"If the copy itself is bad, remove it first: amicopy cancel --copy {copy.image_id} {at(destination)} "
         f"--available. To do without the check, delete its tag{owner}: aws ec2 delete-tags --resources "
@@ -37,6 +37,6 @@ def no_room_for_check(image_id: str, destination: Destination) -> NoRoomForRecor
     return NoRoomForRecords(
         f"There is no room for the tag {CHECKED_TAG} on a copy of {image_id} in {destination}.",
         why=f"A resource can have {MAX_TAGS} tags. Without this one, other runs would share the copy unchecked.",
-        next_step="Remove a tag from the source, leave the source's tags out (--no-tags, in a manifest "
-        "carry_tags: false), or copy without a check.",
+        next_step="Remove a tag from the source, leave out the source's tags (--no-tags, in a manifest carry_tags: "
+        "false), or copy without a check.",
     )

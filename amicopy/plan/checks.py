@@ -79,7 +79,7 @@ def _encryption_problems(desired: DesiredCopy, settings: RegionSettings, region:
             f"The copy in {region} would be encrypted with the AWS-managed key, which cannot be shared.",
             why=f"{encrypted}; {'the key named' if settings.key else 'the default key for EBS there'} is AWS's own. "
             f"The copy should be shared with {', '.join(map(str, sorted(shared)))}.",
-            next_step=f"Name a key of your own (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
+            next_step=f"Use your own key (--kms-key {region}=KEY), or leave the copy private (--no-permissions).",
         )
 
 
@@ -91,13 +91,14 @@ def public_problems(
         if watermarks := (desired.source.watermarks or frozenset()).union((copy and copy.watermarks) or ()):
             yield NotShareable(
                 f"The copy in {region} should be public, but has a watermark: {', '.join(sorted(watermarks))}.",
-                why="EC2 allows no watermark on a public AMI (AttachImageWatermark), and CopyImage carries watermarks.",
+                why="EC2 doesn't allow watermarks on public AMIs (AttachImageWatermark), and CopyImage carries "
+                "watermarks.",
                 next_step="Leave the copy private (--no-permissions), or share it with accounts: --share ACCOUNT",
             )
         date, created = deprecation_date(desired, copy), creation_date(desired, copy) or desired.as_of
         if date and created and date > created + MAX_PUBLIC_DEPRECATION:
             yield NotShareable(
-                f"The copy in {region} should be public and be deprecated on {date:%Y-%m-%d}, which is too late.",
+                f"The copy in {region} should be public and deprecated on {date:%Y-%m-%d}, which is too late.",
                 why="EC2 deprecates a public AMI within 2 years of its creation (EnableImageDeprecation).",
                 next_step="Use an earlier date (--deprecate-after 730d), or leave the copy private.",
             )
@@ -113,17 +114,17 @@ def public_problems(
         if settings.public_images is not None and settings.public_images + settings.becoming_public > quota:
             yield NotShareable(
                 f"{settings.public_images} AMIs are public in {region} already, and the quota is {quota}.",
-                why=f"This run would make it {settings.public_images + settings.becoming_public}: EC2 would copy and "
-                "then refuse to make public.",
-                next_step="Make others private or remove them, or have the quota raised (Service Quotas). If it was "
-                "raised and amicopy may not read it: --no-preflight",
+                why=f"This run would make it {settings.public_images + settings.becoming_public}: EC2 would make the "
+                "copy and then refuse to make it public.",
+                next_step="Make other AMIs private or remove them, or request a higher quota (Service Quotas). If the "
+                "quota was raised and amicopy may not read it: --no-preflight",
             )
     public_volumes = any(one.is_public for who in desired.volume_permissions.values() for one in who)
     if public_volumes and settings.snapshots_blocked:
         yield NotShareable(
             f"Block public access for snapshots is on in {region}, but the copy's snapshots should be public.",
             why="It is a setting of the account; amicopy never switches it off.",
-            next_step="Leave the permissions behind: --no-permissions, or --share ACCOUNT",
+            next_step="Don't copy the permissions: --no-permissions, or --share ACCOUNT",
         )
 
 

@@ -77,6 +77,6 @@ def _too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:
     return TooFast(
         f"EC2 cannot copy {what} to {region} within {minutes} minutes.",
         why=f"By default, time-based copies get {limit} MiB/s at most.",
-        next_step="Give it longer with --complete-within, or leave that out: then EC2 copies as fast as it can. With a "
-        "raised quota (L-E137849C): --no-preflight",
+        next_step="Give a longer time with --complete-within, or leave the option out: EC2 then copies as fast as it "
+        "can. With a raised quota (L-E137849C): --no-preflight",
     )

@@ -87,7 +87,7 @@ def _plan_row(request: CopyRequest, survey: Survey, source: Image, found: Destin
         decision = replace(decision, action=Action.REFUSE, reason=problems[0].what)
     ours_failed = tuple(image for image in copies.failed if is_ours(source, image))
     if decision.action is Action.UNCHANGED and ours_failed:
-        reason = f"{decision.reason}; a failed copy still has to be removed"
+        reason = f"{decision.reason}; a failed copy remains to be removed"
         decision = replace(decision, action=Action.UPDATE, reason=reason)
     is_compared = chosen is not None and decision.copy is chosen.copy
     check = _check(request, decision)
@@ -186,7 +186,7 @@ def _decide(
     if disabled := [copy for copy in copies.disabled if may_write(source, copy, adopt=request.adopt)]:
         problem = ImageUnavailable(
             f"The copy {disabled[0].image_id} in {found.destination} is disabled.",
-            why="Somebody took it out of use (DisableImage). amicopy neither enables it nor makes another copy.",
+            why="Somebody disabled it (DisableImage). amicopy doesn't enable it or make another copy.",
             next_step=f"Enable it{as_account(found.destination.account)} (aws ec2 enable-image --image-id "
             f"{disabled[0].image_id} --region {found.region}), or deregister it, then run the same command again.",
         )
@@ -255,7 +255,7 @@ def _retired(source: Image, image: Image, account: str = "") -> ImageRetired:
     what = "source" if image is source else "copy"
     return ImageRetired(
         f"The {what} {image.image_id} in {image.region} was retired on {moment_of(image.tags)[:10]}.",
-        why="Somebody took this release back (amicopy retire). amicopy neither shares it again nor makes another copy.",
+        why="Somebody took this release back (amicopy retire). amicopy doesn't share it again or make another copy.",
         next_step="Copy another image. Or restore the release: "
         f"amicopy retire {source.image_id} --from {source.region}{in_account(account)} --undo",
     )
@@ -271,12 +271,12 @@ def _source_problem(source: Image) -> AmicopyError | None:
         return ImageUnavailable(
             f"The source {source.image_id} in {source.region} is still {source.state}.",
             why="EC2 copies an AMI only once it is available.",
-            next_step="Run the same command again later, or without --no-wait and --dry-run: then it waits.",
+            next_step="Run the same command again later, or without --no-wait and --dry-run, to wait for it.",
         )
     return ImageUnavailable(
         f"The source {source.image_id} in {source.region} is {source.state}{reason}.",
         why="Only an available AMI can be copied.",
-        next_step="Enable it first (aws ec2 enable-image), or name another."
+        next_step="Enable it first (aws ec2 enable-image), or use another one."
         if source.state is ImageState.DISABLED
         else "Name another source.",
     )
@@ -286,8 +286,8 @@ def _wanted_problem(desired: DesiredCopy, region: str) -> AmicopyError:
     return CopyFailed(
         f"EC2 would refuse the copy of {desired.source.image_id} to {region}.",
         why="; ".join(desired.problems),
-        next_step="Ask for something else (--name, --description, --tag, --share, --encrypt), or leave things behind: "
-        "--no-tags, --no-permissions.",
+        next_step="Change the request (--name, --description, --tag, --share, --encrypt), or copy less: --no-tags, "
+        "--no-permissions.",
     )
 
 
@@ -309,7 +309,7 @@ def _notes(
     yield from _foreign_notes(source, request, compared, copies)
     date = deprecation_date(desired, copy) if copy is not None else None
     if copy is not None and copy.deprecate_at is None and date and desired.as_of and date <= desired.as_of:
-        yield f"{copy.image_id} should have been deprecated from {date:%Y-%m-%d} on, which has passed; it gets no date"
+        yield f"{copy.image_id} should have been deprecated from {date:%Y-%m-%d}, which has passed, so it gets no date"
     if copy is not None and not desired.name_template and copy.name != desired.name:
         yield f"{copy.image_id} is named {copy.name!r}, the source {desired.name!r}"
     for image in copies.failed:

@@ -46,32 +46,47 @@ def estimate(plan: Plan) -> Mapping[Key, Cost]:
 
 
 def direct_transfer(plan: Plan) -> Decimal | None:
-    """Return what the transfer costs if every copy is made from its source; None if a price is unknown."""
-    starting = [row for row in plan.rows if row.action.starts_a_copy]
+    """Return what the transfer costs if every copy is made from its source; None if a price is unknown.
+
+    A hub that is not a destination would not be copied to then.
+    """
+    starting = [row for row in plan.rows if row.action.starts_a_copy and not row.is_only_hub]
     rows = [replace(row, copied_from=None, waits_for=None) if row.is_routed else row for row in starting]
     return total(copy_cost(row, plan.prices or Prices()) for row in rows).transfer
 
 
-def saving_by_a_hub(plan: Plan) -> tuple[str, Decimal, Decimal] | None:
-    """Return the hub by way of which a plan of direct copies costs less, and what the transfer costs then and now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """What other routes would save in a plan of direct copies."""
 
-    None unless that saves at least a dollar and 30 %: a copy by way of another takes about twice the time.
+    hubs: tuple[str, ...] = ()  # regions that get their copy first; it takes about twice the time
+    standing: tuple[str, ...] = ()  # regions with a copy that can be copied at once
+    transfer: Decimal  # what it would cost
+    direct: Decimal  # what it costs now
+
+
+def saving_by_a_route(plan: Plan) -> Saving | None:
+    """Return what the cheapest routes would save, in a plan whose copies are all direct.
+
+    None unless that is at least a dollar and 30 %: a copy by way of another may take about twice the time.
     """
     prices, now = plan.prices or Prices(), direct_transfer(plan)
-    if now is None or now < _LEAST_SAVING or any(row.is_routed for row in plan.rows):
+    if now is None or now < _LEAST_SAVING or any(row.is_routed or row.is_only_hub for row in plan.rows):
         return None
     routes = cheaper_routes(plan.rows, prices.rate)
-    hubs = {one.hub for one in routes.values() if one.hub}
-    if len(hubs) != 1:
-        return None
+    hubs = dict.fromkeys(one.hub for one in routes.values() if one.hub)
+    standing: dict[str, None] = {}
     then = NOTHING
     for row in plan.rows:
         if row.action.starts_a_copy:
-            is_own = row.source.reference in routes and not row.destination.account
-            origins = routes[row.source.reference].origins if is_own else {}
-            rate = prices.rate(origins.get(row.region, row.origin_region), row.region)
-            then += (rate or NOTHING) * most_gib(row.source)
-    return (hubs.pop(), then, now) if now - then >= max(_LEAST_SAVING, now * _LEAST_SHARE) else None
+            known = routes.get(row.source.reference) if not row.destination.account else None
+            origin = known.origins.get(row.region, row.origin_region) if known else row.origin_region
+            if known and origin not in {known.hub, row.source.region}:
+                standing[origin] = None
+            then += (prices.rate(origin, row.region) or NOTHING) * most_gib(row.source)
+    if now - then < max(_LEAST_SAVING, now * _LEAST_SHARE):
+        return None
+    return Saving(hubs=tuple(hubs), standing=tuple(standing), transfer=then, direct=now)
 
 
 def copy_cost(row: Row, prices: Prices) -> Cost:

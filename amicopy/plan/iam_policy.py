@@ -44,58 +44,58 @@ _AT_CREATION = {"StringEquals": {"ec2:CreateAction": "CopyImage"}}
 SIDS: Mapping[str, str] = {
     "AmicopyRead": "Find sources and copies, compare them, follow progress. These calls take no resource, or are made "
     "in several regions.",
-    "AmicopyReadQuotas": "How many AMIs may be public, if a copy is to be public and more than five are.",
-    "AmicopyReadParameters": "Read the parameters that name sources, and those that ids are published to.",
+    "AmicopyReadQuotas": "Read the quota of public AMIs, if a copy should be public and more than five already are.",
+    "AmicopyReadParameters": "Read the parameters that contain sources, and those that ids are published to.",
     "AmicopyReadBlocks": "`verify --content`, `scan` and `copy --scan`: list the blocks of snapshots, and read them. "
     "This gives access to the data of every snapshot in these regions.",
-    "AmicopyKmsReadBlocks": "The same for encrypted snapshots: decrypt their blocks, and nothing that isn't a "
-    "snapshot's or a volume's (`kms:EncryptionContextKeys`).",
-    "AmicopyFindReferences": "What EC2 looks at in the caller's name to find out what uses an image. Only through EC2 "
+    "AmicopyKmsReadBlocks": "The same for encrypted snapshots: decrypt their blocks, but only data of snapshots or "
+    "volumes (`kms:EncryptionContextKeys`).",
+    "AmicopyFindReferences": "Reads that EC2 makes in the caller's name to find what uses an image. Only through EC2 "
     "(`aws:CalledVia`).",
-    "AmicopyAssumeRoles": "`--account`, `--ou`: the role in each of the other accounts.",
-    "AmicopyListAccounts": "`--ou`, `ou` in a manifest: the accounts of organizational units.",
+    "AmicopyAssumeRoles": "`--account`, `--ou`: assume the role in each of the other accounts.",
+    "AmicopyListAccounts": "`--ou`, `ou` in a manifest: list the accounts of organizational units.",
     "AmicopyRecordAccess": "Record permissions for copying in the tags `amicopy:grant:ACCOUNT`, and delete these.",
-    "AmicopyGiveAccess": "Give these permissions on sources and copies, and take them away.",
-    "AmicopyKmsReadPolicies": "`--account`: find out before anything is written whether the other accounts can use "
-    "the keys; find grants of `--kms-grant`.",
-    "AmicopyKmsGrantAccounts": "`--kms-grant`: grants on these keys for the roles in the other accounts, with nothing "
-    "but what EC2 needs for copying.",
+    "AmicopyGiveAccess": "Grant these permissions on sources and copies, and revoke them.",
+    "AmicopyKmsReadPolicies": "`--account`: check whether the other accounts can use the keys, before anything is "
+    "written; find grants of `--kms-grant`.",
+    "AmicopyKmsGrantAccounts": "`--kms-grant`: give the roles in the other accounts grants on these keys, with only "
+    "what EC2 needs for copying.",
     "AmicopyKmsRevokeGrants": "Revoke these grants.",
-    "AmicopyRecordScan": "`copy --scan`: record in the tag `amicopy:scanned` of a source what was found. No other tag.",
+    "AmicopyRecordScan": "`copy --scan`: record the findings in the source's tag `amicopy:scanned`, and in no other "
+    "tag.",
     "AmicopyCopyImage": "Create images and snapshots in the destinations.",
     "AmicopyCopyFromSource": "The same call reads the source's image and snapshots.",
-    "AmicopyTagNewCopies": "Tags in the request that makes a copy (`ec2:CreateAction`), and at no other time.",
+    "AmicopyTagNewCopies": "Set tags, only in the request that makes a copy (`ec2:CreateAction`).",
     "AmicopyTagAdoptedCopies": "`--adopt`: the tag `amicopy:source` for copies that other tools made.",
-    "AmicopyManageCopies": "Complete, share and remove what has the tag `amicopy:source`, and no other image or "
-    "snapshot.",
-    "AmicopyManageAnyImage": "`--any-image`: the same for every image and snapshot of the destinations.",
-    "AmicopySetWatermarksAndInstanceTypes": "Two attributes for which AWS documents no condition on tags.",
-    "AmicopyRecordRetirement": "`retire`: record in tags what is about to be taken, on sources as well as copies. No "
-    "other tags.",
-    "AmicopyRetire": "`retire`: unshare, deprecate and disable what has that record, and no other image or snapshot; "
-    "with `--undo`, restore it.",
+    "AmicopyManageCopies": "Complete, share and remove only images and snapshots with the tag `amicopy:source`.",
+    "AmicopyManageAnyImage": "`--any-image`: the same for every image and snapshot in the destinations.",
+    "AmicopySetWatermarksAndInstanceTypes": "Set two attributes for which AWS doesn't document a condition on tags.",
+    "AmicopyRecordRetirement": "`retire`: record in tags what is about to be changed, on sources and copies. No other "
+    "tags.",
+    "AmicopyRetire": "`retire`: unshare, deprecate and disable only images and snapshots with that record; with "
+    "`--undo`, restore them.",
     "AmicopyBootFrom": "`boot`: launch from any image, into any subnet and security group.",
-    "AmicopyBootTagged": "The same call makes instances and volumes, and only with the tag `amicopy:boot`.",
+    "AmicopyBootTagged": "The same call creates instances and volumes, only with the tag `amicopy:boot`.",
     "AmicopyTagInstances": "That tag, in the request that launches (`ec2:CreateAction`), and at no other time.",
-    "AmicopyBootedInstances": "Read the console of, tag and terminate instances with the tag `amicopy:boot` only.",
-    "AmicopyTerminateInstances": "`cancel`: terminate instances with the tag `amicopy:boot` only.",
+    "AmicopyBootedInstances": "Tag, terminate and read the console of only instances with the tag `amicopy:boot`.",
+    "AmicopyTerminateInstances": "`cancel`: terminate only instances with the tag `amicopy:boot`.",
     "AmicopyKmsBoot": "Attach volumes of encrypted copies, only through EC2.",
     "AmicopyKmsBootGrant": "Let EC2 keep using these keys while the instance runs, and nobody else.",
     "AmicopyPublishParameters": "Publish the ids of the copies; `retire`: write the AMI that a parameter had before.",
-    "AmicopyPublishTemplates": "`publish` with `launch_templates`: new default versions. IAM knows templates by their "
-    "ids, so this is for all of these regions.",
-    "AmicopyFastRestore": "`fast_restore`: switch fast snapshot restore on and off for snapshots with the tag "
-    "`amicopy:source`, and no others; off before such a copy is removed or retired.",
-    "AmicopyFastLaunch": "`fast_launch`: switch EC2 Fast Launch on and off for images with the tag `amicopy:source` "
-    "only; off before such a copy is removed or retired.",
-    "AmicopyFastLaunchTemplates": "`fast_launch`: name a launch template in that call.",
-    "AmicopyFastLaunchFrom": "EC2 switches Fast Launch on only for callers who may launch from the image themselves.",
-    "AmicopyFastLaunchTagged": "The same makes instances and volumes, and only with the tag of EC2 Fast Launch.",
+    "AmicopyPublishTemplates": "`publish` with `launch_templates`: create new default versions. IAM identifies "
+    "templates by id, so this covers all of them in these regions.",
+    "AmicopyFastRestore": "`fast_restore`: enable and disable fast snapshot restore only for snapshots with the tag "
+    "`amicopy:source`; it is disabled before such a copy is removed or retired.",
+    "AmicopyFastLaunch": "`fast_launch`: enable and disable EC2 Fast Launch only for images with the tag "
+    "`amicopy:source`; it is disabled before such a copy is removed or retired.",
+    "AmicopyFastLaunchTemplates": "`fast_launch`: use a launch template in that call.",
+    "AmicopyFastLaunchFrom": "EC2 enables Fast Launch only for callers who may launch from the image themselves.",
+    "AmicopyFastLaunchTagged": "The same call creates instances and volumes, only with the tag of EC2 Fast Launch.",
     "AmicopyFastLaunchTags": "That tag, in the request that launches (`ec2:CreateAction`), and at no other time.",
     "AmicopyFastLaunchRole": "The service-linked role of EC2 Fast Launch, which EC2 creates when it is first used.",
     "AmicopyNotifySns": "`--notify`: send the result to an SNS topic.",
     "AmicopyNotifyEvents": "`--notify`: send the result to an EventBridge bus.",
-    "AmicopyKmsDescribeKeys": "Refuse a key that is disabled or cannot encrypt before the copy starts.",
+    "AmicopyKmsDescribeKeys": "Before the copy starts, refuse a key that is disabled or cannot encrypt.",
     "AmicopyKmsReadSources": "Decrypt an encrypted source, only through EC2 (`kms:ViaService`).",
     "AmicopyKmsEncryptCopies": "Encrypt the copies, only through EC2.",
     "AmicopyKmsGrantToEC2": "Let EC2 keep using these keys while it copies, and nobody else "

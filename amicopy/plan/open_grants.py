@@ -58,9 +58,9 @@ def grant_note(grant: OpenGrant) -> str:
     """Return what is said of a permission that is still open."""
     keys = f" and may use {', '.join(grant.key_ids)}" if grant.key_ids else ""
     return (
-        f"account {grant.account} may copy {grant.image_id} in {grant.region}{keys}, {_since(grant)}; the command "
-        f"that copies into it ends that, and so does amicopy cancel with --account {grant.account}, which removes "
-        "unfinished copies there"
+        f"account {grant.account} may copy {grant.image_id} in {grant.region}{keys}, {_since(grant)}; the copy command "
+        "for that account removes this permission, and so does amicopy cancel with --account "
+        f"{grant.account}, which also removes unfinished copies there"
     )
 
 
@@ -68,8 +68,8 @@ def kept_grant_note(grant: OpenGrant) -> str:
     """Return why `cancel` has not ended a permission: a copy may be in progress where it was not to look."""
     return (
         f"account {grant.account} may still copy {grant.image_id} in {grant.region}, {_since(grant)}: it may be "
-        "copying now. To look there, remove unfinished copies and end that: the same command with --account "
-        f"{grant.account}"
+        "copying now. To look there, and to remove unfinished copies and this permission: the same command with "
+        f"--account {grant.account}"
     )
 
 

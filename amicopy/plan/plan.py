@@ -56,6 +56,7 @@ class Row:
     failed: tuple[Image, ...] = ()  # earlier attempts of ours, to be removed once a copy is available
     dead_ids: frozenset[str] = frozenset()  # failed copies of any tool: a token of ours must not return one of them
     best_effort: bool = False
+    is_only_hub: bool = False  # it is not a destination: others are copied from it
     is_ours: bool = True  # the copy was or will be made by amicopy, or is adopted: it may be written
     check: Check | None = None  # what the copy has to pass before it is shared; None if it has passed it already
     is_held: bool = False  # its sharing waits for the other destinations
@@ -214,6 +215,12 @@ class Plan:
             next_step=f"Fix the problems above, {self._leave_out}exclude the region, or let it fail as best effort "
             "(--exclude and --best-effort; in a manifest, exclude and best_effort).",
         )
+
+
+def with_only_hub(plan: Plan, region: str) -> Plan:
+    """Return the plan; its copies in this region are there only for others to be copied from."""
+    rows = (replace(row, is_only_hub=row.destination == Destination(region)) for row in plan.rows)
+    return replace(plan, rows=tuple(rows))
 
 
 def with_notes(plan: Plan, notes: Iterable[str]) -> Plan:

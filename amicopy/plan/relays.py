@@ -15,7 +15,7 @@ from amicopy.plan.routes import Rate, Routes, cheapest_routes, routes_by_way_of
 
 # A copy that takes longer than this keeps no others waiting: they are made from the source.
 HUB_PATIENCE = timedelta(minutes=45)
-_UNENCRYPTED_STEP = "Choose another hub, leave --route out, or encrypt the copies: --encrypt."
+_UNENCRYPTED_STEP = "Choose another region for via:, leave out --route, or encrypt the copies: --encrypt."
 
 
 def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate: Rate) -> tuple[Row, ...]:
@@ -31,16 +31,25 @@ def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate:
 
 
 def cheaper_routes(rows: Sequence[Row], rate: Rate) -> Mapping[str, Routes]:
-    """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved."""
-    by_source: dict[str, list[Row]] = {}
+    """Return, by source, the cheapest routes of a plan whose copies are all direct: for a hint what could be saved.
+
+    Copies that have to be there in time have no other way.
+    """
+    starting: dict[str, list[Row]] = {}
+    standing: dict[str, set[str]] = {}
     for row in rows:
-        is_own = not row.destination.account and not row.source.is_instance_store
-        if is_own and row.action.starts_a_copy and _has_room(row, VIA_TAG):
-            by_source.setdefault(row.source.reference, []).append(row)
+        if row.destination.account or row.source.is_instance_store:
+            continue
+        if row.action.starts_a_copy and _has_room(row, VIA_TAG) and not row.desired.minutes:
+            starting.setdefault(row.source.reference, []).append(row)
+        elif _stands(row, encrypts=row.desired.encrypt):
+            standing.setdefault(row.source.reference, set()).add(row.region)
     found = {}
-    for reference, some in by_source.items():
+    for reference, some in starting.items():
+        hubs = [row.region for row in some if _has_room(row, HUB_TAG)]
+        there = standing.get(reference, set())
         regions = [row.region for row in some]
-        found[reference] = cheapest_routes(some[0].source.region, regions, rate, hubs=regions)
+        found[reference] = cheapest_routes(some[0].source.region, regions, rate, standing=there, hubs=hubs)
     return found
 
 
@@ -58,7 +67,7 @@ class _Relays:
     def __post_init__(self) -> None:
         for row in self.rows:
             copy = row.copy
-            if row.action in {Action.UNCHANGED, Action.UPDATE} and copy and self._serves(row.source, copy):
+            if _stands(row, encrypts=self.request.encrypts):
                 self.standing[row.region] = row
             elif row.action is Action.JOIN and copy and self._is_direct_and_young(row.source, copy):
                 self.coming[row.region] = row
@@ -102,7 +111,7 @@ class _Relays:
             return f"EC2 in {hub} does not answer"
         if row.action is Action.REFUSE:
             why = f"{row.problem.what} {row.problem.why}".rstrip() if row.problem else row.reason
-            next_step = f"Choose another hub, leave --route out, or fix the problem in {hub}."
+            next_step = f"Choose another region for via:, leave out --route, or fix the problem in {hub}."
             return self._no_hub(hub, why, next_step)
         if source.is_instance_store:
             return "an image that is kept in S3 is copied from the source only"
@@ -117,8 +126,8 @@ class _Relays:
             )
             return f"{copy.image_id} there {how}"
         if not may_serve(source, copy, encrypts=self.request.encrypts):
-            why = f"{copy.image_id} there is encrypted, the source is not, and EC2 makes no unencrypted copy of an"
-            return self._no_hub(hub, f"{why} encrypted image.", _UNENCRYPTED_STEP)
+            why = f"{copy.image_id} there is encrypted, the source is not, and EC2 cannot make an unencrypted"
+            return self._no_hub(hub, f"{why} copy of an encrypted image.", _UNENCRYPTED_STEP)
         return f"{copy.image_id} there has no room for another tag"
 
     def _no_hub(self, hub: str, why: str, next_step: str) -> OperationNotPermitted:
@@ -146,8 +155,12 @@ class _Relays:
         """Return why the hub cannot be one: an unencrypted copy cannot be made from an encrypted one."""
         if not routes.hub or self._encrypts_as_the_source(self.hubs[routes.hub]) is not False:
             return None
-        why = "Encryption by default is on there, the source is not encrypted, and EC2 makes no unencrypted copy of an"
-        return self._no_hub(routes.hub, f"{why} encrypted image.", _UNENCRYPTED_STEP)
+        return self._no_hub(
+            routes.hub,
+            "Encryption by default is on there, the source is not encrypted, and EC2 cannot make an unencrypted copy "
+            "of an encrypted image.",
+            _UNENCRYPTED_STEP,
+        )
 
     def _encrypts_as_the_source(self, row: Row) -> bool | None:
         """Return whether a new copy there is as encrypted as its source; None if that cannot be known."""
@@ -155,11 +168,6 @@ class _Relays:
             return True
         by_default = self.survey.destinations[row.destination].settings.encryption_by_default
         return None if by_default is None else not by_default
-
-    def _serves(self, source: Image, copy: Image) -> bool:
-        return may_serve(source, copy, encrypts=self.request.encrypts) and (
-            not is_ours(source, copy) or len(copy.tags) < MAX_TAGS
-        )
 
     def _is_direct_and_young(self, source: Image, copy: Image) -> bool:
         begun = datetime.fromisoformat(copy.created_at) if copy.created_at else self.survey.at
@@ -171,6 +179,14 @@ def _without_hub(row: Row, hub: str, useless: AmicopyError | str) -> Row:
         return row.refused(useless)
     note = f"it is not made by way of {hub}, but from {row.source.region}, at its price: {useless}"
     return replace(row, notes=(*row.notes, note))
+
+
+def _stands(row: Row, *, encrypts: bool) -> bool:
+    """Return whether there is a copy that others can be made from."""
+    source, copy = row.source, row.copy
+    if copy is None or row.action not in {Action.UNCHANGED, Action.UPDATE}:
+        return False
+    return may_serve(source, copy, encrypts=encrypts) and (not is_ours(source, copy) or len(copy.tags) < MAX_TAGS)
 
 
 def _has_room(row: Row, key: str) -> bool:

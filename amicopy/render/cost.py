@@ -1,15 +1,17 @@
 """What a plan costs, for people and for programs. Every amount is an upper bound; an unknown one is never a zero."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from amicopy.core.destination import Destination, Key
 from amicopy.core.prices import Prices, usd_words
+from amicopy.core.request import CHEAPEST
 from amicopy.core.switch import SwitchState
 from amicopy.execute.cancel import Target, TargetState
 from amicopy.execute.report import Report
-from amicopy.plan.estimate import Cost, direct_transfer, estimate, saving_by_a_hub, storage_of, total
+from amicopy.plan.estimate import Cost, Saving, direct_transfer, estimate, saving_by_a_route, storage_of, total
 from amicopy.plan.plan import Plan
 from amicopy.render.text import counted
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:  # few manifests ask for it
     from amicopy.jobs.fast_restore import FastRestore
 
 _MOST_NAMED = 3  # destinations in a sentence
+_MOST_LISTED = 8  # that cost the same
 _CENT = Decimal("0.01")
 _GOING = {TargetState.CANCEL, TargetState.CANCELLED, TargetState.GONE}
 
@@ -34,7 +37,7 @@ def cost_lines(plan: Plan, *, only_total: bool = False, planned: Plan | None = N
     has_unknown = None in _amounts(total(costs.values()))
     hint = "; to give unknown prices: --prices FILE" if has_unknown else ""
     transfer, *others = _total_words(by_destination)
-    if any(row.is_routed for row in plan.rows):
+    if any(row.is_routed or row.is_only_hub for row in plan.rows):
         direct = direct_transfer(plan)
         transfer += f" (direct: {usd_words(direct) if direct is not None else 'unknown'})"
     yield f"estimated cost: {'; '.join([transfer, *others])}{_dates_words(costs.values())}{hint}"
@@ -43,15 +46,50 @@ def cost_lines(plan: Plan, *, only_total: bool = False, planned: Plan | None = N
         for destination, cost in by_destination.items():
             alike.setdefault(_amounts(cost), []).append(destination)
         for destinations in alike.values():
-            where = f"{'each of ' if len(destinations) > 1 else ''}{', '.join(map(str, destinations))}"
+            where = _places(destinations)
             words = _total_words({destinations[0]: by_destination[destinations[0]]})
             yield f"estimated cost in {where}: {'; '.join(words)}"
-    if saving := saving_by_a_hub(planned or plan):
-        hub, then, now = saving
-        yield (
-            f"by way of {hub} the transfer would cost at most {usd_words(then)} instead of {usd_words(now)}, and take "
-            "about twice the time: --route cheapest"
-        )
+    yield from _route_lines(plan, costs)
+    if saving := saving_by_a_route(planned or plan):
+        yield _saving_words(saving)
+
+
+def _route_lines(plan: Plan, costs: Mapping[Key, Cost]) -> Iterator[str]:
+    """Yield that a route costs more than direct copies, and what a hub costs that is not a destination."""
+    direct, routed = direct_transfer(plan), total(costs.values()).transfer
+    if direct is not None and routed is not None and routed > direct:
+        amounts = f"at most {usd_words(routed)} instead of {usd_words(direct)}"
+        yield f"this route costs more than direct copies (--route direct): transfer {amounts}"
+    for region in dict.fromkeys(row.region for row in plan.rows if row.is_only_hub and row.key in costs):
+        cost = total(costs[row.key] for row in plan.rows if row.is_only_hub and row.key in costs)
+        amount = f"at most {usd_words(cost.storage)}" if cost.storage is not None else "an unknown amount"
+        yield f"the copy in {region} is there only for the route, and is kept: its storage costs {amount} a month"
+
+
+def _saving_words(saving: Saving) -> str:
+    amounts = f"the transfer would cost at most {usd_words(saving.transfer)} instead of {usd_words(saving.direct)}"
+    if saving.hubs:
+        return f"by way of {_few(saving.hubs)} {amounts}, and take about twice the time: --route cheapest"
+    copies = "the copy" if len(saving.standing) == 1 else "copies"
+    return f"from {copies} in {_few(saving.standing)} {amounts}: --route cheapest"
+
+
+def _few(names: Sequence[str], what: str = "regions") -> str:
+    """Return the names, or how many they are if they are too many for a sentence."""
+    return ", ".join(names) if len(names) <= _MOST_NAMED else f"{len(names)} {what}"
+
+
+def _places(destinations: Sequence[Destination]) -> str:
+    """Return where a copy costs the same; of very many by the number in each region."""
+    if len(destinations) == 1:
+        return str(destinations[0])
+    if len(destinations) <= _MOST_LISTED:
+        return f"each of {', '.join(map(str, destinations))}"
+    by_region = Counter(one.region for one in destinations)
+    regions = f"{counted(len(by_region), 'region')}"
+    if len(by_region) <= _MOST_LISTED:
+        regions = ", ".join(by_region)
+    return f"each of {len(destinations)} destinations in {regions}"
 
 
 def other_way_line(report: Report) -> str | None:
@@ -64,7 +102,7 @@ def other_way_line(report: Report) -> str | None:
         return None
     ways = sorted({(one.row.origin_region, planned[one.row.key].origin_region) for one in changed})
     words = ", ".join(f"{now} instead of {then}" for now, then in ways)
-    places = ", ".join(one.place for one in changed) if len(changed) <= _MOST_NAMED else f"{len(changed)} copies"
+    places = _few([one.place for one in changed], "copies")
     was = "was" if len(changed) == 1 else "were"
     costs = (total(estimate(plan).values()).transfer for plan in (report.executed_plan, report.plan))
     now, then = (f"at most {usd_words(one)}" if one is not None else "an unknown amount" for one in costs)
@@ -146,15 +184,23 @@ def cost_document(cost: Cost | None) -> dict[str, str | None] | None:
     }
 
 
-def estimate_document(costs: Mapping[Key, Cost]) -> dict[str, Any]:
-    """Return the estimate of a whole plan."""
-    whole = total(costs.values())
+def estimate_document(plan: Plan, planned: Plan) -> dict[str, Any]:
+    """Return the estimate of a whole plan; of one that was executed, ``planned`` is how it was to be."""
+    whole, saving = total(estimate(plan).values()), saving_by_a_route(planned)
     dates = sorted(filter(None, whole.dates))
     return {
         "currency": "USD",
         **(cost_document(whole) or {}),
         "prices_from": dates[0] if dates else None,
         "prices_to": dates[-1] if dates else None,
+        "direct_transfer": _exact(direct_transfer(plan)),
+        "cheaper": saving
+        and {
+            "route": CHEAPEST,
+            "transfer": _exact(saving.transfer),
+            "hubs": list(saving.hubs),
+            "from_regions": list(saving.standing),
+        },
     }
 
 
@@ -191,7 +237,7 @@ def _part(amounts: Mapping[Destination, Decimal | None], per: str = "") -> str:
     if not known:
         return "unknown"
     words = f"at most {usd_words(sum(known, Decimal(0)))}{per}"
-    where = ", ".join(unknown) if len(unknown) <= _MOST_NAMED else f"{len(unknown)} destinations"
+    where = _few(unknown, "destinations")
     return f"{words}, unknown in {where}" if unknown else words
 
 

@@ -89,7 +89,7 @@ def plan_document(plan: Plan, exit_code: ExitCode, calls: Mapping[str, int]) -> 
     planned = "planned" if exit_code is ExitCode.OK else ""
     return {
         **envelope("copy", exit_code, error=refusal, notes=plan.notes, status=planned),
-        **_with_estimate(plan, [(row.key, _row_document(row)) for row in plan.rows]),
+        **_with_estimate(plan, plan, [(row.key, _row_document(row)) for row in plan.rows]),
         **_scans_member(plan),
         "calls": dict(calls),
     }
@@ -104,7 +104,11 @@ def report_document(
         **envelope("copy", exit_code, error=error, notes=report.plan.notes),
         "started_at": moment(report.started_at),
         "ended_at": moment(ended_at),
-        **_with_estimate(report.executed_plan, [(one.row.key, outcome_document(one)) for one in report.outcomes]),
+        **_with_estimate(
+            report.executed_plan,
+            report.plan,
+            [(one.row.key, outcome_document(one)) for one in report.outcomes],
+        ),
         **_scans_member(report.plan),
         "calls": dict(calls),
     }
@@ -130,7 +134,7 @@ def manifests_document(entries: Mapping[str, int]) -> dict[str, Any]:
     return {**envelope("sync", ExitCode.OK), "manifests": listed}
 
 
-def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> dict[str, Any]:
+def _with_estimate(plan: Plan, planned: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> dict[str, Any]:
     """Return the copies, each with what it costs, and what all of them cost."""
     from amicopy.plan.estimate import estimate
     from amicopy.render.cost import cost_document, estimate_document
@@ -138,7 +142,7 @@ def _with_estimate(plan: Plan, copies: Sequence[tuple[Key, dict[str, Any]]]) -> 
     costs = estimate(plan)
     return {
         "copies": [copy | {"estimate": cost_document(costs.get(key))} for key, copy in copies],
-        "estimate": estimate_document(costs),
+        "estimate": estimate_document(plan, planned),
     }
 
 

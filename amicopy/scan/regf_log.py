@@ -110,9 +110,10 @@ def _entries(log: _Log, steps: Steps) -> Iterator[tuple[int, dict[int, bytes]]]:
             fetched = position + _AHEAD * device.block_size
         header = device.read(position, _HEADER)
         size, found = struct.unpack_from("<I4xI", header, 4)
-        is_entry = header[:4] == b"HvLE" and size % SECTOR == 0 and 0 < size <= device.size - position
-        if not is_entry or found != number or _hash(header[:32], steps) != header[32:]:
+        if header[:4] != b"HvLE" or found != number or _hash(header[:32], steps) != header[32:]:
             return
+        if size % SECTOR or not 0 < size <= device.size - position:
+            raise _Damaged("a change in it was not written whole")
         if size > _MOST:
             raise Unreadable(_TOO_MANY)
         yield _changed(device.read(position, size), steps)

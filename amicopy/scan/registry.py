@@ -90,7 +90,7 @@ def contents_of_registry(walk: Walk, selection: Selection, *, deep: bool) -> Ite
             if damage.count:
                 walk.gap(path + damage.path, damage.reason)
             if damage.count > 1:
-                walk.gap(path, f"{damage.count - 1} more of its keys, values and lists are damaged")
+                walk.gap(path, f"more of it is damaged (keys, values or lists of them): {damage.count - 1}")
         except BlockLimitReached:
             raise
         except Unreadable as error:

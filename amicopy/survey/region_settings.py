@@ -135,7 +135,7 @@ class _Reader:
             return None, KeyNotFound(
                 f"There is no valid KMS key {text} in {self._destination}.",
                 why=f"{error.why.rstrip('.')}. EC2 would start the copy and fail it later.",
-                next_step=f"Name a key of {self._destination} that is there; to list "
+                next_step=f"Use a key that exists in {self._destination}; to list "
                 f"them{as_account(self._destination.account)}: aws kms list-aliases --region {region}",
             )
 

@@ -73,8 +73,8 @@ class SnapshotBlocks:
                     raise BlockDamaged(
                         f"Block {index} of {self.snapshot_id} in {self.region} arrived damaged {_ATTEMPTS} times.",
                         why=error.why,
-                        next_step="Run the command again. If the same block fails again, something between here and "
-                        "AWS changes it, or AWS Support has to look at the snapshot.",
+                        next_step="Run the command again. If the same block fails again, check proxies between this "
+                        "machine and AWS, or ask AWS Support to check the snapshot.",
                     ) from error
             except BlockTokenExpired:
                 if attempt == _ATTEMPTS:

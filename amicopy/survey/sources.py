@@ -91,9 +91,9 @@ class SourceReads:
             raise ImageNotFound(
                 f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not in {self._ec2.region}.",
                 image_ids=missing,
-                why="It does not exist there, was deregistered, is not shared with this account, or is another "
-                "account's and hidden by the setting Allowed AMIs.",
-                next_step="Check the id, and name its region with --from.",
+                why="It does not exist there, was deregistered, is not shared with this account, or belongs to another "
+                "account and is hidden by the setting Allowed AMIs.",
+                next_step="Check the id, and give its region with --from.",
             )
         self._images = {image_id: found[image_id] for image_id in self._image_ids}
 
@@ -155,7 +155,7 @@ class SourceReads:
             raise StorageNotShared(
                 f"{image.image_id} in {image.region} is shared with this account, but its storage is not.",
                 why=f"It belongs to account {image.owner_id}, and these of its snapshots cannot be seen: "
-                f"{', '.join(hidden)}. EC2 copies only what can be read.",
+                f"{', '.join(hidden)}. EC2 copies only what it can read.",
                 next_step=f"Ask account {image.owner_id} to share each snapshot with this account "
                 "(aws ec2 modify-snapshot-attribute), and the key of encrypted ones.",
             )
@@ -239,5 +239,5 @@ def located(error: ImageNotFound, others: Mapping[str, Ec2], stop: Stop) -> Imag
         error.what,
         image_ids=error.image_ids,
         why="; ".join(hints) + ".",
-        next_step=f"Say so with --from {regions.pop()}." if len(regions) == 1 else "Name its region with --from.",
+        next_step=f"Use --from {regions.pop()}." if len(regions) == 1 else "Give its region with --from.",
     )

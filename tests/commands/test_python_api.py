@@ -226,12 +226,12 @@ def test_a_faulty_manifest_is_raised_with_its_faults(world: World, context: amic
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tags": {"a": 1}}, r"tags\['a'\] has to be of type str, not int"),
-        ({"tags": ["a"]}, "tags has to be a mapping, not list"),
-        ({"kms_keys": "alias/x"}, "kms_keys has to be a mapping, not str"),
-        ({"protect": True}, "protect has to be of type Protection, not bool"),
-        ({"complete_within": 60}, "complete_within has to be of type timedelta, not int"),
-        ({"deprecate_after": 30}, "deprecate_after has to be of type timedelta, not int"),
+        ({"tags": {"a": 1}}, r"tags\['a'\] must be of type str, not int"),
+        ({"tags": ["a"]}, "tags must be a mapping, not list"),
+        ({"kms_keys": "alias/x"}, "kms_keys must be a mapping, not str"),
+        ({"protect": True}, "protect must be of type Protection, not bool"),
+        ({"complete_within": 60}, "complete_within must be of type timedelta, not int"),
+        ({"deprecate_after": 30}, "deprecate_after must be of type timedelta, not int"),
     ],
 )
 def test_a_wrong_type_is_named(world: World, arguments: dict[str, Any], message: str) -> None:
@@ -241,7 +241,7 @@ def test_a_wrong_type_is_named(world: World, arguments: dict[str, Any], message:
 
 
 def test_a_timeout_without_a_unit_is_refused() -> None:
-    with pytest.raises(TypeError, match="timeout has to be of type timedelta, not int"):
+    with pytest.raises(TypeError, match="timeout must be of type timedelta, not int"):
         amicopy.RunOptions(timeout=60)  # type: ignore[arg-type]
 
 

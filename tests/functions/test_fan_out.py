@@ -366,6 +366,55 @@ def test_a_round_expires_and_every_unit_is_looked_at_again(
     assert dispatcher({}, Remaining())["dispatched"] == 0
 
 
+def lines(capsys: pytest.CaptureFixture[str]) -> list[Any]:
+    """Return the lines that were logged since."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_only_passes_that_have_looked_at_copies_write_metrics_of_copies(
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST, TOGETHER)
+    before = time.time()
+    dispatcher({}, Remaining())
+    [sent] = queue.received()
+    worker(event_of(sent), Remaining())
+    queue.deleted(sent)
+    first, pending = lines(capsys)
+    assert (first["status"], first["complete"], first["unfinished_seconds"]) == ("pending", False, 0)
+    assert first.keys() & {"CopiesUpToDate", "OldestUnfinished"} == set()
+    assert (pending["CopiesInProgress"], pending["Function"], pending["Unit"]) == (1, "worker", WEST)
+    of_function, of_copies = pending["_aws"]["CloudWatchMetrics"]
+    assert of_function["Dimensions"] == [["Manifest", "Function"]]
+    assert of_copies["Dimensions"] == [["Manifest", "Function", "Unit"]]
+    clock.advance(600)
+    until_nothing_is_sent(queue, clock)
+    capsys.readouterr()
+    worker(event_of(sent), Remaining())
+    [again] = lines(capsys)
+    assert (again["complete"], again["notes"]) == (True, ["this was done before"])
+    assert again.keys() & {"CopiesUpToDate", "OldestUnfinished"} == set()
+    done = dispatcher({}, Remaining())
+    assert (done["status"], done["complete"], done["unfinished_seconds"]) == ("ok", True, 0)
+    check_document(done)
+    [round_item] = queue.rounds()
+    assert before <= float(round_item["started_at"]["N"]) <= time.time()
+
+
+def test_the_dispatcher_says_for_how_long_something_is_left_to_do(
+    queue: Deployed, bundle: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    dispatcher({}, Remaining())
+    queue.passed("started_at")
+    capsys.readouterr()
+    assert dispatcher({}, Remaining())["unfinished_seconds"] > 1_000_000
+    [line] = lines(capsys)
+    assert line["Unfinished"] == line["unfinished_seconds"]
+
+
 def test_nothing_is_sent_while_workers_are_behind(queue: Deployed, bundle: Path, world: World) -> None:
     a_source(world)
     manifest(bundle, TO)

@@ -8,8 +8,9 @@ from typing import Any
 import boto3
 import pytest
 
-from amicopy.aws_lambda import handler
+from amicopy.aws_lambda import functions, handler
 from amicopy.aws_lambda.one_pass import PassFailed, seconds_to_work
+from amicopy.jobs.sync import SyncResult
 from amicopy.sandbox.world import World
 from tests.functions.conftest import EVENTS, Remaining, manifest
 from tests.support.clock import FakeClock
@@ -25,6 +26,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[Any]:
     said = capsys.readouterr()
     assert said.err == ""
     return [json.loads(line) for line in said.out.splitlines()]
+
+
+def metrics(line: Any) -> set[str]:
+    """Return the names of the metrics in a line."""
+    return {metric["Name"] for directive in line["_aws"]["CloudWatchMetrics"] for metric in directive["Metrics"]}
 
 
 def test_passes_start_then_wait_then_complete_then_only_look(
@@ -73,14 +79,75 @@ def test_the_log_line_is_what_the_function_returns_and_has_the_metrics(
     assert document["oldest_unfinished_seconds"] > 60  # the copy is from the test's time, the pass from today
     [line] = lines(capsys)
     assert {name: line[name] for name in document} == document
-    directive = line["_aws"]["CloudWatchMetrics"][0]
-    named = {metric["Name"] for metric in directive["Metrics"]}
+    named = metrics(line)
     assert named >= {"CopiesUpToDate", "CopiesInProgress", "CopiesFailed", "OldestUnfinished", "Calls", "Throttles"}
     assert all(isinstance(line[name], int | float) for name in named)
-    assert [line[name] for name in directive["Dimensions"][0]] == ["amis.yaml"]
+    for directive in line["_aws"]["CloudWatchMetrics"]:
+        assert [line[name] for name in directive["Dimensions"][0]] == ["amis.yaml", "handler"]
     assert (line["CopiesInProgress"], line["CopiesFailed"]) == (2, 0)
     assert line["Calls"] == sum(document["calls"].values()) > 0
     assert abs(line["_aws"]["Timestamp"] / 1000 - time.time()) < 60
+
+
+def test_how_old_the_oldest_copy_is_is_no_metric_where_it_is_unknown(
+    bundle: Path, world: World, clock: FakeClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A zero would end the alarm about a copy that takes too long."""
+    a_source(world)
+    slow(world, 100_000)
+    manifest(bundle, WEST)
+    handler({}, Remaining())
+    clock.advance(36_000)
+    order(world, f"DescribeImages@{WEST}=error:UnauthorizedOperation: You are not authorized.")
+    capsys.readouterr()
+    with pytest.raises(PassFailed):
+        handler({}, Remaining())
+    [line] = lines(capsys)
+    assert line["oldest_unfinished_seconds"] is None
+    assert "OldestUnfinished" not in metrics(line) | line.keys()
+    handler({}, Remaining())
+    [line] = lines(capsys)
+    assert line["OldestUnfinished"] >= 36_000
+
+
+def test_a_bug_is_in_the_log_line_too(
+    bundle: Path, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken_pass(*_: object) -> SyncResult:
+        raise ZeroDivisionError("no one divides by zero")
+
+    manifest(bundle, WEST)
+    monkeypatch.setattr(functions, "make_pass", broken_pass)
+    with pytest.raises(ZeroDivisionError):
+        handler({}, Remaining())
+    [line] = lines(capsys)
+    assert (line["status"], line["exit_code"], line["errors"][0]["slug"]) == ("bug", 70, "bug")
+    assert line["errors"][0]["why"] == "no one divides by zero"
+    assert not metrics(line) & {"CopiesUpToDate", "OldestUnfinished"}
+
+
+def test_a_line_fits_into_an_event_of_the_log_however_much_is_wrong(
+    bundle: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """CloudWatch cuts events at 256 kB."""
+    entries = "".join(f"  - {{source: {{name: x{number}}}, to: eu-wst-1, keeep: 1}}\n" for number in range(3000))
+    (bundle / "amis.yaml").write_text(f"images:\n{entries}")
+    with pytest.raises(PassFailed) as raised:
+        handler({}, Remaining())
+    out = capsys.readouterr().out
+    assert len(out.encode()) < 256_000
+    assert "more" in json.loads(out)["errors"][0]["details"][-1]
+    assert len(str(raised.value)) < 100_000
+
+
+def test_a_dimension_has_ascii_only(
+    bundle: Path, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AMICOPY_MANIFEST", "größe.yaml")
+    with pytest.raises(PassFailed):
+        handler({}, Remaining())
+    [line] = lines(capsys)
+    assert (line["manifest"], line["Manifest"]) == ("größe.yaml", "gr\\xf6\\xdfe.yaml")
 
 
 def test_outside_lambda_the_line_has_no_metrics(

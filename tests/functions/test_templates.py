@@ -1,9 +1,10 @@
 """The CloudFormation templates: their roles are what `iam-policy` prints, and their patterns match recorded events.
 
-``make deploy-lint`` runs cfn-lint on them. Nothing here deploys them.
+After a change, run ``cfn-lint examples/lambda/*.yaml``. Nothing here deploys them.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +88,62 @@ def test_functions_are_there_and_have_enough_time(name: str) -> None:
     for properties in of_type(name, "AWS::Serverless::Function"):
         assert properties["Handler"] in FUNCTIONS
         whole = shared | properties
-        assert (whole["MemorySize"], whole["Timeout"]) == (512, 120)
-        assert whole["Environment"]["Variables"]["AMICOPY_MANIFEST"] == "ssm:/amicopy/manifest"
+        only_sends = properties["Handler"].endswith("dispatcher")
+        assert (whole["MemorySize"], whole["Timeout"]) == ((512, 120) if only_sends else (1769, 900))
+        assert whole["Environment"]["Variables"]["AMICOPY_MANIFEST"] == "!Ref Manifest"
 
 
-def test_a_message_is_invisible_for_six_times_as_long_as_a_worker_may_run() -> None:
-    """AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": anything less lets two workers have one message."""
-    units = resources("fan-out")["Units"]["Properties"]
-    assert units["VisibilityTimeout"] == 6 * 120
+def test_a_message_is_invisible_for_longer_than_a_worker_may_run_and_fails_before_it_expires() -> None:
+    """Lambda refuses a queue whose messages come back while the function may still run."""
+    found = resources("fan-out")
+    units = found["Units"]["Properties"]
+    assert units["VisibilityTimeout"] > found["Worker"]["Properties"]["Timeout"] + 30
+    assert units["MessageRetentionPeriod"] > units["VisibilityTimeout"] * units["RedrivePolicy"]["maxReceiveCount"]
     assert units["FifoQueue"] is True
+
+
+NAMED_BY = ("FunctionName", "QueueName", "TableName", "LogGroupName", "AlarmName", "Name")
+
+
+@pytest.mark.parametrize("name", ["function", "fan-out"])
+def test_a_template_can_be_deployed_once_for_each_manifest(name: str) -> None:
+    """Every name that can exist once in an account has the stack's in it; no manifest is written anywhere."""
+    found = resources(name)
+    for resource, content in found.items():
+        if content["Type"] != "AWS::Lambda::Permission":
+            names = [content.get("Properties", {}).get(one) for one in NAMED_BY]
+            assert all("${Name}" in one or one == "!Ref Name" for one in names if one), resource
+    roles = ("AWS::IAM::Role", "AWS::IAM::RolePolicy")
+    assert "/amicopy/manifest" not in json.dumps([one for one in found.values() if one["Type"] not in roles])
+    parameters = yaml.load((TEMPLATES / f"{name}.yaml").read_text(), Loader)["Parameters"]
+    assert (parameters["Name"]["Default"], parameters["Manifest"]["Default"]) == ("amicopy", "ssm:/amicopy/manifest")
+    for allowed, text in [(True, "amicopy"), (True, "amicopy-web"), (False, "web"), (False, "amicopy_web")]:
+        assert bool(re.fullmatch(parameters["Name"]["AllowedPattern"], text)) is allowed
+
+
+@pytest.mark.parametrize("name", ["function", "fan-out"])
+def test_a_manifest_in_s3_may_be_read(amicopy: Run, name: str) -> None:
+    [policy] = of_type(name, "AWS::IAM::Policy")
+    [statement] = policy["PolicyDocument"]["Statement"]
+    printed = amicopy("iam-policy", "--for", "lambda", "--from", HOME, "s3://BUCKET/KEY").json["Statement"]
+    assert [(one["Sid"], one["Action"]) for one in printed if "Manifest" in one["Sid"]] == [
+        (statement["Sid"], statement["Action"])
+    ]
+    assert sorted(policy["Roles"]) == sorted(
+        f"!Ref {key}" for key in resources(name) if key.endswith("Role") and "Sch" not in key
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "function"),
+    [("function", "OldestUnfinished", "handler"), ("fan-out", "Unfinished", "dispatcher")],
+)
+def test_an_alarm_fires_if_something_takes_too_long_or_nothing_runs(name: str, metric: str, function: str) -> None:
+    """The metrics are those that the functions write: test_handler.py and test_fan_out.py."""
+    [alarm] = [one for one in of_type(name, "AWS::CloudWatch::Alarm") if one["Namespace"] == "amicopy"]
+    dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+    assert (alarm["MetricName"], alarm["TreatMissingData"]) == (metric, "breaching")
+    assert dimensions == {"Manifest": "!Ref Manifest", "Function": function}
 
 
 @pytest.mark.parametrize("name", ["function", "state-changes"])

@@ -74,7 +74,7 @@ def command(environment: Environment, /, **options: Any) -> int:
     if options["all_pending"] and (named or options["available"]):
         raise click.UsageError("--all-pending cannot be used together with AMI ids or --available.")
     if not options["all_pending"] and not named:
-        raise click.UsageError("Missing argument 'AMI...': name sources or copies, or use --all-pending.")
+        raise click.UsageError("Missing argument 'AMI...': give sources or copies, or use --all-pending.")
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.cancel import CancelCommand, cancel
 

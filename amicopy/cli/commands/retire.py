@@ -108,7 +108,7 @@ def command(environment: Environment, /, **options: Any) -> int:
         given = "--parameter" if named else "--leave-parameter"
         raise click.UsageError(f"{given} and --no-parameters cannot be used together.")
     if options["undo"] and (options["no_parameters"] or named or left):
-        raise click.UsageError("--undo restores the parameters that retire has changed: it takes no option for them.")
+        raise click.UsageError("--undo restores the parameters that retire changed, and takes no options for them.")
     _check_subject(options)
     connection, output = connection_from(options), output_from(options)
     from amicopy.cli.handlers.retire import RetireCommand, retire
@@ -155,7 +155,7 @@ def _check_subject(options: Mapping[str, Any]) -> None:
     elif options["older_than"] is not None:
         raise click.UsageError("--older-than requires --manifest MANIFEST.")
     elif not options["image_ids"]:
-        raise click.UsageError("Missing argument 'AMI...': name the releases, or use --manifest.")
+        raise click.UsageError("Missing argument 'AMI...': give the releases, or use --manifest.")
     if options["restored"] and options["undo"]:
         raise click.UsageError("--restore and --undo cannot be used together: --undo restores the AMIs themselves.")
     if both := sorted({*options["restored"]} & {*options["image_ids"]}):

@@ -122,9 +122,9 @@ def command(environment: Environment, /, **options: Any) -> int:
     if not options["paths"] and not of_aws:
         raise click.UsageError("Say what to scan: an AMI, --snapshot SNAPSHOT or --image FILE.")
     if options["paths"] and of_aws:
-        raise click.UsageError("--image and what is in AWS cannot be scanned in the same run: leave one of them out.")
+        raise click.UsageError("--image cannot be used together with AMIs or --snapshot: scan them in separate runs.")
     if options["paths"] and not options["source_region"]:
-        raise click.UsageError("--image requires --from REGION: what names that region is found.")
+        raise click.UsageError("--image requires --from REGION, to find references to that region.")
     for snapshot in options["snapshots"]:
         if not re.fullmatch(r"snap-([0-9a-f]{8}|[0-9a-f]{17})", snapshot):
             raise click.UsageError(f"--snapshot: {snapshot!r} is not a valid snapshot id: snap- and 17 digits.")

@@ -44,14 +44,14 @@ def deprecate_at(draft: Draft) -> datetime | None:
         if request.deprecate_at > draft.now:
             return request.deprecate_at
         draft.notes.append(
-            f"the deprecation date {request.deprecate_at:%Y-%m-%d} has passed, and EC2 accepts no date in the past"
+            f"the deprecation date {request.deprecate_at:%Y-%m-%d} has passed, and EC2 doesn't accept dates in the past"
         )
         return None
     # EnableImageDeprecation refuses a date in the past (EC2 User Guide, "Deprecate an AMI").
     if source.deprecate_at is not None and source.deprecate_at <= draft.now:
         draft.notes.append(
             f"{source.image_id} has been deprecated since {source.deprecate_at:%Y-%m-%d}; "
-            "EC2 accepts no date in the past, so its copies get none"
+            "EC2 doesn't accept dates in the past, so its copies get none"
         )
         return None
     return source.deprecate_at

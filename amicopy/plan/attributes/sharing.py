@@ -44,7 +44,7 @@ class MissingSharing(Difference):
             return f"{self.subject} cannot be shared with {names}: it is encrypted with the AWS-managed key"
         if self.is_known:
             return f"{self.subject} is not shared with {names}"
-        return f"whom {self.subject} is shared with cannot be read, so it is shared again with {names}"
+        return f"amicopy cannot read whom {self.subject} is shared with, so it is shared again with {names}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

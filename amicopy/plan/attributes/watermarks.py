@@ -35,7 +35,7 @@ class MissingWatermarks(Difference):
         return f"attached watermark {', '.join(self.missing)}"
 
     def __str__(self) -> str:
-        return f"{self.resource_id} lacks the watermark {', '.join(self.missing)}"
+        return f"{self.resource_id} is missing the watermark {', '.join(self.missing)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

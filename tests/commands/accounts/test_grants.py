@@ -207,7 +207,7 @@ def test_a_permission_that_cannot_be_taken_away_is_a_failure_and_stays_recorded(
     order(world, f"DeleteTags@{HOME}=error:403 UnauthorizedOperation: You are not authorized*always")
     ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-preflight")
     assert ran.code == 1
-    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be ended." in ran.err
+    assert f"The temporary permission of account {B} on {source.image_id} in {HOME} could not be removed." in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy("copy", source.image_id, "--to", HOME, "--account", B).code == 0
@@ -307,7 +307,7 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     [grant] = ran.json["grants"]
     assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
     assert f"account {B} may copy {source.image_id} in {HOME}, since 2026-11-23 08:59 UTC" in ran.err
-    assert f"so does amicopy cancel with --account {B}, which removes unfinished copies there" in ran.err
+    assert f"so does amicopy cancel with --account {B}, which also removes unfinished copies there" in ran.err
     ran = amicopy("cancel", source.image_id, "--in", HOME, "--account", B, "--yes")
     assert ran.code == 0, ran.err
     assert "ending 1 temporary permission" in ran.err

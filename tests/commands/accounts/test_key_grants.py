@@ -131,7 +131,7 @@ def test_a_grant_that_cannot_be_revoked_is_a_failure_and_stays_recorded(
     assert [one for one in writes(world) if one not in {"AssumeRole", "CreateKey"}] == []
     ran = amicopy(*argv, "--no-preflight")
     assert ran.code == 1
-    assert "could not be ended" in ran.err
+    assert "could not be removed" in ran.err
     assert records(world)
     world.clear_faults()
     assert amicopy(*argv).code == 0

@@ -268,7 +268,7 @@ def test_units_of_the_copies_and_of_publishing_are_listed_once_and_everything_wr
     text = publishing(paths).replace(f"- id: '{B}'", f"- ou: {units[0]}").replace(f"id: '{C}'", f"ou: {units[1]}")
     ran = amicopy("sync", a_manifest(tmp_path, text))
     assert ran.code == 6
-    assert "2 accounts or organizational units cannot be worked in, so nothing was started." in ran.err
+    assert "2 accounts or organizational units cannot be used, so nothing was started." in ran.err
     assert f"{units[1]}: The organizational unit {units[1]} has no active account." in ran.err
     assert f"{units[2]}: The organizational unit {units[2]} cannot be listed." in ran.err
     asked_for = [one.params["ParentId"] for one in asked(world, "ListAccountsForParent")]
@@ -287,7 +287,7 @@ def test_a_unit_that_may_not_be_listed_is_exit_6_before_anything_is_written(
     ran = amicopy("sync", a_manifest(tmp_path, text.replace(f"- id: '{B}'", f"- id: '{OWN}'")))
     assert ran.code == 6, ran.err
     assert f"The accounts of {unit_id('workloads')} cannot be listed." in ran.err
-    assert "or name the accounts by their ids (accounts)" in ran.err
+    assert "or list the accounts by id (accounts)" in ran.err
     assert [one for one in writes(world) if one != "AssumeRole"] == []
 
 
@@ -299,7 +299,7 @@ def test_a_unit_without_any_copy_is_noted(
     a_source(world, name="web-1")
     ran = amicopy("sync", a_manifest(tmp_path, publishing(f"{{path: /a, accounts: [{{ou: {unit_id('security')}}}]}}")))
     assert ran.code == 0, ran.err
-    assert f"note: /a is published in no account of {unit_id('security')}: none of them gets a copy" in ran.err
+    assert f"note: /a is not published in any account of {unit_id('security')}: none of them gets a copy" in ran.err
     assert [there.parameter(account, WEST, "/a") for account in (OWN, B, C)] == ["", "", ""]
 
 

@@ -66,7 +66,7 @@ def test_everything_wrong_with_accounts_is_said_together(amicopy: Run, world: Wo
 def test_the_own_account_listed_as_another_is_a_usage_error(amicopy: Run, world: World) -> None:
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--account", OWN)
     assert (ran.code, asked(world, "AssumeRole")) == (2, [])
-    assert f"Account {OWN} is that of the credentials" in ran.err
+    assert f"Account {OWN} is your own account" in ran.err
 
 
 def test_sessions_are_renewed_before_they_end(amicopy: Run, world: World) -> None:
@@ -86,7 +86,7 @@ def test_all_roles_that_cannot_be_assumed_are_named_before_anything_is_written(
     sandbox.add_account("444444444444")
     ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--account", f"{B},{C},444444444444")
     assert (ran.code, ran.out) == (6, "")
-    assert "2 accounts cannot be worked in, so nothing was started. [role-not-assumed]" in ran.err
+    assert "2 accounts cannot be used, so nothing was started. [role-not-assumed]" in ran.err
     assert f"The role arn:aws:iam::{B}:role/amicopy cannot be assumed." in ran.err
     assert f"The role arn:aws:iam::{C}:role/amicopy cannot be assumed." in ran.err
     lines = [line.strip() for line in ran.err.splitlines() if "cannot be assumed" in line]
@@ -102,10 +102,10 @@ def test_each_reason_is_that_of_its_account(amicopy: Run, sandbox: Sandbox, worl
     source = a_source(world)
     ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},{OWN}", "--ou", "ou-exam-00000000")
     assert ran.code == 6
-    assert "3 accounts or organizational units cannot be worked in" in ran.err
+    assert "3 accounts or organizational units cannot be used" in ran.err
     [own] = [line for line in ran.err.splitlines() if f"  {OWN}: " in line]
-    assert own.strip() == f"{OWN}: Account {OWN} is that of the credentials, and is listed as another one. " + (
-        "Its regions are destinations anyway."
+    assert own.strip() == f"{OWN}: Account {OWN} is your own account, but is listed as another account. " + (
+        "Copies go to its regions anyway."
     )
     [unit] = [line for line in ran.err.splitlines() if "  ou-exam-00000000: " in line]
     assert "cannot be listed" in unit
@@ -188,7 +188,7 @@ def test_units_that_do_not_exist_or_may_not_be_listed_are_exit_6(
         monkeypatch.setenv(name.upper(), value)
     ran = amicopy("copy", shared.image_id, "--to", WEST, "--ou", unit_id("workloads"))
     assert ran.code == 6
-    assert "or name the accounts by their ids (--account)" in ran.err
+    assert "or list the accounts by id (--account)" in ran.err
 
 
 @pytest.mark.parametrize("command", ["status", "verify"])

@@ -39,7 +39,7 @@ def test_a_unit_and_a_key_in_a_manifest(amicopy: Run, sandbox: Sandbox, world: W
     said = f"      - {{ ou: {unit_id('workloads')}, regions: {WEST}, kms_key: alias/images }}\n"
     ran = amicopy("sync", a_manifest(tmp_path, a_source(world).image_id, said), "--dry-run")
     assert ran.code == 1
-    assert f"Name a key of {B}/{WEST} that is there" in ran.err
+    assert f"Use a key that exists in {B}/{WEST}" in ran.err
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ def test_an_account_without_a_copy_is_an_error_and_the_others_are_tested(amicopy
     assert amicopy("copy", image.image_id, "--to", HOME, "--account", B, "--no-permissions").code == 0
     world.requests.clear()
     ran = amicopy("boot", "--yes", image.image_id, "--in", HOME, "--account", f"{B},{C}", "--output", "json")
-    words = f"{image.image_id} is not in {C}/{HOME}, nor is a copy of it that can be launched."
+    words = f"{image.image_id} is not in {C}/{HOME}, and there is no copy of it that can be launched."
     assert (ran.code, [one["what"] for one in ran.json["unread"]]) == (3, [words]), ran.err
     assert "or leave it out of --account" in ran.err
     assert [account for account, _, _ in launched(world)] == [OWN, B]
@@ -236,5 +236,5 @@ def test_what_a_killed_run_has_left_is_terminated_by_the_next(
     ran = amicopy("boot", "--yes", source.image_id, "--in", WEST, "--account", B)
     assert ran.code == 3, ran.err
     assert f"terminate {theirs} in {B}/{WEST}, left by a run that was killed" in ran.err
-    assert f"{own} in {WEST}, which a run that was killed has left, still runs" in ran.err
+    assert f"{own} in {WEST}, left by a killed run, is still running" in ran.err
     assert running(world) == []  # the test of the same copy has terminated it

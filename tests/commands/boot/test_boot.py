@@ -227,7 +227,7 @@ def test_a_named_region_without_a_copy_is_an_error_and_the_others_are_tested(
     amicopy: Run, world: World, source: Image
 ) -> None:
     ran = amicopy("boot", "--yes", source.image_id, "--in", f"{WEST},ap-south-1", "--output", "json")
-    words = f"{source.image_id} is not in ap-south-1, nor is a copy of it that can be launched."
+    words = f"{source.image_id} is not in ap-south-1, and there is no copy of it that can be launched."
     assert (ran.code, ran.json["status"], [one["what"] for one in ran.json["unread"]]) == (3, "partial", [words])
     assert [(one["region"], one["state"]) for one in ran.json["images"]] == [(WEST, "passed")]
     assert f"error: {words}" in ran.err
@@ -440,7 +440,7 @@ def test_cancel_works_without_the_permission_to_look_for_instances(
     left_by_a_killed_run(amicopy, world, clock, source)
     order(world, f"DescribeInstances@{WEST}=error:UnauthorizedOperation: no*always")
     kept = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--yes")
-    assert (kept.code, "uses it; to remove it all the same: --in-use" in kept.err) == (1, True)  # whose it is: unknown
+    assert (kept.code, "uses it; to remove it anyway: --in-use" in kept.err) == (1, True)  # whose it is: unknown
     ran = amicopy("cancel", source.image_id, "--in", WEST, "--available", "--in-use", "--yes")
     assert (ran.code, world.images(WEST)) == (0, []), ran.err
     assert (

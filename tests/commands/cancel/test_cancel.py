@@ -175,7 +175,7 @@ def test_a_copy_that_something_uses_stays_unless_that_is_said(amicopy: Run, worl
     world.state.references[used] = [("ec2:LaunchTemplate", "arn:aws:ec2:us-west-2:1:launch-template/lt-1")]
     ran = amicopy("cancel", source, "--in", "us-west-2,eu-west-1", "--available", "--yes")
     assert ran.code == 3, ran.err
-    assert "launch template lt-1 uses it; to remove it all the same: --in-use" in ran.err
+    assert "launch template lt-1 uses it; to remove it anyway: --in-use" in ran.err
     assert [image.image_id for image in world.images("us-west-2")] == [used]
     assert world.images("eu-west-1") == []
     forced = amicopy("cancel", "--copy", used, "--in", "us-west-2", "--available", "--in-use", "--yes")
@@ -446,7 +446,7 @@ def test_an_interruption_before_ec2_has_listed_all_snapshots_says_how_to_remove_
     command = ("cancel", source, "--in", "us-west-2", "--yes", "--output", "json")
     assert main(command, Environment(clock=Interrupting(clock.now()), stop=stop)) == code
     said = capsys.readouterr()
-    assert f"{copy} in us-west-2 was deregistered, before EC2 had listed 2 of its 2 snapshots" in said.err
+    assert f"{copy} in us-west-2 was deregistered, but before EC2 listed 2 of its 2 snapshots" in said.err
     [target] = json.loads(said.out)["targets"]
     assert (target["state"], target["error"]["slug"]) == ("cancelled", "interrupted")
     clock.advance(600)

@@ -73,6 +73,8 @@ def test_an_unknown_price_is_named_and_is_no_zero(amicopy: Run, world: World) ->
         "transfer": "0.32",
         "storage_per_month": None,
         "surcharge": "0.00",
+        "direct_transfer": "0.32",
+        "cheaper": None,
         "prices_from": "2019",
         "prices_to": "2024-09-25",
     }

@@ -192,7 +192,7 @@ def test_on_failure_cancel_removes_what_this_run_has_started(amicopy: Run, world
     assert ran.code == 3
     assert world.images(WEST) == []
     assert orphans(world, WEST) == []
-    assert "what was left of this one is removed" in ran.err
+    assert "remove what is left of this one" in ran.err
     assert len(world.images(EAST)) == 1
 
 

@@ -179,6 +179,73 @@ def test_there_is_no_hint_below_a_dollar_or_thirty_percent(amicopy: Run, world: 
     assert "--route" not in ran.out
 
 
+def test_the_hint_counts_the_copies_that_are_there(amicopy: Run, world: World) -> None:
+    """A region that is added later has nothing to wait for, and the direct way would cost seven times as much."""
+    source = a_southern_source(world)
+    assert copy(amicopy, source).code == 0
+    ran = copy(amicopy, source, "--dry-run", "--output", "json", to=(*ALL, INDIA))
+    hint = (
+        f"note: from the copy in {EAST} the transfer would cost at most 0.48 USD instead of 3.32 USD: --route cheapest"
+    )
+    assert hint in copy(amicopy, source, "--dry-run", to=(*ALL, INDIA)).out.splitlines()
+    assert ran.json["estimate"]["cheaper"] == {
+        "route": "cheapest",
+        "transfer": "0.48",
+        "hubs": [],
+        "from_regions": [EAST],
+    }
+    routed = copy(amicopy, source, "--route", "cheapest", "--dry-run", "--output", "json", to=(*ALL, INDIA))
+    assert routed.json["estimate"]["transfer"] == "0.48"
+
+
+def test_a_copy_that_cannot_be_copied_further_makes_no_hint(amicopy: Run, world: World) -> None:
+    """It is encrypted, the source is not."""
+    source = a_southern_source(world)
+    assert copy(amicopy, source, "--encrypt", to=(HOME,)).code == 0
+    assert "--route" not in copy(amicopy, source, "--dry-run", to=(HOME, INDIA)).out
+
+
+def test_copies_that_have_to_be_there_in_time_have_no_hint(amicopy: Run, world: World) -> None:
+    ran = copy(amicopy, a_southern_source(world), "--dry-run", "--complete-within", "1h")
+    assert (ran.code, "--route" in ran.out) == (0, False)
+
+
+def test_a_hub_that_is_no_destination_is_left_out_of_the_direct_amount(amicopy: Run, world: World) -> None:
+    """A route that costs more than direct copies says so, and what is paid for the hub's copy each month."""
+    source = a_southern_source(world)
+    direct = copy(amicopy, source, "--dry-run", "--output", "json", to=(INDIA,)).json["estimate"]["transfer"]
+    assert direct == "3.312"
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", to=(INDIA,))
+    assert "transfer at most 3.80 USD (direct: 3.32 USD)" in ran.out
+    assert (
+        "note: this route costs more than direct copies (--route direct): transfer at most 3.80 USD instead of 3.32 USD"
+        in ran.out
+    )
+    kept = f"note: the copy in {HOME} is there only for the route, and is kept: its storage costs at most 1.20 USD"
+    assert f"{kept} a month" in ran.out
+    document = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", "--output", "json", to=(INDIA,)).json
+    assert (document["estimate"]["transfer"], document["estimate"]["direct_transfer"]) == ("3.792", "3.312")
+    assert document["estimate"]["cheaper"] is None
+
+
+def test_a_route_that_saves_is_not_said_to_cost_more(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run", to=(WEST, EAST))
+    assert ("transfer at most 4.28 USD (direct: 6.63 USD)" in ran.out, "costs more" in ran.out) == (True, False)
+    assert f"the copy in {HOME} is there only for the route" in ran.out
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", "--dry-run")
+    assert "only for the route" not in ran.out
+
+
+def test_json_has_the_direct_amount_and_the_hint(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    hinted = copy(amicopy, source, "--dry-run", "--output", "json").json["estimate"]
+    assert (hinted["transfer"], hinted["direct_transfer"]) == ("9.936", "9.936")
+    assert hinted["cheaper"] == {"route": "cheapest", "transfer": "4.272", "hubs": [HOME], "from_regions": []}
+    routed = copy(amicopy, source, "--route", "cheapest", "--output", "json").json["estimate"]
+    assert (routed["transfer"], routed["direct_transfer"], routed["cheaper"]) == ("4.272", "9.936", None)
+
+
 def test_json_has_the_way(amicopy: Run, world: World) -> None:
     source = a_southern_source(world)
     ran = copy(amicopy, source, "--route", "cheapest", "--dry-run", "--output", "json")
@@ -287,7 +354,7 @@ def test_a_hub_that_is_no_destination_and_cannot_be_shared_is_refused(amicopy: R
     ran = copy(amicopy, source, "--route", "via:ca-central-1", to=(INDIA,))
     assert (ran.code, writes(world)) == (1, []), ran.err
     assert f"Copies of {source.image_id} cannot be made by way of ca-central-1." in ran.err
-    assert "leave --route out, or fix the problem in ca-central-1." in ran.err
+    assert "leave out --route, or fix the problem in ca-central-1." in ran.err
 
 
 @pytest.mark.parametrize("permissions", [set(), {SOMEBODY}])

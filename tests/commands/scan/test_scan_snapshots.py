@@ -132,7 +132,7 @@ def test_instance_store_image_has_nothing_to_read(amicopy: Run, world: World) ->
     [
         ([], "Say what to scan"),
         (["--snapshot", "vol-1"], "is not a valid snapshot id"),
-        (["ami-12345678", "--image", "disk.img"], "cannot be scanned in the same run"),
+        (["ami-12345678", "--image", "disk.img"], "cannot be used together with AMIs"),
     ],
 )
 def test_what_cannot_be_scanned_is_a_usage_error(amicopy: Run, argv: list[str], words: str) -> None:

@@ -228,7 +228,7 @@ def test_the_advice_after_a_failure_works(amicopy: Run, world: World, clock: Fak
     amicopy("sync", manifest)
     world.call("DisableFastLaunch", {"ImageId": the_copy(world, WEST).image_id}, region=WEST)
     early = amicopy("sync", manifest)
-    assert (early.code, "is still being switched off" in early.err) == (3, True)
+    assert (early.code, "is still being disabled" in early.err) == (3, True)
     clock.advance(60)
     assert amicopy("sync", manifest).code == 0
     assert set(states(world).values()) == {"enabling"}
@@ -285,7 +285,7 @@ def test_what_somebody_else_has_switched_on_is_left_alone(amicopy: Run, world: W
     for path in (manifest, with_settings(tmp_path, f"{{{WEST}: false}}", "off.yaml")):
         ran = amicopy("sync", path)
         assert (ran.code, switched(world), TAG in the_copy(world, WEST).tags) == (0, [], False), ran.err
-    assert "somebody else has switched it on; it stays as it is" in amicopy("sync", manifest).err
+    assert "somebody else enabled it, so it is left as it is" in amicopy("sync", manifest).err
 
 
 @pytest.mark.parametrize("ended", ["gone", "disabled"])
@@ -333,7 +333,7 @@ def test_retire_switches_it_off_and_undo_on_again(amicopy: Run, world: World, cl
     retired = amicopy("retire", source.image_id, *places)
     assert (retired.code, set(states(world).values())) == (0, {"disabling"}), retired.err
     early = amicopy("retire", source.image_id, *places, "--undo")
-    assert (early.code == 0, "is still being switched off" in early.err) == (False, True)
+    assert (early.code == 0, "is still being disabled" in early.err) == (False, True)
     clock.advance(60)
     restored = amicopy("retire", source.image_id, *places, "--undo")
     assert restored.code == 0, restored.err

@@ -151,7 +151,7 @@ def test_a_template_that_follows_a_parameter_is_not_changed(amicopy: Run, world:
     template = Template(image_id="resolve:ssm:/images/web")
     ran = amicopy("sync", a_manifest(tmp_path, MANIFEST))
     assert (ran.code, len(template.versions())) == (3, 1)
-    assert f"The launch template web in {WEST} is not changed: it does not name an AMI." in ran.err
+    assert f"The launch template web in {WEST} is not changed: it has no AMI id." in ran.err
     template.close()
 
 
@@ -159,7 +159,7 @@ def test_a_template_that_no_region_has_is_an_error(amicopy: Run, world: World, t
     a_source(world, name="web-1")
     ran = amicopy("sync", a_manifest(tmp_path, MANIFEST), "--dry-run")
     assert ran.code == 3
-    assert f"There is no launch template web in {WEST}, nor in another destination of its entry." in ran.err
+    assert f"There is no launch template web in {WEST} or any other destination of its entry." in ran.err
 
 
 def test_names_are_templates_and_regions_can_be_chosen(

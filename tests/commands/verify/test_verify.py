@@ -525,7 +525,7 @@ def test_a_watermark_comes_with_the_copy_and_one_attached_later_is_attached(amic
     assert verify(amicopy, source).code == 0
     source.watermarks.append(watermark("scanned"))
     ran = verify(amicopy, source)
-    assert (ran.code, f"lacks the watermark {DEFAULT_ACCOUNT}:scanned" in ran.out) == (4, True)
+    assert (ran.code, f"is missing the watermark {DEFAULT_ACCOUNT}:scanned" in ran.out) == (4, True)
     repaired = verify(amicopy, source, "--repair")
     assert (repaired.code, writes(world)) == (0, ["AttachImageWatermark"]), repaired.err
 
@@ -535,7 +535,7 @@ def test_a_watermark_of_another_account_needs_a_new_copy(amicopy: Run, world: Wo
     source.watermarks.append(watermark("approved", SOMEBODY))
     ran = verify(amicopy, source, "--repair")
     assert (ran.code, writes(world)) == (4, [])
-    assert f"lacks the watermark {SOMEBODY}:approved (only a new copy" in ran.out
+    assert f"is missing the watermark {SOMEBODY}:approved (only a new copy" in ran.out
 
 
 def test_a_watermark_of_the_copy_alone_is_named_and_stays(amicopy: Run, world: World) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _UNLIKE = {"--no-tags", "--name", "--no-permissions", "--share"}
 _REFUSALS = {0, 1, 3, 4}
-_ADVICE = re.compile(r"those that appear, in a minute: amicopy cancel --copy (ami-\w+) --in (\S+) --available")
+_ADVICE = re.compile(r"To remove them, in a minute: amicopy cancel --copy (ami-\w+) --in (\S+) --available")
 
 
 class Settled:

@@ -69,5 +69,5 @@ def dripping() -> Iterator[str]:
 def test_an_answer_that_drips_is_none(dripping: str) -> None:
     session = Session(credentials=("AKIDEXAMPLE", "secret"), endpoint_url=dripping)
     client = ServiceClient(session, "ec2", "eu-west-1", CallCounter())
-    with pytest.raises(Unreachable, match="EC2 in eu-west-1 never ends its answer to DescribeRegions"):
+    with pytest.raises(Unreachable, match="EC2 in eu-west-1 doesn't finish its response to DescribeRegions"):
         client("DescribeRegions")

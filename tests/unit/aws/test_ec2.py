@@ -203,7 +203,7 @@ def test_pages_that_never_end_are_given_up(stub: StubbedEc2, ec2: Ec2) -> None:
     asked = {"Filters": [named("image-id", "ami-1")], **OUR_IMAGES}
     stub.answers("describe_images", {**images(), "NextToken": "again"}, **asked)
     stub.answers("describe_images", {**images(), "NextToken": "again"}, **asked, NextToken="again")
-    with pytest.raises(Unreachable, match="never ends its answer to DescribeImages"):
+    with pytest.raises(Unreachable, match="doesn't finish its response to DescribeImages"):
         ec2.describe_own_images(["ami-1"])
 
 

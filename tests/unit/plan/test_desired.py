@@ -256,7 +256,7 @@ def test_the_deprecation_date_is_the_sources() -> None:
 def test_a_date_that_is_past_is_left_behind_and_that_is_said(ago: timedelta) -> None:
     copy = desired(source(deprecate_at=NOW - ago))
     assert copy.deprecate_at is None
-    assert "EC2 accepts no date in the past" in copy.notes[0]
+    assert "EC2 doesn't accept dates in the past" in copy.notes[0]
 
 
 def test_notes_and_problems_are_said_once() -> None:

@@ -194,7 +194,7 @@ def test_a_failed_attempt_beside_a_faithful_copy_is_still_removed() -> None:
     failed = a_copy("ami-3", state=ImageState.FAILED)
     row = planned(a_copy(), failed)
     assert (row.action, row.failed) == (Action.UPDATE, (failed,))
-    assert row.reason == "ami-2 is up to date; a failed copy still has to be removed"
+    assert row.reason == "ami-2 is up to date; a failed copy remains to be removed"
 
 
 def test_an_available_copy_goes_before_one_in_progress_and_that_before_a_disabled_one() -> None:

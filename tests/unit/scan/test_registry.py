@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from amicopy.core.errors import Interrupted
-from amicopy.scan.device import BlockUnreadable, Device, Disk, RawFile, Unreadable
+from amicopy.scan.device import BlockLimitReached, BlockUnreadable, Device, Disk, RawFile, Unreadable
+from amicopy.scan.file_system import Steps, TooComplicated
 from amicopy.scan.ntfs import Ntfs
 from amicopy.scan.regf import Hive
 from amicopy.scan.registry import Damage, contents_of_registry, keys_as_files
@@ -168,6 +169,16 @@ class SmallBlocks(RawFile):
         return super().fetch(indexes)
 
 
+def test_what_ends_the_scan_is_no_damage(tmp_path: Path) -> None:
+    path = tmp_path / "hive"
+    path.write_bytes(hive(TREE))
+    with SmallBlocks(path) as source:
+        with pytest.raises(TooComplicated):
+            list(keys_as_files(Hive(Disk(source), Steps(1000)), "", Damage(), deep=True))
+        with pytest.raises(BlockLimitReached):
+            list(keys_as_files(Hive(Disk(source, max_blocks=20)), "", Damage(), deep=True))
+
+
 def test_the_keys_below_a_key_are_fetched_together(tmp_path: Path) -> None:
     path = tmp_path / "hive"
     path.write_bytes(hive({f"Key{number}": {"v": "text"} for number in range(300)}))
@@ -301,12 +312,14 @@ def test_damage_in_a_hive_is_a_gap_and_the_rest_of_it_is_read(tmp_path: Path) ->
         data = data[:start] + b"xx" + data[start + 2 :]
     image.write_bytes(data)
     with RawFile(image) as source:
-        result = scanned(Disk(source), exclude=("/Windows/System32/config/SYSTEM",))
-    gaps = {one.path: one.reason for one in result.coverage.not_read if one.is_gap}
-    assert gaps == dict.fromkeys(
-        ("/Windows/System32/config/SOFTWARE/Amazon/App", "/Users/Administrator/NTUSER.DAT/Environment"),
-        "a value of the registry is damaged",
-    )
+        result = scanned(Disk(source), deep=True, exclude=("/Windows/System32/config/SYSTEM",))
+    config, user = "/Windows/System32/config/SOFTWARE", "/Users/Administrator/NTUSER.DAT"
+    assert {one.path: one.reason for one in result.coverage.not_read if one.is_gap} == {
+        f"{config}/Amazon/App": "a value of the registry is damaged",
+        config: "more of it is damaged (keys, values or lists of them): 2",
+        f"{user}/Environment": "a value of the registry is damaged",
+        user: "more of it is damaged (keys, values or lists of them): 1",
+    }
     assert "/Windows/System32/config/SOFTWARE/Microsoft/Windows/CurrentVersion/Run" in {
         one.path for one in result.findings
     }
