@@ -68,7 +68,7 @@ def check_external_id(text: str) -> None:
 
 
 def account_problems(targets: Iterable[TargetAccount]) -> Iterator[str]:
-    """Yield what is wrong with these accounts, as far as that is known without AWS."""
+    """Yield problems with these accounts that can be found without calling AWS."""
     targets = tuple(targets)
     for target in targets:
         for check, text in (

@@ -1,4 +1,4 @@
-"""A boot test: what is asked for, and how it ends."""
+"""A boot test: its options and its result."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ class BootOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BootResult:
-    """How the test of one image ended."""
+    """The result of testing one image."""
 
     passed: bool
     ending: str  # in words: passed both status checks
@@ -58,7 +58,7 @@ class BootResult:
 
 
 def boot_problem(options: BootOptions) -> str:
-    """Return why such a test cannot be made; empty if it can."""
+    """Return why these options are invalid; empty if they are valid."""
     if options.instance_type and not _INSTANCE_TYPE.fullmatch(options.instance_type):
         return f"{options.instance_type!r} is not an instance type (expected for example t3.micro)"
     for where, subnet in options.subnets:
@@ -81,10 +81,10 @@ def boot_problem(options: BootOptions) -> str:
 
 
 def check_subnet_places(options: BootOptions, destinations: Iterable[Destination], option: str) -> None:
-    """Check that each place with a subnet of its own is one that is tested; ``option`` is how the user writes it.
+    """Check that each place with its own subnet is tested; ``option`` is the user's spelling.
 
     Raises:
-        UsageError: one is not, so that its subnet would not be used.
+        UsageError: one is not tested, so its subnet would not be used.
     """
     names = dict.fromkeys(name for one in destinations for name in (one.region, str(one)))
     for where, subnet in options.subnets:

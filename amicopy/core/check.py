@@ -1,4 +1,4 @@
-"""A check that each copy has to pass before it is shared, and its result."""
+"""A check that each copy must pass before it is shared, and its result."""
 
 import os
 import shlex
@@ -50,7 +50,7 @@ class Check:
 
     @cached_property
     def digest(self) -> str:
-        """What is remembered on a copy that has passed: a hash of the command, without its time limit."""
+        """The hash of the command, without its time limit, that is recorded on a copy that has passed."""
         return sha256(self.command.encode("utf-8", "surrogateescape")).hexdigest()[:DIGEST_LETTERS]
 
     @property
@@ -58,7 +58,7 @@ class Check:
         """The file to run.
 
         Raises:
-            ValueError: there is no such program, or it cannot be run; the message says what to do.
+            ValueError: the program doesn't exist or cannot be run; the message says what to do.
         """
         # Loaded here: most runs have no check.
         import shutil
@@ -102,7 +102,7 @@ def check_problem(check: Check) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckResult:
-    """How a check of one copy ended."""
+    """The result of checking one copy."""
 
     passed: bool
     ending: str  # in words: exit status 1

@@ -27,7 +27,7 @@ class ContentLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeContent:
-    """One volume of a copy beside the source's; block numbers are in ascending order."""
+    """One volume of a copy compared with the source's; block numbers are in ascending order."""
 
     device: str
     source_snapshot_id: str
@@ -71,7 +71,7 @@ class VolumeContent:
 
     @property
     def note(self) -> str:
-        """What is worth knowing of a volume without a problem; empty if nothing is."""
+        """A note about a volume without a problem; empty if there is none."""
         if self.problem:
             return ""
         if None in (self.source_bytes, self.copy_bytes):
@@ -97,7 +97,7 @@ class CopyContent:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is worth knowing of volumes that don't differ."""
+        """Notes about volumes that don't differ."""
         return tuple(volume.note for volume in self.volumes if volume.note)
 
     @property

@@ -37,7 +37,7 @@ def check_image_id(text: str) -> None:
 
 
 def name_problem(name: str) -> str:
-    """Return what EC2 has against ``name`` as an AMI name, or nothing."""
+    """Return why EC2 would refuse ``name`` as an AMI name; empty if it would not."""
     if len(name) not in NAME_LENGTHS:
         return f"an AMI name must have 3 to 128 characters; {name!r} has {len(name)}"
     if not _NAME.fullmatch(name):
@@ -57,7 +57,7 @@ def _is_printable_ascii(char: str) -> bool:
 
 
 def description_problem(description: str) -> str:
-    """Return what EC2 has against ``description``, or nothing."""
+    """Return why EC2 would refuse ``description``; empty if it would not."""
     if len(description) > MAX_DESCRIPTION:
         return f"a description can have up to 255 characters; this one has {len(description)}"
     if wrong := next((char for char in description if not _is_printable_ascii(char)), ""):
@@ -66,7 +66,7 @@ def description_problem(description: str) -> str:
 
 
 def tag_problem(key: str, value: str) -> str:
-    """Return what EC2 has against one tag, or nothing."""
+    """Return why EC2 would refuse this tag; empty if it would not."""
     if not 1 <= len(key) <= 128:
         return f"a tag's key has 1 to 128 characters, and {key[:20]!r}… has {len(key)}" if key else "a tag needs a key"
     if key.lower().startswith("aws:"):
@@ -77,7 +77,7 @@ def tag_problem(key: str, value: str) -> str:
 
 
 def tags_problem(tags: Mapping[str, str]) -> str:
-    """Return what EC2 has against these tags on one resource, or nothing."""
+    """Return why EC2 would refuse these tags on one resource; empty if it would not."""
     for key, value in tags.items():
         if problem := tag_problem(key, value):
             return problem

@@ -36,7 +36,7 @@ _PARTS = 3  # of a record's value: time, suffix, what was given
 
 
 class Grants(StrEnum):
-    """What becomes of the permissions on a source that other accounts need for copying it."""
+    """How to handle the permissions on a source that other accounts need to copy it."""
 
     TEMPORARY = "temporary"  # given when they are missing, and taken away again
     KEEP = "keep"  # given when they are missing

@@ -22,7 +22,7 @@ class Ignored:
 
 
 def parse(text: str) -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
-    """Return the entries ``RULE:PATH  # reason`` of an ignore file, and what is wrong with other lines."""
+    """Return the entries ``RULE:PATH  # reason`` of an ignore file, and the problems of other lines."""
     entries: list[Ignored] = []
     problems: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -36,6 +36,11 @@ def parse(text: str) -> tuple[tuple[Ignored, ...], tuple[str, ...]]:
         else:
             entries.append(Ignored(match["rule"], match["path"], match["reason"].strip()))
     return tuple(entries), tuple(problems)
+
+
+def is_sensitive(rule: str) -> bool:
+    """Return whether a rule finds what nobody else may get: secrets, and what an instance leaves in its image."""
+    return rule.startswith(("secret-", "left-"))
 
 
 def is_ignored(entries: Iterable[Ignored], rule: str, path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a request wants to know of the content of its sources before they are copied, and what a scan has found."""
+"""How a request scans its sources before they are copied, and what the scan found."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ _VALUE = r"(?P<digest>[0-9a-f]{32}) " + " ".join(rf"{word}=(?P<{word}>\d{{1,6}})
 
 
 class ScanMode(StrEnum):
-    """What becomes of a source that points to its own region."""
+    """What to do with a source that points to its own region."""
 
     WARN = "warn"  # it is copied, with a note
     REFUSE = "refuse"  # it is not copied, nor is one that could not be read
@@ -40,7 +40,7 @@ class ScanRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScannedLine:
-    """One finding: where, what it is, and what matched; of a secret never its value. Untrusted text."""
+    """One finding: where it is, what it is, and what matched; never the value of a secret. Untrusted text."""
 
     place: str  # path and line, after the device if there are several
     rule: str
@@ -51,7 +51,7 @@ class ScannedLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageScan:
-    """What a scan of a source has found, or what an earlier one has recorded in a tag of the source.
+    """The findings of a scan of a source, or those that an earlier scan recorded in a tag of the source.
 
     ``digest`` stands for the rules and the snapshots: with the same one, the same is found. The lines of a recorded
     scan are not known, only how many there were.

@@ -1,4 +1,4 @@
-"""KMS keys: how a user can name one, and what KMS reports about it."""
+"""KMS keys: how a user can specify one, and what KMS reports about it."""
 
 import re
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class KmsKey:
 
     @property
     def is_aws_managed(self) -> bool:
-        """Whether it is AWS's own (aws/ebs): what it encrypts cannot be shared."""
+        """Whether it is the AWS-managed key (aws/ebs), which makes what it encrypts impossible to share."""
         return self.manager == "AWS"
 
     def problem(self) -> str:

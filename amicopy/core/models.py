@@ -1,4 +1,4 @@
-"""What EC2 has, as values: images, block devices, snapshots, principals, regions."""
+"""EC2's resources as values: images, block devices, snapshots, principals, regions."""
 
 import re
 from collections.abc import Mapping
@@ -82,7 +82,7 @@ class Principal:
         """Return the principal that a user wrote: an account id, an ARN, or ``public``.
 
         Raises:
-            ValueError: it is none of these; the message says what would be one.
+            ValueError: it is none of these; the message shows the valid forms.
         """
         if text == "public":
             return cls(PrincipalKind.GROUP, "all")

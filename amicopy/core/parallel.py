@@ -43,7 +43,7 @@ class Stop:
         self._to_wake: list[Callable[[], None]] = []
 
     def is_set(self) -> bool:
-        """Return whether the run is to end."""
+        """Return whether the run should end."""
         return self._is_set
 
     def set(self) -> None:

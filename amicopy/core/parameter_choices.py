@@ -1,4 +1,4 @@
-"""What is said on the command line about the Systems Manager parameters of a release that is retired."""
+"""The command line's choices for the Systems Manager parameters of a retired release."""
 
 import fnmatch
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from amicopy.core.ec2_rules import check_image_id
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParameterChoices:
-    """What the operator says about Systems Manager parameters that have the id of an image that is retired."""
+    """The user's choices for Systems Manager parameters with the id of an image to retire."""
 
     names: tuple[str, ...] = ()  # to look at, beside those that EC2 names
     replacements: tuple[tuple[str, str], ...] = ()  # a name and the AMI that it gets, in the region that has the AMI
@@ -25,7 +25,7 @@ class ParameterChoices:
 
     @property
     def looked_at(self) -> tuple[str, ...]:
-        """Every name that is looked at beside those that EC2 names."""
+        """Every name to read in addition to those that EC2 finds."""
         return tuple(dict.fromkeys((*self.names, *(name for name, _ in self.replacements))))
 
 

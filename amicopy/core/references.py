@@ -1,4 +1,4 @@
-"""What uses an image, in words: ARNs are too long to be read, and one of each kind says enough."""
+"""What uses an image, in words: ARNs are too long to read, and one of each kind is enough."""
 
 from collections.abc import Iterable
 

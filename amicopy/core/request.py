@@ -1,4 +1,4 @@
-"""What a user asks of a copying run, as one value, and the check that the command line, manifests and Python share."""
+"""The request for a copying run, as one value, and the validation that all interfaces share."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,10 +70,10 @@ class CopyRequest:
     mark: str = ""  # the value of `MANIFEST_TAG` on the copies, by which a manifest's ``keep`` finds those it made
 
     def __post_init__(self) -> None:
-        """Check the types of what programs get wrong most easily.
+        """Check the types of the arguments that programs most often get wrong.
 
         Raises:
-            TypeError: one is wrong.
+            TypeError: one has the wrong type.
         """
         kinds = {
             "complete_within": timedelta,

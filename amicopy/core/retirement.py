@@ -1,4 +1,4 @@
-"""What `retire` takes from an image, kept in tags of that image so that `retire --undo` can restore exactly that.
+"""What `retire` changes on an image, recorded in that image's tags so that `retire --undo` can restore it exactly.
 
 A tag's value has 256 characters, and an AMI can be shared with 1000 accounts. So a record that does not fit into one
 tag is compressed and cut into several; the first one says how many. Only letters, digits and ``+ - = . _ : / @`` are
@@ -21,7 +21,7 @@ _SNAPSHOT = "snap-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retirement:
-    """What an image had before it was retired."""
+    """The state of an image before it was retired."""
 
     at: datetime
     launch_permissions: frozenset[Principal] = frozenset()

@@ -1,4 +1,4 @@
-"""How a copying run works: how long it waits, what it shares when, what it removes when it fails."""
+"""How a copying run works: how long it waits, when it shares copies, what it removes on failure."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What Amazon Inspector has found in an AMI (EC2's ScanResults), and what a request may require of it."""
+"""Amazon Inspector's findings in an AMI (EC2's ScanResults), and what a request may require of them."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -46,7 +46,7 @@ class ScanRequirement:
         """Return the requirement that a user wrote as SEVERITY or SEVERITY:AGE.
 
         Raises:
-            ValueError: one of them is not valid; the message says what would be.
+            ValueError: one of them is invalid; the message shows the valid values.
         """
         severity, colon, age = text.strip().partition(":")
         return cls(severity=severity, scanned_within=length_from(age) if colon else None)

@@ -18,7 +18,7 @@ def check_template(template: str, fields: Sequence[str] = FIELDS) -> None:
     """Check that ``template`` uses these fields only.
 
     Raises:
-        ValueError: with what is wrong and which fields there are.
+        ValueError: the template is invalid; the message says why and lists the fields.
     """
     try:
         parts = list(string.Formatter().parse(template))
@@ -54,7 +54,7 @@ def matches_template(text: str, template: str, values: Mapping[str, str]) -> boo
 
 
 def fill_template(template: str, values: Mapping[str, str]) -> str:
-    """Return ``template`` with its fields replaced; what is put in is not looked at for fields again."""
+    """Return ``template`` with its fields replaced; inserted text is not searched for fields again."""
     return _filled(template, values, str)
 
 

@@ -1,4 +1,4 @@
-"""Instances of boot tests that still run: what a killed run has left, as targets of `cancel`."""
+"""Instances of boot tests that are still running, left by a killed run, as targets of `cancel`."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -44,7 +44,7 @@ def _target(instance: Instance, ec2: Ec2, clock: Clock) -> Target:
 
 
 def terminate_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
-    """Terminate an instance; return it with what became of it."""
+    """Terminate an instance; return it with the result."""
     work = persist(overloaded(clock), partial(ec2.instances.terminate, [target.resource_id]))
     try:
         driven(clock, stop, work, to_the_end=True)

@@ -350,7 +350,7 @@ def _may_list_late(target: Target, ec2: Ec2, clock: Clock) -> bool:
 
 
 def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
-    """Carry out one target's state; return it with what became of it and of its snapshots."""
+    """Do what one target's state says; return it with the result for it and its snapshots."""
     if target.state is not TargetState.CANCEL:
         return target
     if target.is_snapshot:
@@ -409,7 +409,7 @@ def _too_late(target: Target, image: Image) -> CopyFinished:
 
 
 def _unlisted(target: Target, removal: Removal) -> Interrupted:
-    """Return what a person has to know who has interrupted the search for snapshots that EC2 lists late."""
+    """Return the error for an interrupted search for snapshots that EC2 lists late."""
     return Interrupted(
         f"Interrupted after {target.resource_id} in {target.place} was deregistered, but before EC2 listed "
         f"{removal.unlisted} of its {target.expected_snapshots} snapshots.",

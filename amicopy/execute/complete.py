@@ -1,4 +1,4 @@
-"""Completing an available copy: write what it lacks, in order, then read that back."""
+"""Completing an available copy: write what is missing, in order, then read it back."""
 
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import replace
@@ -62,7 +62,7 @@ def complete(
 def _write(
     difference: Difference, desired: DesiredCopy, copy: Image, ec2: Ec2, clock: Clock
 ) -> Work[list[AmicopyError]]:
-    """Remove one difference, or those parts of it that EC2 accepts; return what it refuses."""
+    """Remove one difference, or the parts of it that EC2 accepts; return what EC2 refuses."""
     try:
         for write in difference.writes:
             yield from paced_write(ec2, clock, write)

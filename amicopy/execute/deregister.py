@@ -28,7 +28,7 @@ _VERDICTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """What became of an AMI and of each of its snapshots."""
+    """The result for an AMI and each of its snapshots."""
 
     image_id: str
     was_gone: bool = False

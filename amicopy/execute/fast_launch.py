@@ -1,4 +1,4 @@
-"""Switching EC2 Fast Launch on and off for one copy, and waiting until EC2 shows it.
+"""Enabling and disabling EC2 Fast Launch for one copy, and waiting until EC2 shows it.
 
 It is recorded on the copy before it is switched on, so that whoever removes the copy knows that it has to be off first.
 """

@@ -1,4 +1,4 @@
-"""Switching fast snapshot restore on and off for the snapshots of one copy, and waiting until EC2 shows it.
+"""Enabling and disabling fast snapshot restore for the snapshots of one copy, and waiting until EC2 shows it.
 
 It is recorded on the copy before it is switched on, so that whoever removes the copy knows that it has to be off first.
 """

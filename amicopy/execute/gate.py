@@ -1,4 +1,4 @@
-"""The gate between a complete copy and its sharing: the check that each copy has to pass while it is private."""
+"""The gate between a complete copy and its sharing: the check that each copy must pass while it is private."""
 
 import contextlib
 import json
@@ -74,7 +74,7 @@ class Gate:
         self._commands: set[CheckCommand] = set()
 
     def check(self, row: Row, copy: Image, ec2: Ec2, clock: Clock) -> Work[None]:
-        """Run the row's check on its copy; record on the copy how that ended.
+        """Run the row's check on its copy; record the result on the copy.
 
         A copy that nobody else can use yet has a record that it is to be checked before the check begins: a run that is
         killed leaves no copy that others would share unchecked.

@@ -1,6 +1,6 @@
-"""What would fail after an hour of copying, found beforehand: keys, sharing, throughput.
+"""Checks for problems that would appear only after an hour of copying: keys, sharing, throughput.
 
-What could not be read is not taken for a problem.
+Settings that could not be read don't count as problems.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ PUBLIC_IMAGES = 5
 
 
 def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -> Iterator[AmicopyError]:
-    """Yield everything that EC2 would refuse, at once or in the end, about a new copy in ``region``."""
+    """Yield everything about a new copy in ``region`` that EC2 would refuse, now or later."""
     if settings.key_problem:
         yield settings.key_problem
     elif settings.key and (problem := settings.key.problem()):
@@ -43,7 +43,7 @@ def copy_problems(desired: DesiredCopy, settings: RegionSettings, region: str) -
 
 
 def scan_problem(request: CopyRequest, source: Image, now: datetime) -> AmicopyError | None:
-    """Return why the source may not be spread, given what Amazon Inspector has found in it; None if it may."""
+    """Return why Amazon Inspector's findings don't allow copying the source; None if they do."""
     if request.require_scan is None:
         return None
     if source.scan is None:

@@ -73,7 +73,7 @@ def time_problems(desired: DesiredCopy, region: str) -> Iterator[AmicopyError]:
 
 
 def _too_fast(what: str, limit: int, minutes: int, region: str) -> TooFast:
-    """Return the error for a time-based copy that asks for more than EC2 gives."""
+    """Return the error for a time-based copy that needs more than EC2 gives."""
     return TooFast(
         f"EC2 cannot copy {what} to {region} within {minutes} minutes.",
         why=f"By default, time-based copies get {limit} MiB/s at most.",

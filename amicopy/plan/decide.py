@@ -1,4 +1,4 @@
-"""The decision what to do for every source in every destination, with its reason."""
+"""The decision for every source in every destination, with its reason."""
 
 import shlex
 from collections import Counter
@@ -149,7 +149,7 @@ def _refusal(problem: AmicopyError, copy: Image | None = None) -> _Decision:
 def _problems(
     request: CopyRequest, desired: DesiredCopy, found: DestinationFindings, action: Action, chosen: Compared | None
 ) -> Iterator[AmicopyError]:
-    """Yield what would go wrong with a decision that writes."""
+    """Yield the problems of a decision that writes."""
     if action.starts_a_copy and request.check is not None and len(desired.tags) >= MAX_TAGS:
         yield no_room_for_check(desired.source.image_id, found.destination)
     if desired.problems:
@@ -318,7 +318,7 @@ def _notes(
 
 
 def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compared], copies: Copies) -> Iterator[str]:
-    """Yield what is said of copies that others made and that do not count."""
+    """Yield notes about copies that others made and that do not count."""
     for one in compared:
         if not one.counts:
             what = next(iter((*one.missing, *one.wider)))
@@ -330,7 +330,7 @@ def _foreign_notes(source: Image, request: CopyRequest, compared: Sequence[Compa
 
 
 def _name_notes(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield where several new copies will have the same name: CopyImage does not mind."""
+    """Yield a note where several new copies will have the same name, which CopyImage allows."""
     starting = [row for row in rows if row.action.starts_a_copy]
     named = Counter((row.region, row.desired.name) for row in starting if row.desired.name_template)
     for (region, name), count in named.items():

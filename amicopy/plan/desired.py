@@ -20,7 +20,7 @@ from amicopy.plan.attributes.base import DesiredCopy, Draft
 
 
 def desired_copy(source: Image, request: CopyRequest, *, destination: Destination, now: datetime) -> DesiredCopy:
-    """Return what a copy of ``source`` in ``destination`` should look like; ``problems`` are what EC2 would refuse."""
+    """Return what a copy of ``source`` in ``destination`` should look like; ``problems`` has what EC2 would refuse."""
     draft = Draft(source=source, request=request, destination=destination, now=now)
     values = {
         "name": source.name or source.image_id,

@@ -1,4 +1,4 @@
-"""What separates a copy from what is desired, over all attributes. Planning, completing and verifying use it."""
+"""The differences between a copy and what is desired, over all attributes; for planning, completing and verifying."""
 
 from amicopy.core.models import Image
 from amicopy.core.write import Write
@@ -32,7 +32,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
 
 
 def differences(desired: DesiredCopy, copy: Image) -> tuple[Difference, ...]:
-    """Return what ``copy`` lacks, in the order of writing."""
+    """Return what is missing on ``copy``, in the order of writing."""
     return tuple(found for attribute in ATTRIBUTES for found in attribute.differences(desired, copy))
 
 

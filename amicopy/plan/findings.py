@@ -1,4 +1,4 @@
-"""What a survey has found, as values: the sources, and what is in each destination."""
+"""The results of a survey, as values: the sources, and what is in each destination."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

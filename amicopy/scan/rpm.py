@@ -9,6 +9,8 @@ import re
 import struct
 from collections.abc import Iterator, Set
 
+from amicopy.scan.packages import FileDigest
+
 PATHS = ("/var/lib/rpm/rpmdb.sqlite", "/usr/lib/sysimage/rpm/rpmdb.sqlite")
 OLDER = {
     "/var/lib/rpm/Packages": "Berkeley DB",
@@ -23,6 +25,7 @@ _MOST_PACKAGES = 100_000
 _MOST_STEPS = 5_000  # of a thousand instructions of SQLite each
 _MAGIC = b"SQLite format 3\0"
 _INT32, _STRING, _STRING_ARRAY = 4, 6, 8
+_NAME, _VENDOR = 1000, 1011
 _DIGESTS, _DIR_INDEXES, _BASENAMES, _DIRNAMES, _ALGORITHM = 1035, 1116, 1117, 1118, 5011
 _MD5, _SHA256 = 1, 8  # of RFC 4880, which rpm's numbers are
 _ALGORITHMS = {_MD5: "md5", _SHA256: "sha256"}
@@ -37,8 +40,8 @@ class NotAnRpmDatabase(ValueError):
     """It is damaged, or not a database of rpm; the text is a clause that says so."""
 
 
-def file_digests(database: bytes, wanted: Set[str]) -> Iterator[tuple[str, str, str]]:
-    """Yield path, algorithm (md5 or sha256) and digest of these files, as far as packages record them.
+def file_digests(database: bytes, wanted: Set[str]) -> Iterator[tuple[FileDigest, str]]:
+    """Yield the digests of these files, as far as packages record them, each with its package's vendor.
 
     Raises:
         NotAnRpmDatabase: it cannot be read.
@@ -95,7 +98,7 @@ class _BadHeader(Exception):
     """A number in a header is out of bounds."""
 
 
-def _files(header: bytes, wanted: Set[str], names: Set[str]) -> Iterator[tuple[str, str, str]]:
+def _files(header: bytes, wanted: Set[str], names: Set[str]) -> Iterator[tuple[FileDigest, str]]:
     tags, size = struct.unpack_from(">II", header)
     start = 8 + 16 * tags
     if tags > _MOST_TAGS or start + size > len(header):
@@ -104,7 +107,7 @@ def _files(header: bytes, wanted: Set[str], names: Set[str]) -> Iterator[tuple[s
     found = {}
     for number in range(tags):
         tag, kind, offset, count = struct.unpack_from(">IIII", header, 8 + 16 * number)
-        if tag in {_DIGESTS, _DIR_INDEXES, _BASENAMES, _DIRNAMES, _ALGORITHM}:
+        if tag in {_DIGESTS, _DIR_INDEXES, _BASENAMES, _DIRNAMES, _ALGORITHM, _NAME, _VENDOR}:
             found[tag] = (kind, offset, count)
     if not {_DIGESTS, _DIR_INDEXES, _BASENAMES, _DIRNAMES} <= found.keys():
         return  # a package without files, or with names in the way of rpm 3
@@ -116,9 +119,10 @@ def _files(header: bytes, wanted: Set[str], names: Set[str]) -> Iterator[tuple[s
     indexes = _numbers(data, *found[_DIR_INDEXES])
     if not len(basenames) == len(digests) == len(indexes):
         raise _BadHeader
+    package, vendor = (_strings(data, *found[tag])[0] if tag in found else "" for tag in (_NAME, _VENDOR))
     for name, digest, index in zip(basenames, digests, indexes, strict=True):
         if name in names and index < len(folders) and (path := folders[index] + name) in wanted and digest:
-            yield path, algorithm, digest
+            yield FileDigest(path, algorithm, digest, f"rpm {package}"), vendor
 
 
 def _numbers(data: bytes, kind: int, offset: int, count: int) -> tuple[int, ...]:

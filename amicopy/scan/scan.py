@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from amicopy.core.errors import Interrupted
-from amicopy.core.ignored_findings import is_ignored
+from amicopy.core.ignored_findings import is_ignored, is_sensitive
 from amicopy.scan import rpm
 from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
 from amicopy.scan.ext import Ext
@@ -14,7 +14,7 @@ from amicopy.scan.left import left_behind
 from amicopy.scan.lines import MOST_PER_FILE, Match, Matcher
 from amicopy.scan.mounts import with_boot_findings
 from amicopy.scan.ntfs import Ntfs
-from amicopy.scan.packages import DPKG_STATUS, Packages, digests
+from amicopy.scan.packages import DPKG_STATUS, NEVER_PACKAGED, Packages, digests
 from amicopy.scan.regions import named_in
 from amicopy.scan.registry import contents_of_registry
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
@@ -25,7 +25,6 @@ from amicopy.scan.walk import Walk
 from amicopy.scan.xfs import Xfs
 
 _READERS: dict[str, Callable[..., FileSystem]] = {"ext": Ext, "xfs": Xfs, "NTFS": Ntfs}
-_NEVER_PACKAGED = ("/home/", "/opt/", "/root/", "/srv/", "/usr/local/")  # their findings are no reason to read one
 _LARGEST_STATUS = 32 * 1024 * 1024
 _TOO_MANY = f"it has more than {MOST_PER_FILE} findings: the others are not listed"
 _UNREADABLE = {
@@ -151,32 +150,35 @@ class _Scan:
         """Read what the package managers record of these files; what cannot be read is said."""
         if status := walk.content_of(DPKG_STATUS, _LARGEST_STATUS):
             packages.learn(DPKG_STATUS, status)
-        paths = {path for path in paths if not path.startswith(_NEVER_PACKAGED)}
+        paths = {path for path in paths if not path.startswith(NEVER_PACKAGED)}
         if not paths:
             return
         reason = ""
         for place in rpm.PATHS:
             try:
                 database = walk.content_of(place, rpm.LARGEST + 1)
-                for digest in rpm.file_digests(database, paths) if database else ():
-                    packages.add(*digest)
+                for file, vendor in rpm.file_digests(database, paths) if database else ():
+                    packages.add_rpm(file, vendor)
             except rpm.NotAnRpmDatabase as error:
-                reason = f"rpm database, so that unchanged files of packages count: {error}"
+                reason = f"rpm database, so that unchanged files of the distribution count: {error}"
         older = next((kind for place, kind in rpm.OLDER.items() if walk.size_of(place)), "")
         if older:
-            reason = f"rpm database, so that unchanged files of packages count: {older} is not read"
+            reason = f"rpm database, so that unchanged files of the distribution count: {older} is not read"
         if reason:
             self.gap(NotRead(volume=volume.name, path="", reason=reason, is_gap=False))
 
     def _keep_changed(
         self, by_file: list[tuple[str, tuple[str, str], list[Finding]]], packages: Packages, walk: Walk
     ) -> None:
-        """Keep the findings in files that are not as a package delivered them."""
+        """Keep the findings in files that are not as the distribution delivered them, and secrets in all."""
         for path, file_digests, found in by_file:
-            if packages.own(path, file_digests):
-                walk.seen.left_out["unchanged files of packages"] += 1
-            else:
-                self._keep(found)
+            shown = [finding for finding in found if finding.severity >= self._options.min_severity]
+            package = packages.owner(path, file_digests)
+            kept = [finding for finding in shown if not package or is_sensitive(finding.rule)]
+            self._keep(kept)
+            if left_out := len(shown) - len(kept):
+                count = "a finding" if left_out == 1 else f"{left_out} findings"
+                walk.leave_out(path, f"{count}: unchanged since the distribution's package {package} was installed")
 
     def _finding(self, volume: str, path: str, match: Match) -> Finding:
         rule = match.rule
@@ -194,8 +196,6 @@ class _Scan:
 
     def _keep(self, found: list[Finding]) -> None:
         for finding in found:
-            if finding.severity < self._options.min_severity:
-                continue
             if is_ignored(self._options.ignored, finding.rule, finding.path):
                 self._ignored += 1
             else:

@@ -61,7 +61,11 @@ SEVERITIES = ("info", "low", "medium", "high", "critical")
     help="Destination regions. If there is only one, findings show what to use there, where possible.",
     shell_complete=complete_regions,
 )
-@option("--deep", is_flag=True, help="Also read /usr, logs and caches. Unchanged files of packages are not reported.")
+@option(
+    "--deep",
+    is_flag=True,
+    help="Also read /usr, logs and caches. Unchanged files of the distribution are not reported.",
+)
 @option("--include", multiple=True, metavar="GLOB", help="Also read these paths, which are left out by default.")
 @option("--exclude", multiple=True, metavar="GLOB", help="Leave these paths out.")
 @option(

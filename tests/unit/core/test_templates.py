@@ -40,7 +40,7 @@ def test_a_field_may_come_twice_and_without_anything_between() -> None:
 )
 def test_attributes_indices_conversions_and_format_specs_are_refused(template: str) -> None:
     with pytest.raises(
-        ValueError, match=r"is an unknown field; the fields are \{name\} \{source_id\}|only put values in"
+        ValueError, match=r"is an unknown field; the fields are \{name\} \{source_id\}|only insert values"
     ):
         check_template(template)
 

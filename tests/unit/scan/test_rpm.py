@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from amicopy.scan.device import Disk, RawFile
+from amicopy.scan.packages import FileDigest
 from amicopy.scan.result import ScanOptions, ScanResult
 from amicopy.scan.rpm import NotAnRpmDatabase, file_digests
 from amicopy.scan.scan import scan_device
@@ -50,12 +51,38 @@ def header(*tags: tuple[int, int, int, int], data: bytes = b"") -> bytes:
     return struct.pack(">II", len(tags), len(data)) + b"".join(struct.pack(">IIII", *tag) for tag in tags) + data
 
 
+def headers() -> list[bytes]:
+    """Return the headers of the database that rpm made."""
+    stored = sqlite3.connect(":memory:")
+    stored.deserialize(DATABASE[:18] + b"\1\1" + DATABASE[20:])
+    found = [row[0] for row in stored.execute("SELECT blob FROM Packages")]
+    stored.close()
+    return found
+
+
+def made_by(vendor: str) -> bytes:
+    """Return the database with a vendor in each header, as distributions set it."""
+    changed = []
+    for one in headers():
+        tags, size = struct.unpack_from(">II", one)
+        start = 8 + 16 * tags
+        tag = struct.pack(">IIII", 1011, 6, size, 1)
+        text = vendor.encode() + b"\0"
+        changed.append(
+            struct.pack(">II", tags + 1, size + len(text)) + one[8:start] + tag + one[start : start + size] + text
+        )
+    return database(*changed)
+
+
 def test_digests_are_those_that_rpm_recorded() -> None:
-    assert set(file_digests(DATABASE, WANTED)) == {
-        ("/etc/example.conf", "sha256", sha256(CONF)),
-        ("/etc/old-example.conf", "md5", hashlib.md5(CONF.encode(), usedforsecurity=False).hexdigest()),
-        ("/usr/share/example/file-7", "sha256", sha256("us-east-1 7\n")),
+    old = hashlib.md5(CONF.encode(), usedforsecurity=False).hexdigest()
+    files = {
+        FileDigest("/etc/example.conf", "sha256", sha256(CONF), "rpm amicopy-example-base"),
+        FileDigest("/etc/old-example.conf", "md5", old, "rpm amicopy-example-old"),
+        FileDigest("/usr/share/example/file-7", "sha256", sha256("us-east-1 7\n"), "rpm amicopy-example-base"),
     }
+    assert set(file_digests(DATABASE, WANTED)) == {(file, "") for file in files}
+    assert set(file_digests(made_by("Fedora Project"), WANTED)) == {(file, "Fedora Project") for file in files}
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -70,7 +97,7 @@ def test_damage_is_one_error_and_takes_no_time(seed: int) -> None:
         found = set(file_digests(bytes(damaged), WANTED))
     except NotAnRpmDatabase:
         found = set()
-    assert {path for path, _, _ in found} <= WANTED
+    assert {file.path for file, _ in found} <= WANTED
     assert time.process_time() - started < 2
 
 
@@ -116,11 +143,7 @@ def test_a_view_in_the_place_of_the_table_is_not_run(sql: str) -> None:
     ],
 )
 def test_a_hostile_header_hides_no_other_package(hostile: bytes) -> None:
-    stored = sqlite3.connect(":memory:")
-    stored.deserialize(DATABASE[:18] + b"\1\1" + DATABASE[20:])
-    good = [row[0] for row in stored.execute("SELECT blob FROM Packages")]
-    stored.close()
-    assert len(list(file_digests(database(hostile, *good), WANTED))) == 3
+    assert len(list(file_digests(database(hostile, *headers()), WANTED))) == 3
 
 
 def scanned(folder: Path, files: dict[str, str | bytes]) -> ScanResult:
@@ -131,9 +154,9 @@ def scanned(folder: Path, files: dict[str, str | bytes]) -> ScanResult:
 
 @pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
 @pytest.mark.parametrize("place", ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/rpmdb.sqlite"])
-def test_unchanged_files_of_packages_do_not_count(tmp_path: Path, place: str) -> None:
+def test_unchanged_files_of_the_distribution_do_not_count_and_are_named(tmp_path: Path, place: str) -> None:
     files: dict[str, str | bytes] = {
-        place: DATABASE,
+        place: made_by("Amazon Linux"),
         "etc/example.conf": CONF,
         "etc/old-example.conf": CONF,
         "etc/example.d/queue.conf": "endpoint = https://sqs.us-east-1.amazonaws.com/changed\n",
@@ -141,7 +164,20 @@ def test_unchanged_files_of_packages_do_not_count(tmp_path: Path, place: str) ->
     }
     result = scanned(tmp_path, files)
     assert {one.path for one in result.findings} == {"/etc/example.d/queue.conf", "/opt/example.conf"}
-    assert any("unchanged files of packages" in one.reason and one.files == 2 for one in result.coverage.not_read)
+    left_out = {one.path: one.reason for one in result.coverage.not_read if one.path}
+    assert left_out == {
+        f"/etc/{name}.conf": "a finding: unchanged since the distribution's package amicopy-example-"
+        f"{package} was installed"
+        for name, package in (("example", "base"), ("old-example", "old"))
+    }
+
+
+@pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
+@pytest.mark.parametrize("vendor", ["", "Example Corp", "Amazon Linux of Example Corp"])
+def test_files_of_other_packages_count(tmp_path: Path, vendor: str) -> None:
+    rpms = made_by(vendor) if vendor else DATABASE
+    result = scanned(tmp_path, {"var/lib/rpm/rpmdb.sqlite": rpms, "etc/example.conf": CONF})
+    assert [one.path for one in result.findings] == ["/etc/example.conf"]
 
 
 @pytest.mark.skipif(not tool("mke2fs"), reason="mke2fs (e2fsprogs) is not installed")
