@@ -109,10 +109,9 @@ class FailedCopyRemoved(Written):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessGiven(Written):
-    """Another account was let copy an image for a while; ``what`` names both."""
+    """Another account was allowed to copy an image, for a while if it doesn't stay; ``what`` names both."""
 
-    reference: str  # of the image: ``REGION/AMI``
-    account: str
+    origin: str  # the image: ``REGION/AMI``
     stays: bool = False  # it is not to be taken away again
 
 
@@ -120,8 +119,7 @@ class AccessGiven(Written):
 class AccessTaken(Written):
     """That permission was taken away again."""
 
-    reference: str
-    account: str
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

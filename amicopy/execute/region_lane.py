@@ -156,9 +156,7 @@ class RegionLane:
             for account in given:
                 words = f"{origin.reference} is shared with {account}{until}"
                 about = _about(by_account[account], self._clock)
-                yield AccessGiven(
-                    **about, what=words, reference=origin.reference, account=account, stays=self._access.keeps
-                )
+                yield AccessGiven(**about, what=words, origin=origin.reference, stays=self._access.keeps)
 
     def _taken(self, origin: Image, rows: Sequence[Row]) -> _Steps:
         """Take away the access of accounts whose last copy has ended; that it stays is a failure."""
@@ -176,7 +174,7 @@ class RegionLane:
             for account in last:
                 words = f"{origin.reference} is no longer shared with {account}"
                 about = _about(by_account[account], self._clock)
-                yield AccessTaken(**about, what=words, reference=origin.reference, account=account)
+                yield AccessTaken(**about, what=words, origin=origin.reference)
 
     def _has_ended(self, row: Row) -> bool:
         """Return whether nothing more happens to the row's copy, so that it needs no access."""

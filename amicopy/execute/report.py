@@ -143,9 +143,9 @@ class Report:
         new = _after(old, event)
         self.by_key[event.key] = new
         if isinstance(event, AccessGiven) and not event.stays:
-            self.open_access.setdefault(event.reference, set()).add(event.account)
+            self.open_access.setdefault(event.origin, set()).add(event.destination.account)
         elif isinstance(event, AccessTaken):
-            self.open_access.get(event.reference, set()).discard(event.account)
+            self.open_access.get(event.origin, set()).discard(event.destination.account)
         return new
 
     def ended_by(self, error: AmicopyError | None) -> None:

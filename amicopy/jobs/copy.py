@@ -180,8 +180,7 @@ class CopyJob:
                     source=source,
                     destination=destination,
                     what=words,
-                    reference=f"{grant.region}/{grant.image_id}",
-                    account=grant.account,
+                    origin=f"{grant.region}/{grant.image_id}",
                 )
 
     def _released(self) -> Iterator[Event | None]:
