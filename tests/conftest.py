@@ -28,6 +28,21 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 KEPT = "AMICOPY_STOCK_BOTOCORE"  # whoever runs the tests decides whether amicopy's start-up is switched off in them
 
 
+# These need what Windows lacks: signals to other processes, terminals, a shell, permissions of files, mke2fs.
+if sys.platform == "win32":
+    collect_ignore = [
+        *("commands/test_completion.py", "commands/test_notify.py", "commands/test_streams_and_exit_codes.py"),
+        *("commands/test_terminal.py", "commands/accounts/test_checking.py", "commands/copy/test_checking.py"),
+        *(
+            "commands/copy/test_failed_checks.py",
+            "commands/copy/test_scan.py",
+            "commands/scan",
+            "unit/core/test_parallel.py",
+        ),
+        *("unit/aws/startup/test_cache.py", "unit/render/test_exports.py", "unit/render/test_files.py", "unit/scan"),
+        *("documents", "functions", "properties"),
+    ]
+
 # How fast this machine is says nothing about amicopy.
 settings.register_profile("no-real-time", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no-real-time")

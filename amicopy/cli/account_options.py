@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from amicopy.cli.options import NameList, option, stacked
 from amicopy.core.accounts import DEFAULT_ROLE, TargetAccount, account_problems
@@ -36,6 +37,8 @@ account_options = stacked(
     option("--external-id", metavar="ID", help="External id that the role requires."),
 )
 
+_OF_ACCOUNTS = {"role_name": "--role-name", "external_id": "--external-id", "grants": "--grants"}
+
 
 def accounts_from(options: Mapping[str, Any]) -> tuple[TargetAccount, ...]:
     """Return the accounts and units that the options name.
@@ -48,6 +51,11 @@ def accounts_from(options: Mapping[str, Any]) -> tuple[TargetAccount, ...]:
         *(TargetAccount(account=name, **how) for name in listed_names(options["accounts"])),
         *(TargetAccount(unit=name, **how) for name in listed_names(options["units"])),
     )
-    if problems := list(dict.fromkeys(account_problems(targets))):
+    problems = list(dict.fromkeys(account_problems(targets)))
+    if not targets and not options.get("trusted"):  # iam-policy --account-role is about other accounts, too
+        source_of = click.get_current_context().get_parameter_source
+        alone = [words for name, words in _OF_ACCOUNTS.items() if source_of(name) is ParameterSource.COMMANDLINE]
+        problems += [f"{words} is for other accounts: name them with --account or --ou" for words in alone]
+    if problems:
         raise click.UsageError("; ".join(problems) + ".")
     return targets

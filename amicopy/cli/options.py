@@ -1,6 +1,7 @@
 """Options that commands share, and the types of their values. Each can be set by an ``AMICOPY_…`` variable."""
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -158,6 +159,26 @@ class PrincipalOption(click.ParamType[Principal]):
             return Principal.parse(value.strip())
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+_TRUSTED = re.compile(r"\d{12}|arn:aws[a-z-]*:(?:iam|sts)::\d{12}:(?:root|(?:user|role|assumed-role)/\S+)")
+
+
+class TrustedOption(click.ParamType[str]):
+    """Who may assume a role: an account, or a role, a user or the root user of one."""
+
+    name = "arn"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return it as a trust policy names it, or fail with what one looks like."""
+        if not _TRUSTED.fullmatch(value):
+            self.fail(
+                f"{value!r} is no one who can assume a role: use the ARN of a role or a user "
+                "(arn:aws:iam::123456789012:role/NAME), or a 12-digit account id.",
+                param,
+                ctx,
+            )
+        return str(value)
 
 
 class KeyOption(click.ParamType[tuple[str, str]]):

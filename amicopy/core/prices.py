@@ -1,8 +1,10 @@
 """What AWS charges for copies, in USD: a dated table that comes with amicopy, and the rows that override it."""
 
 import csv
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import cache
@@ -171,6 +173,8 @@ def _row(
     for column in ("region", "to"):
         if said[column] and regions and said[column] not in regions:
             problems.append(f"{column}: unknown region {said[column]!r}")
+    if said["date"] and not _is_date(said["date"]):
+        problems.append(f"date is {said['date']!r}; write 2026-11-30, 2026-11 or 2026")
     minutes = 0
     if said["within"] and charge is Charge.TIME_BASED:
         try:
@@ -185,15 +189,28 @@ def _cell_problems(charge: Charge, said: Mapping[str, str]) -> Iterator[str]:
         yield f"region is empty; a {charge} price is that of a region"
     if said["to"] and charge is not Charge.TRANSFER:
         yield f"to can only be used with {Charge.TRANSFER}"
+    if said["to"] and said["to"] == said["region"]:
+        yield f"to is {said['to']} as well; within a region nothing is transferred"
     if said["within"] and charge is not Charge.TIME_BASED:
         yield f"within can only be used with {Charge.TIME_BASED}"
     if not said["within"] and charge is Charge.TIME_BASED:
         yield "within is empty; write how long such a copy may take, for example 45m"
 
 
+def _is_date(text: str) -> bool:
+    """Return whether this is a day, a month or a year, as ISO 8601 writes it."""
+    if not re.fullmatch(r"[0-9]{4}(?:-[0-9]{2}){0,2}", text):
+        return False
+    try:
+        date.fromisoformat(text + "-01-01"[len(text) - 4 :])
+    except ValueError:
+        return False
+    return True
+
+
 def _usd(text: str, problems: list[str]) -> Decimal:
     try:
-        usd = Decimal(text)
+        usd = Decimal(text if text.isascii() and "_" not in text else "NaN")
     except InvalidOperation:
         usd = Decimal("NaN")
     if not usd.is_finite():

@@ -101,6 +101,11 @@ class Outcome:
         return self.state in {State.DONE, State.UNCHANGED}
 
     @property
+    def is_copying(self) -> bool:
+        """Whether EC2 is copying it, as far as this run has seen."""
+        return self.copying_since is not None and self.available_at is None
+
+    @property
     def has_failed(self) -> bool:
         """Whether it failed or was refused."""
         return self.state in {State.FAILED, State.REFUSED}

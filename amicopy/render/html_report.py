@@ -13,7 +13,7 @@ from amicopy.execute.report import Outcome, Report, State
 from amicopy.render.html import command, day, document, listed, soft, text
 from amicopy.render.result import took
 from amicopy.render.states import STATES, state_words
-from amicopy.render.summary import summary
+from amicopy.render.summary import left_words, summary
 from amicopy.render.text import counted, duration
 from amicopy.render.timeline import Scale, bar, scale
 
@@ -121,7 +121,7 @@ def _unfinished(report: Report, command_line: str) -> Iterator[str]:
         return
     yield '<section aria-labelledby="unfinished">\n<h2 id="unfinished">What is unfinished</h2>'
     again = f": <code>{text(command_line)}</code>" if command_line else "."
-    yield f"<p>{counted(len(left), 'copy', 'copies')}. EC2 keeps copying; to complete the copies, run the same"
+    yield f"<p>{left_words(left)}; to complete the copies, run the same"
     yield f"command again{again}</p>"
     yield "</section>"
 

@@ -28,7 +28,7 @@ from amicopy.core.events import (
 )
 from amicopy.core.parallel import Stop
 from amicopy.execute.report import Outcome, Report, State
-from amicopy.render.states import STATES, progress_counts
+from amicopy.render.states import STATES, known_words, progress_counts
 from amicopy.render.streams import write_stderr
 from amicopy.render.text import duration, safe
 
@@ -42,6 +42,11 @@ _LEFT = {
     LeftBecause.EXPIRED: "still copying when the credentials expired",
     LeftBecause.INTERRUPTED: "still copying when interrupted",
     LeftBecause.OTHERS: "not shared, because not every destination has its copy",
+}
+_LEFT_UNSTARTED = {
+    LeftBecause.TIME_OUT: " when the timeout was reached",
+    LeftBecause.EXPIRED: " when the credentials expired",
+    LeftBecause.INTERRUPTED: " when interrupted",
 }
 
 
@@ -85,7 +90,7 @@ class LinesView:
 
     def event(self, event: Event, outcome: Outcome) -> None:
         """Write the line of one event, if it has one."""
-        if words := event_words(event):
+        if words := event_words(event, outcome):
             subject = f"{event.place} {outcome.source_id}" if self._several else event.place
             self.line(f"{subject}  {words}", event.at)
 
@@ -106,8 +111,8 @@ class LinesView:
         """Nothing is open."""
 
 
-def event_words(event: Event) -> str:
-    """Return an event in words; empty if it gets no line."""
+def event_words(event: Event, outcome: Outcome | None = None) -> str:
+    """Return an event in words, given the outcome that it has changed; empty if it gets no line."""
     match event:
         case CopyRequested(is_repeated=True) | CopyQueued(is_repeated=True):
             return ""
@@ -136,8 +141,11 @@ def event_words(event: Event) -> str:
             return f"{image_id} is done"
         case DestinationFailed(error=error):
             return f"FAILED: {safe(error.what)}"
+        case DestinationLeft(because=because, image_id="") if outcome:
+            begin, colon, rest = known_words(outcome).partition(":")
+            return f"{begin}{_LEFT_UNSTARTED.get(because, '')}{colon}{rest}"
         case DestinationLeft(because=because, image_id=image_id):
-            return f"{image_id or 'no copy yet'}: {_LEFT[because]}"
+            return f"{image_id}: {_LEFT[because]}"
         case NoteAdded(text=text):
             return f"note: {safe(text)}"
         case CopyProgressed():

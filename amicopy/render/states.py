@@ -41,6 +41,17 @@ def state_words(outcome: Outcome) -> str:
     return STATES[outcome.state].ended
 
 
+def known_words(outcome: Outcome) -> str:
+    """Return the id of a copy that this run has left, or why there is none."""
+    if outcome.image_id:
+        return outcome.image_id
+    if outcome.state is State.REQUESTED:
+        return "requested, no AMI id yet"
+    if outcome.row.waits_for:
+        return f"not started: it waits for the copy in {outcome.row.waits_for}"
+    return STATES[State.QUEUED if outcome.state is State.QUEUED else State.PLANNED].ended
+
+
 def counts_by_state(outcomes: Iterable[Outcome]) -> Sequence[tuple[tuple[str, str], int]]:
     """Return the tone and the words of each state, and how many copies are in it: failures first, what is done last."""
     ordered = sorted(outcomes, key=lambda outcome: _COUNTED_IN_ORDER.index(outcome.state))

@@ -1,15 +1,21 @@
 """What a run writes last: a summary, each failure with its reason, and the command that continues."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from amicopy.core.errors import AmicopyError
 from amicopy.core.events import LeftBecause
 from amicopy.execute.report import Outcome, Report, State
 from amicopy.plan.plan import Plan, Row
-from amicopy.render.states import STATES
+from amicopy.render.states import known_words
 from amicopy.render.text import counted, error_lines, safe
 
+_LEFT_WORDS = (
+    "EC2 keeps copying {}",
+    "{} not complete yet",
+    "{} requested without an answer",
+    "{} not started yet",
+)
 _LEFT_WHY = {
     LeftBecause.TIME_OUT: "Timed out",
     LeftBecause.EXPIRED: "The credentials expired",
@@ -43,8 +49,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         yield from _other_way_lines(report)
     left = report.left_behind
     if left and not quiet and all(outcome.left is LeftBecause.NO_WAIT for outcome in left):
-        them = "it" if len(left) == 1 else "them"
-        yield f"EC2 keeps copying {counted(len(left), 'copy', 'copies')}; to see and complete {them}: {same_command}"
+        yield f"{left_words(left)}; to complete {'it' if len(left) == 1 else 'them'}: {same_command}"
     for outcome in report.outcomes:
         if outcome.error and outcome.has_failed:
             yield from _failure_lines(outcome, outcome.error, same_command)
@@ -56,7 +61,7 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
     unfinished = [outcome for outcome in left if outcome.left not in {LeftBecause.NO_WAIT, LeftBecause.OTHERS}]
     if unfinished:
         why, count = _LEFT_WHY[unfinished[0].left], counted(len(unfinished), "copy", "copies")
-        copying = sum(one.copying_since is not None and one.available_at is None for one in unfinished)
+        copying = sum(one.is_copying for one in unfinished)
         goes_on = "these" if copying == len(unfinished) else f"{copying} of these"
         yield f"{why} with {count} unfinished{f'; EC2 keeps copying {goes_on}' if copying else ''}:"
         yield from map(_line, unfinished)
@@ -74,6 +79,20 @@ def _open_access_lines(report: Report) -> Iterator[str]:
     if found:
         yield "Still shared for copying, until the same command or amicopy cancel --account ends that:"
         yield from (f"  {reference}  with {', '.join(accounts)}" for reference, accounts in sorted(found.items()))
+
+
+def left_words(left: Sequence[Outcome]) -> str:
+    """Return how many copies EC2 keeps copying, and how many others there are that this run has left."""
+    count = Counter(_left_words(one) for one in left)
+    return ", ".join(words.format(counted(count[words], "copy", "copies")) for words in _LEFT_WORDS if count[words])
+
+
+def _left_words(outcome: Outcome) -> str:
+    if outcome.is_copying:
+        return "EC2 keeps copying {}"
+    if outcome.available_at or outcome.image_id:
+        return "{} not complete yet"
+    return "{} requested without an answer" if outcome.state is State.REQUESTED else "{} not started yet"
 
 
 def _other_way_lines(report: Report) -> Iterator[str]:
@@ -110,7 +129,7 @@ def wider_lines(plan: Plan) -> Iterator[str]:
 
 
 def _line(outcome: Outcome) -> str:
-    return f"  {outcome.place}  {_known(outcome)}  of {outcome.row.source.reference}"
+    return f"  {outcome.place}  {known_words(outcome)}  of {outcome.row.source.reference}"
 
 
 def summary(report: Report) -> str:
@@ -125,11 +144,3 @@ def summary(report: Report) -> str:
     }
     parts = [f"{number} {words}" for words, number in numbers.items() if number or words == "done"]
     return f"{counted(len(report.outcomes), 'copy', 'copies')}: {', '.join(parts)}"
-
-
-def _known(outcome: Outcome) -> str:
-    if outcome.image_id:
-        return outcome.image_id
-    if outcome.state is State.QUEUED:
-        return STATES[State.QUEUED].ended
-    return "requested, no AMI id yet" if outcome.state is State.REQUESTED else "not started"

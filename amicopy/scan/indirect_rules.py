@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from amicopy.scan.regions import short_code
 from amicopy.scan.result import Severity
@@ -45,7 +46,9 @@ def global_services(region: str) -> Sequence[Rule]:
     what = "a global service, whose only region is us-east-1"
     host = rf"(?<![\w.-])(?:api\.)?(?:{_SERVICES})\.{_FIRST}\.(?:amazonaws\.com|api\.aws)(?![\w.-])"
     arn = rf"arn:aws:(?:wafv2:{_FIRST}:\d*:global/|ce:|cur:{_FIRST}:|route53domains:)[\w:/.*+=@-]*"
-    setting = rf"(?:[\w.-]{{0,40}}(?i:region)[\w-]*[\s:=(\"']{{1,6}})?(?<![\w.:/-]){_FIRST}(?![\w.:/-])"
+    setting = (
+        rf"(?:(?<![\w.-])[\w.-]{{0,40}}(?i:region)[\w-]{{0,40}}[\s:=(\"']{{1,6}})?(?<![\w.:/-]){_FIRST}(?![\w.:/-])"
+    )
     certificate = rf"arn:aws:(?:acm|lambda):{_FIRST}:\d*:[\w:/.*+=@-]*"
     return (
         Rule(
@@ -66,7 +69,7 @@ def global_services(region: str) -> Sequence[Rule]:
             advice,
             re.compile(f"{certificate}|{setting}"),
             (_FIRST,),
-            accepts=lambda match: _GLOBAL_CALL.search(match.string) is not None,
+            accepts=lambda match: _has_global_call(match.string),
         ),
     )
 
@@ -96,7 +99,7 @@ def indirect(region: str) -> Sequence[Rule]:
             Severity.LOW,
             f"a name with the short code of {region}",
             "check whether it means something in that region only",
-            re.compile(rf"(?<!\w)[\w./:@-]{{0,60}}{token}[\w./:-]{{0,60}}"),
+            re.compile(rf"(?<![\w.-])[\w.-]{{0,60}}{token}[\w.-]{{0,60}}"),
             codes,
         ),
         Rule(
@@ -114,6 +117,11 @@ def indirect(region: str) -> Sequence[Rule]:
         ),
         *_profiles(region),
     )
+
+
+@lru_cache(maxsize=1)  # every match of a line asks
+def _has_global_call(text: str) -> bool:
+    return _GLOBAL_CALL.search(text) is not None
 
 
 def _old_endpoints(region: str) -> Sequence[Rule]:

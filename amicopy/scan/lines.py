@@ -4,12 +4,13 @@ import codecs
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.scan.regions import ANY_REGION
 from amicopy.scan.result import Severity
 from amicopy.scan.rule import AN_ID, Rule
+from amicopy.scan.secret_rules import secret_rules
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
 _OVERLAP = 200
@@ -21,9 +22,40 @@ _ELSEWHERE = re.compile(
 )
 _A_LIST = 3  # different regions make one
 _MOST_SHOWN = 120
+_MOST_IN_LINE = 10  # findings
+_LONGEST_BEFORE = 300  # characters in front of a match
+_REGION_KEY = re.compile(rf"\s*[\"']?{ANY_REGION.pattern}[\"']?\s*[:=]>?\s*\{{?\s*$")
 MOST_PER_FILE = 200
 
-_COMMENT = re.compile(r"\s*(?:#|;|//|/\*|<!--|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
+_COMMENT = re.compile(r"\s*(?:#(?!define\s)|;|//|::\s|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
+# What begins and ends a comment, which may have several lines, by what a name ends with.
+_MARKUP = ("<!--", "-->"), (".xml", ".config", ".html", ".htm", ".xhtml", ".svg", ".csproj", ".props", ".targets")
+_SLASH = (
+    ("/*", "*/"),
+    (
+        *(
+            ".java",
+            ".js",
+            ".ts",
+            ".jsx",
+            ".tsx",
+            ".c",
+            ".h",
+            ".cpp",
+            ".go",
+            ".php",
+            ".css",
+            ".scss",
+            ".kt",
+            ".cs",
+            ".rs",
+        ),
+        *(".swift", ".tf", ".hcl", ".groovy", ".gradle", ".scala", ".sql"),
+    ),
+)
+_POWERSHELL = ("<#", "#>"), (".ps1", ".psm1", ".psd1")
+_CLOSED = re.compile(r"\s*(?:/\*.*?\*/|<!--.*?-->|<#.*?#>)")
+_OPEN = re.compile(r"\s*(?:/\*|<!--|<#)")
 _STAR_COMMENT = re.compile(r"\s*\*(?:\s|/|$)")
 _STAR_SUFFIXES = (".java", ".js", ".ts", ".c", ".h", ".cpp", ".go", ".php", ".css", ".kt", ".cs", ".rs", ".swift")
 _UTF_16 = {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
@@ -52,8 +84,10 @@ class Match:
 class Matcher:
     """Finds the lines of files that match rules."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], check: Callable[[], None] = lambda: None) -> None:
+        """``check`` is called for each line that may match, and raises what ends the scan."""
         self._rules = rules
+        self._check = check
         self._literals = {text: text.encode() for rule in rules if rule.paths is None for text in rule.literals}
         self._wants_ids = any(not rule.literals for rule in rules)
         self._everywhere = tuple(rule for rule in rules if rule.paths is None)
@@ -81,6 +115,7 @@ class Matcher:
         found: list[Match] = []
         numbers = {bisect_right(starts, position) for position in _positions(text, present, has_ids=has_ids)}
         for number in sorted(numbers):
+            self._check()
             found += _in_line(lines, number, rules)
             if len(found) >= MOST_PER_FILE:
                 break
@@ -107,45 +142,79 @@ def _positions(text: str, literals: Iterable[str], *, has_ids: bool) -> Iterator
 def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Match]:
     line = lines[number]
     comment = lines.comment_start(number)
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for start in range(0, max(1, len(line) - _OVERLAP), _LONGEST - _OVERLAP):
         piece = line[start : start + _LONGEST]
         taken: list[tuple[int, int]] = []
         for rule in rules:
-            matches = list(_accepted(rule, piece, comment - start, taken))
-            if not matches or (not rule.in_lists and lines.is_list(number)):
+            places = list(_accepted(rule, piece, comment - start, taken))
+            if not places or (rule.after and not rule.after.search(lines.before(number))):
                 continue
-            if rule.after and not rule.after.search(lines.before(number)):
+            counted = _counted(rule, lines, number)
+            if counted is None:
                 continue
-            taken += [match.span() for match in matches]
-            if rule.name not in seen:
-                seen.add(rule.name)
-                is_aws = rule.name != "region-setting" or not lines.is_elsewhere(number)
-                counted = rule if is_aws else replace(rule, severity=Severity.LOW)
-                yield Match(counted, number, _excerpt(rule, matches[0]), piece)
+            taken += [(place.start, place.end) for place in places]
+            for place in places:
+                found = rule.name, piece[place.start : place.end]
+                if found not in seen and len(seen) < _MOST_IN_LINE:
+                    seen.add(found)
+                    yield Match(counted, number, _excerpt(rule, place, piece, lines.path), piece)
 
 
-def _accepted(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> Iterator[re.Match[str]]:
+def _counted(rule: Rule, lines: "_Lines", number: int) -> Rule | None:
+    """Return the rule with the severity that it has in this line; None where a list of regions means nothing."""
+    low = replace(rule, severity=Severity.LOW)
+    if rule.name == "region-setting" and lines.is_elsewhere(number):
+        return low
+    if rule.in_lists or not lines.is_list(number):
+        return rule
+    regions = set(ANY_REGION.findall(lines[number][:_LONGEST]))
+    match rule.name:
+        case "region-setting" if len(regions) < _A_LIST:
+            return low
+        case "resource-id" | "efs-id" if not regions and not _REGION_KEY.match(lines.before(number)):
+            return rule
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a rule has matched, with what stands before that."""
+
+    start: int
+    end: int
+    match: re.Match[str]
+
+
+def _accepted(rule: Rule, text: str, comment: int, taken: Sequence[tuple[int, int]]) -> Iterator[_Place]:
     """Yield the matches that are accepted, in no comment, and not at the place of another rule's."""
     if (comment <= 0 and not rule.in_comments) or (rule.literals and not any(map(text.__contains__, rule.literals))):
         return
     for match in rule.pattern.finditer(text):
         if not rule.in_comments and match.start() >= comment:
             return
-        if (rule.accepts and not rule.accepts(match)) or _is_example(rule, match):
+        lead = (
+            rule.before.search(text, max(0, match.start() - _LONGEST_BEFORE), match.start()) if rule.before else match
+        )
+        if lead is None or (rule.accepts and not rule.accepts(match)):
             continue
-        if all(match.end() <= start or match.start() >= end for start, end in taken):
-            yield match
+        place = _Place(lead.start(), match.end(), match)
+        if _is_example(rule, text[place.start : place.end]):
+            continue
+        if all(place.end <= start or place.start >= end for start, end in taken):
+            yield place
 
 
 class _Lines:
     """The lines of a text, by number from 1, and what is said about them."""
 
     def __init__(self, text: str, starts: Sequence[int], path: str) -> None:
+        self.path = path
         self._text = text
         self._starts = starts
         self._has_stars = path.endswith(_STAR_SUFFIXES)
         self._regions: dict[int, set[str]] = {}
+        self._inside: list[tuple[int, int]] | None = None  # where comments of several lines are
 
     def __getitem__(self, number: int) -> str:
         end = self._starts[number] if number < len(self._starts) else len(self._text)
@@ -158,10 +227,27 @@ class _Lines:
     def comment_start(self, number: int) -> int:
         """Return where the comment of a line begins; beyond its end if it has none."""
         line = self[number]
-        if _COMMENT.match(line) or (self._has_stars and _STAR_COMMENT.match(line)):
+        if self._is_inside(self._starts[number - 1]):
+            return 0
+        begin = 0
+        while closed := _CLOSED.match(line, begin):  # what stands behind it counts
+            begin = closed.end()
+        if begin == len(line) or _OPEN.match(line, begin) or _COMMENT.match(line, begin):
+            return 0
+        if self._has_stars and _STAR_COMMENT.match(line):
             return 0
         rest = _REST.search(line)
         return rest.start() if rest else len(line) + 1
+
+    def _is_inside(self, position: int) -> bool:
+        """Return whether a comment of several lines has begun before this place and has not ended."""
+        if self._inside is None:
+            self._inside = []
+            for (begin, end), suffixes in (_MARKUP, _SLASH, _POWERSHELL):
+                if self.path.lower().endswith(suffixes):
+                    self._inside += _spans(self._text, begin, end)
+        before = bisect_right(self._inside, (position, 0)) - 1
+        return before >= 0 and position < self._inside[before][1]
 
     def is_list(self, number: int) -> bool:
         """Return whether the line is in a list of regions, as programs and documentation have them."""
@@ -180,6 +266,17 @@ class _Lines:
         return range(max(1, number - _AROUND), min(len(self._starts), number + _AROUND) + 1)
 
 
+def _spans(text: str, begin: str, end: str) -> Iterator[tuple[int, int]]:
+    """Yield where the comments of a text are that have several lines."""
+    position = text.find(begin)
+    while position >= 0:
+        last = text.find(end, position + len(begin))
+        last = len(text) if last < 0 else last
+        if text.find("\n", position, last) >= 0:
+            yield position, last
+        position = text.find(begin, last)
+
+
 def in_utf_8(data: bytes) -> bytes:
     """Return the text in a file, also if it is in UTF-16 as Windows writes it; nothing if it is not text."""
     if data[:2] in _UTF_16:
@@ -196,20 +293,35 @@ def _as_important(match: Match, path: str) -> Match:
     return match
 
 
-def _is_example(rule: Rule, match: re.Match[str]) -> bool:
-    text = match[0]
+def _is_example(rule: Rule, text: str) -> bool:
     if "EXAMPLE" in text:
         return True
     return rule.group != "secrets" and ("example" in text or "xxxx" in text)
 
 
-def _excerpt(rule: Rule, match: re.Match[str]) -> str:
+def _excerpt(rule: Rule, place: _Place, piece: str, path: str) -> str:
     """Return what is shown: the match alone, never the line around it, and of a secret only what recognizes it."""
     if rule.secret is None:
-        text = " ".join(match[0].split())
+        text = " ".join(_without_secrets(place, piece, path).split())
         return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
-    value = match[rule.secret]
+    value = place.match[rule.secret]
     if rule.name == "secret-password":  # short enough to be guessed from a digest
         return f"(password, {len(value)} characters)"
     digest = hashlib.sha256(value.encode()).hexdigest()[:8]
     return f"{value[:4]}… ({len(value)} characters, sha256 {digest})"
+
+
+def _without_secrets(place: _Place, piece: str, path: str) -> str:
+    """Return the text of a match without what is a secret, whichever rules were asked for."""
+    shown = list(piece[place.start : place.end])
+    for rule in _SECRETS:
+        if rule.secret is None or (rule.paths and not rule.paths.search(path)):
+            continue
+        for match in rule.pattern.finditer(piece):
+            start, end = (max(0, at - place.start) for at in match.span(rule.secret))
+            shown[start:end] = "…" * len(shown[start:end])
+    return re.sub("…+", "…", _CREDENTIALS.sub("//…@", "".join(shown)))
+
+
+_SECRETS = tuple(secret_rules())
+_CREDENTIALS = re.compile(r"//[^\s/@]*@")

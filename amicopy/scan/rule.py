@@ -16,8 +16,10 @@ class Rule:
 
     ``literals`` are texts of which one is in every line that matches, for a quick search; none: `AN_ID` is.
     ``secret`` is the number of the group in ``pattern`` that is never printed. ``in_lists`` says that the rule holds in
-    a list of regions too, and ``in_comments`` in comments. ``paths`` is what the path of a file has to look like, and
-    ``after`` what the line before has to look like. Of several matches at the same place the first rule counts.
+    a list of regions too, and ``in_comments`` in comments. ``paths`` is what the path of a file has to look like,
+    ``after`` what the line before has to look like. ``before`` has to match in front of ``pattern``, up to it
+    (``\\Z``), and counts to the match: what is only looked for there costs nothing elsewhere. Of several matches at the
+    same place the first rule counts.
     """
 
     name: str
@@ -32,4 +34,5 @@ class Rule:
     in_comments: bool = False
     paths: re.Pattern[str] | None = None
     after: re.Pattern[str] | None = None
+    before: re.Pattern[str] | None = None
     accepts: Callable[[re.Match[str]], bool] | None = None

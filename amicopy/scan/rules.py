@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from amicopy.scan.indirect_rules import global_services, indirect
 from amicopy.scan.regions import ANY_REGION, constants, short_code
@@ -26,6 +27,9 @@ _IDS = (
     r"|acl|pl|pcx|eipalloc|eipassoc|dopt|lt|lgw|cr|r|h|ipam|ipam-pool|fl|rslvr-in|rslvr-out|mt|lc"
 )
 _HEX = r"(?:[0-9a-f]{17}|[0-9a-f]{8})"
+_ONLY_LONG = re.compile(
+    r"(?:r|h|cr|fl|lc|mt|mi|lgw|ipam|ipam-pool|rslvr-in|rslvr-out|sgr|lt|tgw|tgw-attach|tgw-rtb)-"
+)  # never had 8 digits
 _SETTING_SIGNS = r"[\s:=(,>?\-\"'`\[\]{$|*]"
 
 
@@ -120,13 +124,13 @@ def _region(region: str) -> Sequence[Rule]:
             Severity.HIGH,
             f"the region is set to {region}",
             _METADATA,
-            re.compile(
-                rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?(?:region|bucket_?location)(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]*(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
-                rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}})(?:new\s+)?(?:[\w.]{{1,40}}\([\"']?)?{token}(?:[\"'`]\)?)?"
-                rf"|(?i:<[\w:.-]*region[\w:.-]*>)\s*{token}(?:\s*</[\w:.-]+>)?|(?<!\w)-r(?:\s+|=){token}"
-                rf"|(?<![\w.-])(?:s3://(?:[^\s/@]{{1,200}}@)?|codecommit::){region}(?=:?//?\w)"
-            ),
+            re.compile(rf"{token}(?:[\"'`]\)?|\s*</[\w:.-]{{1,60}}>)?"),
             here,
+            before=re.compile(
+                rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?(?:region|bucket_?location)(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]{{0,60}}(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
+                rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}}(?:new\s+)?(?:[\w.]{{1,40}}\([\"']?)?"
+                r"|(?i:<[\w:.-]{0,60}region[\w:.-]{0,60}>)\s*|(?<!\w)-r(?:\s+|=)|(?<![\w.-])(?:s3://(?:[^\s/@]{1,100}@)?|codecommit::))\Z"
+            ),
         ),
         Rule(
             "region-setting",
@@ -154,7 +158,7 @@ def _region(region: str) -> Sequence[Rule]:
             Severity.LOW,
             f"the name of {region}",
             _METADATA,
-            re.compile(rf"(?<!\w)[\w./:@-]{{0,60}}(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w./:-]{{0,60}}"),
+            re.compile(rf"(?<![\w.-])[\w.-]{{0,60}}(?<![A-Za-z0-9]){region}(?![A-Za-z0-9])[\w.-]{{0,60}}"),
             here,
         ),
         Rule(
@@ -208,22 +212,19 @@ def _ids_of_other_forms(region: str) -> Iterator[Rule]:
     forms = (
         # A volume's serial number is its id: /dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_vol…
         (rf"(?<=Elastic_Block_Store_)vol({_HEX})(?![0-9A-Za-z])", ("Elastic_Block_Store_vol",)),
-        # KMS keys; a multi-region key (mrk-…) has the same id everywhere.
-        (
-            rf"(?<!\w)(?i:[\w.-]{{0,40}}kms[\w.-]{{0,40}})[\"']?\s{{0,5}}[:=,>]{{0,2}}\s{{0,5}}[\"']?(?<![\w-]){uuid}",
-            ("kms", "KMS", "Kms"),
-        ),
         # Cognito's user pools and identity pools.
         (rf"(?<![\w-]){region}_([0-9A-Za-z]{{9}})(?![\w-])", (f"{region}_",)),
         (rf"(?<![\w-]){region}:{uuid}", (f"{region}:",)),
     )
+    rule = partial(Rule, "resource-id", "region", Severity.HIGH, what, _PARAMETER, accepts=_is_an_id)
     for pattern, literals in forms:
-        yield Rule(
-            *("resource-id", "region", Severity.HIGH, what, _PARAMETER),
-            re.compile(pattern),
-            literals,
-            accepts=_is_an_id,
-        )
+        yield rule(re.compile(pattern), literals)
+    # KMS keys; a multi-region key (mrk-…) has the same id everywhere.
+    yield rule(
+        re.compile(rf"(?<![\w-]){uuid}"),
+        ("kms", "KMS", "Kms"),
+        before=re.compile(r"(?<![\w.-])(?i:[\w.-]{0,40}kms[\w.-]{0,40})[\"']?\s{0,5}[:=,>]{0,2}\s{0,5}[\"']?\Z"),
+    )
 
 
 def _account(account: str) -> Rule:
@@ -235,7 +236,7 @@ def _account(account: str) -> Rule:
         f"the account {account}, which the image leaves",
         "read the account from the instance's identity document, or share what it names with the other account",
         re.compile(
-            rf"(?:arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:)?(?<![0-9]){account}(?![0-9])(?:\.dkr\.ecr[\w.-]*|:[\w:/.*+=@-]*)?"
+            rf"arn:aws[a-z-]*:[a-z0-9-]*:[a-z0-9-]*:{account}:[\w:/.*+=@-]*|(?<![0-9]){account}(?![0-9])(?:\.dkr\.ecr[\w.-]*)?"
             rf"|(?<![0-9-]){dashed}(?![0-9-])"
         ),
         (account, dashed),
@@ -246,6 +247,8 @@ def _account(account: str) -> Rule:
 def _is_an_id(match: re.Match[str]) -> bool:
     """Return whether the digits look drawn by AWS, not written as an example."""
     digits = match[1]
+    if len(digits) == 8 and _ONLY_LONG.match(match[0]):
+        return False
     if len(digits) == 8 and (digits.isdigit() or digits.isalpha()):
         return False
     examples = (

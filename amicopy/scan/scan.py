@@ -66,7 +66,7 @@ class _Scan:
     def __init__(self, options: ScanOptions, check: Callable[[], None]) -> None:
         self._options = options
         self._check = check
-        self._matcher = Matcher(rules_for(options))
+        self._matcher = Matcher(rules_for(options), check)
         self._findings: list[Finding] = []
         self._ignored = 0
         self._volumes: list[VolumeCoverage] = []

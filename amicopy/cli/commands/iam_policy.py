@@ -17,6 +17,7 @@ from amicopy.cli.environment import Environment
 from amicopy.cli.option_groups import GroupedCommand
 from amicopy.cli.options import (
     ImageIdOrStdin,
+    TrustedOption,
     option,
     regions_option,
 )
@@ -82,6 +83,7 @@ _LISTED = {
 @option(
     "--account-role",
     "trusted",
+    type=TrustedOption(),
     metavar="ARN",
     help="Print the policies of the role in the other accounts instead; this principal may assume it.",
 )

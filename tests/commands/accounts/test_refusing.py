@@ -1,5 +1,7 @@
 """What is refused for other accounts: everything at once, before anything is written; and credentials that end."""
 
+import pytest
+
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
@@ -42,3 +44,15 @@ def test_credentials_of_the_run_that_end_are_said_to_have_ended_and_the_same_com
     world.clear_faults()
     assert amicopy(*argv).code == 0
     assert (guests(world), records(world), copy_in(world, B, HOME).state) == (set(), [], "available")
+
+
+@pytest.mark.parametrize("option", [("--role-name", "x"), ("--external-id", "x"), ("--grants", "keep")])
+def test_what_is_for_other_accounts_needs_some(
+    amicopy: Run, world: World, monkeypatch: pytest.MonkeyPatch, option: tuple[str, str]
+) -> None:
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, *option)
+    assert (ran.code, world.requests) == (2, [])
+    assert f"{option[0]} is for other accounts: name them with --account or --ou" in " ".join(ran.err.split())
+    monkeypatch.setenv(f"AMICOPY_{option[0][2:].upper().replace('-', '_')}", option[1])  # meant for all commands
+    assert amicopy("copy", source.image_id, "--to", WEST, "--dry-run").code == 0

@@ -55,10 +55,16 @@ def test_without_waiting_one_pass_after_another_goes_one_step_further(
     amicopy: Run, world: World, clock: FakeClock
 ) -> None:
     source = a_southern_source(world)
-    steps = []
+    steps: list[int] = []
     for _ in range(5):
         ran = copy(amicopy, source, "--route", "cheapest", "--no-wait")
         assert ran.code == 0, ran.err
+        if not steps:  # the hub alone; nobody else has begun
+            assert f"{B}/{HOME}  not started: it waits for the copy in {HOME}\n" in ran.err
+            assert f"{B}/{WEST}  not started: it waits for the copy in {WEST}\n" in ran.err
+            assert (
+                f"EC2 keeps copying 1 copy, {len(EVERYWHERE) - 1} copies not started yet; to complete them: " in ran.err
+            )
         steps.append(len(asked(world, "CopyImage")))
         clock.advance(60)
     # the hub; the other regions, and the accounts in the hub's; the accounts there

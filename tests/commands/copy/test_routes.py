@@ -514,6 +514,9 @@ def test_a_hub_that_hangs_holds_nobody_up_for_longer_than_its_patience(amicopy: 
     order(world, f"copy@{HOME}=stuck")
     ran = copy(amicopy, source, "--route", f"via:{HOME}", "--timeout", "2h")
     assert (ran.code, f"the copy in {HOME} is still not available after 45 minutes" in ran.err) == (5, True)
+    ran = copy(amicopy, a_southern_source(world, name="short"), "--route", f"via:{HOME}", "--timeout", "1s")
+    assert f"{WEST}  not started when the timeout was reached: it waits for the copy in {HOME}\n" in ran.err
+    assert f"  {WEST}  not started: it waits for the copy in {HOME}  of {SOUTH}/" in ran.err
     assert origins(world, [WEST, EAST]) == dict.fromkeys((WEST, EAST), reference(source))
 
 
@@ -532,7 +535,11 @@ def test_nobody_begins_before_the_hub_is_available_and_ticks_continue(
     source = a_southern_source(world)
     slow(world, 600)
     tick = ("--route", "cheapest", "--no-wait", "--exit-code")
-    assert copy(amicopy, source, *tick).code == 5
+    ran = copy(amicopy, source, *tick)
+    assert ran.code == 5
+    for region in (WEST, EAST):
+        assert f"{region}  not started: it waits for the copy in {HOME}\n" in ran.err
+    assert "EC2 keeps copying 1 copy, 2 copies not started yet; to complete them: amicopy copy" in ran.err
     assert [len(world.images(region)) for region in ALL] == [1, 0, 0]
     clock.advance(60)
     ran = copy(amicopy, source, *tick, "--output", "json")

@@ -315,3 +315,10 @@ def test_policies_to_retire_suffice_in_every_account(
     assert denied(guarded) == []
     assert {image.state for image in guarded.images(None, B)} == {"disabled"}
     role.close()
+
+
+@pytest.mark.parametrize("trusted", ["notanarn", "*", "arn:aws:iam::1:role/x", "arn:aws:iam::111122223333:policy/x"])
+def test_only_who_can_assume_a_role_is_trusted(amicopy: Run, trusted: str) -> None:
+    ran = amicopy("iam-policy", *ARGUMENTS, "--account-role", trusted)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"Invalid value for '--account-role': '{trusted}'" in ran.err

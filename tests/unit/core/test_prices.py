@@ -116,6 +116,28 @@ def test_everything_wrong_in_a_file_is_reported_at_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("usd", ["1_0", "١", "0x1", "1,5"])
+def test_a_number_that_only_python_reads_is_none(usd: str) -> None:
+    expected = f"mine.csv:2: usd is {usd!r}, which is not a number"
+    assert wrong(f'price,region,usd\nstorage,us-east-1,"{usd}"\n') == [expected]
+
+
+@pytest.mark.parametrize("date", ["yesterday", "2026-13-07", "2026-02-30", "26-11-30", "2026-11-30T00:00"])
+def test_a_date_that_is_none_is_refused(date: str) -> None:
+    expected = f"mine.csv:2: date is {date!r}; write 2026-11-30, 2026-11 or 2026"
+    assert wrong(f"price,region,usd,date\nstorage,us-east-1,1,{date}\n") == [expected]
+
+
+@pytest.mark.parametrize("date", ["", "2026", "2026-11", "2026-11-30"])
+def test_a_date_may_be_a_month_or_a_year(date: str) -> None:
+    assert own(f"price,region,usd,date\nstorage,us-east-1,1,{date}\n").storage("us-east-1") == Price(Decimal(1), date)
+
+
+def test_transfer_within_a_region_has_no_price() -> None:
+    expected = "mine.csv:2: to is us-east-1 as well; within a region nothing is transferred"
+    assert wrong("price,region,to,usd\ntransfer,us-east-1,us-east-1,1\n") == [expected]
+
+
 def test_columns_that_are_unknown_or_missing_are_named() -> None:
     assert wrong("price,region,rate,usd,usd\n") == [
         "mine.csv:1: unknown column 'rate'",

@@ -183,7 +183,8 @@ def test_one_reason_in_many_regions_is_told_once() -> None:
 
 def test_what_is_unfinished_says_how_to_go_on() -> None:
     text = Page(written(of_everything())).text
-    assert "What is unfinished 5 copies. EC2 keeps copying; to complete the copies, run the same" in text
+    left = "EC2 keeps copying 2 copies, 2 copies not complete yet, 1 copy not started yet"
+    assert f"What is unfinished {left}; to complete the copies, run the same" in text
 
 
 def test_what_ended_the_run_is_told_first() -> None:

@@ -250,6 +250,77 @@ def test_a_password_is_found_where_one_belongs(path: str, line: str) -> None:
     assert found(line.format("password"), path) == []
 
 
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("AKIA" + "QWERTYUIOPASDFG2" + ":wJalrXUtnFEMIK7MDENGbPxRfiCYq8zTn2LkV0aB:us-east-1", "wJalrXUtnFEMI"),
+        ("postgres://app:84623519@us-east-1.db.acme.com/x", "84623519"),
+        ("postgres://app:hunter2secret@us-east-1.db.acme.com/x", "hunter2secret"),
+        ("s3: s3://user1:pAssw0rdX@us-east-1/logs", "pAssw0rdX"),
+        ("s3: s3://" + "AKIA" + "QWERTYUIOPASDFG2:abcdEFGH1234@us-east-1/logs", "abcdEFGH1234"),
+        ("login Tr0ub4dor:us-east-1:prod", "Tr0ub4dor"),
+        ("us-east-1:sk_mysecretvalue12345", "mysecretvalue"),
+        ("ops:hunter2secret@db.prod-use1.acme.internal", "hunter2secret"),
+        ("111122223333:hunter2secret", "hunter2secret"),
+        ("password=correcthorse42@us-east-1", "correcthorse42"),
+    ],
+)
+@pytest.mark.parametrize("groups", [ALL, ("region",), ("account",)])
+def test_what_stands_beside_a_region_is_not_shown(line: str, secret: str, groups: tuple[str, ...]) -> None:
+    options = ScanOptions(region="us-east-1", account="111122223333", to_other_account=True, rules=groups)
+    for path in ("/etc/creds", "/root/.pgpass"):
+        for match in Matcher(rules_for(options)).matches(line.encode(), path):
+            assert secret not in match.excerpt
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/a.xml", "<!-- old\n<region>us-east-1</region>\n-->\n"),
+        ("/a.js", "/* old\nregion = 'us-east-1'\n*/\n"),
+        ("/a.tf", "/*\n  region = 'us-east-1'\n*/\n"),
+        ("/a.ps1", "<#\n$env:AWS_REGION = 'us-east-1'\n#>\n"),
+        ("/a.cmd", ":: set AWS_REGION=us-east-1\n"),
+    ],
+)
+def test_a_comment_may_have_several_lines(path: str, text: str) -> None:
+    assert found(text, path) == []
+    assert found(f"{text}region = us-east-1\n", path) == ["region-setting"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<!-- prod --><add key="AWSRegion" value="us-east-1"/>',
+        "/* prod */ region = 'us-east-1'",
+        '#define AWS_REGION "us-east-1"',
+        "/etc/*.conf region = us-east-1",
+    ],
+)
+def test_what_stands_behind_a_comment_counts(line: str) -> None:
+    assert found(line, "/a.config") == ["region-setting"]
+
+
+def test_a_setting_near_a_list_of_regions_still_counts() -> None:
+    text = "region: us-east-1\nreplicas: [eu-west-1, ap-south-1]\n"
+    text += "subnet: subnet-0f1d9b3c7d5e6f708\nvpc: vpc-0f1d9b3c7d5e6f709\n"
+    assert found(text) == ["region-setting", "resource-id", "resource-id"]
+    assert worst(text) == ("resource-id", "HIGH")
+    assert worst("region: us-east-1\nreplicas: [eu-west-1, ap-south-1]\n") == ("region-setting", "LOW")
+
+
+@pytest.mark.parametrize("text", ["r-4f3e2d1c", "h-1f2e3d4c"])
+def test_kinds_of_ids_that_were_never_short_are_none(text: str) -> None:
+    assert found(f"container {text} started") == []
+
+
+def test_everything_on_one_line_is_listed() -> None:
+    line = '{"db": "a.us-east-1.rds.amazonaws.com", "q": "https://sqs.us-east-1.amazonaws.com/1/q", '
+    line += '"sg": "sg-0a1b2c3d4e5f60718"}'
+    assert found(line) == ["endpoint", "endpoint", "resource-id"]
+    assert len(found("us-east-1.a " * 3 + " ".join(f"db{number}.us-east-1" for number in range(99)))) == 10
+
+
 def test_an_account_counts_only_for_another_account() -> None:
     line = "role = arn:aws:iam::444455556666:role/web"
     assert found(line) == []
@@ -276,10 +347,40 @@ def test_a_long_line_is_matched_in_pieces_and_reported_once() -> None:
     assert found(text) == ["region-setting"]
 
 
-def test_the_time_for_a_hostile_line_is_bounded() -> None:
-    """Each piece would take minutes if a pattern had to try every way to match it."""
-    for word in ("region", "region.", "a.", "us-east-1.", "http://a:", "-----BEGIN ", "aws_secret_", "us-east-1"):
-        found((word * 40000)[:200_000] + " us-east-1\n")
+HOSTILE = (
+    *(
+        "region",
+        "region_",
+        "region.",
+        "kms.",
+        "a.",
+        "us-east-1.",
+        "us-east-1-",
+        "us-east-1 ",
+        "http://a:",
+        "-----BEGIN ",
+    ),
+    *("aws_secret_", "use1.", ":", "arn:aws:sns:us-east-1:", "password ", '{"region":"us-east-1","regionName":"x"},'),
+)
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_the_time_for_a_hostile_file_is_bounded(word: str) -> None:
+    """Each would take minutes if a pattern had to try every way to match: 64 KiB, in lines and in one."""
+    line = (word * 1800)[:1800] + " us-east-1x us-east-1 1c9b7a3e-5d2f-4e86-b0a4-8f6d2c1e3b57"
+    found(f"{line}\n" * 35)
+    found(line * 35)
+
+
+def test_a_scan_that_is_to_end_ends_between_lines() -> None:
+    class Ended(Exception):
+        pass
+
+    def check() -> None:
+        raise Ended
+
+    with pytest.raises(Ended):
+        Matcher(rules_for(ScanOptions(region="us-east-1")), check).matches(b"region=us-east-1", "/x")
 
 
 def worst(text: str, path: str = "/opt/app.conf", region: str = "us-east-1") -> tuple[str, str]:
