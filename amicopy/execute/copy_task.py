@@ -380,7 +380,7 @@ class CopyTask:
             then = "if it was cancelled, only a run without --no-wait creates it again"
         yield NoteAdded(
             **self._about(),
-            text=f"an earlier run started this copy with another name, description, key or tags; {then}",
+            text=f"an earlier run started this copy with another name, description, key, tags or route; {then}",
         )
         give_up = self._clock.now() + patience
         while True:

@@ -205,11 +205,13 @@ class Plan:
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""
         count, total = len(self.refused), len(self.rows)
+        beside = sum(row.action is Action.REFUSE and row.best_effort for row in self.rows)
+        more = f" ({beside} more as best effort)" if beside else ""
         codes = {problem.exit_code for row in self.refused for problem in row.problems}
         return PlanRefused(
             "The copy is refused, so nothing was started."
             if total == 1
-            else f"{count} of {total} copies {'is' if count == 1 else 'are'} refused, so nothing was started.",
+            else f"{count} of {total} copies {'is' if count == 1 else 'are'} refused{more}, so nothing was started.",
             exit_code=codes.pop() if len(codes) == 1 else ExitCode.FAILED,
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
             next_step=f"Fix the problems above, {self._leave_out}exclude the region, or let it fail as best effort "

@@ -103,13 +103,15 @@ def test_each_reason_is_that_of_its_account(amicopy: Run, sandbox: Sandbox, worl
     ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},{OWN}", "--ou", "ou-exam-00000000")
     assert ran.code == 6
     assert "3 accounts or organizational units cannot be used" in ran.err
-    [own] = [line for line in ran.err.splitlines() if f"  {OWN}: " in line]
+    [own] = [line for line in ran.err.splitlines() if line.strip().startswith(f"{OWN}: ")]
     assert own.strip() == f"{OWN}: Account {OWN} is your own account, but is listed as another account. " + (
         "Copies go to its regions anyway."
     )
-    [unit] = [line for line in ran.err.splitlines() if "  ou-exam-00000000: " in line]
+    [unit] = [line for line in ran.err.splitlines() if line.strip().startswith("ou-exam-00000000: ")]
     assert "cannot be listed" in unit
     assert "trust policy" not in unit
+    [advice] = [line for line in ran.err.splitlines() if line.startswith("  next")]
+    assert f"{OWN}: Leave it out." in advice
 
 
 def test_a_wrong_external_id_is_said_to_be_wrong(amicopy: Run, sandbox: Sandbox, world: World) -> None:

@@ -290,6 +290,23 @@ def test_a_hub_that_cannot_be_one_is_a_usage_error(
     assert (ran.code, words in ran.err, world.requests) == (2, True, []), ran.err
 
 
+def test_all_that_is_wrong_with_the_options_is_said_at_once(amicopy: Run, world: World, tmp_path: Path) -> None:
+    """B7 (8): prices, and the regions of several options."""
+    prices = tmp_path / "prices.csv"
+    prices.write_text("price,region,usd\ntransfer,us-east-1,-1\nstorage,xx-east-1,cheap\n")
+    wrong = ("--route", "via:xx-east-9", "--best-effort", "us-esat-1")
+    ran = copy(amicopy, a_southern_source(world), "--prices", str(prices), *wrong)
+    assert (ran.code, world.requests) == (2, [])
+    for words in (
+        "5 problems were found, so nothing was started.",
+        f"{prices}:2: usd is -1; a price cannot be negative",
+        f"{prices}:3: region: unknown region 'xx-east-1'",
+        "--route: unknown region 'xx-east-9'",
+        "--best-effort: unknown region 'us-esat-1'. Did you mean us-west-1 or us-east-1",
+    ):
+        assert words in ran.err, ran.err
+
+
 # Trust
 
 
@@ -737,6 +754,7 @@ def test_a_manifest_with_a_hub_that_cannot_be_one_is_invalid(amicopy: Run, world
     text = f"images: [{{{entry}, route: fastest}}, {{{entry.replace(WEST, EAST)}, route: 'via:nowhere'}}]\n"
     ran = amicopy("sync", a_manifest(tmp_path, text))
     assert (ran.code, "'fastest' is none of" in ran.err, world.requests) == (2, True, []), ran.err
+    assert "1:155: unknown region 'nowhere'" in ran.err, ran.err
 
 
 def test_a_hub_that_is_no_destination_is_one_of_a_manifest(amicopy: Run, world: World, tmp_path: Path) -> None:
