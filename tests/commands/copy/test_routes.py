@@ -364,6 +364,40 @@ def test_a_hub_that_encrypts_by_default_is_refused_before_anything_starts(amicop
     assert (ran.code, "Encryption by default is on there" in ran.err, writes(world)) == (1, True, [])
 
 
+def test_a_hub_that_is_no_destination_and_cannot_be_shared_is_refused(amicopy: Run, world: World) -> None:
+    """A8 (5) for a shared source: a hub of its own may fail, but not to save nothing without a word."""
+    source = a_southern_source(world, launch_permissions={SOMEBODY})
+    world.settings("ca-central-1").encryption_by_default = True
+    ran = copy(amicopy, source, "--route", "via:ca-central-1", to=(INDIA,))
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    assert f"Copies of {source.image_id} cannot be made by way of ca-central-1." in ran.err
+    assert "leave out --route, or fix the problem in ca-central-1." in ran.err
+
+
+@pytest.mark.parametrize("permissions", [set(), {SOMEBODY}])
+def test_a_hub_in_a_region_that_is_off_is_refused(amicopy: Run, world: World, permissions: set[str]) -> None:
+    source = a_southern_source(world, launch_permissions=permissions)
+    ran = copy(amicopy, source, "--route", "via:af-south-1", to=(INDIA, WEST))
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    assert "The region af-south-1 is not enabled" in ran.err
+    assert f"Copies of {source.image_id} cannot be made by way of af-south-1." in ran.err
+    ran = copy(amicopy, source, "--route", "via:af-south-1", "--direct", WEST, to=(WEST,))
+    assert ran.code == 0, ran.err  # nothing is to be made by way of it
+
+
+def test_a_standing_copy_that_cannot_be_the_hub_is_refused_or_said(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    assert copy(amicopy, source, "--encrypt", to=(HOME,)).code == 0
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST,))
+    hub = the_copy(world, HOME)
+    assert (ran.code, world.images(WEST)) == (1, []), ran.err
+    assert f"{hub.image_id} there is encrypted, the source is not" in ran.err
+    hub.source_image_id = ""
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST,))
+    assert ran.code == 0, ran.err
+    assert f"it is not made by way of {HOME}, but from {SOUTH}, at its price: {hub.image_id} there is not" in ran.err
+
+
 def test_cheapest_chooses_another_hub_instead(amicopy: Run, world: World) -> None:
     source = a_southern_source(world)
     world.settings(HOME).encryption_by_default = True
