@@ -113,8 +113,18 @@ def problems_in_one(errors: Mapping[str, AmicopyError]) -> AmicopyError:
     which = "accounts" if all(name.isdigit() for name in errors) else "accounts or organizational units"
     more: AmicopyError = kind(
         f"{len(found)} {which} cannot be used, so nothing was started.",
-        next_step=" ".join(dict.fromkeys(error.next_step for error in found if error.next_step)),
+        next_step=_advice(errors),
     )
     for name, error in errors.items():
         more = more.with_detail(f"{name}: {error.what} {error.why}".rstrip())
     return more
+
+
+def _advice(errors: Mapping[str, AmicopyError]) -> str:
+    """Return each next step once, after the accounts that it is for unless it is for all."""
+    by_step: dict[str, list[str]] = {}
+    for name, error in errors.items():
+        by_step.setdefault(error.next_step, []).append(name)
+    if len(by_step) == 1:
+        return next(iter(by_step))
+    return " ".join(f"{', '.join(names)}: {step}" for step, names in by_step.items() if step)

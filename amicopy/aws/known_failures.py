@@ -74,8 +74,8 @@ _KNOWN = (
         "block public access",
         Advice(
             why="Block public access for AMIs is on in this region; amicopy never switches it off.",
-            next_step="Leave the copy private (--no-permissions, --share ACCOUNT), or switch it off yourself: "
-            "aws ec2 disable-image-block-public-access",
+            next_step="Leave the copy private (--no-permissions, --share ACCOUNT), or switch it off yourself, "
+            "with credentials of the copy's account: aws ec2 disable-image-block-public-access",
         ),
     ),
     (

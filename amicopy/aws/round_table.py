@@ -29,6 +29,7 @@ class Round:
     expires_at: float = 0.0
     done: frozenset[str] = frozenset()  # the units that are up to date
     failed: Mapping[str, str] = field(default_factory=dict)  # what the last passes of those came to that failed
+    too_large: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # how many seconds a pass had, and when
     seen_as: str = ""  # `units_state` when a pass over all units found nothing but what fails in those
     finished: bool = False  # and what needs all units is done
 
@@ -80,7 +81,8 @@ class RoundTable:
             ":none": {"M": {}},
         }
         change = (
-            "SET round_id = :new, made_of = :state, started_at = :now, expires_at = :expires, failed = :none "
+            "SET round_id = :new, made_of = :state, started_at = :now, expires_at = :expires, "
+            "failed = :none, too_large = :none "
             "REMOVE done, seen_as, finished_at, taken_until"
         )
         if not current.round_id:
@@ -103,6 +105,15 @@ class RoundTable:
             change = "ADD done :unit REMOVE failed.#unit"
         item = self._table.update(self._key, change, values, condition=_THIS_ROUND, names={"#unit": unit_id})
         return None if item is None else _round(item)
+
+    def report_too_large(self, round_id: str, unit_id: str, *, seconds: float, now: float) -> None:
+        """Record that a pass over a unit, or over all of them, had so many seconds, and could not even plan in them.
+
+        AWS: DynamoDB UpdateItem with a condition.
+        """
+        values = {":round": {"S": round_id}, ":pass": {"L": [{"N": str(seconds)}, {"N": str(now)}]}}
+        change = "SET too_large.#unit = :pass"
+        self._table.update(self._key, change, values, condition=_THIS_ROUND, names={"#unit": unit_id})
 
     def take(self, round_id: str, *, now: float, until: float) -> bool:
         """Take the round for what needs all units, until then; return whether nobody else has it or has finished it.
@@ -143,6 +154,12 @@ def _round(item: Item) -> Round:
         expires_at=number(item, "expires_at"),
         done=frozenset(item.get("done", {}).get("SS", ())),
         failed={unit: text(item["failed"]["M"], unit) for unit in item.get("failed", {}).get("M", {})},
+        too_large={unit: _pass(one) for unit, one in item.get("too_large", {}).get("M", {}).items()},
         seen_as=text(item, "seen_as"),
         finished="finished_at" in item,
     )
+
+
+def _pass(value: Item) -> tuple[float, float]:
+    seconds, at = (float(one["N"]) for one in value["L"])
+    return seconds, at

@@ -15,10 +15,10 @@ from amicopy.aws.sqs import Message, Queue
 from amicopy.aws_lambda.log import problems_of
 from amicopy.aws_lambda.manifests import entries_of, read_content
 from amicopy.aws_lambda.notify import notify_once
-from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, make_pass
+from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, make_pass, too_large
 from amicopy.aws_lambda.round_state import manifest_state, state_with_sources
 from amicopy.aws_lambda.settings import Settings, session_of_functions
-from amicopy.core.errors import ExitCode, UsageError
+from amicopy.core.errors import ExitCode, TimedOut, UsageError
 from amicopy.core.switch import SwitchState
 from amicopy.jobs.context import Context
 from amicopy.jobs.entries import check_entries, with_sources
@@ -28,6 +28,8 @@ from amicopy.manifest.model import Entry
 
 # So long a unit that is up to date is not looked at again; then every copy is compared once more.
 _VALID_SECONDS = 24 * 3600
+# What could not be planned is tried again so much later, in case AWS was slow, or earlier with more time.
+_AGAIN_SECONDS = 3600.0
 # Two dispatchers that run in the same minute send the same messages, which SQS delivers once.
 _SAME_SECONDS = 60.0
 _WHOLE = "all"  # in place of a unit: what needs all of them
@@ -175,7 +177,7 @@ class FanOut:
         unit = parse_unit(task.unit_id)
         if not any(copies_to(entry, unit) for entry in entries):
             return Work(note=f"the manifest does not copy to {task.unit_id} anymore", is_complete=True)
-        result = make_pass(self._context, entries_of_units(entries, [unit]), seconds)
+        result = self._pass(task, current, entries_of_units(entries, [unit]), now, seconds)
         code = result.exit_code()
         if not _is_of(task, manifest, result):
             return Work(result=result, note=_OTHER_STATE)
@@ -186,6 +188,21 @@ class FanOut:
         if after and len(after.ended) >= task.units:
             self._end(task, after, now)
         return Work(result=result)
+
+    def _pass(self, task: Task, current: Round, entries: Sequence[Entry], now: float, seconds: float) -> SyncResult:
+        """Make a pass; not if one with as much time could not even plan, less than an hour ago.
+
+        Raises:
+            TimedOut: it cannot be planned in this time.
+        """
+        had, at = current.too_large.get(task.unit_id, (0.0, 0.0))
+        if seconds <= had + 1 and now < at + _AGAIN_SECONDS:
+            raise too_large(had)
+        try:
+            return make_pass(self._context, entries, seconds)
+        except TimedOut:
+            self._rounds.report_too_large(task.round_id, task.unit_id, seconds=seconds, now=now)
+            raise
 
     def _manifest(self) -> tuple[str, tuple[Entry, ...]]:
         """Return the state of the manifest, and its entries."""
@@ -213,7 +230,7 @@ class FanOut:
             return Work(note="another worker does this, or has done it", is_complete=False)
         is_done, is_reported, is_of_round = False, False, False
         try:
-            result = make_pass(self._context, entries, seconds)
+            result = self._pass(task, current, entries, now, seconds)
             is_of_round = _is_of(task, manifest, result)
             if result.is_complete:
                 is_done = notify_once(self._settings, self._context, result, as_of=now, until=until) and is_of_round
@@ -257,6 +274,8 @@ def _came_to(result: SyncResult) -> str:
 
 def _fails_only_in(result: SyncResult, units: Collection[str]) -> bool:
     """Return whether everything that has failed are copies in these units, so that nothing else is worth a retry."""
+    if result.report.refused:
+        return all(row.region in units for row in result.report.plan.refused)
     problems = problems_of(result, None)
     waits = any(one.state is SwitchState.WAITING for one in result.switches)
     return bool(problems) and not waits and all(one and one.region in units for _, one in problems)

@@ -10,7 +10,15 @@ from amicopy.aws_lambda.fan_out import FanOut, Task
 from amicopy.aws_lambda.log import bug_error, pass_document, problems_of, write_line
 from amicopy.aws_lambda.manifests import entries_of, read_content
 from amicopy.aws_lambda.notify import notify_once
-from amicopy.aws_lambda.one_pass import AFTERWARDS_SECONDS, PassFailed, failure, make_pass, seconds_to_work
+from amicopy.aws_lambda.one_pass import (
+    AFTERWARDS_SECONDS,
+    PassFailed,
+    failure,
+    make_pass,
+    seconds_to_answer,
+    seconds_to_work,
+    within,
+)
 from amicopy.aws_lambda.settings import Settings, session
 from amicopy.core.clock import SystemClock
 from amicopy.core.errors import AmicopyError, CredentialsExpired, ExitCode
@@ -39,18 +47,19 @@ def handler(_event: object, lambda_context: LambdaContext) -> dict[str, Any]:
     one = _Pass("handler")
 
     def work(context: Context) -> SyncResult:
-        now, seconds = time.time(), _seconds(lambda_context)
+        now = time.time()
         one.settings.notifications()  # what is wrong with them is reported before anything starts
         entries = entries_of(one.settings, read_content(one.settings, context.calls))
+        seconds = _seconds(lambda_context)
         result = make_pass(context, entries, seconds)
         if result.is_complete:
             notify_once(one.settings, context, result, as_of=now, until=now + seconds + AFTERWARDS_SECONDS)
         return result
 
-    return one.run(work)
+    return one.run(work, lambda_context)
 
 
-def dispatcher(_event: object, _lambda_context: LambdaContext) -> dict[str, Any]:
+def dispatcher(_event: object, lambda_context: LambdaContext) -> dict[str, Any]:
     """Send one message for each unit of the manifest that is not up to date to the queue ``AMICOPY_QUEUE_URL``.
 
     Raises:
@@ -66,7 +75,7 @@ def dispatcher(_event: object, _lambda_context: LambdaContext) -> dict[str, Any]
         one.more["dispatched"] = dispatched.messages
         one.more["unfinished_seconds"] = dispatched.round.unfinished_seconds(now)
 
-    return one.run(work)
+    return one.run(work, lambda_context)
 
 
 def worker(event: Mapping[str, Any], lambda_context: LambdaContext) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def _has_worked(body: str, lambda_context: LambdaContext) -> bool:
         return work.result
 
     try:
-        one.run(work)
+        one.run(work, lambda_context)
     except PassFailed:
         return one.is_reported
     return True
@@ -117,8 +126,8 @@ class _Pass:
     notes: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)  # further members of the line
 
-    def run(self, work: Callable[[Context], SyncResult | None]) -> dict[str, Any]:
-        """Do the work; return what it came to.
+    def run(self, work: Callable[[Context], SyncResult | None], lambda_context: LambdaContext) -> dict[str, Any]:
+        """Do the work in the time that remains; return what it came to.
 
         Raises:
             PassFailed: it went wrong.
@@ -128,7 +137,9 @@ class _Pass:
         calls, clock = CallCounter(), SystemClock()
         started_at = clock.now()
         try:
-            result = work(Context(session=session(), clock=clock, calls=calls, again="The next pass continues."))
+            seconds = seconds_to_answer(lambda_context.get_remaining_time_in_millis() / 1000)
+            context = Context(session=session(), clock=clock, calls=calls, again="The next pass continues.")
+            [result] = within(seconds, context.stop, lambda: [work(context)])
         except AmicopyError as known:
             error = cause = known
             if isinstance(known, CredentialsExpired):

@@ -27,5 +27,13 @@ def in_account(account: str) -> str:
     return f" --account {account}" if account else ""
 
 
+def as_account(account: str) -> str:
+    """Return what advice says before a command of the AWS CLI, which your own credentials would run in your account.
+
+    Empty for that one.
+    """
+    return f", with credentials of account {account}" if account else ""
+
+
 Key = tuple[str, Destination]
 """A source (``REGION/AMI``) and a destination: the identity of a copy in a run."""

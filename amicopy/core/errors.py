@@ -94,6 +94,7 @@ class UsageError(AmicopyError):
 
     slug = "usage"
     exit_code = ExitCode.USAGE
+    parts: tuple["UsageError", ...] = ()  # if it stands for several
 
 
 class _FileInvalid(UsageError):

@@ -107,16 +107,19 @@ class FailedCopyRemoved(Written):
     __slots__ = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessGiven(Written):
-    """Another account was let copy an image for a while; ``what`` names it."""
+    """Another account was allowed to copy an image, for a while if it doesn't stay; ``what`` names both."""
 
-    __slots__ = ()
+    origin: str  # the image: ``REGION/AMI``
+    stays: bool = False  # it is not to be taken away again
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTaken(Written):
     """That permission was taken away again."""
 
-    __slots__ = ()
+    origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

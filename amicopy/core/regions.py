@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from amicopy.core.errors import UsageError
 from amicopy.core.models import Region
+from amicopy.core.problems import Problems
 
 ALL = "all"
 
@@ -153,16 +154,19 @@ class NamedRegions:
         self.source_region = source_region
         self.known = tuple(region for region in everywhere if partitions[region] == partition)
         self._named = {field: split_names(texts) for field, texts in named.items()}
+        problems = Problems()
         for field, names in self._named.items():
             option = spelling.get(field, field)
-            check_regions(names, everywhere, option, listed=self.known)
-            for name in names:
-                if not is_pattern(name) and partitions[name] != partition:
-                    raise UsageError(
-                        f"{option} {name} is in another partition than {source_region}.",
-                        why="EC2 can't copy an AMI from one partition to another.",
-                        next_step="Store it in S3 and restore it there: aws ec2 create-store-image-task",
-                    )
+            with problems.noted():
+                check_regions(names, everywhere, option, listed=self.known)
+                for name in names:
+                    if not is_pattern(name) and partitions[name] != partition:
+                        raise UsageError(
+                            f"{option} {name} is in another partition than {source_region}.",
+                            why="EC2 can't copy an AMI from one partition to another.",
+                            next_step="Store it in S3 and restore it there: aws ec2 create-store-image-task",
+                        )
+        problems.check()
 
     def __getitem__(self, field: str) -> tuple[str, ...]:
         return self._named.get(field, ())

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.clock import Clock
-from amicopy.core.destination import Destination, at, in_account
+from amicopy.core.destination import Destination, as_account, at, in_account
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -257,7 +257,7 @@ def _target(
     elif image.protection.startswith("enabled"):
         state, is_protected = TargetState.KEEP, True
         reason = (
-            f"deregistration protection is on ({image.protection}); to lift it: aws ec2 "
+            f"deregistration protection is on ({image.protection}); to lift it{as_account(where.account)}: aws ec2 "
             f"disable-image-deregistration-protection --image-id {image.image_id} --region {image.region}"
         )
     return Target(
@@ -387,8 +387,9 @@ def cancel_target(target: Target, ec2: Ec2, clock: Clock, stop: Stop) -> Target:
         ours = OperationNotPermitted(
             f"EC2 does not let {target.resource_id} in {target.place} be deregistered.",
             why=error.why,
-            next_step="Remove its protection, if you are allowed to: aws ec2 disable-image-deregistration-protection "
-            f"--image-id {target.resource_id} --region {target.region} (with a cooldown it lasts 24 hours more).",
+            next_step=f"Remove its protection, if you are allowed to{as_account(target.other_account)}: aws ec2 "
+            f"disable-image-deregistration-protection --image-id {target.resource_id} --region {target.region} "
+            "(with a cooldown it lasts 24 hours more).",
         )
         return replace(target, state=TargetState.FAILED, reason=ours.what, error=ours)
     except AmicopyError as error:

@@ -9,6 +9,7 @@ from typing import Any
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.known_failures import advice_for
 from amicopy.core.clock import Clock
+from amicopy.core.destination import as_account
 from amicopy.core.durations import length_text
 from amicopy.core.errors import (
     AccessDenied,
@@ -379,7 +380,7 @@ class CopyTask:
             then = "if it was cancelled, only a run without --no-wait creates it again"
         yield NoteAdded(
             **self._about(),
-            text=f"an earlier run started this copy with another name, description, key or tags; {then}",
+            text=f"an earlier run started this copy with another name, description, key, tags or route; {then}",
         )
         give_up = self._clock.now() + patience
         while True:
@@ -470,8 +471,9 @@ class CopyTask:
             f"EC2 started {' and '.join(image_ids)} in {self.row.place}, but shows none of them.",
             why="It accepted both requests, but has not shown the images for minutes, so amicopy did not request a "
             "third copy.",
-            next_step=f"Check the region's health, then run the same command again. To look for them: aws ec2 "
-            f"describe-images --image-ids {' '.join(image_ids)} --region {self.row.region}",
+            next_step="Check the region's health, then run the same command again. To look for "
+            f"them{as_account(self.row.destination.account)}: aws ec2 describe-images "
+            f"--image-ids {' '.join(image_ids)} --region {self.row.region}",
         )
 
     def _as_created(self, copy: Image) -> Image:

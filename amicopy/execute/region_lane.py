@@ -155,7 +155,8 @@ class RegionLane:
             until = ", and stays so (--grants keep)" if self._access.keeps else " until it has its copy"
             for account in given:
                 words = f"{origin.reference} is shared with {account}{until}"
-                yield AccessGiven(**_about(by_account[account], self._clock), what=words)
+                about = _about(by_account[account], self._clock)
+                yield AccessGiven(**about, what=words, origin=origin.reference, stays=self._access.keeps)
 
     def _taken(self, origin: Image, rows: Sequence[Row]) -> _Steps:
         """Take away the access of accounts whose last copy has ended; that it stays is a failure."""
@@ -167,12 +168,13 @@ class RegionLane:
             taken = yield from _without_looks(self._access.take_all(origin.region, origin.image_id, last))
         except AmicopyError as error:
             for account in last:
-                yield self._failed(by_account[account], left_open(origin, account, error))
+                yield self._failed(by_account[account], left_open(origin, account, error, by_account[account].source))
             return
         if taken:
             for account in last:
                 words = f"{origin.reference} is no longer shared with {account}"
-                yield AccessTaken(**_about(by_account[account], self._clock), what=words)
+                about = _about(by_account[account], self._clock)
+                yield AccessTaken(**about, what=words, origin=origin.reference)
 
     def _has_ended(self, row: Row) -> bool:
         """Return whether nothing more happens to the row's copy, so that it needs no access."""
@@ -188,13 +190,16 @@ class RegionLane:
         return DestinationLeft(**_about(row, self._clock), because=because)
 
 
-def left_open(origin: Image, account: str, error: AmicopyError) -> GrantLeftOpen:
-    """Return the error for a temporary permission that could not be taken away."""
+def left_open(origin: Image, account: str, error: AmicopyError, source: Image | None = None) -> GrantLeftOpen:
+    """Return the error for a temporary permission that could not be taken away, on an image or on a copy of it."""
+    cancel = (
+        source and f"amicopy cancel {source.image_id} --from {source.region} --in {origin.region} --account {account}"
+    )
     return GrantLeftOpen(
         f"The temporary permission of account {account} on {origin.image_id} in {origin.region} could not be removed.",
         why=f"{error.what} {error.why}".strip(),
-        next_step="It is recorded. To remove it, rerun the same command, or use: "
-        f"amicopy cancel {origin.image_id} --in {origin.region}",
+        next_step="It is recorded. To remove it, rerun the same command"
+        + (f". Or use, which also removes unfinished copies there: {cancel}" if source else "."),
     )
 
 

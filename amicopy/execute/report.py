@@ -126,8 +126,11 @@ class Report:
     refused: bool = False  # nothing was started
     signal: int = 0
     error: AmicopyError | None = None  # what ended the run as a whole
+    open_access: dict[str, set[str]] = field(default_factory=dict)  # accounts that may copy an image, by its reference
 
     def __post_init__(self) -> None:
+        for grant in (grant for row in self.plan.rows for grant in row.grants):
+            self.open_access.setdefault(f"{grant.region}/{grant.image_id}", set()).add(grant.account)
         for row in self.plan.rows:
             failed = row.is_unreachable and not self.refused
             self.by_key[row.key] = Outcome(
@@ -144,6 +147,10 @@ class Report:
         old = self.by_key[event.key]
         new = _after(old, event)
         self.by_key[event.key] = new
+        if isinstance(event, AccessGiven) and not event.stays:
+            self.open_access.setdefault(event.origin, set()).add(event.destination.account)
+        elif isinstance(event, AccessTaken):
+            self.open_access.get(event.origin, set()).discard(event.destination.account)
         return new
 
     def ended_by(self, error: AmicopyError | None) -> None:

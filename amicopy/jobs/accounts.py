@@ -8,7 +8,7 @@ from amicopy.aws.accounts import Sts, problems_in_one
 from amicopy.aws.organizations import Organization
 from amicopy.aws.session import Session
 from amicopy.core.accounts import AT_ONCE, TargetAccount
-from amicopy.core.errors import AccessDenied, AmicopyError, UsageError
+from amicopy.core.errors import AccessDenied, AmicopyError, CredentialsExpired, UsageError
 from amicopy.core.parallel import all_at_once
 from amicopy.jobs.context import Context
 
@@ -22,12 +22,21 @@ class Entered:
     targets: tuple[Targets, ...]  # of each request, units replaced by their accounts
     members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The accounts of each unit; that of the credentials is empty, as in a `Destination`."""
+    closed: Mapping[str, AmicopyError] = field(default_factory=dict)  # accounts without a session, and why
 
 
-def enter_accounts(context: Context, named: Sequence[Targets], region: str, *, units: Collection[str] = ()) -> Entered:
+def enter_accounts(
+    context: Context,
+    named: Sequence[Targets],
+    region: str,
+    *,
+    units: Collection[str] = (),
+    without_closed: bool = False,
+) -> Entered:
     """Return the accounts of each request, units replaced by theirs, having assumed the role in each.
 
     ``region`` is where STS is asked; ``units`` are listed, too. Without accounts and units nothing is asked.
+    ``without_closed``: accounts whose role cannot be assumed are left out and returned, for commands that only read.
 
     Raises:
         UsageError: the run's own account is listed as another, or one account with two roles.
@@ -58,14 +67,19 @@ def enter_accounts(context: Context, named: Sequence[Targets], region: str, *, u
         )
     new = [target for name, target in everyone.items() if name not in problems and name not in context.clients]
     tasks = {target.account: partial(_entered, context, sts, target) for target in new}
+    closed: dict[str, AmicopyError] = {}
     for account, session in all_at_once(tasks, context.stop, most=AT_ONCE).items():
         if isinstance(session, Session):
             context.clients.add_account(account, session, sts.role_arn(everyone[account]))
+        elif without_closed and not isinstance(session, CredentialsExpired):
+            closed[account] = session
         else:
             problems[account] = session
     if problems:
-        raise problems_in_one(problems)
-    return Entered(targets=found, members=members)
+        raise problems_in_one({**problems, **closed})
+    if closed:
+        found = tuple(tuple(one for one in targets if one.account not in closed) for targets in found)
+    return Entered(targets=found, members=members, closed=closed)
 
 
 def _members(

@@ -27,6 +27,7 @@ from amicopy.execute.cancel import (
 from amicopy.execute.region_lane import left_open
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
+from amicopy.plan.open_grants import kept_grant_note
 from amicopy.survey.closed_regions import look_everywhere
 from amicopy.survey.destinations import survey_regions
 from amicopy.survey.image_users import unknown_use, users_of
@@ -127,23 +128,30 @@ class CancelJob:
         found = looked.found.items()
         targets = [replace(target, other_account=where.account) for where, one in found for target in one.targets]
         going, unknown = self._without_used(self._without_hubs(self._without_sources(targets)))
+        grants, left = self._grants([grant for where, one in found if not where.account for grant in one.grants])
         return CancelResult(
             targets=going,
             unread=looked.unread,
-            notes=(*looked.notes, *(note for _, one in found for note in one.notes), *unknown),
-            grants=self._grants([grant for where, one in found if not where.account for grant in one.grants]),
+            notes=(*looked.notes, *(note for _, one in found for note in one.notes), *unknown, *left),
+            grants=grants,
         )
 
     def _regions_of(self, account: str) -> Mapping[str, Region] | None:
         return survey_regions(self._context.clients[Destination(self._source_region, account)])[0]
 
-    def _grants(self, found: Sequence[OpenGrant]) -> tuple[OpenGrant, ...]:
-        """Return the temporary permissions to take away: those found, of the named accounts only if some are named.
+    def _grants(self, found: Sequence[OpenGrant]) -> tuple[tuple[OpenGrant, ...], tuple[str, ...]]:
+        """Return the temporary permissions to take away, and notes on those that stay.
 
-        With accounts, the sources are looked at as well, even if their region is not one of this job.
+        Those of the named accounts; without accounts, those that no run can be working with anymore. A copy of an
+        account that was not looked at may be in progress, and could fail without its permission. With accounts, the
+        sources are looked at as well, even if their region is not one of this job.
         """
-        if not self._accounts or not self._image_ids:
-            return tuple(found)
+        if not self._accounts:
+            now = self._context.clock.now()
+            stale = tuple(grant for grant in found if grant.is_stale(now))
+            return stale, tuple(kept_grant_note(grant) for grant in found if grant not in stale)
+        if not self._image_ids:
+            return tuple(one for one in found if one.account in self._accounts), ()
         ec2 = self._context.clients[self._source_region]
         images = self._context.with_retries(partial(ec2.describe_own_images, self._image_ids))
         sources = (
@@ -151,7 +159,7 @@ class CancelJob:
         )
         known = {(one.image_id, one.account): one for image in sources for one in open_grants(image)}
         known |= {(one.image_id, one.account): one for one in found}
-        return tuple(one for one in known.values() if one.account in self._accounts)
+        return tuple(one for one in known.values() if one.account in self._accounts), ()
 
     def _without_sources(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Return the targets; an available image that is the source of other copies stays.

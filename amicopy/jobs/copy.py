@@ -161,7 +161,8 @@ class CopyJob:
             except Interrupted:
                 raise
             except AmicopyError as error:
-                problem = left_open(Image(image_id=grant.image_id, region=grant.region), grant.account, error)
+                origin = Image(image_id=grant.image_id, region=grant.region)
+                problem = left_open(origin, grant.account, error, about.source if about else None)
                 if about is None:
                     self.report.ended_by(problem)
                 else:
@@ -174,7 +175,13 @@ class CopyJob:
                 context.say(words)
             else:
                 source, destination = about.key
-                yield AccessTaken(at=context.clock.now(), source=source, destination=destination, what=words)
+                yield AccessTaken(
+                    at=context.clock.now(),
+                    source=source,
+                    destination=destination,
+                    what=words,
+                    origin=f"{grant.region}/{grant.image_id}",
+                )
 
     def _released(self) -> Iterator[Event | None]:
         """Yield how all copies are made and, once every destination has its own, how they are shared."""

@@ -1,6 +1,6 @@
 """What status and verify have in common: the copies of some sources in some regions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from amicopy.core.retries import Retry
 from amicopy.jobs.accounts import enter_accounts
 from amicopy.jobs.context import Context
 from amicopy.plan.copy_status import CopyStatus, copy_statuses
-from amicopy.plan.findings import Survey
+from amicopy.plan.findings import DestinationFindings, Survey
 from amicopy.survey.accounts import Regions, with_accounts
 from amicopy.survey.closed_regions import without_closed_regions
 from amicopy.survey.destinations import survey_destinations, survey_regions
@@ -41,7 +41,8 @@ class ExistingCopies:
         self.context = context
         self.source_region = context.source_region(request.source_region)
         named = context.named_regions(self.source_region, regions=regions, exclude=request.exclude)
-        accounts = enter_accounts(context, [request.accounts], self.source_region).targets[0]
+        entered = enter_accounts(context, [request.accounts], self.source_region, without_closed=True)
+        self._closed = entered.closed
         ec2 = context.clients[self.source_region]
         image_ids = tuple(dict.fromkeys(request.image_ids))
         self._regions, self._notes = context.with_retries(partial(survey_regions, ec2))
@@ -54,7 +55,7 @@ class ExistingCopies:
             request,
             source_region=self.source_region,
             image_ids=tuple(source.image_id for source in self.sources),
-            accounts=accounts,
+            accounts=entered.targets[0],
         )
 
     def found(self) -> tuple[Survey, tuple[CopyStatus, ...]]:
@@ -99,6 +100,7 @@ class ExistingCopies:
                 has_pattern=self._named.has_pattern("regions"),
                 every=True,
             )
+        survey = replace(survey, destinations={**survey.destinations, **self._not_looked_at()})
         self._looked_at = tuple(survey.destinations)
         everything = [image for one in survey.destinations.values() for image in one.copies]
         unknown = [
@@ -115,6 +117,15 @@ class ExistingCopies:
                 next_step="Check the id, and give its region with --from.",
             )
         return survey
+
+    def _not_looked_at(self) -> Mapping[Destination, DestinationFindings]:
+        """Return where the accounts are whose role cannot be assumed; where no region is named, in the source's."""
+        places = [
+            (Destination(region, account), problem)
+            for account, problem in self._closed.items()
+            for region in sorted(self._spelled_out) or [self.source_region]
+        ]
+        return {place: DestinationFindings(destination=place, problem=problem) for place, problem in places}
 
     def _destinations_in(self, target: TargetAccount, regions: Regions) -> tuple[Destination, ...]:
         """Return those in one account, which has these regions; none if a pattern matches none of them."""

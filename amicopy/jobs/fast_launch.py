@@ -6,7 +6,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
-from amicopy.core.destination import Key
+from amicopy.core.destination import Destination, Key, as_account
 from amicopy.core.errors import AmicopyError, NotFaithful, NotWindows
 from amicopy.core.fast_launch import FastLaunch, FastLaunchSettings, is_recorded, record_of, recorded_settings
 from amicopy.core.models import Image
@@ -107,17 +107,18 @@ def _compared(asked: CopyFastLaunch, copy: Image, ec2: "Ec2") -> CopyFastLaunch:
         return kept if kept.is_others else replace(kept, state=SwitchState.SWITCH)
     if now.problem and recorded == settings:
         # Switching it on again by itself would launch instances in every run, each of which costs money.
-        return replace(kept, state=SwitchState.FAILED, error=_failed(copy, now))
+        return replace(kept, state=SwitchState.FAILED, error=_failed(copy, now, asked.row.destination))
     is_as_requested = now.is_on and now.has(settings) and recorded == settings
     return kept if is_as_requested else replace(kept, state=SwitchState.SWITCH)
 
 
-def _failed(copy: Image, now: FastLaunch) -> AmicopyError:
+def _failed(copy: Image, now: FastLaunch, where: Destination) -> AmicopyError:
     return NotFaithful(
-        f"EC2 Fast Launch of {copy.image_id} in {copy.region} failed.",
+        f"EC2 Fast Launch of {copy.image_id} in {where} failed.",
         why=f"EC2 reports that {now.problem}.",
-        next_step="Fix what EC2 reports. Then change the settings in the manifest, or disable it: aws ec2 "
-        f"disable-fast-launch --image-id {copy.image_id} --region {copy.region} (the next run enables it again).",
+        next_step="Fix what EC2 reports. Then change the settings in the manifest, or disable "
+        f"it{as_account(where.account)}: aws ec2 disable-fast-launch --image-id {copy.image_id} "
+        f"--region {copy.region} (the next run enables it again).",
     )
 
 

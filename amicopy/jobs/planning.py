@@ -13,6 +13,7 @@ from amicopy.core.errors import ImageNotFound, TimedOut, UsageError
 from amicopy.core.grants import Grants, OpenGrant, without_guests
 from amicopy.core.models import Image, Region
 from amicopy.core.parallel import Once, Pending, run_all
+from amicopy.core.problems import Problems
 from amicopy.core.regions import NamedRegions, check_regions, includes_region, is_pattern, names_region
 from amicopy.core.request import DIRECT, CopyRequest, check_destinations, check_request
 from amicopy.jobs.accounts import enter_accounts
@@ -120,16 +121,21 @@ def check_requests(context: Context, requests: Sequence[CopyRequest]) -> list[_S
 
 
 def _checked(context: Context, request: CopyRequest) -> _Surveyed:
-    check_request(request, context.spelling)
-    source_region = context.source_region(request.source_region)
-    named = context.named_regions(
-        source_region,
-        to=request.to,
-        exclude=request.exclude,
-        best_effort=request.best_effort,
-        hub=[request.hub] if request.hub else [],
-        direct=request.direct,
-    )
+    problems = Problems()
+    with problems.noted():
+        check_request(request, context.spelling)
+    with problems.noted():
+        source_region = context.source_region(request.source_region)
+        hub = request.hub if not is_pattern(request.hub) and "," not in request.hub else ""  # which is noted
+        named = context.named_regions(
+            source_region,
+            to=request.to,
+            exclude=request.exclude,
+            best_effort=request.best_effort,
+            hub=[hub] if hub else [],
+            direct=request.direct,
+        )
+    problems.check()
     request = replace(
         request,
         source_region=source_region,

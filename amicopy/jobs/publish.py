@@ -12,7 +12,7 @@ from functools import partial
 from amicopy.aws.ec2 import Ec2
 from amicopy.core.destination import Destination, Key
 from amicopy.core.ec2_rules import check_image_id
-from amicopy.core.errors import AccessDenied, AmicopyError, OutputFailed, Unreachable, UsageError
+from amicopy.core.errors import AccessDenied, AmicopyError, Interrupted, OutputFailed, Unreachable, UsageError
 from amicopy.core.lineage import source_of
 from amicopy.core.models import Image
 from amicopy.core.parallel import Stop, all_at_once, most_at_once
@@ -371,6 +371,8 @@ def _publish(context: Context, before: ParameterWrite, image_id: str) -> Paramet
             put_template(context, write.publication, image_id)
         else:
             _put_parameter(context, write.publication, image_id)
+    except Interrupted:
+        return withheld(before)
     except AmicopyError as error:
         return replace(before, image_id=image_id, state=ParameterState.FAILED, error=error)
     finally:

@@ -234,6 +234,8 @@ class _Entries:
             check=self._check(said.get("check"), at.get("check", ())),
             protect=Protection(said["protect"]) if said.get("protect") else None,
         )
+        if request.hub and not is_pattern(request.hub) and "," not in request.hub:
+            self._noted.check_regions(at.get("route", ()), request.hub)
         for problem in request_problems(request):
             first = problem.fields[0]
             self._tree.blame(at.get(MANIFEST.get(first, first), ()), problem.words(MANIFEST))

@@ -53,9 +53,10 @@ def _with_origin(
         )
         return row.refused(problem)
     else:
-        is_ready = relay.action in {Action.UNCHANGED, Action.UPDATE} and relay.check is None
+        is_ready = relay.is_standing and relay.check is None
         origin = relay.copy if is_ready else None
-        row = replace(row, copied_from=origin, waits_for=None if origin else here)
+        notes = (*row.notes, *_encryption_note(row, relay, survey))
+        row = replace(row, copied_from=origin, waits_for=None if origin else here, notes=notes)
     row = replace(row, origin_keys=_origin_keys(origin, relay, survey))
     problems = list(_problems(request, row, origin, accounts)) if request.preflight else []
     if problems:
@@ -84,6 +85,21 @@ def _why_directly(row: Row, relay: Row | None, survey: Survey) -> str:
     key = encrypting_key(settings)
     is_managed = will_be_encrypted(relay.desired, settings) and key is not None and key.is_aws_managed
     return "that one cannot be shared" if is_managed else ""
+
+
+def _encryption_note(row: Row, relay: Row, survey: Survey) -> Iterator[str]:
+    """Yield that the row's copy will be encrypted only because the region's own copy is, which it is made from."""
+    settings = {one.destination: survey.destinations[one.destination].settings for one in (row, relay)}
+    if all(device.encrypted for device in row.source.devices if device.snapshot_id):
+        return
+    if will_be_encrypted(row.desired, settings[row.destination]):
+        return
+    stands = relay.copy is not None and any(device.encrypted for device in relay.copy.devices)
+    if stands or (not relay.is_standing and will_be_encrypted(relay.desired, settings[relay.destination])):
+        yield (
+            f"the copy will be encrypted, which {row.source.image_id} is not: it is made from the copy in "
+            f"{row.region}, and EC2 makes no unencrypted copy of an encrypted one"
+        )
 
 
 def _problems(

@@ -6,6 +6,7 @@ Settings that could not be read don't count as problems.
 from collections.abc import Iterator
 from datetime import datetime
 
+from amicopy.core.destination import as_account
 from amicopy.core.durations import MAX_PUBLIC_DEPRECATION
 from amicopy.core.errors import AmicopyError, KeyUnusable, NotShareable, ScanRequired
 from amicopy.core.kms_key import KmsKey
@@ -105,8 +106,9 @@ def public_problems(
             yield NotShareable(
                 f"Block public access for AMIs is on in {region}, but the copy should be public.",
                 why="It is a setting of the account; amicopy never switches it off.",
-                next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off yourself: "
-                f"aws ec2 disable-image-block-public-access --region {region}",
+                next_step="Leave the copy private (--no-permissions, or --share ACCOUNT), or switch it off "
+                f"yourself{as_account(desired.destination.account)}: aws ec2 disable-image-block-public-access "
+                f"--region {desired.destination.region}",
             )
         quota = settings.public_images_quota or PUBLIC_IMAGES
         if settings.public_images is not None and settings.public_images + settings.becoming_public > quota:

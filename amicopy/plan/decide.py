@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amicopy.core.check import Check
-from amicopy.core.destination import Destination, at, in_account
+from amicopy.core.destination import Destination, as_account, at, in_account
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, CopyFailed, ImageRetired, ImageUnavailable, NotFaithful, NotShareable
 from amicopy.core.lineage import NO_COPIES, Copies, copies_by_source, is_ours
@@ -187,7 +187,8 @@ def _decide(
         problem = ImageUnavailable(
             f"The copy {disabled[0].image_id} in {found.destination} is disabled.",
             why="Somebody disabled it (DisableImage). amicopy doesn't enable it or make another copy.",
-            next_step="Enable it (aws ec2 enable-image), or deregister it, then run the same command again.",
+            next_step=f"Enable it{as_account(found.destination.account)} (aws ec2 enable-image --image-id "
+            f"{disabled[0].image_id} --region {found.region}), or deregister it, then run the same command again.",
         )
         return _refusal(problem, disabled[0])
     if failed := [copy for copy in copies.failed if is_ours(source, copy)]:

@@ -56,9 +56,22 @@ def _may_need(row: Row, source: Image, grant: OpenGrant) -> bool:
 
 def grant_note(grant: OpenGrant) -> str:
     """Return what is said of a permission that is still open."""
-    since = f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"
     keys = f" and may use {', '.join(grant.key_ids)}" if grant.key_ids else ""
     return (
-        f"{grant.image_id} in {grant.region} is shared with account {grant.account}{keys} while it copies, {since}; "
-        "the copy command for that account, or amicopy cancel, removes this permission"
+        f"account {grant.account} may copy {grant.image_id} in {grant.region}{keys}, {_since(grant)}; the copy command "
+        "for that account removes this permission, and so does amicopy cancel with --account "
+        f"{grant.account}, which also removes unfinished copies there"
     )
+
+
+def kept_grant_note(grant: OpenGrant) -> str:
+    """Return why `cancel` has not ended a permission: a copy may be in progress where it was not to look."""
+    return (
+        f"account {grant.account} may still copy {grant.image_id} in {grant.region}, {_since(grant)}: it may be "
+        "copying now. To look there, and to remove unfinished copies and this permission: the same command with "
+        f"--account {grant.account}"
+    )
+
+
+def _since(grant: OpenGrant) -> str:
+    return f"since {grant.at:%Y-%m-%d %H:%M} UTC" if grant.at else "with a record that is not amicopy's"

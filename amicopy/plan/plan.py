@@ -90,6 +90,11 @@ class Row:
         return replace(self, action=Action.REFUSE, reason=reason, problems=(*self.problems, *problems))
 
     @property
+    def is_standing(self) -> bool:
+        """Whether its copy is available already."""
+        return self.action in {Action.UNCHANGED, Action.UPDATE}
+
+    @property
     def origin(self) -> Image:
         """What EC2 is to copy: the source, or a copy of it."""
         return self.copied_from or self.source
@@ -191,18 +196,26 @@ class Plan:
         """Whether more people can use a copy than requested: the run then ends as it does if something differs."""
         return any(row.wider for row in self.rows)
 
+    @property
+    def _leave_out(self) -> str:
+        """What else can be done if only copies of other accounts are refused: the rest need not wait for them."""
+        accounts = sorted({row.destination.account for row in self.refused})
+        return f"leave {', '.join(accounts)} out of --account, " if "" not in accounts and len(accounts) <= 3 else ""
+
     def refusal(self) -> PlanRefused:
         """Return the error that says that nothing was started; each row carries its own reason."""
         count, total = len(self.refused), len(self.rows)
+        beside = sum(row.action is Action.REFUSE and row.best_effort for row in self.rows)
+        more = f" ({beside} more as best effort)" if beside else ""
         codes = {problem.exit_code for row in self.refused for problem in row.problems}
         return PlanRefused(
             "The copy is refused, so nothing was started."
             if total == 1
-            else f"{count} of {total} copies {'is' if count == 1 else 'are'} refused, so nothing was started.",
+            else f"{count} of {total} copies {'is' if count == 1 else 'are'} refused{more}, so nothing was started.",
             exit_code=codes.pop() if len(codes) == 1 else ExitCode.FAILED,
             why=" ".join(dict.fromkeys(problem.what for row in self.refused for problem in row.problems)),
-            next_step="Fix the problems above, exclude the region, or let it fail as best effort (--exclude and "
-            "--best-effort; in a manifest, exclude and best_effort).",
+            next_step=f"Fix the problems above, {self._leave_out}exclude the region, or let it fail as best effort "
+            "(--exclude and --best-effort; in a manifest, exclude and best_effort).",
         )
 
 

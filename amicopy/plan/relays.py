@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from amicopy.core.ec2_rules import MAX_TAGS
 from amicopy.core.errors import AmicopyError, OperationNotPermitted
-from amicopy.core.lineage import is_ours, may_serve
+from amicopy.core.lineage import is_ours, is_relayed, may_serve
 from amicopy.core.models import HUB_TAG, SOURCE_TAG, VIA_TAG, Image
 from amicopy.core.request import DIRECT, CopyRequest
 from amicopy.plan.findings import Survey
@@ -15,6 +15,7 @@ from amicopy.plan.routes import Rate, Routes, cheapest_routes, routes_by_way_of
 
 # A copy that takes longer than this keeps no others waiting: they are made from the source.
 HUB_PATIENCE = timedelta(minutes=45)
+_UNENCRYPTED_STEP = "Choose another region for via:, leave out --route, or encrypt the copies: --encrypt."
 
 
 def with_routes(request: CopyRequest, survey: Survey, rows: Sequence[Row], rate: Rate) -> tuple[Row, ...]:
@@ -79,8 +80,10 @@ class _Relays:
         without_room = [row.region for row in self.rows if not _has_room(row, VIA_TAG)]
         direct = {*self.request.direct, *without_room}
         hub = self.request.hub
+        useless: AmicopyError | str = ""
         if source.is_instance_store or (hub and hub not in self.standing | self.coming | self.hubs):
             routes = Routes(dict.fromkeys(wanted, source.region))
+            useless = self._useless(hub) if hub else ""
         elif hub:
             routes = routes_by_way_of(hub, source.region, wanted, stands=hub not in self.hubs, direct=direct)
         else:
@@ -90,7 +93,46 @@ class _Relays:
             )
         problem = self._problem(routes)
         for row in self.rows:
-            yield self._row(row, routes, problem) if row.action.starts_a_copy else row
+            if not row.action.starts_a_copy:
+                yield row
+            elif useless and row.region not in {hub, *direct}:
+                yield _without_hub(row, hub, useless)
+            else:
+                yield self._row(row, routes, problem)
+
+    def _useless(self, hub: str) -> AmicopyError | str:
+        """Return why nothing is copied from the region that is named as the hub.
+
+        An error is what a person has to decide about. Words: the copies are made from the source.
+        """
+        source = self.rows[0].source
+        row = next((row for row in self.rows if row.region == hub), None)
+        if row is None or row.is_unreachable:
+            return f"EC2 in {hub} does not answer"
+        if row.action is Action.REFUSE:
+            why = f"{row.problem.what} {row.problem.why}".rstrip() if row.problem else row.reason
+            next_step = f"Choose another region for via:, leave out --route, or fix the problem in {hub}."
+            return self._no_hub(hub, why, next_step)
+        if source.is_instance_store:
+            return "an image that is kept in S3 is copied from the source only"
+        copy = row.copy
+        if row.action.starts_a_copy or copy is None:
+            return "a copy there has no room for another tag"
+        if row.action is Action.JOIN:
+            return f"{copy.image_id} there has been pending for long, or is itself made from a copy"
+        if not may_serve(source, copy, encrypts=True):
+            how = (
+                "is itself made from a copy" if is_relayed(copy) else f"is not recorded as a copy of {source.image_id}"
+            )
+            return f"{copy.image_id} there {how}"
+        if not may_serve(source, copy, encrypts=self.request.encrypts):
+            why = f"{copy.image_id} there is encrypted, the source is not, and EC2 cannot make an unencrypted"
+            return self._no_hub(hub, f"{why} copy of an encrypted image.", _UNENCRYPTED_STEP)
+        return f"{copy.image_id} there has no room for another tag"
+
+    def _no_hub(self, hub: str, why: str, next_step: str) -> OperationNotPermitted:
+        what = f"Copies of {self.rows[0].source.image_id} cannot be made by way of {hub}."
+        return OperationNotPermitted(what, why=why, next_step=next_step)
 
     def _row(self, row: Row, routes: Routes, problem: AmicopyError | None) -> Row:
         origin = routes.origins[row.region]
@@ -113,12 +155,11 @@ class _Relays:
         """Return why the hub cannot be one: an unencrypted copy cannot be made from an encrypted one."""
         if not routes.hub or self._encrypts_as_the_source(self.hubs[routes.hub]) is not False:
             return None
-        source = self.rows[0].source
-        return OperationNotPermitted(
-            f"Copies of {source.image_id} cannot be made by way of {routes.hub}.",
-            why="Encryption by default is on there, the source is not encrypted, and EC2 cannot make an unencrypted "
-            "copy of an encrypted image.",
-            next_step="Choose another region for via:, leave out --route, or encrypt the copies: --encrypt.",
+        return self._no_hub(
+            routes.hub,
+            "Encryption by default is on there, the source is not encrypted, and EC2 cannot make an unencrypted copy "
+            "of an encrypted image.",
+            _UNENCRYPTED_STEP,
         )
 
     def _encrypts_as_the_source(self, row: Row) -> bool | None:
@@ -131,6 +172,13 @@ class _Relays:
     def _is_direct_and_young(self, source: Image, copy: Image) -> bool:
         begun = datetime.fromisoformat(copy.created_at) if copy.created_at else self.survey.at
         return VIA_TAG not in copy.tags and is_ours(source, copy) and self.survey.at - begun < HUB_PATIENCE
+
+
+def _without_hub(row: Row, hub: str, useless: AmicopyError | str) -> Row:
+    if isinstance(useless, AmicopyError):
+        return row.refused(useless)
+    note = f"it is not made by way of {hub}, but from {row.source.region}, at its price: {useless}"
+    return replace(row, notes=(*row.notes, note))
 
 
 def _stands(row: Row, *, encrypts: bool) -> bool:

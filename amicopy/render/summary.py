@@ -65,10 +65,20 @@ def ending_lines(report: Report, same_command: str, *, quiet: bool) -> Iterator[
         goes_on = "these" if copying == len(unfinished) else f"{copying} of these"
         yield f"{why} with {count} unfinished{f'; EC2 keeps copying {goes_on}' if copying else ''}:"
         yield from map(_line, unfinished)
+    if left and (waiting or unfinished or not quiet):
+        yield from _open_access_lines(report)
     if waiting or unfinished:
         expired = any(outcome.left is LeftBecause.EXPIRED for outcome in unfinished)
         renew = "renew them (aws sso login, or a new role session), then: " if expired else ""
         yield f"  next   {renew}{same_command}"
+
+
+def _open_access_lines(report: Report) -> Iterator[str]:
+    """Yield which images other accounts may still copy: each permission is recorded, and the next run ends it."""
+    found = {reference: sorted(accounts) for reference, accounts in report.open_access.items() if accounts}
+    if found:
+        yield "Still shared for copying, until the same command or amicopy cancel --account ends that:"
+        yield from (f"  {reference}  with {', '.join(accounts)}" for reference, accounts in sorted(found.items()))
 
 
 def left_words(left: Sequence[Outcome]) -> str:

@@ -18,7 +18,7 @@ from amicopy.scan.packages import DPKG_STATUS, NEVER_PACKAGED, Packages, digests
 from amicopy.scan.regions import named_in
 from amicopy.scan.registry import contents_of_registry
 from amicopy.scan.result import Coverage, Finding, NotRead, ScanOptions, ScanResult, VolumeCoverage
-from amicopy.scan.rules import rules_for
+from amicopy.scan.rules import DEFAULT_GROUPS, rules_for
 from amicopy.scan.select import Selection, is_windows
 from amicopy.scan.text import as_text
 from amicopy.scan.volumes import NOT_NEEDED, PhysicalVolumes, Volume, volumes
@@ -67,6 +67,7 @@ class _Scan:
     def __init__(self, options: ScanOptions, check: Callable[[], None]) -> None:
         self._options = options
         self._check = check
+        self._of_region = "region" in (options.rules or DEFAULT_GROUPS)
         self._matcher = Matcher(rules_for(options), check)
         self._findings: list[Finding] = []
         self._ignored = 0
@@ -138,7 +139,9 @@ class _Scan:
                 text = as_text(content, always=selection.is_included(path))
                 if text is None:
                     walk.was_not_text(content)
-                matches = with_boot_findings(self._matcher.matches(text, path), path, text) if text else ()
+                matches = with_boot_findings(
+                    self._matcher.matches(text or b"", path), path, text or b"", of_region=self._of_region
+                )
                 found = [self._finding(volume.name, path, match) for match in matches]
                 if len(found) >= MOST_PER_FILE:
                     self.gap(NotRead(volume=volume.name, path=path, reason=_TOO_MANY, is_gap=True))

@@ -12,7 +12,7 @@ from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
 from amicopy.aws.responses import with_source_of_tag
 from amicopy.core.clock import Clock
-from amicopy.core.destination import Destination
+from amicopy.core.destination import Destination, as_account
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -192,6 +192,6 @@ def _not_enabled(destination: Destination, why: str = "") -> RegionNotEnabled:
     return RegionNotEnabled(
         f"The region {region} is not enabled for {account}.",
         why=why or "EC2 lists it as not opted in; its endpoint would answer every call with AuthFailure.",
-        next_step=f"Enable it (aws account enable-region --region-name {region}), or exclude it (--exclude; in a "
-        "manifest, exclude).",
+        next_step=f"Enable it{as_account(destination.account)} (aws account enable-region --region-name {region}), or "
+        "exclude it (--exclude; in a manifest, exclude).",
     )

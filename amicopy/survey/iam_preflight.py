@@ -57,7 +57,9 @@ def check_permissions(plan: Plan, clients: Clients, stop: Stop, *, starting: boo
         more_denied, more_unknown = _ask(others, clients, stop)
         denied, unknown = denied | more_denied, unknown | more_unknown
     return Permissions(
-        forbidden={destination: _with_a_way_out(error) for (destination, _), error in reversed(denied.items())},
+        forbidden={
+            destination: _with_a_way_out(error, destination) for (destination, _), error in reversed(denied.items())
+        },
         unconfirmed={
             destination: tuple(needed[key].write for key in unknown if key[0] == destination)
             for destination, _ in unknown
@@ -80,9 +82,18 @@ def _first(needed: _Needed) -> Iterable[_Key]:
     return found.values()
 
 
-def _with_a_way_out(error: AccessDenied) -> AccessDenied:
+def _with_a_way_out(error: AccessDenied, where: Destination) -> AccessDenied:
+    next_step = error.next_step
+    if where.account:
+        what = f"The role in account {where.account} may not call {error.action} in {where.region}."
+        if not error.by_organization:
+            next_step = (
+                f"Allow {error.action} in the policy of the role in account {where.account}: amicopy iam-policy prints "
+                "it with --account-role."
+            )
+        error = AccessDenied(what, action=error.action, why=error.why)
     return error.with_next_step(
-        f"{error.next_step} If a policy allows it by tags that only the copies will have, a dry run cannot know that: "
+        f"{next_step} If a policy allows it by tags that only the copies will have, a dry run cannot know that: "
         "use --no-preflight."
     )
 

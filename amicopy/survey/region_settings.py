@@ -10,7 +10,7 @@ from typing import TypeVar
 from amicopy.aws.ec2 import Ec2
 from amicopy.aws.kms import KmsClient
 from amicopy.aws.quotas import ServiceQuotas
-from amicopy.core.destination import Destination
+from amicopy.core.destination import Destination, as_account
 from amicopy.core.errors import (
     AccessDenied,
     AmicopyError,
@@ -135,8 +135,8 @@ class _Reader:
             return None, KeyNotFound(
                 f"There is no valid KMS key {text} in {self._destination}.",
                 why=f"{error.why.rstrip('.')}. EC2 would start the copy and fail it later.",
-                next_step=f"Use a key that exists in {self._destination}; to list them: aws kms list-aliases --region "
-                f"{region}",
+                next_step=f"Use a key that exists in {self._destination}; to list "
+                f"them{as_account(self._destination.account)}: aws kms list-aliases --region {region}",
             )
 
     def default_key(self) -> KmsKey | None:

@@ -150,13 +150,14 @@ def test_a_unit_that_fails_comes_back_and_nothing_is_published_before_it_is_up_t
     assert sorted(published(world)) == [EAST, WEST]
 
 
+@pytest.mark.parametrize("denied", ["CopyImage", "DescribeImages"])
 def test_a_unit_that_always_fails_costs_one_pass_over_all_units_and_no_message_of_it(
-    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, denied: str
 ) -> None:
     """A pass over all units is repeated when a unit has come to something else."""
     a_source(world)
     manifest(bundle, TO, TOGETHER)
-    order(world, f"CopyImage@{WEST}=error:UnauthorizedOperation: You are not authorized.*99")
+    order(world, f"{denied}@{WEST}=error:UnauthorizedOperation: You are not authorized.*99")
     failed = []
     for _ in range(4):
         dispatcher({}, Remaining())
@@ -199,6 +200,38 @@ def test_a_message_for_a_region_that_has_left_the_manifest_ends_well(
     clock.advance(600)
     assert until_nothing_is_sent(queue, clock) == []
     assert (world.images(EAST), the_copy(world, WEST).state) == ([], "available")
+
+
+def test_what_cannot_be_planned_in_its_time_is_not_tried_again_in_vain(
+    queue: Deployed, bundle: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    order(world, f"DescribeImages@{WEST}=hang:30")
+    dispatcher({}, Remaining())
+    [message] = queue.received()
+    assert worker(event_of(message), Remaining(3.0))["batchItemFailures"] != []
+    world.requests.clear()
+    capsys.readouterr()
+    assert worker(event_of(message), Remaining(3.0))["batchItemFailures"] != []
+    assert [one.operation for one in world.requests] == ["GetItem"]
+    [line] = lines(capsys)
+    assert "has only looked, for 2 seconds" in line["errors"][0]["what"]
+    assert "split the manifest" in line["errors"][0]["next"]
+    world.clear_faults()
+    assert worker(event_of(message), Remaining(3.0))["batchItemFailures"] != []
+    assert worker(event_of(message), Remaining())["batchItemFailures"] == []  # it has been given more time
+    assert the_copy(world, WEST).state == "pending"
+
+
+def test_a_dispatcher_answers_in_time_whatever_hangs(queue: Deployed, bundle: Path, world: World) -> None:
+    a_source(world)
+    manifest(bundle, WEST)
+    order(world, f"DescribeImages@{HOME}=hang:30")
+    started = time.monotonic()
+    with pytest.raises(PassFailed, match="time was up"):
+        dispatcher({}, Remaining(3.0))
+    assert time.monotonic() - started < 6.0
 
 
 def test_only_one_worker_at_a_time_does_what_needs_all_units(

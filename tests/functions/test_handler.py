@@ -250,6 +250,32 @@ def test_a_warm_function_makes_no_new_clients(bundle: Path, world: World) -> Non
     assert settings.session().client("ec2", WEST) is client
 
 
+@pytest.mark.parametrize("fault", [f"CopyImage@{WEST}", f"PutParameter@{WEST}", f"GetParameter@{HOME}"])
+def test_a_function_answers_in_time_whatever_hangs(
+    bundle: Path,
+    world: World,
+    clock: FakeClock,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    fault: str,
+) -> None:
+    a_source(world)
+    manifest(bundle, WEST, "publish: {ssm: /images/web}")
+    if fault.startswith("PutParameter"):
+        handler({}, Remaining())
+        clock.advance(600)
+    if fault.startswith("GetParameter"):
+        monkeypatch.setenv("AMICOPY_MANIFEST", "ssm:/amicopy/manifest")
+    order(world, f"{fault}=hang:30")
+    capsys.readouterr()
+    started = time.monotonic()
+    with pytest.raises(PassFailed, match="time was up"):
+        handler({}, Remaining(4.0))
+    assert time.monotonic() - started < 6.0  # of a machine that is busy
+    [line] = lines(capsys)
+    assert line["status"] == "time-out"
+
+
 def test_the_time_that_remains_bounds_a_pass(bundle: Path, world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """EC2 in one region hangs, and the function has to return before it is killed."""
     assert [seconds_to_work(remaining) for remaining in (900.0, 60.0, 20.0)] == [885.0, 45.0, 10.0]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from amicopy.aws_lambda import handler
+from amicopy.aws_lambda import dispatcher, handler
 from amicopy.aws_lambda.one_pass import PassFailed
 from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.records import Volume
@@ -13,7 +13,8 @@ from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.functions.conftest import Remaining, manifest
 from tests.support.clock import FakeClock
-from tests.support.iam import Caller, denied, each_action, printed, without
+from tests.support.fan_out import deployed
+from tests.support.iam import EVERYTHING, Caller, denied, each_action, printed, without
 from tests.support.manifests import parameter
 from tests.support.scenes import HOME, SOMEBODY, WEST, the_copy
 
@@ -78,4 +79,28 @@ def test_without_one_action_a_pass_fails_and_names_it(
     caller.may(without(document, action))
     [failed] = passes(clock)
     assert action in failed
+    caller.close()
+
+
+def dispatched(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> int:
+    """Let the dispatcher send messages; return how many."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    count: int = dispatcher({}, Remaining())["dispatched"]
+    return count
+
+
+def test_the_printed_policy_suffices_for_the_dispatcher(
+    amicopy: Run, caller: Caller, guarded: World, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = printed(amicopy, "--for", "lambda-dispatcher", str(bundle / "amis.yaml"))
+    caller.may(EVERYTHING)
+    with deployed(HOME) as queue:
+        caller.may(without(document, "sqs:SendMessage"))
+        with pytest.raises(PassFailed, match="sqs:SendMessage "):
+            dispatched(monkeypatch, queue.environment)
+        guarded.requests.clear()
+        caller.may(document)
+        assert dispatched(monkeypatch, queue.environment) == 1
+        assert denied(guarded) == []
     caller.close()

@@ -16,6 +16,7 @@ from amicopy.cli.prices import with_prices
 from amicopy.cli.terminal import say
 from amicopy.core.ec2_rules import check_image_id
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.problems import Problems
 from amicopy.core.request import CopyRequest
 from amicopy.core.run_options import RunOptions
 from amicopy.jobs.context import Context
@@ -54,8 +55,12 @@ def _copy(environment: Environment, command: CopyCommand, context: Context) -> i
     check_files(command.output)
     run_output = RunOutput(environment, context, command.output)
     request = _with_image_ids(command, context)
-    options = with_prices(command.run, command.prices, context.session.partitions.keys())
-    job = CopyJob(context, [request], run_output.with_progress(options))
+    problems, options = Problems(), command.run
+    with problems.noted():
+        options = with_prices(command.run, command.prices, context.session.partitions.keys())
+    with problems.noted():
+        job = CopyJob(context, [request], run_output.with_progress(options))
+    problems.check()
     with run_output.looking([request]):
         plan = job.plan(may_write=not command.dry_run)
     check_boot_regions(plan, request, context.spelling)

@@ -18,9 +18,9 @@ def tell_survey(looking: ExistingCopies, survey: Survey, *, quiet: bool) -> None
             for source in looking.sources
             if not is_comparable(source)
         )
-    for destination in survey.destinations.values():
-        if destination.problem:
-            say(error_lines(destination.problem))
+    # One that keeps a whole account closed is the same in each of its regions.
+    for problem in dict.fromkeys(one.problem for one in survey.destinations.values() if one.problem):
+        say(error_lines(problem))
 
 
 def _where(source: Image) -> str:

@@ -43,6 +43,14 @@ def resource_tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {f"{prefix}resourcetag/{key.lower()}": value for key, value in tags.items() for prefix in ("aws:", "ec2:")}
 
 
+# SQS has no actions for batches: "Amazon SQS API permissions", Service Authorization Reference.
+_CHECKED_AS = {
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+}
+
+
 class Authorizer:
     """Allows or denies calls by the caller's policies."""
 
@@ -90,6 +98,7 @@ class Authorizer:
         """
         caller = self._find_caller(access_key, region)
         action = f"{service}:{operation}"
+        action = _CHECKED_AS.get(action, action)
         if caller is None or action == "sts:GetCallerIdentity":  # no policy can deny this one
             return
         reason = _denial_reason(caller.policies, action, resource, region)

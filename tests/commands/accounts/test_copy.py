@@ -4,11 +4,12 @@ from amicopy.core.models import SOURCE_TAG, VIA_TAG
 from amicopy.sandbox.records import Volume
 from amicopy.sandbox.world import World
 from tests.conftest import Run
-from tests.support.accounts import OWN, B, C, copied_from, copy_in, guests, records, standing
+from tests.support.accounts import OWN, B, C, copied_from, copy_in, guests, of, records
 from tests.support.clock import FakeClock
 from tests.support.scenes import (
     EAST,
     HOME,
+    OTHERS,
     SOMEBODY,
     WEST,
     a_source,
@@ -20,8 +21,10 @@ from tests.support.scenes import (
 
 
 def test_each_account_has_a_faithful_copy_in_each_region(amicopy: Run, world: World) -> None:
-    source = a_source(world, tags={"Name": "web"}, volumes=[Volume(tags={"Role": "root"})])
-    before = standing(world)
+    """B7 (2): what the source's user has shared and tagged is as before, to the letter."""
+    volumes = [Volume(tags={"Role": "root"}, shared_with=frozenset({SOMEBODY}))]
+    source = a_source(world, tags={"Name": "web"}, launch_permissions={SOMEBODY, OTHERS}, volumes=volumes)
+    before = of(world, source)
     regions = (WEST, EAST, "ap-south-1")
     ran = amicopy("copy", source.image_id, "--to", ",".join(regions), "--account", f"{B},{C}")
     assert ran.code == 0, ran.err
@@ -32,8 +35,10 @@ def test_each_account_has_a_faithful_copy_in_each_region(amicopy: Run, world: Wo
             assert copy.tags["Name"] == "web"
             assert copy.tags[SOURCE_TAG] == f"{HOME}/{source.image_id}"
             assert [one.tags["Role"] for one in snapshots_of(world, copy).values()] == ["root"]
-    assert standing(world)[: len(before)] == before or set(before) <= set(standing(world))
-    assert (records(world), guests(world)) == ([], set())
+            assert copy.launch_permissions == {SOMEBODY, OTHERS}
+            assert [one.shared_with for one in snapshots_of(world, copy).values()] == [{SOMEBODY}]
+    assert of(world, source) == before
+    assert (records(world), guests(world)) == ([], {SOMEBODY, OTHERS})
 
 
 def test_the_source_region_is_left_once_for_each_region(amicopy: Run, world: World) -> None:

@@ -122,7 +122,7 @@ def test_a_permission_of_another_account_stays_while_a_run_may_need_it(
     source = a_source(world)
     recorded(world, source, C)
     ran = amicopy("copy", source.image_id, "--to", WEST)
-    assert f"{source.image_id} in {HOME} is shared with account {C} while it copies" in ran.err
+    assert f"account {C} may copy {source.image_id} in {HOME}, since 2026-11-23 08:59 UTC" in ran.err
     assert {C} == guests(world)
     clock.advance(25 * 3600)
     assert amicopy("copy", source.image_id, "--to", WEST).code == 0
@@ -275,6 +275,30 @@ def test_a_pattern_that_matches_nothing_in_one_account_is_said(amicopy: Run, wor
     assert f"note: account {B}: none of the destination regions is enabled there" in ran.err
 
 
+@pytest.mark.parametrize("leaving", [("--timeout", "1m"), ("--no-wait",)])
+def test_a_run_that_leaves_copies_says_what_it_leaves_shared(
+    amicopy: Run, world: World, leaving: tuple[str, ...]
+) -> None:
+    source = a_source(world)
+    slow(world, 3600)
+    to = ("copy", source.image_id, "--to", HOME, "--account", f"{B},{C}")
+    said = "Still shared for copying, until the same command or amicopy cancel --account ends that:\n"
+    ran = amicopy(*to, *leaving)
+    assert f"{said}  {HOME}/{source.image_id}  with {B}, {C}\n" in ran.err
+    ran = amicopy(*to, *leaving)  # which joins the copies and gives nothing anew
+    assert f"{said}  {HOME}/{source.image_id}  with {B}, {C}\n" in ran.err
+    slow(world, 3)
+    ran = amicopy(*to)
+    assert (ran.code, "Still shared" in ran.err, guests(world)) == (0, False, set()), ran.err
+
+
+def test_what_is_kept_is_not_said_to_be_left_open(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    slow(world, 3600)
+    ran = amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--grants", "keep", "--no-wait")
+    assert "Still shared" not in ran.err
+
+
 def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world: World) -> None:
     source = a_source(world)
     before = standing(world)
@@ -282,11 +306,32 @@ def test_status_shows_open_permissions_and_cancel_ends_them(amicopy: Run, world:
     ran = amicopy("status", source.image_id, "--in", HOME, "--output", "json")
     [grant] = ran.json["grants"]
     assert (grant["image_id"], grant["account"], grant["since"]) == (source.image_id, B, "2026-11-23T08:59:00.000Z")
-    assert f"{source.image_id} in {HOME} is shared with account {B} while it copies" in ran.err
-    ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
+    assert f"account {B} may copy {source.image_id} in {HOME}, since 2026-11-23 08:59 UTC" in ran.err
+    assert f"so does amicopy cancel with --account {B}, which also removes unfinished copies there" in ran.err
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--account", B, "--yes")
     assert ran.code == 0, ran.err
     assert "ending 1 temporary permission" in ran.err
     assert standing(world) == before
+
+
+def test_cancel_ends_no_permission_of_an_account_that_may_be_copying(
+    amicopy: Run, world: World, clock: FakeClock
+) -> None:
+    """EC2 may fail a copy in progress whose source is no longer shared: so it is looked for before."""
+    world.state.unconfirmed = replace(world.state.unconfirmed, unshared_source="failed")
+    source = a_source(world)
+    slow(world, 3600)
+    amicopy("copy", source.image_id, "--to", HOME, "--account", B, "--no-wait")
+    clock.advance(60)
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
+    assert (ran.code, guests(world), len(records(world))) == (0, {B}, 2), ran.err
+    assert f"note: account {B} may still copy {source.image_id} in {HOME}" in ran.err
+    assert f"the same command with --account {B}" in ran.err
+    clock.advance(4000)
+    assert copy_in(world, B, HOME).state == "available"
+    clock.advance(25 * 3600)  # no run is working with it anymore
+    ran = amicopy("cancel", source.image_id, "--in", HOME, "--yes")
+    assert (ran.code, guests(world), records(world)) == (0, set(), []), ran.err
 
 
 def test_what_iam_does_not_allow_to_end_is_not_begun(amicopy: Run, world: World) -> None:

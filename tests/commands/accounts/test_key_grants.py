@@ -101,7 +101,7 @@ def test_a_run_that_dies_leaves_what_the_next_one_status_and_cancel_find(
     assert len(keys.grants(arn)) == 1
     [grant] = amicopy("status", source.image_id, "--in", HOME, "--output", "json").json["grants"]
     assert (grant["account"], grant["kms_keys"]) == (B, [arn])
-    assert f"is shared with account {B} and may use {arn} while it copies" in (
+    assert f"account {B} may copy {source.image_id} in {HOME} and may use {arn}, since " in (
         amicopy("status", source.image_id, "--in", HOME).err
     )
     clock.advance(2 * 3600)

@@ -10,7 +10,7 @@ from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C, copy_in
 from tests.support.keys import Keys, letting
-from tests.support.scenes import HOME, WEST, asked, order, writes
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, writes
 
 
 @pytest.fixture
@@ -178,3 +178,28 @@ def test_an_image_of_a_third_account_is_asked_about_as_the_account_that_copies_i
     assert "it lacks the permission to create volumes from" in ran.err
     world.state.snapshots[HOME][image.snapshot_ids[0]].shared_with.add(B)
     assert amicopy(*argv).code == 0
+
+
+@pytest.mark.parametrize("stands", [False, True])
+def test_a_copy_that_is_encrypted_only_by_its_origin_is_said_to_be(
+    amicopy: Run, world: World, keys: Keys, *, stands: bool
+) -> None:
+    source = a_source(world)
+    world.settings(WEST).encryption_by_default = True
+    world.settings(WEST).default_kms_key = keys.make(region=WEST)
+    if stands:
+        assert amicopy("copy", source.image_id, "--to", WEST, "--account", C, "--kms-grant").code == 0
+    said = f"the copy will be encrypted, which {source.image_id} is not: it is made from the copy in {WEST}"
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},{EAST}", "--account", B, "--kms-grant")
+    assert (ran.code, ran.err.count(said)) == (0, 1), ran.err
+    assert all(device.encrypted for device in copy_in(world, B, WEST).devices)
+    assert not any(device.encrypted for device in copy_in(world, B, EAST).devices)
+
+
+def test_what_the_account_encrypts_anyway_is_no_news(amicopy: Run, world: World, keys: Keys) -> None:
+    source = a_source(world)
+    for account in (OWN, B):
+        world.settings(WEST, account).encryption_by_default = True
+    world.settings(WEST).default_kms_key = keys.make(region=WEST)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--account", B, "--kms-grant", "--dry-run")
+    assert (ran.code, "will be encrypted, which" in ran.err) == (0, False), ran.err

@@ -7,7 +7,7 @@ from amicopy.sandbox.http.server import Sandbox
 from amicopy.sandbox.world import World
 from tests.conftest import Run
 from tests.support.accounts import OWN, B, C
-from tests.support.scenes import EAST, HOME, WEST, a_source, asked, slow, writes
+from tests.support.scenes import EAST, HOME, WEST, a_source, asked, order, slow, writes
 
 
 def test_an_account_costs_one_call_whatever_the_number_of_regions(amicopy: Run, world: World) -> None:
@@ -103,13 +103,15 @@ def test_each_reason_is_that_of_its_account(amicopy: Run, sandbox: Sandbox, worl
     ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},{OWN}", "--ou", "ou-exam-00000000")
     assert ran.code == 6
     assert "3 accounts or organizational units cannot be used" in ran.err
-    [own] = [line for line in ran.err.splitlines() if f"  {OWN}: " in line]
+    [own] = [line for line in ran.err.splitlines() if line.strip().startswith(f"{OWN}: ")]
     assert own.strip() == f"{OWN}: Account {OWN} is your own account, but is listed as another account. " + (
         "Copies go to its regions anyway."
     )
-    [unit] = [line for line in ran.err.splitlines() if "  ou-exam-00000000: " in line]
+    [unit] = [line for line in ran.err.splitlines() if line.strip().startswith("ou-exam-00000000: ")]
     assert "cannot be listed" in unit
     assert "trust policy" not in unit
+    [advice] = [line for line in ran.err.splitlines() if line.startswith("  next")]
+    assert f"{OWN}: Leave it out." in advice
 
 
 def test_a_wrong_external_id_is_said_to_be_wrong(amicopy: Run, sandbox: Sandbox, world: World) -> None:
@@ -133,12 +135,28 @@ def test_a_unit_stands_for_its_active_accounts_and_those_of_units_in_it(
     assert {image.owner for image in world.images(WEST)} == {OWN, B, C}
 
 
-def test_a_unit_is_listed_page_by_page_even_if_one_is_empty(amicopy: Run, sandbox: Sandbox, world: World) -> None:
+def test_a_unit_is_listed_page_by_page(amicopy: Run, sandbox: Sandbox, world: World) -> None:
     for number in range(1, 31):
         sandbox.add_account(f"{number:012}", unit="workloads", suspended=number <= 25)
     ran = amicopy("copy", a_source(world).image_id, "--to", HOME, "--ou", unit_id("workloads"))
     assert ran.code == 0, ran.err
     assert len(world.images(HOME)) == 1 + 5
+
+
+@pytest.mark.parametrize("pages", [f"List{what}ForParent=empty*3" for what in ("Accounts", "OrganizationalUnits")])
+def test_an_empty_page_with_a_token_for_the_next_ends_no_list(
+    amicopy: Run, sandbox: Sandbox, world: World, pages: str
+) -> None:
+    """B7 (10), with a unit in the unit and a suspended account: a client that stops at an empty page loses accounts."""
+    sandbox.add_account(B, unit="workloads")
+    sandbox.add_account(C, unit="workloads/test")
+    sandbox.add_account("444444444444", unit="workloads/test", suspended=True)
+    order(world, pages)
+    ran = amicopy("copy", a_source(world).image_id, "--to", WEST, "--ou", unit_id("workloads"))
+    assert ran.code == 0, ran.err
+    assert {image.owner for image in world.images(WEST)} == {OWN, B, C}
+    asked_for = [one for one in world.requests if one.operation == pages.partition("=")[0]]
+    assert len(asked_for) > 2  # for each unit, and again after each empty page
 
 
 def test_what_is_said_of_an_account_counts_more_than_what_is_said_of_its_unit(
@@ -173,3 +191,39 @@ def test_units_that_do_not_exist_or_may_not_be_listed_are_exit_6(
     ran = amicopy("copy", shared.image_id, "--to", WEST, "--ou", unit_id("workloads"))
     assert ran.code == 6
     assert "or list the accounts by id (--account)" in ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "verify"])
+@pytest.mark.parametrize("where", [("--in", f"{HOME},{WEST}"), ()])
+def test_what_can_be_read_is_shown_when_one_account_cannot_be_entered(
+    amicopy: Run, sandbox: Sandbox, world: World, command: str, where: tuple[str, ...]
+) -> None:
+    nowhere = "999900001111"
+    sandbox.add_account(B)
+    sandbox.add_account(nowhere, role="")
+    source = a_source(world)
+    assert amicopy("copy", source.image_id, "--to", WEST, "--account", B).code == 0
+    about = (command, source.image_id, *where, "--account", f"{B},{nowhere}")
+    ran = amicopy(*about)
+    assert (ran.code, f"{B}/{WEST}" in ran.out) == (3, True), ran.err
+    assert ran.err.count(f"The role arn:aws:iam::{nowhere}:role/amicopy cannot be assumed.") == 1
+    unread = amicopy(*about, "--output", "json").json["unread"]
+    regions = [HOME, WEST] if where else [HOME]
+    assert [(one["account"], one["region"]) for one in unread] == [(nowhere, region) for region in regions]
+
+
+def test_a_run_that_would_write_begins_nothing_without_one_of_its_accounts(
+    amicopy: Run, sandbox: Sandbox, world: World
+) -> None:
+    sandbox.add_account(B)
+    sandbox.add_account("999900001111", role="")
+    source = a_source(world)
+    ran = amicopy("copy", source.image_id, "--to", WEST, "--account", f"{B},999900001111")
+    assert (ran.code, [one for one in writes(world) if one != "AssumeRole"]) == (6, []), ran.err
+
+
+def test_refused_copies_of_one_account_can_be_left_out(amicopy: Run, world: World) -> None:
+    source = a_source(world)
+    world.opt_in("af-south-1")
+    ran = amicopy("copy", source.image_id, "--to", f"{WEST},af-south-1", "--account", f"{B},{C}")
+    assert f"Fix the problems above, leave {B}, {C} out of --account, exclude the region" in ran.err

@@ -290,6 +290,23 @@ def test_a_hub_that_cannot_be_one_is_a_usage_error(
     assert (ran.code, words in ran.err, world.requests) == (2, True, []), ran.err
 
 
+def test_all_that_is_wrong_with_the_options_is_said_at_once(amicopy: Run, world: World, tmp_path: Path) -> None:
+    """B7 (8): prices, and the regions of several options."""
+    prices = tmp_path / "prices.csv"
+    prices.write_text("price,region,usd\ntransfer,us-east-1,-1\nstorage,xx-east-1,cheap\n")
+    wrong = ("--route", "via:xx-east-9", "--best-effort", "us-esat-1")
+    ran = copy(amicopy, a_southern_source(world), "--prices", str(prices), *wrong)
+    assert (ran.code, world.requests) == (2, [])
+    for words in (
+        "5 problems were found, so nothing was started.",
+        f"{prices}:2: usd is -1; a price cannot be negative",
+        f"{prices}:3: region: unknown region 'xx-east-1'",
+        "--route: unknown region 'xx-east-9'",
+        "--best-effort: unknown region 'us-esat-1'. Did you mean us-west-1 or us-east-1",
+    ):
+        assert words in ran.err, ran.err
+
+
 # Trust
 
 
@@ -345,6 +362,40 @@ def test_a_hub_that_encrypts_by_default_is_refused_before_anything_starts(amicop
     world.settings(HOME).encryption_by_default = True
     ran = copy(amicopy, source, "--route", f"via:{HOME}")
     assert (ran.code, "Encryption by default is on there" in ran.err, writes(world)) == (1, True, [])
+
+
+def test_a_hub_that_is_no_destination_and_cannot_be_shared_is_refused(amicopy: Run, world: World) -> None:
+    """A8 (5) for a shared source: a hub of its own may fail, but not to save nothing without a word."""
+    source = a_southern_source(world, launch_permissions={SOMEBODY})
+    world.settings("ca-central-1").encryption_by_default = True
+    ran = copy(amicopy, source, "--route", "via:ca-central-1", to=(INDIA,))
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    assert f"Copies of {source.image_id} cannot be made by way of ca-central-1." in ran.err
+    assert "leave out --route, or fix the problem in ca-central-1." in ran.err
+
+
+@pytest.mark.parametrize("permissions", [set(), {SOMEBODY}])
+def test_a_hub_in_a_region_that_is_off_is_refused(amicopy: Run, world: World, permissions: set[str]) -> None:
+    source = a_southern_source(world, launch_permissions=permissions)
+    ran = copy(amicopy, source, "--route", "via:af-south-1", to=(INDIA, WEST))
+    assert (ran.code, writes(world)) == (1, []), ran.err
+    assert "The region af-south-1 is not enabled" in ran.err
+    assert f"Copies of {source.image_id} cannot be made by way of af-south-1." in ran.err
+    ran = copy(amicopy, source, "--route", "via:af-south-1", "--direct", WEST, to=(WEST,))
+    assert ran.code == 0, ran.err  # nothing is to be made by way of it
+
+
+def test_a_standing_copy_that_cannot_be_the_hub_is_refused_or_said(amicopy: Run, world: World) -> None:
+    source = a_southern_source(world)
+    assert copy(amicopy, source, "--encrypt", to=(HOME,)).code == 0
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST,))
+    hub = the_copy(world, HOME)
+    assert (ran.code, world.images(WEST)) == (1, []), ran.err
+    assert f"{hub.image_id} there is encrypted, the source is not" in ran.err
+    hub.source_image_id = ""
+    ran = copy(amicopy, source, "--route", f"via:{HOME}", to=(WEST,))
+    assert ran.code == 0, ran.err
+    assert f"it is not made by way of {HOME}, but from {SOUTH}, at its price: {hub.image_id} there is not" in ran.err
 
 
 def test_cheapest_chooses_another_hub_instead(amicopy: Run, world: World) -> None:
@@ -703,6 +754,7 @@ def test_a_manifest_with_a_hub_that_cannot_be_one_is_invalid(amicopy: Run, world
     text = f"images: [{{{entry}, route: fastest}}, {{{entry.replace(WEST, EAST)}, route: 'via:nowhere'}}]\n"
     ran = amicopy("sync", a_manifest(tmp_path, text))
     assert (ran.code, "'fastest' is none of" in ran.err, world.requests) == (2, True, []), ran.err
+    assert "1:155: unknown region 'nowhere'" in ran.err, ran.err
 
 
 def test_a_hub_that_is_no_destination_is_one_of_a_manifest(amicopy: Run, world: World, tmp_path: Path) -> None:

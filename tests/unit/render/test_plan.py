@@ -1,5 +1,6 @@
 """A plan as lines: one for each copy, unless there are more than anybody reads."""
 
+from amicopy.core.errors import NotCopyable
 from amicopy.core.models import Image
 from amicopy.plan.plan import Action, Plan
 from amicopy.render.plan import plan_lines
@@ -45,3 +46,10 @@ def test_nothing_to_do_is_one_sentence_however_many_there_are() -> None:
         for source in sources
     )
     assert list(plan_lines(Plan(rows=rows), in_brief=True)) == ["nothing to do: 120 copies are up to date"]
+
+
+def test_refused_copies_that_are_best_effort_are_counted_apart() -> None:
+    problem = NotCopyable("It cannot be copied.")
+    rows = (a_row("us-west-2").refused(problem), a_row("eu-west-1", best_effort=True).refused(problem))
+    what = Plan(rows=rows).refusal().what
+    assert what == "1 of 2 copies is refused (1 more as best effort), so nothing was started."
