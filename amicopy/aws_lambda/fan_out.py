@@ -274,6 +274,8 @@ def _came_to(result: SyncResult) -> str:
 
 def _fails_only_in(result: SyncResult, units: Collection[str]) -> bool:
     """Return whether everything that has failed are copies in these units, so that nothing else is worth a retry."""
+    if result.report.refused:
+        return all(row.region in units for row in result.report.plan.refused)
     problems = problems_of(result, None)
     waits = any(one.state is SwitchState.WAITING for one in result.switches)
     return bool(problems) and not waits and all(one and one.region in units for _, one in problems)

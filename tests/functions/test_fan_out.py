@@ -150,13 +150,14 @@ def test_a_unit_that_fails_comes_back_and_nothing_is_published_before_it_is_up_t
     assert sorted(published(world)) == [EAST, WEST]
 
 
+@pytest.mark.parametrize("denied", ["CopyImage", "DescribeImages"])
 def test_a_unit_that_always_fails_costs_one_pass_over_all_units_and_no_message_of_it(
-    queue: Deployed, bundle: Path, world: World, clock: FakeClock
+    queue: Deployed, bundle: Path, world: World, clock: FakeClock, denied: str
 ) -> None:
     """A pass over all units is repeated when a unit has come to something else."""
     a_source(world)
     manifest(bundle, TO, TOGETHER)
-    order(world, f"CopyImage@{WEST}=error:UnauthorizedOperation: You are not authorized.*99")
+    order(world, f"{denied}@{WEST}=error:UnauthorizedOperation: You are not authorized.*99")
     failed = []
     for _ in range(4):
         dispatcher({}, Remaining())
