@@ -549,7 +549,7 @@ def test_without_the_preflight_the_block_is_explained(amicopy: Run, world: World
     world.settings(WEST).image_block_public_access = "block-new-sharing"
     ran = amicopy("copy", public(world).image_id, "--to", WEST, "--no-preflight")
     assert ran.code == 1
-    assert "switch it off yourself: aws ec2 disable-image-block-public-access" in ran.err
+    assert "yourself, with credentials of the copy's account: aws ec2 disable-image-block-public-access" in ran.err
     assert the_copy(world, WEST).launch_permissions == set()
 
 
