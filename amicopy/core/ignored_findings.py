@@ -1,7 +1,6 @@
 """The file that names findings which are known and accepted, each with its reason."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -57,8 +56,3 @@ def parse(text: str, file: str = "") -> tuple[tuple[Ignored, ...], tuple[str, ..
 def is_sensitive(rule: str) -> bool:
     """Return whether a rule finds what nobody else may get: secrets, and what an instance leaves in its image."""
     return rule.startswith(("secret-", "left-"))
-
-
-def is_ignored(entries: Iterable[Ignored], rule: str, path: str) -> bool:
-    """Return whether some entry covers a finding."""
-    return any(entry.covers(rule, path) for entry in entries)

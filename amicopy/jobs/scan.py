@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from amicopy.core.errors import AmicopyError, ExitCode, UsageError
+from amicopy.core.ignored_findings import Ignored
 from amicopy.core.parallel import Stop
 from amicopy.scan.device import Disk, RawFile, Unreadable
 from amicopy.scan.result import Finding, ScanOptions, ScanResult, Severity
@@ -32,6 +33,13 @@ class ScanReport:
     disks: tuple[ScannedDisk, ...]
     fail_on: Severity | None = Severity.HIGH
     signal_number: int = 0
+    ignored: tuple[Ignored, ...] = ()  # what was to be ignored
+
+    @property
+    def unused(self) -> tuple[Ignored, ...]:
+        """The entries of an ignore file that no finding needed; none if that cannot be known."""
+        used = {entry for disk in self.disks for entry in disk.result.used}
+        return tuple(entry for entry in self.ignored if entry not in used) if self.is_complete else ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -90,7 +98,7 @@ def scan_files(
             result = scan_device(disk, options, check=stop.check, others=others)
             disks.append(ScannedDisk(name=path, region=options.region, result=result))
             disk.forget()
-    return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=stop.signal_number)
+    return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=stop.signal_number, ignored=options.ignored)
 
 
 def _check_images(paths: Sequence[str]) -> None:

@@ -89,7 +89,9 @@ def scan_snapshots(
     """
     groups = [*_volumes_of_images(context, image_ids, options.region), _volumes_of_snapshots(snapshot_ids)]
     disks = [disk for group in groups for disk in _scanned_together(context, group, options, max_blocks=max_blocks)]
-    return ScanReport(disks=tuple(disks), fail_on=fail_on, signal_number=context.stop.signal_number)
+    return ScanReport(
+        disks=tuple(disks), fail_on=fail_on, signal_number=context.stop.signal_number, ignored=options.ignored
+    )
 
 
 def scan_image(context: Context, image: Image, options: ScanOptions) -> ScanReport:

@@ -51,6 +51,8 @@ def coverage_lines(report: ScanReport) -> Iterator[str]:
     """Yield what was read, what was not and why, and the sums, last."""
     for disk in report.disks:
         yield from _disk_lines(disk, safe(report.name_of(disk)))
+    for entry in report.unused:
+        yield f"note: {safe(entry.file)}: {safe(entry.rule)}:{safe(entry.path)} matches no finding"
     counts = Counter(finding.severity for finding in report.findings)
     words = [f"{counts[severity]} {severity.word}" for severity in sorted(counts, reverse=True)]
     ignored = sum(disk.result.ignored for disk in report.disks)

@@ -114,4 +114,5 @@ class ScanResult:
 
     findings: tuple[Finding, ...] = ()
     ignored: int = 0  # findings that an ignore file names
+    used: frozenset[Ignored] = frozenset()  # the entries of it that do
     coverage: Coverage = field(default_factory=Coverage)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from amicopy.core.errors import Interrupted
-from amicopy.core.ignored_findings import is_ignored, is_sensitive
+from amicopy.core.ignored_findings import Ignored, is_sensitive
 from amicopy.scan import rpm
 from amicopy.scan.device import BlockLimitReached, Disk, Unreadable
 from amicopy.scan.ext import Ext
@@ -71,6 +71,7 @@ class _Scan:
         self._matcher = Matcher(rules_for(options), check)
         self._findings: list[Finding] = []
         self._ignored = 0
+        self._used: set[Ignored] = set()
         self._volumes: list[VolumeCoverage] = []
         self._not_read: list[NotRead] = []
 
@@ -204,8 +205,9 @@ class _Scan:
 
     def _keep(self, found: list[Finding]) -> None:
         for finding in found:
-            if is_ignored(self._options.ignored, finding.rule, finding.path):
+            if covering := [one for one in self._options.ignored if one.covers(finding.rule, finding.path)]:
                 self._ignored += 1
+                self._used.update(covering)
             else:
                 self._findings.append(finding)
 
@@ -241,7 +243,7 @@ class _Scan:
             blocks_read=device.blocks_read,
             blocks_allocated=device.source.allocated,
         )
-        return ScanResult(findings=tuple(order), ignored=self._ignored, coverage=coverage)
+        return ScanResult(findings=tuple(order), ignored=self._ignored, used=frozenset(self._used), coverage=coverage)
 
 
 def _in_destination(match: Match, options: ScanOptions) -> str:

@@ -303,6 +303,14 @@ def test_an_ignored_path_may_have_spaces(amicopy: Run, image: Image, tmp_path: P
     assert (ran.code, ran.err.endswith("found  1 ignored\n")) == (0, True)
 
 
+def test_an_entry_that_matches_nothing_is_noted(amicopy: Run, image: Image, tmp_path: Path) -> None:
+    file = tmp_path / "ignore"
+    file.write_text("region-setting:/etc/environment  # known\narn:/etc/enviroment  # known\n")
+    ran = amicopy("scan", "--image", image(PINNED), "--from", "us-east-1", "--ignore-file", str(file))
+    assert f"note: {file}: arn:/etc/enviroment matches no finding\n" in ran.err
+    assert "/etc/environment matches" not in ran.err
+
+
 def test_a_mistyped_rule_is_named(amicopy: Run, tmp_path: Path) -> None:
     (tmp_path / "ignore").write_text("endpont:/etc/*  # known\nnothing-*:/etc/*  # known\n*:/etc/*  # known\n")
     ran = amicopy("scan", "--image", "d.img", "--from", "us-east-1", "--ignore-file", str(tmp_path / "ignore"))
