@@ -231,7 +231,7 @@ def test_a_dispatcher_answers_in_time_whatever_hangs(queue: Deployed, bundle: Pa
     started = time.monotonic()
     with pytest.raises(PassFailed, match="time was up"):
         dispatcher({}, Remaining(3.0))
-    assert time.monotonic() - started < 6.0
+    assert time.monotonic() - started < 25  # before the call that hangs is answered
 
 
 def test_only_one_worker_at_a_time_does_what_needs_all_units(

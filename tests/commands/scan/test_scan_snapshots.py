@@ -87,7 +87,7 @@ def test_a_signal_during_a_call_ends_the_scan_at_once_and_it_is_not_complete(
     done.set()
     watcher.join()
     assert ran.code == 130
-    assert ended - delays[0] < 3  # the call hangs for 5 seconds
+    assert ended - delays[0] < 4.5  # before the call that hangs for 5 seconds is answered
     if output == "json":
         assert (ran.json["status"], ran.json["complete"], len(ran.json["disks"])) == ("interrupted", False, 1)
     else:
