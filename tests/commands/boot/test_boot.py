@@ -492,7 +492,7 @@ def test_a_boot_test_that_is_not_one_is_refused_before_the_first_copy(
     [
         ("boot --instance-type t99.huge", "eu-west-1 has no instance type t99.huge", "boot --instance-type"),
         ("boot --subnet subnet-0123456789abcdef0", "has no subnet subnet-0123456789abcdef0", "boot --subnet"),
-        ("boot", "eu-west-1 has no default VPC", "Name one in the check: boot --subnet eu-west-1=SUBNET"),
+        ("boot", "eu-west-1 has no default VPC", "Give one in the check: boot --subnet eu-west-1=SUBNET"),
     ],
 )
 def test_a_boot_test_that_cannot_be_made_is_refused_before_the_first_copy(

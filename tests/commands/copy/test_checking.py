@@ -287,7 +287,7 @@ def test_what_could_harm_a_terminal_or_a_runner_is_escaped(amicopy: Run, world: 
         ("plain", "for the file in this directory, write ./plain"),
         ("./", "'./' is not a program"),
         ("'unclosed", "a quotation is not closed"),
-        ("", "the command is empty"),
+        ("", "it is empty"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_anything(

@@ -936,7 +936,7 @@ def test_a_source_whose_storage_is_not_shared_is_refused(amicopy: Run, world: Wo
         (["--to", "all", "--exclude", "all"], "No destination is left"),
         (["--to", "all", "--exclude", "*"], "No destination is left"),
         (["--to", f"{WEST},{EAST}", "--exclude", "us-*", "--exclude", EAST], "No destination is left"),
-        (["--to", ","], "--to has no region"),
+        (["--to", ","], "it is empty"),
         (["--to", "us-gov-west-1"], "--to us-gov-west-1 is in another partition than us-east-1"),
         (["--to", "eu-wset-1"], "unknown region 'eu-wset-1'"),
         (["--to", "xx-*"], "no region matches 'xx-*'"),
