@@ -104,7 +104,7 @@ def test_regions_that_are_named_exist_and_are_enabled(value: str, count: int, th
     ("options", "words"),
     [
         (["--regions", "mars-1"], "unknown region 'mars-1'"),
-        (["--regions", ","], "name at least one region"),
+        (["--regions", ","], "it is empty"),
         (["--fault", "CopyImag=throttle"], "Did you mean CopyImage?"),
         (["--fault", "copy@eu-west-11=fail"], "Did you mean eu-west-1?"),
         (["--regions", "us-east-1", "--fault", "copy@eu-west-1=fail"], "unknown region 'eu-west-1'"),

@@ -225,7 +225,7 @@ def test_two_entries_for_one_parameter_are_refused(amicopy: Run, world: World, t
     manifest = a_manifest(tmp_path, f"images:\n{images}")
     ran = amicopy("sync", manifest)
     assert (ran.code, writes(world)) == (2, [])
-    assert f"{manifest}:3:5: /amis/one in {WEST} is what {manifest}:2:5 publishes to, too" in ran.err
+    assert f"{manifest}:2:5 also publishes to /amis/one in {WEST}" in ran.err
 
 
 def test_interrupted_it_publishes_nothing_though_all_copies_are_there(
