@@ -95,7 +95,7 @@ class Matcher:
         self._special = re.compile("|".join(paths)) if paths else None
 
     def matches(self, data: bytes, path: str) -> list[Match]:
-        """Return the matches in a file; of one rule at most one on a line."""
+        """Return the matches in a file; the same text of one rule counts once on a line."""
         plain = in_utf_8(data)
         # Most files end here, so it has to be fast: searching is faster in bytes than in text.
         present = {literal for literal, searched in self._literals.items() if searched in plain}
@@ -163,15 +163,14 @@ def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Ma
 
 def _counted(rule: Rule, lines: "_Lines", number: int) -> Rule | None:
     """Return the rule with the severity that it has in this line; None where a list of regions means nothing."""
-    low = replace(rule, severity=Severity.LOW)
     if rule.name == "region-setting" and lines.is_elsewhere(number):
-        return low
+        return replace(rule, severity=Severity.LOW)
     if rule.in_lists or not lines.is_list(number):
         return rule
     regions = set(ANY_REGION.findall(lines[number][:_LONGEST]))
     match rule.name:
         case "region-setting" if len(regions) < _A_LIST:
-            return low
+            return replace(rule, severity=Severity.LOW)
         case "resource-id" | "efs-id" if not regions and not _REGION_KEY.match(lines.before(number)):
             return rule
     return None
@@ -302,8 +301,7 @@ def _is_example(rule: Rule, text: str) -> bool:
 def _excerpt(rule: Rule, place: _Place, piece: str, path: str) -> str:
     """Return what is shown: the match alone, never the line around it, and of a secret only what recognizes it."""
     if rule.secret is None:
-        text = " ".join(_without_secrets(place, piece, path).split())
-        return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+        return shown(_without_secrets(place, piece, path))
     value = place.match[rule.secret]
     if rule.name == "secret-password":  # short enough to be guessed from a digest
         return f"(password, {len(value)} characters)"
@@ -311,16 +309,22 @@ def _excerpt(rule: Rule, place: _Place, piece: str, path: str) -> str:
     return f"{value[:4]}… ({len(value)} characters, sha256 {digest})"
 
 
+def shown(text: str) -> str:
+    """Return a text as it may stand in a report: without what a URL has before its host, and not too long."""
+    text = " ".join(_CREDENTIALS.sub("//…@", text).split())
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+
+
 def _without_secrets(place: _Place, piece: str, path: str) -> str:
     """Return the text of a match without what is a secret, whichever rules were asked for."""
-    shown = list(piece[place.start : place.end])
+    letters = list(piece[place.start : place.end])
     for rule in _SECRETS:
         if rule.secret is None or (rule.paths and not rule.paths.search(path)):
             continue
         for match in rule.pattern.finditer(piece):
             start, end = (max(0, at - place.start) for at in match.span(rule.secret))
-            shown[start:end] = "…" * len(shown[start:end])
-    return re.sub("…+", "…", _CREDENTIALS.sub("//…@", "".join(shown)))
+            letters[start:end] = "…" * len(letters[start:end])
+    return re.sub("…+", "…", "".join(letters))
 
 
 _SECRETS = tuple(secret_rules())

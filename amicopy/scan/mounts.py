@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from amicopy.scan.lines import Match
+from amicopy.scan.lines import Match, shown
 from amicopy.scan.result import Severity
 from amicopy.scan.rule import Rule
 
@@ -15,8 +15,6 @@ _MESSAGE = "the instance does not boot without it, and another region does not h
 _MESSAGE_NOFAIL = "mounted at boot, and another region does not have it"
 _NETWORK = frozenset({"ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3"})
 _LOCAL = re.compile(r"(?://)?(?:localhost|127\.|\[?::1)")
-_CREDENTIALS = re.compile(r"//[^\s/@]*@")
-_MOST_SHOWN = 120
 _ADVICE = "mount it from user data, with the file system of the instance's region; until then add nofail"
 _NETWORK_RULE = Rule(
     "boot-fstab",
@@ -67,5 +65,5 @@ def _network_mounts(content: bytes, seen: set[int]) -> Iterator[Match]:
             continue
         if _MAY_FAIL.search(text) or _LOCAL.match(fields[0]):
             continue
-        shown = _CREDENTIALS.sub("//…@", " ".join(fields[:3]))[:_MOST_SHOWN]  # the options can hold a password
-        yield Match(rule=_NETWORK_RULE, line=number, excerpt=shown, text=text)
+        excerpt = shown(" ".join(fields[:3]))  # the options can hold a password
+        yield Match(rule=_NETWORK_RULE, line=number, excerpt=excerpt, text=text)
