@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from amicopy.scan.regions import ANY_REGION
 from amicopy.scan.result import Severity
-from amicopy.scan.rule import AN_ID, Rule
+from amicopy.scan.rule import AN_ID, Kind, Rule
 from amicopy.scan.secret_rules import secret_rules
 
 _LONGEST = 2000  # characters of a line that are matched at once; a longer one is cut
@@ -30,29 +30,10 @@ MOST_PER_FILE = 200
 _COMMENT = re.compile(r"\s*(?:#(?!define\s)|;|//|::\s|(?i:rem|@rem|dnl)\s|--\s+[A-Z])")
 # What begins and ends a comment, which may have several lines, by what a name ends with.
 _MARKUP = ("<!--", "-->"), (".xml", ".config", ".html", ".htm", ".xhtml", ".svg", ".csproj", ".props", ".targets")
-_SLASH = (
-    ("/*", "*/"),
-    (
-        *(
-            ".java",
-            ".js",
-            ".ts",
-            ".jsx",
-            ".tsx",
-            ".c",
-            ".h",
-            ".cpp",
-            ".go",
-            ".php",
-            ".css",
-            ".scss",
-            ".kt",
-            ".cs",
-            ".rs",
-        ),
-        *(".swift", ".tf", ".hcl", ".groovy", ".gradle", ".scala", ".sql"),
-    ),
+_LANGUAGES = (
+    ".java .js .ts .jsx .tsx .c .h .cpp .go .php .css .scss .kt .cs .rs .swift .tf .hcl .groovy .gradle .scala .sql"
 )
+_SLASH = ("/*", "*/"), tuple(_LANGUAGES.split())
 _POWERSHELL = ("<#", "#>"), (".ps1", ".psm1", ".psd1")
 _CLOSED = re.compile(r"\s*(?:/\*.*?\*/|<!--.*?-->|<#.*?#>)")
 _OPEN = re.compile(r"\s*(?:/\*|<!--|<#)")
@@ -163,15 +144,15 @@ def _in_line(lines: "_Lines", number: int, rules: Sequence[Rule]) -> Iterator[Ma
 
 def _counted(rule: Rule, lines: "_Lines", number: int) -> Rule | None:
     """Return the rule with the severity that it has in this line; None where a list of regions means nothing."""
-    if rule.name == "region-setting" and lines.is_elsewhere(number):
+    if rule.kind is Kind.SETTING and lines.is_elsewhere(number):
         return replace(rule, severity=Severity.LOW)
     if rule.in_lists or not lines.is_list(number):
         return rule
     regions = set(ANY_REGION.findall(lines[number][:_LONGEST]))
-    match rule.name:
-        case "region-setting" if len(regions) < _A_LIST:
+    match rule.kind:
+        case Kind.SETTING if len(regions) < _A_LIST:
             return replace(rule, severity=Severity.LOW)
-        case "resource-id" | "efs-id" if not regions and not _REGION_KEY.match(lines.before(number)):
+        case Kind.ID if not regions and not _REGION_KEY.match(lines.before(number)):
             return rule
     return None
 

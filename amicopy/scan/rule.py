@@ -3,11 +3,20 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from amicopy.scan.result import Severity
 
 AN_ID = re.compile(r"-(?:[0-9a-f]{17}|[0-9a-f]{8})(?![0-9a-zA-Z])")
 """What every id has; quick, because it begins with a sign that is rare."""
+
+
+class Kind(Enum):
+    """What a rule finds, where the lines around matter."""
+
+    SETTING = auto()  # near a list of regions, or a store that is not of AWS, it has low severity
+    ID = auto()  # near a list of regions it counts if neither its line nor the one before names one
+    OTHER = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,7 @@ class Rule:
     pattern: re.Pattern[str]
     literals: tuple[str, ...]
     secret: int | None = None
+    kind: Kind = Kind.OTHER
     in_lists: bool = False
     in_comments: bool = False
     paths: re.Pattern[str] | None = None

@@ -7,7 +7,7 @@ from functools import partial
 from amicopy.scan.indirect_rules import global_services, indirect
 from amicopy.scan.regions import ANY_REGION, constants, short_code
 from amicopy.scan.result import ScanOptions, Severity
-from amicopy.scan.rule import Rule
+from amicopy.scan.rule import Kind, Rule
 from amicopy.scan.secret_rules import secret_rules
 
 GROUPS = ("region", "account", "secrets", "left")
@@ -94,6 +94,7 @@ def _region(region: str) -> Sequence[Rule]:
             re.compile(rf"(?<![\w./-])(?:fs|fsap)-({_HEX})(?![\w-])"),
             (),
             accepts=_is_an_id,
+            kind=Kind.ID,
         ),
         Rule(
             "resource-id",
@@ -104,6 +105,7 @@ def _region(region: str) -> Sequence[Rule]:
             re.compile(rf"(?<![\w./-])(?:{_IDS})-({_HEX})(?![\w-])"),
             (),
             accepts=_is_an_id,
+            kind=Kind.ID,
             after=re.compile(rf"^(?!\s*[\"']?(?!{region}(?!\d)){ANY_REGION.pattern}[\"']?\s*[:=]>?\s*\{{?\s*$)"),
         ),
         *_ids_of_other_forms(region),
@@ -126,6 +128,7 @@ def _region(region: str) -> Sequence[Rule]:
             _METADATA,
             re.compile(rf"{token}(?:[\"'`]\)?|\s*</[\w:.-]{{1,60}}>)?"),
             here,
+            kind=Kind.SETTING,
             before=re.compile(
                 rf"(?:(?<![\w.-])(?i:[\w.-]{{0,100}}?(?:region|bucket_?location)(?:[_.-]?(?:name|id|code|static|override|default|endpoint))?)[\w-]{{0,60}}(?:\.of)?{_SETTING_SIGNS}{{1,12}}"
                 rf"(?:(?i:value|default|string|of|name|to|is){_SETTING_SIGNS}{{1,12}}){{0,2}}(?:new\s+)?(?:[\w.]{{1,40}}\([\"']?)?"
@@ -140,6 +143,7 @@ def _region(region: str) -> Sequence[Rule]:
             _METADATA,
             re.compile(rf"^\s*(?:-\s+|[\w.-]{{1,40}}\s*[:=]\s*)?[\"']?{token}[\"']?[\s,\])]*$"),
             here,
+            kind=Kind.SETTING,
             after=re.compile(r"(?i:region(?:s|_?name)?)[\"']?\s*[:=,]?>?\s*[\[({]?\s*$"),
         ),
         Rule(
@@ -216,7 +220,7 @@ def _ids_of_other_forms(region: str) -> Iterator[Rule]:
         (rf"(?<![\w-]){region}_([0-9A-Za-z]{{9}})(?![\w-])", (f"{region}_",)),
         (rf"(?<![\w-]){region}:{uuid}", (f"{region}:",)),
     )
-    rule = partial(Rule, "resource-id", "region", Severity.HIGH, what, _PARAMETER, accepts=_is_an_id)
+    rule = partial(Rule, "resource-id", "region", Severity.HIGH, what, _PARAMETER, accepts=_is_an_id, kind=Kind.ID)
     for pattern, literals in forms:
         yield rule(re.compile(pattern), literals)
     # KMS keys; a multi-region key (mrk-…) has the same id everywhere.
