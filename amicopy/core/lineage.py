@@ -54,9 +54,14 @@ def is_proven(source: Image, image: Image) -> bool:
 
     Whoever may set tags could pass off anything as a copy, so they prove nothing.
     """
-    if image.is_recorded_by_tag or image.source_instance_id or not image.source_image_id:
+    if not _has_ec2s_word(image) or not image.source_image_id:
         return False
     return (image.source_of_hub if is_relayed(image) else recorded_source(image)) == source.reference
+
+
+def _has_ec2s_word(image: Image) -> bool:
+    """Return whether what is recorded of an image's source is EC2's record of a copy: no tag's, and no instance's."""
+    return not image.is_recorded_by_tag and not image.source_instance_id
 
 
 def may_serve(source: Image, image: Image, *, encrypts: bool = False) -> bool:
@@ -69,8 +74,7 @@ def may_serve(source: Image, image: Image, *, encrypts: bool = False) -> bool:
     return (
         image.state is ImageState.AVAILABLE
         and recorded_source(image) == source.reference
-        and not image.is_recorded_by_tag
-        and not image.source_instance_id
+        and _has_ec2s_word(image)
         and (encrypts or theirs == ours)
     )
 

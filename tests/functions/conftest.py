@@ -1,6 +1,8 @@
 """The functions as they are configured in Lambda, called in this process."""
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import pytest
 
 from amicopy.aws_lambda import settings
+from amicopy.aws_lambda.one_pass import PassFailed
 from amicopy.sandbox.http.server import Sandbox
 from tests.support.scenes import HOME
 
@@ -49,3 +52,12 @@ def states(document: Any) -> dict[str, int]:
     """Return how many copies of a pass are in which state."""
     found: dict[str, int] = document["copies"]
     return found
+
+
+@contextmanager
+def answered_in_time() -> Iterator[None]:
+    """Check that a function says that its time was up before a call that hangs for 30 seconds is answered."""
+    started = time.monotonic()
+    with pytest.raises(PassFailed, match="time was up"):
+        yield
+    assert time.monotonic() - started < 25
